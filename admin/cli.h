@@ -1,0 +1,23 @@
+// The command line of `mailstead`: parses it, runs the command where the store is, prints the report.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "admin/config.h"
+
+namespace mailstead {
+
+struct ServeRequest {
+  std::string data;
+  std::string config_file;  // empty: DATA/mailstead.toml if it exists
+  Config config;            // already loaded and checked
+};
+
+// Runs the whole program; `serve` runs the server in the foreground and returns the exit code. Never throws.
+int run_cli(int argc, char** argv, const std::function<int(const ServeRequest&)>& serve);
+
+// "0.1.0"
+const char* version();
+
+}  // namespace mailstead

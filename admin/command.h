@@ -1,0 +1,60 @@
+// Administrative commands: each is a function from a request to a report.
+//
+// The command line makes a Request, and has it run where the store is: in the running server (over the
+// control socket, on its storage thread) or in this process, which then holds the data folder's lock.
+// Threads: run_command() on the thread that owns the store. Plain values otherwise.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "admin/config.h"
+#include "protocols/result.h"
+#include "storage/store.h"
+
+namespace mailstead {
+
+struct Request {
+  std::string command;                 // "mailbox add"
+  std::vector<std::string> arguments;  // positional, in order
+  std::vector<std::string> flags;      // "keep-mail"
+  std::string secret;  // a password hash (made by the command line), where the command takes one
+};
+
+// What the command found or did. `text` is for people, `json` one JSON value for scripts; the caller prints
+// one of them.
+struct Report {
+  int exit_code = 0;  // 0 done, 1 could not be done, 2 wrong usage
+  std::string text;   // complete lines
+  std::string json;
+  std::string error;  // one line, when exit_code is not 0: why, and what to do
+};
+
+// What only a running server knows; taken on the reactor before the command is queued.
+struct ServerFacts {
+  std::int64_t pid = 0;
+  std::int64_t started_at = 0;  // Unix seconds
+  struct Listener {
+    std::string service;            // "smtp"
+    std::string address;            // as bound, "127.0.0.1:2525"
+    std::uint64_t connections = 0;  // open now
+  };
+  std::vector<Listener> listeners;
+  std::uint64_t messages_accepted = 0;
+  std::uint64_t messages_refused = 0;  // replies 4xx or 5xx to RCPT or the end of data
+  std::uint64_t logins = 0;
+  std::uint64_t failed_logins = 0;
+  std::uint64_t messages_retrieved = 0;
+};
+
+struct CommandContext {
+  Store& store;
+  const Config& config;
+  std::string data;                     // the data folder
+  const ServerFacts* server = nullptr;  // null: no server runs
+};
+
+Report run_command(const Request& request, CommandContext& context);
+
+}  // namespace mailstead

@@ -1,0 +1,184 @@
+#include "admin/command_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "admin/report.h"
+#include "admin/text.h"
+#include "protocols/address.h"
+
+namespace mailstead::admin {
+namespace {
+
+constexpr std::array kAddress = {Argument{"ADDRESS", ArgumentKind::kAddress}};
+constexpr std::array kAlias = {Argument{"ALIAS", ArgumentKind::kAlias}};
+constexpr std::array kAliasAndTargets = {Argument{"ALIAS", ArgumentKind::kAlias},
+                                         Argument{"TARGET", ArgumentKind::kAddress}};
+constexpr std::array kHelpTopic = {Argument{"COMMAND", ArgumentKind::kWord}};
+constexpr std::array kShell = {Argument{"SHELL", ArgumentKind::kWord}};
+constexpr std::array<std::string_view, 1> kKeepMail = {"keep-mail"};
+constexpr std::size_t kMany = 1000;  // targets of one alias
+
+constexpr std::string_view kPasswordHelp =
+    "On a terminal the password is asked for twice and not shown; an empty one, or no\n"
+    "terminal, makes a new password that is printed once.\n"
+    "  --password-stdin  take the password from the first line of the standard input";
+
+constexpr std::array kCommands = {
+    Command{.name = "serve",
+            .needs = Needs::kNothing,
+            .summary = "run the server in the foreground",
+            .detail = "Logs go to stderr. SIGTERM ends it cleanly, SIGHUP reads the configuration and the\n"
+                      "certificates again."},
+    Command{.name = "mailbox add",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .needs = Needs::kFolder,
+            .again = Again::kUnsafe,
+            .secret = Secret::kPassword,
+            .summary = "make a mailbox",
+            .detail = kPasswordHelp,
+            .run = add_mailbox},
+    Command{.name = "mailbox list", .summary = "list the mailboxes", .run = list_mailboxes},
+    Command{.name = "mailbox show",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .summary = "show one mailbox",
+            .run = show_mailbox},
+    Command{.name = "mailbox remove",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .flags = kKeepMail,
+            .again = Again::kUnsafe,
+            .summary = "remove a mailbox with its mail",
+            .detail = "  --keep-mail  leave the messages where they are",
+            .run = remove_mailbox},
+    Command{.name = "mailbox password",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .secret = Secret::kPassword,
+            .summary = "give a mailbox another password",
+            .detail = kPasswordHelp,
+            .run = set_password},
+    Command{.name = "mailbox disable",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .summary = "take no mail for it and let nobody log in",
+            .run = disable_mailbox},
+    Command{.name = "mailbox enable",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .summary = "end what 'mailbox disable' began",
+            .run = enable_mailbox},
+    Command{.name = "alias add",
+            .arguments = kAliasAndTargets,
+            .least = 2,
+            .most = kMany,
+            .again = Again::kUnsafe,
+            .summary = "have mail to ALIAS kept in other mailboxes",
+            .detail =
+                "Targets are mailboxes or aliases of this server. '@domain' as ALIAS takes what is for\n"
+                "no other mailbox or alias of the domain.",
+            .run = add_alias},
+    Command{.name = "alias list", .summary = "list the aliases", .run = list_aliases},
+    Command{.name = "alias remove",
+            .arguments = kAlias,
+            .least = 1,
+            .most = 1,
+            .again = Again::kUnsafe,
+            .summary = "remove an alias",
+            .run = remove_alias},
+    Command{.name = "domain list",
+            .summary = "list the domains that mail is taken for",
+            .detail = "A domain is served as soon as a mailbox or an alias is in it.",
+            .run = list_domains},
+    Command{.name = "status",
+            .needs = Needs::kServer,
+            .summary = "say what the running server does; fails when none runs",
+            .run = show_status},
+    Command{.name = "tls show", .summary = "show the TLS certificate", .run = show_tls},
+    Command{.name = "config show", .needs = Needs::kNothing, .summary = "print the values in force"},
+    Command{.name = "config check",
+            .needs = Needs::kNothing,
+            .summary = "read the configuration and say what is wrong"},
+    Command{
+        .name = "config default", .needs = Needs::kNothing, .summary = "print every key with its default"},
+    Command{.name = "completion",
+            .arguments = kShell,
+            .least = 1,
+            .most = 1,
+            .needs = Needs::kNothing,
+            .summary = "print the completion script of a shell: bash"},
+    Command{.name = "help",
+            .arguments = kHelpTopic,
+            .least = 0,
+            .most = 2,
+            .needs = Needs::kNothing,
+            .summary = "explain the commands, or one of them"},
+};
+
+// Empty when the argument is what it should be, else what is wrong with it.
+std::string fault(const Argument& argument, const std::string& text) {
+  if (argument.kind == ArgumentKind::kWord) return {};
+  if (argument.kind == ArgumentKind::kAlias && text.starts_with('@')) {
+    if (parse_domain(std::string_view(text).substr(1))) return {};
+    return fmt::format("'{}' is not '@' and a domain", text);
+  }
+  const Result<Address> address = parse_address(text);
+  if (address) return {};
+  constexpr std::size_t kShown = 60;
+  const std::string shown = text.size() > kShown ? text.substr(0, kShown) + "..." : text;
+  return fmt::format("'{}': {}", shown, address.error().message);
+}
+
+}  // namespace
+
+std::span<const Command> commands() {
+  return kCommands;
+}
+
+const Command* find_command(std::string_view name) {
+  const auto found =
+      std::find_if(kCommands.begin(), kCommands.end(), [name](const Command& c) { return c.name == name; });
+  return found == kCommands.end() ? nullptr : &*found;
+}
+
+std::string usage(const Command& command) {
+  std::string text(command.name);
+  if (command.secret == Secret::kPassword) text += " [--password-stdin]";
+  for (const std::string_view flag : command.flags) text += fmt::format(" [--{}]", flag);
+  for (const Argument& argument : command.arguments) {
+    text += command.least == 0 ? fmt::format(" [{}]", argument.name) : fmt::format(" {}", argument.name);
+  }
+  if (command.most == kMany) text += "...";
+  return text;
+}
+
+Report check_request(const Command& command, const Request& request) {
+  const std::size_t count = request.arguments.size();
+  if (count < command.least || count > command.most) {
+    return misused(fmt::format("{} arguments: usage is 'mailstead {}'",
+                               count < command.least ? "too few" : "too many", usage(command)));
+  }
+  for (const std::string& flag : request.flags) {
+    if (std::find(command.flags.begin(), command.flags.end(), flag) == command.flags.end()) {
+      return misused(fmt::format("'{}' has no option '--{}'", command.name, flag));
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const Argument& argument = command.arguments[std::min(i, command.arguments.size() - 1)];
+    const std::string wrong = fault(argument, request.arguments[i]);
+    if (!wrong.empty()) return misused(wrong);
+  }
+  return {};
+}
+
+}  // namespace mailstead::admin

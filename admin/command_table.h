@@ -1,0 +1,78 @@
+// The table of commands: the command line, its help and completion, the checks before anything is touched,
+// and the running of a command all go by it. Constant data and pure functions; any thread.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "admin/command.h"
+
+namespace mailstead::admin {
+
+enum class ArgumentKind {
+  kAddress,  // a mail address
+  kAlias,    // a mail address, or "@domain"
+  kWord,     // anything
+};
+
+struct Argument {
+  std::string_view name;  // "ADDRESS"
+  ArgumentKind kind = ArgumentKind::kWord;
+};
+
+enum class Needs {
+  kNothing,  // answered by the command line itself
+  kStore,    // the data folder, which must be there
+  kFolder,   // the data folder, made when it is missing
+  kServer,   // a running server
+};
+
+// What a second run of the same request does, when the answer to the first was lost.
+enum class Again { kHarmless, kUnsafe };
+
+enum class Secret { kNone, kPassword };
+
+struct Command {
+  std::string_view name = {};  // "mailbox add"
+  std::span<const Argument> arguments = {};
+  std::size_t least = 0;  // arguments
+  std::size_t most = 0;
+  std::span<const std::string_view> flags = {};  // without the dashes, sent with the request
+  Needs needs = Needs::kStore;
+  Again again = Again::kHarmless;
+  Secret secret = Secret::kNone;
+  std::string_view summary = {};                             // one line
+  std::string_view detail = {};                              // more for `help COMMAND`; may be empty
+  Report (*run)(const Request&, CommandContext&) = nullptr;  // null: Needs::kNothing
+};
+
+// In the order of the help.
+std::span<const Command> commands();
+const Command* find_command(std::string_view name);
+
+// Counts, flags and the form of each argument. exit_code 2 with what is wrong, or 0.
+Report check_request(const Command& command, const Request& request);
+
+// "mailbox add ADDRESS", "alias add ALIAS TARGET..."
+std::string usage(const Command& command);
+
+// Why there is no status: no server runs on this data folder, and how to start it.
+std::string no_server(const std::string& data);
+
+// The commands' functions, one file for each family. The request has been checked.
+Report add_mailbox(const Request& request, CommandContext& context);
+Report list_mailboxes(const Request& request, CommandContext& context);
+Report show_mailbox(const Request& request, CommandContext& context);
+Report remove_mailbox(const Request& request, CommandContext& context);
+Report set_password(const Request& request, CommandContext& context);
+Report disable_mailbox(const Request& request, CommandContext& context);
+Report enable_mailbox(const Request& request, CommandContext& context);
+Report add_alias(const Request& request, CommandContext& context);
+Report list_aliases(const Request& request, CommandContext& context);
+Report remove_alias(const Request& request, CommandContext& context);
+Report list_domains(const Request& request, CommandContext& context);
+Report show_status(const Request& request, CommandContext& context);
+Report show_tls(const Request& request, CommandContext& context);
+
+}  // namespace mailstead::admin

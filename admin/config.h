@@ -1,0 +1,77 @@
+// The configuration: what the TOML file says, with a default for every key. See contract in admin/README.md.
+//
+// An unknown key, a wrong type or a value out of range is an error that names the file, the line and what to
+// write instead. Plain values; read once, then shared read-only. Any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocols/result.h"
+#include "protocols/smtp_session.h"  // PlaintextAuth, BareNewline
+
+namespace mailstead {
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+enum class LogFormat { kText, kJson };
+
+struct ListenAddress {
+  std::string host;          // an IPv4 or IPv6 address without brackets
+  std::uint16_t port = 0;    // 0: any free port
+  std::string text() const;  // "127.0.0.1:2525", "[::1]:2525"
+  bool operator==(const ListenAddress&) const = default;
+};
+
+struct Config {
+  std::string hostname;  // never empty after load_config(): MAILSTEAD_HOSTNAME, else the file, else the
+                         // machine's name
+
+  struct Listen {
+    std::vector<ListenAddress> smtp, submission, submissions, pop3, pop3s;
+  } listen;
+  struct Tls {
+    std::string certificate, key;  // both empty: the self-signed pair in the data folder
+    std::vector<std::string> more_certificates, more_keys;  // further pairs, of equal count; SNI chooses
+  } tls;
+  struct Smtp {
+    BareNewline bare_newline = BareNewline::kReject;
+  } smtp;
+  struct Auth {
+    PlaintextAuth plaintext = PlaintextAuth::kLoopback;
+  } auth;
+  struct Limits {
+    std::uint64_t message_size = 50ull << 20;    // octets
+    std::uint32_t recipients = 1000;             // per message
+    std::uint32_t connections = 20000;           // in all
+    std::uint32_t connections_per_address = 50;  // loopback is not limited by it
+    std::uint64_t free_space =
+        64ull << 20;  // octets kept free on the disk: below it mail is deferred with 452
+  } limits;
+  struct Pop3 {
+    std::chrono::seconds idle_timeout{600};
+  } pop3;
+  struct Log {
+    LogLevel level = LogLevel::kInfo;
+    LogFormat format = LogFormat::kText;
+  } log;
+};
+
+struct ConfigSource {
+  std::string data;  // the data folder
+  std::string file;  // --config or MAILSTEAD_CONFIG; empty: DATA/mailstead.toml, which may be absent
+};
+
+// The file that is read: `file`, else DATA/mailstead.toml.
+std::string config_file(const ConfigSource& source);
+// Reads the file and the environment. kInvalid: "FILE:LINE: …".
+Result<Config> load_config(const ConfigSource& source);
+// The same for a text in memory; `name` stands in messages.
+Result<Config> parse_config(std::string_view toml, const std::string& name);
+
+// Every key with its value, as a TOML file that can be read back; `comments` of the defaults included.
+std::string print_config(const Config& config);
+
+}  // namespace mailstead

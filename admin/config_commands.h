@@ -1,0 +1,14 @@
+// config show | check | default: answered by the command line's process. Blocking.
+#pragma once
+
+#include "admin/command.h"
+#include "admin/config.h"
+
+namespace mailstead::admin {
+
+Report show_config(const ConfigSource& source);
+// Also looks at the certificates that the configuration names.
+Report check_config(const ConfigSource& source);
+Report show_default_config();
+
+}  // namespace mailstead::admin

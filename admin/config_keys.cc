@@ -1,0 +1,297 @@
+#include "admin/config_keys.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "admin/quantity.h"
+#include "admin/text.h"
+#include "protocols/address.h"
+
+namespace mailstead::admin {
+namespace {
+
+constexpr std::array<std::string_view, 3> kPlaintextWords = {"loopback", "never", "always"};
+constexpr std::array<PlaintextAuth, 3> kPlaintextValues = {PlaintextAuth::kLoopback, PlaintextAuth::kNever,
+                                                           PlaintextAuth::kAlways};
+constexpr std::array<std::string_view, 2> kNewlineWords = {"reject", "normalise"};
+constexpr std::array<BareNewline, 2> kNewlineValues = {BareNewline::kReject, BareNewline::kNormalise};
+constexpr std::array<std::string_view, 4> kLevelWords = {"debug", "info", "warning", "error"};
+constexpr std::array<LogLevel, 4> kLevelValues = {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning,
+                                                  LogLevel::kError};
+constexpr std::array<std::string_view, 2> kFormatWords = {"text", "json"};
+constexpr std::array<LogFormat, 2> kFormatValues = {LogFormat::kText, LogFormat::kJson};
+
+template <typename T, std::size_t N>
+std::size_t place_of(const std::array<T, N>& values, T value) {
+  return static_cast<std::size_t>(std::find(values.begin(), values.end(), value) - values.begin());
+}
+
+const std::array kKeys = {
+    ConfigKey{"", "hostname",
+              "The name of this server: in greetings, trace lines and its certificate.\n"
+              "Default: the machine's name; the environment's MAILSTEAD_HOSTNAME comes before both.",
+              HostnameKey{[](Config& c) -> std::string& { return c.hostname; }}},
+
+    ConfigKey{"listen", "smtp",
+              "Addresses and ports; [] turns a service off; port 0 takes a free port.\n"
+              "smtp: mail from other servers.",
+              ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.smtp; }}},
+    ConfigKey{"listen", "submission", "Mail from this server's users, STARTTLS.",
+              ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.submission; }}},
+    ConfigKey{"listen", "submissions", "The same over TLS from the start.",
+              ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.submissions; }}},
+    ConfigKey{"listen", "pop3", "Users fetch their mail, STLS.",
+              ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3; }}},
+    ConfigKey{"listen", "pop3s", "The same over TLS from the start.",
+              ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3s; }}},
+
+    ConfigKey{"tls", "certificate",
+              "PEM files: the certificate with its chain, and its key. Read again when they change.\n"
+              "Default: a self-signed pair, made at the first start.",
+              PathKey{[](Config& c) -> std::string& { return c.tls.certificate; }}},
+    ConfigKey{"tls", "key", "", PathKey{[](Config& c) -> std::string& { return c.tls.key; }}},
+
+    ConfigKey{"tls", "more_certificates",
+              "Further pairs for other host names, in the same order; the name a client asks for chooses.",
+              PathsKey{[](Config& c) -> std::vector<std::string>& { return c.tls.more_certificates; }}},
+    ConfigKey{"tls", "more_keys", "",
+              PathsKey{[](Config& c) -> std::vector<std::string>& { return c.tls.more_keys; }}},
+
+    // RFC 5321 2.3.8: neither stands alone in a message.
+    ConfigKey{"smtp", "bare_newline",
+              "A message with a CR or LF alone: \"reject\" it, or \"normalise\" it to CR LF.",
+              ChoiceKey{kNewlineWords,
+                        [](const Config& c) { return place_of(kNewlineValues, c.smtp.bare_newline); },
+                        [](Config& c, std::size_t i) { c.smtp.bare_newline = kNewlineValues[i]; }}},
+
+    ConfigKey{"auth", "plaintext",
+              "From where a password is taken without TLS: \"loopback\", \"never\", \"always\".",
+              ChoiceKey{kPlaintextWords,
+                        [](const Config& c) { return place_of(kPlaintextValues, c.auth.plaintext); },
+                        [](Config& c, std::size_t i) { c.auth.plaintext = kPlaintextValues[i]; }}},
+
+    // RFC 5321 4.5.3.1.7 and 4.5.3.1.8 set the least of these two.
+    ConfigKey{
+        "limits", "message_size", "The largest message, as it arrives.",
+        SizeKey{[](Config& c) -> std::uint64_t& { return c.limits.message_size; }, 64ull << 10, 16ull << 30}},
+    ConfigKey{"limits", "recipients", "Of one message.",
+              CountKey{[](Config& c) -> std::uint32_t& { return c.limits.recipients; }, 100, 100000}},
+    ConfigKey{"limits", "connections", "At one time, in all.",
+              CountKey{[](Config& c) -> std::uint32_t& { return c.limits.connections; }, 1, 1000000}},
+    ConfigKey{
+        "limits", "connections_per_address", "At one time; loopback is not limited by it.",
+        CountKey{[](Config& c) -> std::uint32_t& { return c.limits.connections_per_address; }, 1, 1000000}},
+    ConfigKey{"limits", "free_space", "With less than this free on the disk, mail is asked to come later.",
+              SizeKey{[](Config& c) -> std::uint64_t& { return c.limits.free_space; }, 0, 1ull << 50}},
+
+    // RFC 1939 3: at least 10 minutes.
+    ConfigKey{"pop3", "idle_timeout",
+              "A POP3 session that says nothing for so long ends, and deletes nothing.",
+              DurationKey{[](Config& c) -> std::chrono::seconds& { return c.pop3.idle_timeout; },
+                          std::chrono::minutes(10), std::chrono::hours(24)}},
+
+    ConfigKey{"log", "level", "\"debug\", \"info\", \"warning\", \"error\".",
+              ChoiceKey{kLevelWords, [](const Config& c) { return place_of(kLevelValues, c.log.level); },
+                        [](Config& c, std::size_t i) { c.log.level = kLevelValues[i]; }}},
+    ConfigKey{"log", "format", "\"text\", \"json\".",
+              ChoiceKey{kFormatWords, [](const Config& c) { return place_of(kFormatValues, c.log.format); },
+                        [](Config& c, std::size_t i) { c.log.format = kFormatValues[i]; }}},
+};
+
+Error invalid(std::string message) {
+  return Error{ErrorKind::kInvalid, std::move(message)};
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string quoted_list(std::span<const std::string_view> words) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) out += i + 1 == words.size() ? " or " : ", ";
+    out += quoted(words[i]);
+  }
+  return out;
+}
+
+struct Setter {
+  const ConfigInput& input;
+  Config& config;
+
+  const std::string* text() const { return std::get_if<std::string>(&input); }
+  const std::int64_t* number() const { return std::get_if<std::int64_t>(&input); }
+
+  Result<void> operator()(const HostnameKey& key) const {
+    if (text() == nullptr) return invalid("must be a host name such as \"mail.example.org\"");
+    const auto domain = parse_domain(*text());
+    if (!domain) return invalid(fmt::format("'{}' is not a host name", printable(*text())));
+    key.at(config) = *domain;
+    return {};
+  }
+
+  static bool is_path(const std::string& path) {
+    return !path.empty() && path.find('\0') == std::string::npos;
+  }
+
+  Result<void> operator()(const PathKey& key) const {
+    if (text() == nullptr || !is_path(*text())) return invalid("must be the path of a file, in quotes");
+    key.at(config) = *text();
+    return {};
+  }
+
+  Result<void> operator()(const PathsKey& key) const {
+    const auto* list = std::get_if<std::vector<std::string>>(&input);
+    if (list == nullptr || !std::all_of(list->begin(), list->end(), is_path)) {
+      return invalid("must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]");
+    }
+    key.at(config) = *list;
+    return {};
+  }
+
+  Result<void> operator()(const SizeKey& key) const {
+    std::optional<std::uint64_t> size;
+    if (text() != nullptr) size = parse_size(*text());
+    if (number() != nullptr && *number() >= 0) size = static_cast<std::uint64_t>(*number());
+    if (!size) return invalid("must be a size such as \"50 MiB\", or a number of octets");
+    if (*size < key.least || *size > key.most) {
+      return invalid(
+          fmt::format("must be from \"{}\" to \"{}\"", print_size(key.least), print_size(key.most)));
+    }
+    key.at(config) = *size;
+    return {};
+  }
+
+  Result<void> operator()(const CountKey& key) const {
+    if (number() == nullptr || *number() < key.least || *number() > key.most) {
+      return invalid(fmt::format("must be a whole number from {} to {}", key.least, key.most));
+    }
+    key.at(config) = static_cast<std::uint32_t>(*number());
+    return {};
+  }
+
+  Result<void> operator()(const DurationKey& key) const {
+    const auto duration = text() == nullptr ? std::nullopt : parse_duration(*text());
+    if (!duration) return invalid("must be a time such as \"90 s\", \"10 min\" or \"2 h\"");
+    if (*duration < key.least || *duration > key.most) {
+      return invalid(
+          fmt::format("must be from \"{}\" to \"{}\"", print_duration(key.least), print_duration(key.most)));
+    }
+    key.at(config) = *duration;
+    return {};
+  }
+
+  Result<void> operator()(const ListenKey& key) const {
+    const auto* list = std::get_if<std::vector<std::string>>(&input);
+    if (list == nullptr)
+      return invalid("must be a list of addresses such as [\"[::]:25\", \"127.0.0.1:2525\"]");
+    std::vector<ListenAddress> addresses;
+    for (const std::string& entry : *list) {
+      const auto address = parse_listen(entry);
+      if (!address) {
+        return invalid(fmt::format(
+            "'{}' is not an address with a port, such as \"127.0.0.1:2525\", \"[::1]:2525\" or \":25\"",
+            printable(entry)));
+      }
+      addresses.push_back(*address);
+    }
+    key.at(config) = std::move(addresses);
+    return {};
+  }
+
+  Result<void> operator()(const ChoiceKey& key) const {
+    const auto word =
+        text() == nullptr ? key.words.end() : std::find(key.words.begin(), key.words.end(), *text());
+    if (word == key.words.end()) return invalid(fmt::format("must be {}", quoted_list(key.words)));
+    key.set(config, static_cast<std::size_t>(word - key.words.begin()));
+    return {};
+  }
+};
+
+struct TomlPrinter {
+  Config& config;
+
+  static std::string text(const std::string& value) { return value.empty() ? std::string() : quoted(value); }
+  std::string operator()(const HostnameKey& key) const { return text(key.at(config)); }
+  std::string operator()(const PathKey& key) const { return text(key.at(config)); }
+  std::string operator()(const PathsKey& key) const {
+    std::vector<std::string> paths;
+    for (const std::string& path : key.at(config)) paths.push_back(quoted(path));
+    return fmt::format("[{}]", fmt::join(paths, ", "));
+  }
+  std::string operator()(const SizeKey& key) const { return quoted(print_size(key.at(config))); }
+  std::string operator()(const CountKey& key) const { return std::to_string(key.at(config)); }
+  std::string operator()(const DurationKey& key) const { return quoted(print_duration(key.at(config))); }
+  std::string operator()(const ChoiceKey& key) const { return quoted(key.words[key.get(config)]); }
+  std::string operator()(const ListenKey& key) const {
+    std::vector<std::string> entries;
+    for (const ListenAddress& address : key.at(config)) entries.push_back(quoted(address.text()));
+    return fmt::format("[{}]", fmt::join(entries, ", "));
+  }
+};
+
+struct ValuePrinter {
+  Config& config;
+
+  static Value text(const std::string& value) { return value.empty() ? Value(nullptr) : Value(value); }
+  Value operator()(const HostnameKey& key) const { return text(key.at(config)); }
+  Value operator()(const PathKey& key) const { return text(key.at(config)); }
+  Value operator()(const PathsKey& key) const {
+    return Value::Array(key.at(config).begin(), key.at(config).end());
+  }
+  Value operator()(const SizeKey& key) const { return key.at(config); }
+  Value operator()(const CountKey& key) const { return key.at(config); }
+  Value operator()(const DurationKey& key) const { return static_cast<std::int64_t>(key.at(config).count()); }
+  Value operator()(const ChoiceKey& key) const { return key.words[key.get(config)]; }
+  Value operator()(const ListenKey& key) const {
+    Value::Array addresses;
+    for (const ListenAddress& address : key.at(config)) addresses.emplace_back(address.text());
+    return addresses;
+  }
+};
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() {
+  return kKeys;
+}
+
+Config default_config() {
+  Config config;
+  config.listen.smtp = {{"::", 25}};
+  config.listen.submission = {{"::", 587}};
+  config.listen.submissions = {{"::", 465}};
+  config.listen.pop3 = {{"::", 110}};
+  config.listen.pop3s = {{"::", 995}};
+  return config;
+}
+
+Result<void> set_config_key(const ConfigKey& key, const ConfigInput& input, Config& config) {
+  return std::visit(Setter{input, config}, key.kind);
+}
+
+// The table's accessors want a Config that can be changed; the copy is small.
+std::string config_key_toml(const ConfigKey& key, const Config& config) {
+  Config copy = config;
+  return std::visit(TomlPrinter{copy}, key.kind);
+}
+
+Value config_key_value(const ConfigKey& key, const Config& config) {
+  Config copy = config;
+  return std::visit(ValuePrinter{copy}, key.kind);
+}
+
+}  // namespace mailstead::admin

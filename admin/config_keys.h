@@ -1,0 +1,72 @@
+// The keys of the configuration: one table drives reading, printing, JSON, and what is said about unknown
+// keys. Constant data and pure functions; any thread. Defaults are those of a Config made by
+// default_config().
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "admin/config.h"
+#include "admin/value.h"
+
+namespace mailstead::admin {
+
+// What a key's value is, where it lives in a Config, and what it may be. Ranges include their ends.
+struct HostnameKey {
+  std::string& (*at)(Config&);
+};
+struct PathKey {
+  std::string& (*at)(Config&);
+};
+struct PathsKey {
+  std::vector<std::string>& (*at)(Config&);
+};
+struct SizeKey {  // octets
+  std::uint64_t& (*at)(Config&);
+  std::uint64_t least, most;
+};
+struct CountKey {
+  std::uint32_t& (*at)(Config&);
+  std::uint32_t least, most;
+};
+struct DurationKey {
+  std::chrono::seconds& (*at)(Config&);
+  std::chrono::seconds least, most;
+};
+struct ListenKey {
+  std::vector<ListenAddress>& (*at)(Config&);
+};
+struct ChoiceKey {
+  std::span<const std::string_view> words;
+  std::size_t (*get)(const Config&);
+  void (*set)(Config&, std::size_t);
+};
+
+struct ConfigKey {
+  std::string_view section;  // "limits"; empty: top level
+  std::string_view name;
+  std::string_view comment;
+  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, ListenKey, ChoiceKey> kind;
+};
+
+// In the order they are printed, each section's keys together.
+std::span<const ConfigKey> config_keys();
+
+// Every default, the listeners' ports too; the hostname is empty.
+Config default_config();
+
+// A value as the file gives it. monostate: of a type that no key has.
+using ConfigInput = std::variant<std::monostate, std::string, std::int64_t, std::vector<std::string>>;
+
+// Puts the value in its place. kInvalid: what is wrong with it and what to write, without the key's name.
+Result<void> set_config_key(const ConfigKey& key, const ConfigInput& input, Config& config);
+
+// The value as TOML; empty when the key has none and the default is made from elsewhere.
+std::string config_key_toml(const ConfigKey& key, const Config& config);
+Value config_key_value(const ConfigKey& key, const Config& config);
+
+}  // namespace mailstead::admin

@@ -1,0 +1,177 @@
+#include "admin/config_reader.h"
+
+// Errors of the parser are values: nothing of it throws but for want of memory.
+#define TOML_EXCEPTIONS 0
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "admin/config_keys.h"
+#include "admin/text.h"
+
+namespace mailstead::admin {
+namespace {
+
+using Line = toml::source_index;
+
+ConfigInput input_of(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* array = node.as_array()) {
+    std::vector<std::string> list;
+    for (const toml::node& element : *array) {
+      const auto* text = element.as_string();
+      if (text == nullptr) return std::monostate{};
+      list.push_back(text->get());
+    }
+    return list;
+  }
+  return std::monostate{};
+}
+
+std::string full_name(const ConfigKey& key) {
+  return key.section.empty() ? std::string(key.name) : fmt::format("{}.{}", key.section, key.name);
+}
+
+class Reader {
+ public:
+  Reader(const std::string& name, Config& config) : name_(name), config_(config) {}
+
+  Result<void> read(const toml::table& root) {
+    for (const auto& [key, node] : root) {
+      const bool section = is_section(key.str());
+      const toml::table* table = node.as_table();
+      if (section && table == nullptr) {
+        return at(key,
+                  fmt::format("[{}] is a section: write its keys below a line [{}]", key.str(), key.str()));
+      }
+      const Result<void> done = section ? read_section(key.str(), *table) : read_key("", key, node);
+      if (!done) return done;
+    }
+    if (const Result<void> done = check_tls(); !done) return done;
+    return check_listeners();
+  }
+
+ private:
+  Error at_line(Line line, const std::string& message) const {
+    return Error{ErrorKind::kInvalid, fmt::format("{}:{}: {}", name_, line, message)};
+  }
+  Error at(const toml::key& key, const std::string& message) const {
+    return at_line(key.source().begin.line, message);
+  }
+
+  static bool is_section(std::string_view word) {
+    const auto keys = config_keys();
+    return !word.empty() && std::any_of(keys.begin(), keys.end(),
+                                        [word](const ConfigKey& key) { return key.section == word; });
+  }
+
+  Result<void> read_section(std::string_view section, const toml::table& table) {
+    for (const auto& [key, node] : table) {
+      if (const Result<void> done = read_key(section, key, node); !done) return done;
+    }
+    return {};
+  }
+
+  Result<void> read_key(std::string_view section, const toml::key& name, const toml::node& node) {
+    for (const ConfigKey& key : config_keys()) {
+      if (key.section != section || key.name != name.str()) continue;
+      lines_[full_name(key)] = name.source().begin.line;
+      const Result<void> done = set_config_key(key, input_of(node), config_);
+      if (!done) return at(name, fmt::format("{}: {}", full_name(key), done.error().message));
+      return {};
+    }
+    return at(name, unknown(section, name.str(), node));
+  }
+
+  static std::string unknown(std::string_view section, std::string_view name, const toml::node& node) {
+    const bool table = section.empty() && node.is_table();
+    std::vector<std::string> near;  // what may stand in its place
+    std::string elsewhere;
+    for (const ConfigKey& key : config_keys()) {
+      if (table) {
+        if (!key.section.empty()) near.emplace_back(key.section);
+      } else if (key.section == section) {
+        near.emplace_back(key.name);
+      } else if (key.name == name) {
+        elsewhere = key.section.empty() ? "the top of the file, before the first section"
+                                        : fmt::format("[{}]", key.section);
+      }
+    }
+    if (table) {
+      const std::string word = nearest(name, near);
+      return fmt::format("unknown section [{}]{}", printable(name),
+                         word.empty() ? std::string() : fmt::format("; did you mean [{}]?", word));
+    }
+    const std::string place = section.empty() ? "" : fmt::format(" in [{}]", section);
+    const std::string word = nearest(name, near);
+    const std::string hint = !elsewhere.empty() ? fmt::format("; it belongs in {}", elsewhere)
+                             : !word.empty()    ? fmt::format("; did you mean '{}'?", word)
+                                                : std::string();
+    return fmt::format("unknown key '{}'{}{}", printable(name), place, hint);
+  }
+
+  Line line_of(const std::string& key) const {
+    const auto found = lines_.find(key);
+    return found == lines_.end() ? 1 : found->second;
+  }
+
+  Result<void> check_tls() const {
+    const Config::Tls& tls = config_.tls;
+    if (tls.more_certificates.size() != tls.more_keys.size()) {
+      return at_line(std::max(line_of("tls.more_certificates"), line_of("tls.more_keys")),
+                     "tls.more_certificates and tls.more_keys must name as many files as each other");
+    }
+    if (tls.certificate.empty() && !tls.more_certificates.empty()) {
+      return at_line(
+          line_of("tls.more_certificates"),
+          "tls.more_certificates without tls.certificate: the first pair is for clients that name no host");
+    }
+    if (tls.certificate.empty() == tls.key.empty()) return {};
+    if (tls.key.empty()) {
+      return at_line(line_of("tls.certificate"), "tls.certificate without tls.key: give both or neither");
+    }
+    return at_line(line_of("tls.key"), "tls.key without tls.certificate: give both or neither");
+  }
+
+  // Two services cannot share one port: the second would fail to start, or hide behind the first.
+  Result<void> check_listeners() {
+    std::map<std::tuple<std::string, std::uint16_t>, std::string> taken;
+    for (const ConfigKey& key : config_keys()) {
+      const auto* listen = std::get_if<ListenKey>(&key.kind);
+      if (listen == nullptr) continue;
+      for (const ListenAddress& address : listen->at(config_)) {
+        if (address.port == 0) continue;
+        const auto [owner, fresh] = taken.try_emplace({address.host, address.port}, full_name(key));
+        if (fresh) continue;
+        const Line line = std::max(line_of(full_name(key)), line_of(owner->second));
+        return at_line(
+            line, owner->second == full_name(key)
+                      ? fmt::format("{} has {} twice", owner->second, address.text())
+                      : fmt::format("{} and {} both have {}", owner->second, full_name(key), address.text()));
+      }
+    }
+    return {};
+  }
+
+  const std::string& name_;
+  Config& config_;
+  std::map<std::string, Line> lines_;  // of the keys that the text has
+};
+
+}  // namespace
+
+Result<void> read_config(std::string_view toml, const std::string& name, Config& config) {
+  const toml::parse_result parsed = toml::parse(toml);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{}:{}: {}", name, error.source().begin.line, printable(error.description()))};
+  }
+  return Reader(name, config).read(parsed.table());
+}
+
+}  // namespace mailstead::admin

@@ -1,0 +1,15 @@
+// Reads the configuration's TOML into a Config. The only place that knows the TOML library.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "admin/config.h"
+
+namespace mailstead::admin {
+
+// Sets what the text says in `config` and leaves the rest. kInvalid: "NAME:LINE: …"; `config` is then half
+// set.
+Result<void> read_config(std::string_view toml, const std::string& name, Config& config);
+
+}  // namespace mailstead::admin

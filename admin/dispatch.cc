@@ -1,0 +1,97 @@
+#include "admin/dispatch.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "admin/control.h"
+#include "admin/new_password.h"
+#include "admin/owner.h"
+#include "admin/report.h"
+#include "admin/text.h"
+#include "storage/password.h"
+
+namespace mailstead::admin {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kPatience = std::chrono::seconds(10);
+constexpr auto kPause = std::chrono::milliseconds(100);
+
+void note(const std::string& text) {
+  std::fprintf(stderr, "mailstead: %s\n", printable(text).c_str());
+}
+
+// In this process. kInUse: a server has the folder after all.
+Result<Report> run_here(const CommandLine& line, const Request& request) {
+  const Result<Config> config = load_config({line.data, line.config_file});
+  if (!config) return config.error();
+  RecoveryReport recovery;
+  Result<std::unique_ptr<Store>> store = Store::open({.data = line.data, .host = config->hostname}, recovery);
+  if (!store) return std::move(store).error();
+  for (const std::string& action : recovery.actions) note("recovery: " + action);
+  CommandContext context{**store, *config, line.data, nullptr};
+  Report report = run_command(request, context);
+  // What the command did is durable already; an unmarked close costs the next start a look around.
+  if (const Result<void> closed = (*store)->close(); !closed) note(closed.error().message);
+  return report;
+}
+
+// A server that starts has the lock and no socket yet, one that stops has no socket and the lock still: so
+// try both in turn.
+Report run_somewhere(const CommandLine& line, const Request& request) {
+  const auto deadline = Clock::now() + kPatience;
+  while (true) {
+    Result<Report> answer = call_server(line.data, request);
+    if (answer) return std::move(*answer);
+    const Error& error = answer.error();
+    const bool lost = error.kind == ErrorKind::kIo;
+    const bool late = error.kind == ErrorKind::kUnavailable;
+    if ((lost || late) && line.command->again == Again::kUnsafe) {
+      return failed(error.message + "; look whether it was done before you try again");
+    }
+    if (error.kind != ErrorKind::kNotFound && !lost) return failed(error);
+    if (line.command->needs == Needs::kServer) return failed(lost ? error.message : no_server(line.data));
+    Result<Report> report = run_here(line, request);
+    if (report) return std::move(*report);
+    if (report.error().kind != ErrorKind::kInUse || Clock::now() >= deadline) {
+      return failed(lost ? error : report.error());
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+Report with_password(Report report, const std::string& password) {
+  report.text += fmt::format("The password, shown only this once: {}\n", password);
+  report.json = json_with(report.json, "password", password);
+  return report;
+}
+
+}  // namespace
+
+Report dispatch(const CommandLine& line) {
+  const auto missing =
+      line.command->needs == Needs::kFolder ? MissingFolder::kToBeMade : MissingFolder::kRefused;
+  if (const Result<void> entered = enter_folder(line.data, missing); !entered) return failed(entered.error());
+  if (line.command->secret == Secret::kNone) return run_somewhere(line, line.request);
+
+  const Result<NewPassword> password =
+      new_password(line.password_stdin ? PasswordSource::kStandardInput : PasswordSource::kTerminalOrNew);
+  if (!password) {
+    return password.error().kind == ErrorKind::kInvalid ? misused(password.error().message)
+                                                        : failed(password.error());
+  }
+  Result<std::string> hash = hash_password(password->text);
+  if (!hash) return failed(hash.error());
+  Request request = line.request;
+  request.secret = std::move(*hash);
+  Report report = run_somewhere(line, request);
+  const bool shown = report.exit_code == 0 && password->generated;
+  return shown ? with_password(std::move(report), password->text) : report;
+}
+
+}  // namespace mailstead::admin

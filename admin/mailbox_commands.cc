@@ -1,0 +1,172 @@
+// mailbox add | list | show | remove | password | disable | enable
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "admin/command_table.h"
+#include "admin/report.h"
+#include "admin/text.h"
+
+namespace mailstead::admin {
+namespace {
+
+// Checked before: never an error here.
+Address address_of(const Request& request) {
+  return parse_address(request.arguments[0]).value();
+}
+
+Value value_of(const MailboxSummary& mailbox) {
+  return Value::Object{{"address", mailbox.address.text()},
+                       {"enabled", mailbox.enabled},
+                       {"has_password", mailbox.has_password},
+                       {"messages", mailbox.messages},
+                       {"octets", mailbox.octets},
+                       {"created_at", time_value(mailbox.created_at)},
+                       {"last_delivery_at", time_value(mailbox.last_delivery_at)},
+                       {"last_login_at", time_value(mailbox.last_login_at)}};
+}
+
+std::string state_of(const MailboxSummary& mailbox) {
+  if (!mailbox.enabled) return "disabled";
+  return mailbox.has_password ? "enabled" : "no password";
+}
+
+// One direction of a mail program's settings: where to connect, and how. Loopback settings of a container or
+// a trial are what the configuration says, ports that a system gave (0) are not known here.
+struct Service {
+  std::string title;
+  const std::vector<ListenAddress>& tls;
+  const std::vector<ListenAddress>& starttls;
+};
+
+std::string ports_of(const Service& service) {
+  std::vector<std::string> ways;
+  const auto add = [&ways](const std::vector<ListenAddress>& listen, std::string_view how) {
+    if (!listen.empty() && listen[0].port != 0)
+      ways.push_back(fmt::format("port {} ({})", listen[0].port, how));
+  };
+  add(service.tls, "SSL/TLS");
+  add(service.starttls, "STARTTLS");
+  return fmt::format("{}", fmt::join(ways, " or "));
+}
+
+Value ports_value(const Service& service) {
+  const auto port = [](const std::vector<ListenAddress>& listen) {
+    return listen.empty() || listen[0].port == 0 ? Value(nullptr) : Value(listen[0].port);
+  };
+  return Value::Object{{"tls_port", port(service.tls)}, {"starttls_port", port(service.starttls)}};
+}
+
+Report change_enabled(const Request& request, CommandContext& context, bool enabled) {
+  const Address address = address_of(request);
+  if (Result<void> changed = context.store.set_enabled(address, enabled); !changed)
+    return failed(changed.error());
+  return done(fmt::format("{} is {}.\n", address.text(), enabled ? "enabled" : "disabled"),
+              Value::Object{{"address", address.text()}, {"enabled", enabled}});
+}
+
+}  // namespace
+
+Report add_mailbox(const Request& request, CommandContext& context) {
+  const Address address = address_of(request);
+  if (Result<void> added = context.store.add_mailbox(address, request.secret); !added)
+    return failed(added.error());
+
+  const Config& config = context.config;
+  const Service incoming{"incoming mail, POP3", config.listen.pop3s, config.listen.pop3};
+  const Service outgoing{"outgoing mail, SMTP", config.listen.submissions, config.listen.submission};
+  Table settings({Align::kLeft, Align::kLeft});
+  settings.add({"user name", address.text()});
+  for (const Service& service : {incoming, outgoing}) {
+    const std::string ports = ports_of(service);
+    if (!ports.empty()) settings.add({service.title, fmt::format("{}, {}", config.hostname, ports)});
+  }
+  return done(
+      fmt::format("The mailbox {} is ready. For a mail program:\n{}", address.text(), settings.text(2)),
+      Value::Object{{"address", address.text()},
+                    {"host", config.hostname},
+                    {"pop3", ports_value(incoming)},
+                    {"submission", ports_value(outgoing)}});
+}
+
+Report list_mailboxes(const Request&, CommandContext& context) {
+  const Result<std::vector<MailboxSummary>> mailboxes = context.store.list_mailboxes();
+  if (!mailboxes) return failed(mailboxes.error());
+  if (mailboxes->empty()) {
+    return done("No mailboxes yet: 'mailstead mailbox add ADDRESS' makes one.\n", Value::Array{});
+  }
+  Table table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kLeft, Align::kLeft});
+  table.add({"ADDRESS", "MESSAGES", "SIZE", "STATE", "LAST DELIVERY", "LAST LOGIN"});
+  Value::Array array;
+  for (const MailboxSummary& mailbox : *mailboxes) {
+    table.add({mailbox.address.text(), std::to_string(mailbox.messages), size_text(mailbox.octets),
+               state_of(mailbox), time_text(mailbox.last_delivery_at), time_text(mailbox.last_login_at)});
+    array.push_back(value_of(mailbox));
+  }
+  return done(table.text(), array);
+}
+
+Report show_mailbox(const Request& request, CommandContext& context) {
+  const Result<MailboxSummary> mailbox = context.store.show_mailbox(address_of(request));
+  if (!mailbox) return failed(mailbox.error());
+
+  const auto directory = context.store.directory();
+  std::vector<std::string> aliases;
+  for (const AliasEntry& alias : directory->aliases()) {
+    for (const Address& target : alias.targets) {
+      if (target.key() != mailbox->address.key()) continue;
+      aliases.push_back(alias.name);
+      break;
+    }
+  }
+  Table table({Align::kLeft, Align::kLeft});
+  table.add({"address", mailbox->address.text()});
+  table.add({"state", state_of(*mailbox)});
+  table.add({"messages", fmt::format("{} ({})", mailbox->messages, size_text(mailbox->octets))});
+  table.add({"aliases", aliases.empty() ? "none" : fmt::format("{}", fmt::join(aliases, ", "))});
+  table.add({"made", time_text(mailbox->created_at)});
+  table.add({"last delivery", time_text(mailbox->last_delivery_at)});
+  table.add({"last login", time_text(mailbox->last_login_at)});
+
+  Value value = value_of(*mailbox);
+  Value::Array names(aliases.begin(), aliases.end());
+  std::get<Value::Object>(value.data).emplace_back("aliases", std::move(names));
+  return done(table.text(), value);
+}
+
+Report remove_mailbox(const Request& request, CommandContext& context) {
+  const Address address = address_of(request);
+  const Result<MailboxSummary> mailbox = context.store.show_mailbox(address);
+  if (!mailbox) return failed(mailbox.error());
+  const KeepMail keep = request.flags.empty() ? KeepMail::kNo : KeepMail::kYes;
+  if (Result<void> removed = context.store.remove_mailbox(address, keep); !removed)
+    return failed(removed.error());
+
+  const std::string mail =
+      fmt::format("{} ({})", counted(mailbox->messages, "message"), size_text(mailbox->octets));
+  return done(keep == KeepMail::kYes
+                  ? fmt::format("{} is removed; its {} stay on the disk.\n", address.text(), mail)
+                  : fmt::format("{} is removed with {}.\n", address.text(), mail),
+              Value::Object{{"address", address.text()},
+                            {"messages", mailbox->messages},
+                            {"octets", mailbox->octets},
+                            {"mail_kept", keep == KeepMail::kYes}});
+}
+
+Report set_password(const Request& request, CommandContext& context) {
+  const Address address = address_of(request);
+  if (Result<void> set = context.store.set_password(address, request.secret); !set)
+    return failed(set.error());
+  return done(fmt::format("{} has a new password.\n", address.text()),
+              Value::Object{{"address", address.text()}});
+}
+
+Report disable_mailbox(const Request& request, CommandContext& context) {
+  return change_enabled(request, context, false);
+}
+
+Report enable_mailbox(const Request& request, CommandContext& context) {
+  return change_enabled(request, context, true);
+}
+
+}  // namespace mailstead::admin

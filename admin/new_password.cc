@@ -1,0 +1,120 @@
+#include "admin/new_password.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string_view>
+
+#include "admin/descriptor.h"
+#include "storage/password.h"
+
+namespace mailstead::admin {
+namespace {
+
+Error invalid(std::string message) {
+  return Error{ErrorKind::kInvalid, std::move(message)};
+}
+
+// One line without its end, unless `interrupt` stands in it. Octet by octet: what follows the line is
+// somebody else's.
+Result<std::string> read_line(int descriptor, std::optional<char> interrupt = std::nullopt) {
+  std::string line;
+  char octet = 0;
+  while (line.size() <= 2 * kMaxPassword) {
+    const ssize_t got = ::read(descriptor, &octet, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Error{ErrorKind::kIo, "cannot read the password"};
+    if (got == 0 || octet == '\n') break;
+    if (octet == interrupt) return Error{ErrorKind::kIo, "interrupted; nothing was changed"};
+    line += octet;
+  }
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
+Result<void> check(std::string_view password) {
+  if (password.empty()) return invalid("the password is empty");
+  if (password.size() > kMaxPassword) {
+    return invalid(fmt::format("the password is longer than {} octets", kMaxPassword));
+  }
+  const bool control = std::any_of(password.begin(), password.end(), [](char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet < 0x20 || octet == 0x7F;
+  });
+  if (control) return invalid("the password has a control character, which mail programs cannot send");
+  return {};
+}
+
+// No echo while it lives. The interrupt key is a character that ends the reading and not the process: so the
+// echo comes back.
+class Silence {
+ public:
+  explicit Silence(int terminal) : terminal_(terminal) {
+    quiet_ = ::tcgetattr(terminal_, &before_) == 0;
+    termios silent = before_;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+    silent.c_cc[VEOL] = before_.c_cc[VINTR];
+    if (quiet_) quiet_ = ::tcsetattr(terminal_, TCSAFLUSH, &silent) == 0;
+  }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+  ~Silence() {
+    if (quiet_) ::tcsetattr(terminal_, TCSAFLUSH, &before_);
+  }
+  bool quiet() const { return quiet_; }
+  char interrupt() const { return static_cast<char>(before_.c_cc[VINTR]); }
+
+ private:
+  int terminal_;
+  termios before_{};
+  bool quiet_ = false;
+};
+
+void say(int terminal, std::string_view text) {
+  // Whoever cannot see the question can still answer it.
+  [[maybe_unused]] const ssize_t written = ::write(terminal, text.data(), text.size());
+}
+
+Result<std::string> ask(int terminal, std::string_view question) {
+  const Silence silence(terminal);
+  if (!silence.quiet())
+    return Error{ErrorKind::kIo, "cannot turn the terminal's echo off; use --password-stdin"};
+  say(terminal, question);
+  Result<std::string> answer = read_line(terminal, silence.interrupt());
+  say(terminal, "\n");
+  return answer;
+}
+
+Result<NewPassword> ask_twice(int terminal) {
+  Result<std::string> first = ask(terminal, "Password (empty: make one): ");
+  if (!first) return std::move(first).error();
+  if (first->empty()) return NewPassword{generate_password(), true};
+  if (Result<void> checked = check(*first); !checked) return std::move(checked).error();
+  const Result<std::string> second = ask(terminal, "The same again: ");
+  if (!second) return second.error();
+  if (*first != *second) return invalid("the two passwords are not the same");
+  return NewPassword{std::move(first).value(), false};
+}
+
+}  // namespace
+
+Result<NewPassword> new_password(PasswordSource source) {
+  if (source == PasswordSource::kStandardInput) {
+    Result<std::string> line = read_line(STDIN_FILENO);
+    if (!line) return std::move(line).error();
+    if (Result<void> checked = check(*line); !checked) return std::move(checked).error();
+    return NewPassword{std::move(line).value(), false};
+  }
+  if (::isatty(STDIN_FILENO) == 1) {
+    const Descriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (terminal) return ask_twice(terminal.get());
+  }
+  return NewPassword{generate_password(), true};
+}
+
+}  // namespace mailstead::admin

@@ -1,0 +1,23 @@
+// The password that a command gives to a mailbox: from the standard input, from a terminal, or a new one.
+// Blocking; the command line's process only: a server never sees a password from here, only its hash.
+#pragma once
+
+#include <string>
+
+#include "protocols/result.h"
+
+namespace mailstead::admin {
+
+inline constexpr std::size_t kMaxPassword = 240;  // octets: with PASS and CRLF within a POP3 line, RFC 2449 4
+
+enum class PasswordSource { kStandardInput, kTerminalOrNew };
+
+struct NewPassword {
+  std::string text;
+  bool generated = false;
+};
+
+// kInvalid: empty, too long, with control characters, or not the same twice.
+Result<NewPassword> new_password(PasswordSource source);
+
+}  // namespace mailstead::admin

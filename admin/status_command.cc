@@ -1,0 +1,92 @@
+// status: what the running server does. The container's health check asks it every few seconds, so it touches
+// no mailbox and no message.
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "admin/certificate.h"
+#include "admin/cli.h"
+#include "admin/command_table.h"
+#include "admin/report.h"
+#include "admin/text.h"
+
+namespace mailstead::admin {
+namespace {
+
+Value listeners_value(const ServerFacts& server) {
+  Value::Array array;
+  for (const auto& listener : server.listeners) {
+    array.push_back(Value::Object{
+        {"service", listener.service}, {"address", listener.address}, {"connections", listener.connections}});
+  }
+  return array;
+}
+
+std::string listeners_text(const ServerFacts& server) {
+  Table table({Align::kLeft, Align::kLeft, Align::kRight});
+  table.add({"SERVICE", "ADDRESS", "CONNECTIONS"});
+  for (const auto& listener : server.listeners) {
+    table.add({listener.service, listener.address, std::to_string(listener.connections)});
+  }
+  return server.listeners.empty() ? std::string() : "\n" + table.text();
+}
+
+std::string certificate_text(const Result<CertificateFacts>& facts, std::int64_t now) {
+  if (!facts) return "wrong: " + facts.error().message;
+  return fmt::format("{}, {} {}", facts->self_signed ? "self-signed" : "by " + facts->issuer,
+                     facts->not_after < now ? "expired" : "good until", time_text(facts->not_after));
+}
+
+}  // namespace
+
+std::string no_server(const std::string& data) {
+  return fmt::format("no server runs on {}; start it with 'mailstead --data {} serve' or as a system service",
+                     data, data);
+}
+
+Report show_status(const Request&, CommandContext& context) {
+  if (context.server == nullptr) return failed(no_server(context.data));
+  const ServerFacts& server = *context.server;
+  const std::int64_t now = std::time(nullptr);
+  const auto directory = context.store.directory();
+  const Result<std::uint64_t> space = context.store.free_space();
+  const Result<CertificateFacts> certificate =
+      read_certificate(certificate_files(context.config, context.data));
+  const bool full = space && *space < context.config.limits.free_space;
+
+  Table table({Align::kLeft, Align::kLeft});
+  table.add({"server", fmt::format("{}, {}, process {}", context.config.hostname, version(), server.pid)});
+  table.add({"running for", span_text(now - server.started_at)});
+  table.add({"data folder", context.data});
+  table.add(
+      {"free space", !space ? space.error().message
+                            : size_text(*space) + (full ? ", too little: mail is asked to come later" : "")});
+  table.add({"mailboxes", std::to_string(directory->mailboxes().size())});
+  table.add({"aliases", std::to_string(directory->aliases().size())});
+  table.add({"messages accepted", std::to_string(server.messages_accepted)});
+  table.add({"messages refused", std::to_string(server.messages_refused)});
+  table.add({"messages retrieved", std::to_string(server.messages_retrieved)});
+  table.add({"logins", fmt::format("{}, {} failed", server.logins, server.failed_logins)});
+  table.add({"certificate", certificate_text(certificate, now)});
+
+  return done(table.text() + listeners_text(server),
+              Value::Object{{"hostname", context.config.hostname},
+                            {"version", version()},
+                            {"pid", server.pid},
+                            {"started_at", time_value(server.started_at)},
+                            {"data", context.data},
+                            {"free_octets", space ? Value(*space) : Value(nullptr)},
+                            {"mailboxes", directory->mailboxes().size()},
+                            {"aliases", directory->aliases().size()},
+                            {"messages_accepted", server.messages_accepted},
+                            {"messages_refused", server.messages_refused},
+                            {"messages_retrieved", server.messages_retrieved},
+                            {"logins", server.logins},
+                            {"failed_logins", server.failed_logins},
+                            {"certificate_expires_at",
+                             certificate ? time_value(certificate->not_after) : Value(nullptr)},
+                            {"listeners", listeners_value(server)}});
+}
+
+}  // namespace mailstead::admin

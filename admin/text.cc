@@ -1,0 +1,177 @@
+#include "admin/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+namespace mailstead::admin {
+namespace {
+
+// The length of the UTF-8 character at the start of `text` (RFC 3629 4: no surrogates, no overlong forms); 0:
+// none.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [text](std::size_t at) {
+    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
+  };
+  const auto follows = [&byte](std::size_t at) { return (byte(at) & 0xC0u) == 0x80u; };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const unsigned low = lead == 0xE0 ? 0xA0u : 0x80u;
+    const unsigned high = lead == 0xED ? 0x9Fu : 0xBFu;
+    return byte(1) >= low && byte(1) <= high && follows(2) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const unsigned low = lead == 0xF0 ? 0x90u : 0x80u;
+    const unsigned high = lead == 0xF4 ? 0x8Fu : 0xBFu;
+    return byte(1) >= low && byte(1) <= high && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7F;
+  // U+0080 to U+009F: terminals take them for the start of a command.
+  return character.size() == 2 && first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
+}
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
+    return (static_cast<unsigned char>(byte) & 0xC0u) != 0x80u;
+  }));
+}
+
+std::tm utc(std::int64_t unix_seconds) {
+  const std::time_t time = unix_seconds;
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  return parts;
+}
+
+// Edits that turn one word into the other; two neighbours changing places count as one.
+std::size_t distance(std::string_view from, std::string_view to) {
+  std::vector<std::size_t> before(to.size() + 1), last(to.size() + 1), row(to.size() + 1);
+  for (std::size_t j = 0; j <= to.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= from.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= to.size(); ++j) {
+      const std::size_t change = last[j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, change});
+      if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1]) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
+    }
+    before.swap(last);
+    last.swap(row);
+  }
+  return last[to.size()];
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = std::max<std::size_t>(utf8_length(text), 1);
+    const std::string_view character = text.substr(0, length);
+    const bool broken = length == 1 && static_cast<unsigned char>(character[0]) >= 0x80;
+    if (broken || is_control(character)) {
+      for (const char byte : character) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    } else {
+      out += character;
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+std::string size_text(std::uint64_t octets) {
+  static constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  if (octets < 1024) return fmt::format("{} B", octets);
+  auto value = static_cast<double>(octets);
+  std::size_t unit = 0;
+  // 1023.95 would be printed as "1024.0".
+  while (value >= 1023.95 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string time_text(std::int64_t unix_seconds) {
+  if (unix_seconds == 0) return "never";
+  const std::tm parts = utc(unix_seconds);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min);
+}
+
+std::string rfc3339(std::int64_t unix_seconds) {
+  const std::tm parts = utc(unix_seconds);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+std::string span_text(std::int64_t seconds) {
+  seconds = std::max<std::int64_t>(seconds, 0);
+  const std::int64_t days = seconds / 86400, hours = seconds / 3600 % 24, minutes = seconds / 60 % 60;
+  if (days > 0) return fmt::format("{} {} {} h", days, days == 1 ? "day" : "days", hours);
+  if (hours > 0) return fmt::format("{} h {} min", hours, minutes);
+  if (minutes > 0) return fmt::format("{} min {} s", minutes, seconds % 60);
+  return fmt::format("{} s", seconds);
+}
+
+std::string counted(std::uint64_t number, std::string_view thing) {
+  const bool es = thing.ends_with('x') || (thing.ends_with('s'));
+  return fmt::format("{} {}{}", number, thing, number == 1 ? "" : es ? "es" : "s");
+}
+
+std::string Table::text(std::size_t indent) const {
+  std::vector<std::size_t> widths(columns_.size(), 0);
+  for (const auto& row : rows_) {
+    for (std::size_t i = 0; i < std::min(row.size(), widths.size()); ++i) {
+      widths[i] = std::max(widths[i], characters(row[i]));
+    }
+  }
+  std::string out;
+  for (const auto& row : rows_) {
+    std::string line(indent, ' ');
+    for (std::size_t i = 0; i < std::min(row.size(), widths.size()); ++i) {
+      if (i > 0) line += "  ";
+      const std::string padding(widths[i] - characters(row[i]), ' ');
+      line += columns_[i] == Align::kRight ? padding + row[i] : row[i] + padding;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + '\n';
+  }
+  return out;
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string>& known) {
+  if (word.size() > 64) return {};
+  std::size_t least = std::max<std::size_t>(word.size() / 3, 1) + 1;
+  std::string found;
+  for (const std::string& candidate : known) {
+    const std::size_t edits = distance(word, candidate);
+    if (edits < least) {
+      least = edits;
+      found = candidate;
+    }
+  }
+  return found;
+}
+
+}  // namespace mailstead::admin

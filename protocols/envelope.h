@@ -1,0 +1,32 @@
+// The envelope of a message (RFC 5321 2.3.1) and the facts of the session that it came by.
+// Plain values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocols/address.h"
+
+namespace mailstead {
+
+enum class BodyType { k7Bit, k8BitMime };  // RFC 6152
+
+struct Envelope {
+  std::optional<Address> reverse_path;  // nullopt: the null reverse-path <>
+  std::vector<Address> recipients;      // as accepted by RCPT, in order, without repeats
+  BodyType body = BodyType::k7Bit;
+  std::optional<std::uint64_t> declared_size;  // SIZE= of MAIL, octets (RFC 1870)
+};
+
+// What a session has to know about its connection. Filled by the server, never by the client's words.
+struct PeerFacts {
+  std::string address;      // "192.0.2.1" or "2001:db8::1", without port or zone
+  bool loopback = false;    // the address is the machine itself
+  bool tls = false;         // the connection is encrypted now
+  std::string tls_version;  // "TLSv1.3", empty without TLS
+  std::string tls_cipher;   // RFC name, empty without TLS
+};
+
+}  // namespace mailstead

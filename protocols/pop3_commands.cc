@@ -1,0 +1,135 @@
+#include "protocols/pop3_commands.h"
+
+#include <fmt/format.h>
+
+#include "protocols/ascii.h"
+#include "protocols/pop3_core.h"
+
+namespace mailstead {
+namespace {
+
+using enum Pop3Rule;
+
+constexpr int kMaxFailedLogins = 20;
+
+constexpr Pop3Command kCommands[] = {
+    {"CAPA", &Pop3Core::capa, kBeforeLogin | kAfterLogin | kNoArgument},
+    {"USER", &Pop3Core::user, kBeforeLogin | kNeedsArgument},
+    {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument},
+    {"STLS", &Pop3Core::stls, kBeforeLogin | kNoArgument | kEndsPipeline},
+    {"QUIT", &Pop3Core::quit, kBeforeLogin | kAfterLogin | kNoArgument},
+    {"STAT", &Pop3Core::stat, kAfterLogin | kNoArgument},
+    {"LIST", &Pop3Core::list, kAfterLogin},
+    {"UIDL", &Pop3Core::uidl, kAfterLogin},
+    {"RETR", &Pop3Core::retr, kAfterLogin | kNeedsArgument},
+    {"TOP", &Pop3Core::top, kAfterLogin | kNeedsArgument},
+    {"DELE", &Pop3Core::dele, kAfterLogin | kNeedsArgument},
+    {"RSET", &Pop3Core::rset, kAfterLogin | kNoArgument},
+    {"NOOP", &Pop3Core::noop, kAfterLogin | kNoArgument},
+};
+
+}  // namespace
+
+const Pop3Command* find_pop3_command(std::string_view name) {
+  for (const Pop3Command& command : kCommands) {
+    if (ascii::same(command.name, name)) return &command;
+  }
+  return nullptr;
+}
+
+// RFC 2449 5. Only what works here and now is named.
+void Pop3Core::capa(std::string_view) {
+  ok("Capabilities follow");
+  output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n";
+  if (plaintext_allowed()) output_ += "USER\r\n";
+  // RFC 2595 4: only in AUTHORIZATION
+  if (options_.stls_available && !peer_.tls && !logged_in()) output_ += "STLS\r\n";
+  output_ += fmt::format("IMPLEMENTATION Mailstead {}\r\n.\r\n", options_.version);
+}
+
+void Pop3Core::user(std::string_view argument) {
+  if (!plaintext_allowed()) return refuse("Use STLS first", ascii::trim_end(argument));
+  user_ = ascii::trim_end(argument);  // no name ends in a blank, but some clients send one
+  if (user_.empty()) return bad_command("The command needs an argument");
+  ok("Send PASS");  // RFC 1939 7: the same for every name
+}
+
+// RFC 1939 7: PASS has one argument only, so blanks are part of it.
+void Pop3Core::pass(std::string_view argument) {
+  if (!plaintext_allowed()) return refuse("Use STLS first");
+  if (user_.empty()) return refuse("Send USER first");
+  want(AskLogin{std::exchange(user_, {}), std::string(argument)});
+}
+
+void Pop3Core::answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot) {
+  if (!take_answer()) return;
+  ask_.reset();  // the password is needed no more
+  if (verdict == LoginVerdict::kRight && snapshot != nullptr) {
+    snapshot_ = std::move(snapshot);
+    rset({});
+  } else if (verdict == LoginVerdict::kWrong) {
+    error("[AUTH] Wrong name or password");  // RFC 3206 4
+    if (++failed_logins_ >= kMaxFailedLogins) hang_up();
+  } else if (verdict == LoginVerdict::kInUse) {
+    error("[IN-USE] The mailbox is open in another session");  // RFC 2449 8.1.2
+  } else {
+    error("[SYS/TEMP] Login is not possible right now");  // RFC 3206 3
+  }
+  settle();
+}
+
+void Pop3Core::stls(std::string_view) {
+  if (peer_.tls) return refuse("TLS is active already");
+  if (!options_.stls_available) return refuse("TLS is not available");
+  ok("Begin TLS");
+  wants_ = Wants::kTls;
+}
+
+void Pop3Core::stat(std::string_view) {
+  ok(fmt::format("{} {}", live_messages_, live_octets_));
+}
+
+void Pop3Core::dele(std::string_view argument) {
+  const auto index = find_message(argument);
+  if (!index) return error("No such message");
+  deleted_[*index] = true;
+  --live_messages_;
+  live_octets_ -= (*snapshot_)[*index].size;
+  ok("Marked");
+}
+
+// RFC 1939 5: all marks are taken away. Also the state right after login.
+void Pop3Core::rset(std::string_view) {
+  deleted_.assign(snapshot_->size(), false);
+  live_messages_ = snapshot_->size();
+  live_octets_ = 0;
+  for (const MaildropEntry& entry : *snapshot_) live_octets_ += entry.size;
+  ok(fmt::format("{} messages ({} octets)", live_messages_, live_octets_));
+}
+
+void Pop3Core::noop(std::string_view) {
+  ok("Nothing done");
+}
+
+// RFC 1939 6: the messages are removed first, and then it is said.
+void Pop3Core::quit(std::string_view) {
+  AskDelete ask;
+  for (std::size_t i = 0; i < deleted_.size(); ++i) {
+    if (deleted_[i]) ask.indices.push_back(i);
+  }
+  if (!ask.indices.empty()) return want(std::move(ask));
+  ok("Goodbye");
+  hang_up();
+}
+
+void Pop3Core::answer_delete(bool committed) {
+  if (!take_answer()) return;
+  if (committed) {
+    ok("Goodbye");
+  } else {
+    error("[SYS/TEMP] No message was removed");
+  }
+  hang_up();
+}
+
+}  // namespace mailstead

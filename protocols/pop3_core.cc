@@ -1,0 +1,193 @@
+#include "protocols/pop3_core.h"
+
+#include "protocols/ascii.h"
+#include "protocols/pop3_commands.h"
+
+namespace mailstead {
+namespace {
+
+constexpr std::size_t kMaxPop3Line = 255;  // octets with CRLF, RFC 2449 4
+constexpr int kMaxBadCommands = 20;        // in a row
+constexpr std::chrono::seconds kLoginPatience{60};
+constexpr std::chrono::seconds kHandshakePatience{30};
+
+}  // namespace
+
+Pop3Core::Pop3Core(Pop3Options options, PeerFacts peer, std::string& output, std::uint64_t& progress)
+    : options_(std::move(options)), peer_(std::move(peer)), output_(output), progress_(progress) {}
+
+// No "<...>" in it: that would offer APOP, RFC 1939 7.
+void Pop3Core::start() {
+  ok(options_.hostname + " POP3 ready");
+}
+
+std::size_t Pop3Core::receive(std::string_view bytes) {
+  std::size_t consumed = 0;
+  while (wants_ == Wants::kInput && consumed < bytes.size()) {
+    std::size_t line = 0;
+    read_line(bytes.substr(consumed), line);
+    consumed += line;
+    settle();
+  }
+  return consumed;
+}
+
+void Pop3Core::read_line(std::string_view bytes, std::size_t& consumed) {
+  command_ = {};
+  switch (lines_.read(bytes, consumed)) {
+    case LineEvent::kIncomplete:
+      return;
+    case LineEvent::kLine:
+      ++progress_;
+      if (lines_.line().size() + 2 > kMaxPop3Line) return bad_command("Line too long");
+      return on_command(lines_.line(), bytes.size() - consumed);
+    case LineEvent::kTooLong:
+      refuse("Line too long");
+      return hang_up();
+    case LineEvent::kNul:
+      ++progress_;
+      return bad_command("A command must not hold a NUL");
+    case LineEvent::kBareNewline:
+      ++progress_;
+      return bad_command("A line must end in CR LF");  // RFC 1939 3
+  }
+}
+
+void Pop3Core::on_command(std::string_view line, std::size_t bytes_behind) {
+  const std::string_view name = line.substr(0, line.find(' '));
+  std::string_view argument = line.substr(name.size());
+  if (!argument.empty()) argument.remove_prefix(1);
+
+  const Pop3Command* command = find_pop3_command(name);
+  if (command == nullptr) return bad_command("Unknown command");
+  command_ = command->name;
+  if (command->has(Pop3Rule::kEndsPipeline) && bytes_behind > 0) {
+    // It may have been put there by somebody between us and the client, to be run after the handshake.
+    refuse("Input sent before the reply it has to wait for");
+    return hang_up();
+  }
+  if (!command->has(logged_in() ? Pop3Rule::kAfterLogin : Pop3Rule::kBeforeLogin)) {
+    return bad_command(logged_in() ? "Not after login" : "Log in first");
+  }
+  const bool has_argument = !ascii::trim(argument).empty();
+  if (command->has(Pop3Rule::kNoArgument) && has_argument)
+    return bad_command("The command takes no argument");
+  if (command->has(Pop3Rule::kNeedsArgument) && argument.empty()) {
+    return bad_command("The command needs an argument");
+  }
+  bad_commands_ = 0;
+  (this->*command->run)(argument);
+}
+
+void Pop3Core::ok(std::string_view text) {
+  output_ += "+OK ";
+  output_ += text;
+  output_ += "\r\n";
+}
+
+void Pop3Core::error(std::string_view text) {
+  output_ += "-ERR ";
+  output_ += text;
+  output_ += "\r\n";
+}
+
+// An error that the log has to know of.
+void Pop3Core::refuse(std::string_view text, std::string_view subject) {
+  note_refusal("-ERR " + std::string(text), subject);
+  error(text);
+}
+
+void Pop3Core::note_refusal(std::string reply, std::string_view subject) {
+  if (refusals_.size() >= kMaxRefusals) return;
+  refusals_.push_back({std::string(command_), std::move(reply), std::string(subject)});
+}
+
+// A line that is no command here and now; who sends nothing else is no mail program. What it holds stays out
+// of the log: it may be a password.
+void Pop3Core::bad_command(std::string_view text) {
+  if (++bad_commands_ < kMaxBadCommands) return refuse(text);
+  refuse("Too many bad commands");
+  hang_up();
+}
+
+void Pop3Core::hang_up() {
+  wants_ = Wants::kClose;
+}
+
+void Pop3Core::want(Pop3Ask ask) {
+  ask_ = std::move(ask);
+  wants_ = Wants::kAnswer;
+}
+
+// False when the session ended while the answer was on its way.
+bool Pop3Core::take_answer() {
+  if (wants_ != Wants::kAnswer) return false;
+  wants_ = Wants::kInput;
+  ++progress_;
+  return true;
+}
+
+// Goes on with what is being sent, as far as the output may grow; then what is due between two commands.
+void Pop3Core::settle() {
+  while (wants_ == Wants::kInput) {
+    if (output_.size() >= kOutputChunk) {
+      wants_ = Wants::kDrain;
+    } else if (listing_) {
+      continue_listing();
+    } else if (message_) {
+      continue_message();
+    } else if (stopping_) {
+      // No [AUTH]: RFC 3206 5 has it for replies to the commands that log in.
+      error(expelled_ ? "The mailbox is no longer open to this login" : "[SYS/TEMP] Server shutting down");
+      hang_up();
+    } else {
+      return;
+    }
+  }
+}
+
+void Pop3Core::drained() {
+  if (wants_ != Wants::kDrain) return;
+  wants_ = Wants::kInput;
+  ++progress_;
+  settle();
+}
+
+// RFC 2595 4: nothing that was said in the clear is remembered.
+void Pop3Core::tls_established(const PeerFacts& facts) {
+  if (wants_ != Wants::kTls) return;
+  peer_ = facts;
+  ++progress_;
+  user_.clear();
+  lines_ = LineReader(kMaxCommandLine);
+  wants_ = Wants::kInput;
+  settle();
+}
+
+// RFC 1939 3: closed without a word, and without entering UPDATE: nothing is deleted.
+void Pop3Core::timed_out() {
+  hang_up();
+}
+
+void Pop3Core::shut_down() {
+  stopping_ = true;
+  if (wants_ == Wants::kTls) hang_up();
+  settle();
+}
+
+void Pop3Core::expel() {
+  expelled_ = true;
+  shut_down();
+}
+
+std::chrono::seconds Pop3Core::patience() const {
+  if (wants_ == Wants::kTls) return kHandshakePatience;
+  return logged_in() ? options_.idle_timeout : kLoginPatience;
+}
+
+bool Pop3Core::plaintext_allowed() const {
+  if (peer_.tls || options_.plaintext_auth == PlaintextAuth::kAlways) return true;
+  return options_.plaintext_auth == PlaintextAuth::kLoopback && peer_.loopback;
+}
+
+}  // namespace mailstead

@@ -1,0 +1,132 @@
+// The machine inside Pop3Session. Private to protocols/: everybody else includes pop3_session.h.
+//
+// pop3_core.cc     framing, replies, the end of a session
+// pop3_commands.cc the command table, login, and the commands that need no more than a line
+// pop3_messages.cc LIST, UIDL, RETR and TOP
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocols/dot_writer.h"
+#include "protocols/line_reader.h"
+#include "protocols/pop3_session.h"
+
+namespace mailstead {
+
+struct Pop3Command;
+
+class Pop3Core {
+ public:
+  // `output` and `progress` belong to the session and outlive this.
+  Pop3Core(Pop3Options options, PeerFacts peer, std::string& output, std::uint64_t& progress);
+
+  void start();
+  std::size_t receive(std::string_view bytes);
+  void drained();
+  void tls_established(const PeerFacts& facts);
+  void timed_out();
+  void shut_down();
+  void expel();
+  Wants wants() const { return wants_; }
+  std::chrono::seconds patience() const;
+  Pop3Ask& ask() { return *ask_; }
+
+  void answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot);
+  void answer_read(ReadVerdict verdict, std::string_view bytes);
+  void answer_delete(bool committed);
+
+  bool logged_in() const { return snapshot_ != nullptr; }
+  std::uint64_t retrieved_messages() const { return retrieved_messages_; }
+  std::uint64_t retrieved_octets() const { return retrieved_octets_; }
+  std::vector<Pop3Session::Refusal> take_refusals() { return std::exchange(refusals_, {}); }
+
+  // Handlers of the command table. `argument` is what follows the name and one blank.
+  void capa(std::string_view argument);
+  void user(std::string_view argument);
+  void pass(std::string_view argument);
+  void stls(std::string_view argument);
+  void stat(std::string_view argument);
+  void list(std::string_view argument);
+  void uidl(std::string_view argument);
+  void retr(std::string_view argument);
+  void top(std::string_view argument);
+  void dele(std::string_view argument);
+  void rset(std::string_view argument);
+  void noop(std::string_view argument);
+  void quit(std::string_view argument);
+
+ private:
+  enum class Listing { kSizes, kUidls };
+
+  // A multi-line reply to LIST or UIDL that is being made.
+  struct ListingReply {
+    Listing what;
+    std::size_t next = 0;
+  };
+  // A message on its way out.
+  struct MessageReply {
+    std::size_t index;
+    DotWriter writer;
+    bool whole = true;     // RETR, not TOP
+    bool started = false;  // +OK was said
+    std::uint64_t offset = 0;
+  };
+
+  // pop3_core.cc
+  void read_line(std::string_view bytes, std::size_t& consumed);
+  void on_command(std::string_view line, std::size_t bytes_behind);
+  void ok(std::string_view text);
+  void error(std::string_view text);
+  void refuse(std::string_view text, std::string_view subject = {});
+  void note_refusal(std::string reply, std::string_view subject);
+  void bad_command(std::string_view text);
+  void hang_up();
+  void want(Pop3Ask ask);
+  bool take_answer();
+  void settle();
+  bool plaintext_allowed() const;
+
+  // pop3_messages.cc
+  std::optional<std::size_t> find_message(std::string_view number) const;
+  std::string listing_line(Listing what, std::size_t index) const;
+  void start_listing(Listing what, std::string_view argument);
+  void continue_listing();
+  void start_message(std::size_t index, std::optional<std::uint64_t> body_lines);
+  void continue_message();
+  void say_message_follows();
+  void fail_message(ReadVerdict verdict);
+  void end_message();
+
+  const Pop3Options options_;
+  PeerFacts peer_;
+  std::string& output_;
+  std::uint64_t& progress_;
+
+  Wants wants_ = Wants::kInput;
+  bool stopping_ = false;  // shut_down() came while something ran
+  bool expelled_ = false;  // and it was because of the mailbox
+  LineReader lines_{kMaxCommandLine};
+  std::optional<Pop3Ask> ask_;
+  std::string_view command_;  // name of the one that runs, for the log
+  int bad_commands_ = 0;      // in a row
+  std::vector<Pop3Session::Refusal> refusals_;
+
+  std::string user_;  // between USER and PASS
+  int failed_logins_ = 0;
+
+  // TRANSACTION and UPDATE.
+  std::shared_ptr<const MaildropSnapshot> snapshot_;
+  std::vector<bool> deleted_;
+  std::uint64_t live_messages_ = 0;
+  std::uint64_t live_octets_ = 0;
+
+  std::optional<ListingReply> listing_;
+  std::optional<MessageReply> message_;
+  std::uint64_t retrieved_messages_ = 0;
+  std::uint64_t retrieved_octets_ = 0;
+};
+
+}  // namespace mailstead

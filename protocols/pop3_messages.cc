@@ -1,0 +1,139 @@
+// LIST, UIDL, RETR and TOP: RFC 1939 5 and 7. Long replies are made a chunk at a time.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "protocols/ascii.h"
+#include "protocols/pop3_core.h"
+
+namespace mailstead {
+namespace {
+
+constexpr std::size_t kReadPiece = 64 * 1024;  // octets asked for at once
+
+}  // namespace
+
+// Nothing for a number that is none, is out of range, or belongs to a message marked as deleted.
+std::optional<std::size_t> Pop3Core::find_message(std::string_view number) const {
+  const auto value = ascii::number(ascii::trim_end(number));
+  if (!value || *value == 0 || *value > snapshot_->size()) return std::nullopt;
+  const auto index = static_cast<std::size_t>(*value - 1);
+  if (deleted_[index]) return std::nullopt;
+  return index;
+}
+
+std::string Pop3Core::listing_line(Listing what, std::size_t index) const {
+  const MaildropEntry& entry = (*snapshot_)[index];
+  if (what == Listing::kSizes) return fmt::format("{} {}", index + 1, entry.size);
+  return fmt::format("{} {}", index + 1, entry.uidl);
+}
+
+void Pop3Core::start_listing(Listing what, std::string_view argument) {
+  if (ascii::trim(argument).empty()) {
+    ok(fmt::format("{} messages ({} octets)", live_messages_, live_octets_));
+    listing_ = ListingReply{what};
+    return;
+  }
+  const auto index = find_message(argument);
+  if (!index) return error("No such message");
+  ok(listing_line(what, *index));
+}
+
+void Pop3Core::continue_listing() {
+  while (listing_->next < snapshot_->size() && output_.size() < kOutputChunk) {
+    const std::size_t index = listing_->next++;
+    if (deleted_[index]) continue;
+    output_ += listing_line(listing_->what, index);
+    output_ += "\r\n";
+  }
+  if (listing_->next < snapshot_->size()) return;
+  output_ += ".\r\n";
+  listing_.reset();
+}
+
+void Pop3Core::list(std::string_view argument) {
+  start_listing(Listing::kSizes, argument);
+}
+
+void Pop3Core::uidl(std::string_view argument) {
+  start_listing(Listing::kUidls, argument);
+}
+
+void Pop3Core::retr(std::string_view argument) {
+  const auto index = find_message(argument);
+  if (!index) return error("No such message");
+  start_message(*index, std::nullopt);
+}
+
+void Pop3Core::top(std::string_view argument) {
+  argument = ascii::trim_end(argument);
+  const std::size_t blank = std::min(argument.find(' '), argument.size());
+  const auto lines = ascii::number(ascii::trim(argument.substr(blank)));
+  if (!lines) return refuse("Syntax: TOP message lines");
+  const auto index = find_message(argument.substr(0, blank));
+  if (!index) return error("No such message");
+  start_message(*index, lines);
+}
+
+void Pop3Core::start_message(std::size_t index, std::optional<std::uint64_t> body_lines) {
+  const auto stuffing = (*snapshot_)[index].has_dot_lines ? DotStuffing::kNeeded : DotStuffing::kNotNeeded;
+  message_.emplace(MessageReply{index, DotWriter(stuffing, body_lines), !body_lines.has_value()});
+}
+
+void Pop3Core::continue_message() {
+  const std::uint64_t left = (*snapshot_)[message_->index].size - message_->offset;
+  if (left == 0 || message_->writer.complete()) return end_message();
+  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(left, kReadPiece));
+  want(AskRead{message_->index, message_->offset, length});
+}
+
+void Pop3Core::say_message_follows() {
+  if (message_->started) return;
+  message_->started = true;
+  if (message_->whole) {
+    ok(fmt::format("{} octets", (*snapshot_)[message_->index].size));
+  } else {
+    ok("Top of message follows");
+  }
+}
+
+void Pop3Core::answer_read(ReadVerdict verdict, std::string_view bytes) {
+  if (!take_answer()) return;
+  if (verdict == ReadVerdict::kBytes && !bytes.empty()) {
+    // Never more than was announced: RFC 1939 11.
+    bytes = bytes.substr(0, std::get<AskRead>(*ask_).length);
+    say_message_follows();
+    message_->offset += bytes.size();
+    message_->writer.write(bytes, output_);
+  } else {
+    fail_message(verdict);
+  }
+  settle();
+}
+
+void Pop3Core::fail_message(ReadVerdict verdict) {
+  const std::string& uidl = (*snapshot_)[message_->index].uidl;
+  const bool started = message_->started;
+  message_.reset();
+  if (started) {
+    // After +OK nothing honest can be said any more: the client must not take what it has for the whole.
+    note_refusal("(closed within the message)", uidl);
+    hang_up();
+  } else if (verdict == ReadVerdict::kUnavailable) {
+    refuse("[SYS/TEMP] The message cannot be read right now", uidl);
+  } else {
+    refuse("[SYS/PERM] The message cannot be read", uidl);
+  }
+}
+
+void Pop3Core::end_message() {
+  say_message_follows();
+  message_->writer.finish(output_);
+  if (message_->whole) {
+    ++retrieved_messages_;
+    retrieved_octets_ += (*snapshot_)[message_->index].size;
+  }
+  message_.reset();
+}
+
+}  // namespace mailstead

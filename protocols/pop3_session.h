@@ -1,0 +1,100 @@
+// The server's side of POP3 (RFC 1939) with CAPA (2449), STLS (2595), response codes (2449, 3206) and
+// PIPELINING.
+//
+// One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
+// Memory: a command line of at most kMaxCommandLine octets; LIST, UIDL, RETR and TOP make about kOutputChunk
+// octets ahead and then want kDrain. Threads: one at a time. No I/O. See protocols/README.md for the states.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "protocols/envelope.h"
+#include "protocols/maildrop.h"
+#include "protocols/session.h"
+#include "protocols/smtp_session.h"  // PlaintextAuth, kMaxRefusals
+
+namespace mailstead {
+
+struct Pop3Options {
+  std::string hostname;
+  std::string version;          // for CAPA IMPLEMENTATION
+  bool stls_available = false;  // a certificate is loaded and the connection began in the clear
+  PlaintextAuth plaintext_auth = PlaintextAuth::kLoopback;
+  std::chrono::seconds idle_timeout{600};  // after login; RFC 1939 3: at least 10 minutes
+};
+
+// What the session asks of the server. After each, the matching answer_…() is called exactly once.
+struct AskLogin {  // answer_login: check the password, then lock the maildrop and take its snapshot
+  std::string user;
+  std::string password;
+};
+struct AskRead {  // answer_read: bytes of a message, in order, at most `length`; never past the entry's size
+  std::size_t index = 0;  // into the snapshot
+  std::uint64_t offset = 0;
+  std::size_t length = 0;
+};
+struct AskDelete {  // answer_delete: QUIT; delete these for good, all or nothing, durable before the answer
+  std::vector<std::size_t> indices;
+};
+using Pop3Ask = std::variant<AskLogin, AskRead, AskDelete>;
+
+enum class LoginVerdict { kRight, kWrong, kInUse, kUnavailable };
+enum class ReadVerdict {
+  kBytes,
+  kGone,         // the file vanished or is not what the index says: [SYS/PERM]
+  kUnavailable,  // passing trouble: [SYS/TEMP]
+};
+
+class Pop3Session final : public Session {
+ public:
+  Pop3Session(Pop3Options options, PeerFacts peer);
+  ~Pop3Session() override;
+
+  void start() override;
+  std::size_t receive(std::string_view bytes) override;
+  void drained() override;
+  void tls_established(const PeerFacts& facts) override;
+  void timed_out() override;
+  void shut_down() override;
+  Wants wants() const override;
+  std::chrono::seconds patience() const override;
+
+  // The mailbox that the session works for was removed, disabled, or got another password: as shut_down(),
+  // also when it counts calls, but the farewell says so.
+  void expel();
+
+  // Only while wants() is kAnswer. The reference is good until the answer.
+  Pop3Ask& ask();
+
+  // `snapshot` only with kRight; must stay unchanged while the session lives.
+  void answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot);
+  // An empty piece before the entry's end means that the file is shorter than the index says: as kGone.
+  void answer_read(ReadVerdict verdict, std::string_view bytes);
+  void answer_delete(bool committed);
+
+  // In TRANSACTION or UPDATE: the maildrop is held.
+  bool logged_in() const;
+  // Messages sent whole by RETR, and octets of them, for the log.
+  std::uint64_t retrieved_messages() const;
+  std::uint64_t retrieved_octets() const;
+
+  // For the log: what was refused since the last call, one line each, no secrets. At most kMaxRefusals are
+  // kept. The verdicts of a login and an ordinary "No such message" are not among them.
+  struct Refusal {
+    std::string command;  // "USER", "RETR"; empty: no command of ours, or not even a line
+    std::string reply;    // "-ERR …", or in brackets what was done without a word
+    std::string subject;  // the name of USER, the UIDL of a message; may hold any byte
+  };
+  std::vector<Refusal> take_refusals();
+
+ private:
+  struct Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,128 @@
+#include "protocols/smtp_commands.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "protocols/ascii.h"
+#include "protocols/smtp_core.h"
+
+namespace mailstead {
+namespace {
+
+using enum SmtpRule;
+
+constexpr SmtpCommand kCommands[] = {
+    {"EHLO", &SmtpCore::ehlo, kNeedsArgument},
+    {"HELO", &SmtpCore::helo, kNeedsArgument},
+    {"MAIL", &SmtpCore::mail, kNeedsGreeting},
+    {"RCPT", &SmtpCore::rcpt, kNeedsGreeting},
+    {"DATA", &SmtpCore::data, kNeedsGreeting | kNoArgument | kEndsPipeline},
+    {"RSET", &SmtpCore::rset, kNoArgument},
+    {"NOOP", &SmtpCore::noop},
+    {"QUIT", &SmtpCore::quit, kNoArgument},
+    {"VRFY", &SmtpCore::vrfy, kNeedsArgument},
+    {"HELP", &SmtpCore::help},
+    {"AUTH", &SmtpCore::auth, kNeedsGreeting | kNeedsArgument},
+    {"STARTTLS", &SmtpCore::starttls, kNeedsGreeting | kNoArgument | kEndsPipeline},
+    {"EXPN", &SmtpCore::not_implemented},
+    {"BDAT", &SmtpCore::bdat},
+    {"ETRN", &SmtpCore::not_implemented},
+    {"TURN", &SmtpCore::not_implemented},
+    {"SEND", &SmtpCore::not_implemented},
+    {"SOML", &SmtpCore::not_implemented},
+    {"SAML", &SmtpCore::not_implemented},
+    // A web browser, or somebody who uses one to send our input.
+    {"GET", &SmtpCore::not_smtp},
+    {"POST", &SmtpCore::not_smtp},
+    {"HEAD", &SmtpCore::not_smtp},
+    {"PUT", &SmtpCore::not_smtp},
+    {"DELETE", &SmtpCore::not_smtp},
+    {"OPTIONS", &SmtpCore::not_smtp},
+    {"CONNECT", &SmtpCore::not_smtp},
+    {"PATCH", &SmtpCore::not_smtp},
+    {"TRACE", &SmtpCore::not_smtp},
+};
+
+}  // namespace
+
+const SmtpCommand* find_smtp_command(std::string_view name) {
+  for (const SmtpCommand& command : kCommands) {
+    if (ascii::same(command.name, name)) return &command;
+  }
+  return nullptr;
+}
+
+void SmtpCore::greet(std::string_view argument) {
+  helo_ = argument;
+  forget_transaction();  // RFC 5321 4.1.4: as RSET
+}
+
+void SmtpCore::helo(std::string_view argument) {
+  if (argument.size() > kMaxDomain) return refuse({501, "5.5.4", "The name is too long"});
+  greet(argument);
+  greeting_ = Greeting::kHelo;
+  say({250, "", options_.hostname});
+}
+
+void SmtpCore::ehlo(std::string_view argument) {
+  if (argument.size() > kMaxDomain) return refuse({501, "5.5.4", "The name is too long"});
+  greet(argument);
+  greeting_ = Greeting::kEhlo;
+  std::vector<std::string> lines{options_.hostname, "PIPELINING",
+                                 fmt::format("SIZE {}", options_.message_size), "8BITMIME"};
+  if (options_.starttls_available && !peer_.tls) lines.emplace_back("STARTTLS");
+  if (auth_offered()) lines.emplace_back("AUTH PLAIN LOGIN");
+  lines.emplace_back("ENHANCEDSTATUSCODES");
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    output_ += fmt::format("250{}{}\r\n", i + 1 < lines.size() ? '-' : ' ', lines[i]);
+  }
+}
+
+void SmtpCore::starttls(std::string_view) {
+  if (peer_.tls) return refuse({503, "5.5.1", "TLS is active already"});
+  if (!options_.starttls_available) return refuse({502, "5.5.1", "Command not implemented"});
+  say({220, "2.0.0", "Ready to start TLS"});
+  wants_ = Wants::kTls;
+}
+
+void SmtpCore::rset(std::string_view) {
+  forget_transaction();
+  say({250, "2.0.0", "OK"});
+}
+
+void SmtpCore::noop(std::string_view) {
+  say({250, "2.0.0", "OK"});
+}
+
+// RFC 5321 7.3: nobody learns here which addresses exist.
+void SmtpCore::vrfy(std::string_view) {
+  say({252, "2.5.0", "Cannot verify the user, but will accept a message and try to deliver it"});
+}
+
+void SmtpCore::help(std::string_view) {
+  say({214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH"});
+}
+
+void SmtpCore::quit(std::string_view) {
+  hang_up({221, "2.0.0", options_.hostname + " closing connection"});
+}
+
+void SmtpCore::not_implemented(std::string_view) {
+  refuse({502, "5.5.1", "Command not implemented"});
+}
+
+// RFC 3030 2: the octets behind it are a message whether we take it or not, and never commands; the client
+// may send them without waiting, in packets of their own.
+void SmtpCore::bdat(std::string_view) {
+  refuse({502, "5.5.1", "Command not implemented"});
+  wants_ = Wants::kClose;
+}
+
+void SmtpCore::not_smtp(std::string_view) {
+  const Reply reply{554, "5.5.1", "This is a mail server"};
+  refuse(reply);
+  wants_ = Wants::kClose;
+}
+
+}  // namespace mailstead

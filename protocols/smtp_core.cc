@@ -1,0 +1,203 @@
+#include "protocols/smtp_core.h"
+
+#include "protocols/ascii.h"
+#include "protocols/smtp_commands.h"
+
+namespace mailstead {
+namespace {
+
+constexpr int kMaxErrors = 20;
+constexpr std::chrono::seconds kCommandPatience{300};  // RFC 5321 4.5.3.2.7
+constexpr std::chrono::seconds kGreetingPatience{
+    60};  // who has not said EHLO by then wants no mail delivered
+constexpr std::chrono::seconds kHandshakePatience{30};
+
+}  // namespace
+
+SmtpCore::SmtpCore(SmtpOptions options, PeerFacts peer, std::string& output, std::uint64_t& progress)
+    : options_(std::move(options)), peer_(std::move(peer)), output_(output), progress_(progress) {}
+
+void SmtpCore::start() {
+  say({220, "", options_.hostname + " ESMTP Mailstead"});
+}
+
+std::size_t SmtpCore::receive(std::string_view bytes) {
+  std::size_t consumed = 0;
+  while (wants_ == Wants::kInput && consumed < bytes.size()) {
+    const std::string_view left = bytes.substr(consumed);
+    consumed += state_ == State::kContent ? read_content(left) : read_line(left);
+    settle();
+  }
+  return consumed;
+}
+
+std::size_t SmtpCore::read_line(std::string_view bytes) {
+  std::size_t consumed = 0;
+  const LineEvent event = lines_.read(bytes, consumed);
+  if (event == LineEvent::kIncomplete) return consumed;
+  ++progress_;
+  if (event == LineEvent::kLine) {
+    on_line(lines_.line(), bytes.size() - consumed);
+  } else {
+    on_bad_line(event);
+  }
+  return consumed;
+}
+
+void SmtpCore::on_line(std::string_view line, std::size_t bytes_behind) {
+  if (state_ == State::kCommand) {
+    on_command(line, bytes_behind);
+  } else {
+    on_auth_line(line);
+  }
+}
+
+void SmtpCore::on_bad_line(LineEvent event) {
+  if (state_ == State::kCommand) {
+    command_ = {};
+  } else {
+    end_auth();
+    // RFC 4954 4: an over-long response has a code of its own.
+    if (event == LineEvent::kTooLong)
+      return refuse({500, "5.5.6", "Authentication exchange line is too long"});
+  }
+  if (event == LineEvent::kTooLong) return refuse({500, "5.5.2", "Line too long"});
+  if (event == LineEvent::kNul) return refuse({500, "5.5.2", "A command must not hold a NUL"});
+  refuse({500, "5.5.2", "A line must end in CR LF"});  // RFC 5321 2.3.8
+}
+
+void SmtpCore::on_command(std::string_view line, std::size_t bytes_behind) {
+  const std::string_view name = line.substr(0, line.find(' '));
+  const std::string_view argument = ascii::trim(line.substr(name.size()));
+  const SmtpCommand* command = find_smtp_command(ascii::trim_end(name));
+  command_ = command != nullptr ? command->name : std::string_view();
+  if (command == nullptr) return refuse({500, "5.5.1", "Command unrecognised"});
+  if (command->has(SmtpRule::kEndsPipeline) && bytes_behind > 0) {
+    // What follows is a message, or was put before a TLS handshake by somebody else: never commands.
+    refuse({554, "5.5.0", "Input sent before the reply it has to wait for"});
+    wants_ = Wants::kClose;
+    return;
+  }
+  if (command->has(SmtpRule::kNeedsGreeting) && helo_.empty()) {
+    return refuse({503, "5.5.1", "Send EHLO first"});
+  }
+  if (command->has(SmtpRule::kNoArgument) && !argument.empty()) {
+    return refuse({501, "5.5.4", "The command takes no argument"});
+  }
+  if (command->has(SmtpRule::kNeedsArgument) && argument.empty()) {
+    return refuse({501, "5.5.4", "The command needs an argument"});
+  }
+  (this->*command->run)(argument);
+}
+
+void SmtpCore::say(const Reply& reply) {
+  output_ += reply.wire();
+}
+
+void SmtpCore::refuse(const Reply& reply, std::string_view subject) {
+  if (refusals_.size() < kMaxRefusals) {
+    std::string line = reply.wire();
+    line.resize(line.size() - 2);
+    refusals_.push_back({std::string(command_), std::move(line), std::string(subject)});
+  }
+  if (reply.code >= 500 && ++errors_ >= kMaxErrors) return hang_up({421, "4.7.0", "Too many errors"});
+  say(reply);
+}
+
+void SmtpCore::hang_up(const Reply& farewell) {
+  say(farewell);
+  wants_ = Wants::kClose;
+}
+
+void SmtpCore::want(SmtpAsk ask) {
+  ask_ = std::move(ask);
+  wants_ = Wants::kAnswer;
+}
+
+// False when the session ended while the answer was on its way.
+bool SmtpCore::take_answer() {
+  if (wants_ != Wants::kAnswer) return false;
+  wants_ = Wants::kInput;
+  ++progress_;
+  return true;
+}
+
+// What is due after a command, a piece of a message or an answer.
+void SmtpCore::settle() {
+  if (wants_ != Wants::kInput) return;
+  if (stopping_ && state_ != State::kContent) {
+    if (expelled_) return hang_up({421, "4.7.0", "The login is no longer valid"});
+    hang_up({421, "4.3.2", options_.hostname + " shutting down"});  // RFC 5321 3.8
+  } else if (output_.size() >= kOutputChunk) {
+    wants_ = Wants::kDrain;
+  }
+}
+
+void SmtpCore::drained() {
+  if (wants_ != Wants::kDrain) return;
+  wants_ = Wants::kInput;
+  settle();
+}
+
+// RFC 3207 4.2: nothing that was said in the clear is remembered.
+void SmtpCore::tls_established(const PeerFacts& facts) {
+  if (wants_ != Wants::kTls) return;
+  peer_ = facts;
+  ++progress_;
+  forget_session();
+  wants_ = Wants::kInput;
+  settle();
+}
+
+void SmtpCore::timed_out() {
+  if (wants_ == Wants::kClose) return;
+  // In the middle of a handshake there is no channel for words.
+  if (wants_ == Wants::kTls) {
+    wants_ = Wants::kClose;
+    return;
+  }
+  hang_up({421, "4.4.2", options_.hostname + " timed out, closing connection"});
+}
+
+void SmtpCore::shut_down() {
+  const bool at_once = std::exchange(stopping_, true);
+  if (wants_ == Wants::kTls) wants_ = Wants::kClose;
+  if (wants_ == Wants::kDrain) wants_ = Wants::kInput;
+  if (at_once && wants_ == Wants::kInput && state_ == State::kContent) {
+    forget_transaction();
+    state_ = State::kCommand;
+  }
+  settle();
+}
+
+void SmtpCore::expel() {
+  expelled_ = true;
+  shut_down();
+}
+
+std::chrono::seconds SmtpCore::patience() const {
+  if (wants_ == Wants::kTls) return kHandshakePatience;
+  return helo_.empty() ? kGreetingPatience : kCommandPatience;
+}
+
+void SmtpCore::forget_transaction() {
+  in_transaction_ = false;
+  recipient_named_ = false;
+  envelope_ = {};
+  recipient_keys_.clear();
+  reader_.reset();
+  id_.clear();
+  content_ = {};
+  spooled_ = 0;
+  spool_refusal_.reset();
+}
+
+void SmtpCore::forget_session() {
+  forget_transaction();
+  end_auth();
+  lines_ = LineReader(kMaxCommandLine);
+  helo_.clear();
+  user_.clear();
+}
+
+}  // namespace mailstead

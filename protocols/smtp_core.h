@@ -1,0 +1,146 @@
+// The machine inside SmtpSession. Private to protocols/: everybody else includes smtp_session.h.
+//
+// smtp_core.cc     framing, replies, the end of a session
+// smtp_commands.cc the command table, and the commands that need no more than a line
+// smtp_envelope.cc MAIL and RCPT
+// smtp_auth.cc     AUTH
+// smtp_content.cc  DATA
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "protocols/line_reader.h"
+#include "protocols/reply.h"
+#include "protocols/smtp_session.h"
+#include "protocols/trace.h"
+
+namespace mailstead {
+
+struct SmtpCommand;
+
+class SmtpCore {
+ public:
+  // `output` and `progress` belong to the session and outlive this.
+  SmtpCore(SmtpOptions options, PeerFacts peer, std::string& output, std::uint64_t& progress);
+
+  void start();
+  std::size_t receive(std::string_view bytes);
+  void drained();
+  void tls_established(const PeerFacts& facts);
+  void timed_out();
+  void shut_down();
+  void expel();
+  Wants wants() const { return wants_; }
+  std::chrono::seconds patience() const;
+  SmtpAsk& ask() { return *ask_; }
+
+  void answer_password(PasswordVerdict verdict, std::string user);
+  void answer_sender(bool allowed);
+  void answer_recipient(RecipientVerdict verdict);
+  void answer_begin(std::string id, std::string date);
+  void answer_spool(CommitVerdict verdict);
+  void answer_commit(CommitVerdict verdict);
+
+  std::vector<SmtpSession::Refusal> take_refusals() { return std::exchange(refusals_, {}); }
+  const std::string& helo() const { return helo_; }
+  const std::string& user() const { return user_; }
+
+  // Handlers of the command table. `argument` is what follows the name, without blanks around it.
+  void helo(std::string_view argument);
+  void ehlo(std::string_view argument);
+  void mail(std::string_view argument);
+  void rcpt(std::string_view argument);
+  void data(std::string_view argument);
+  void auth(std::string_view argument);
+  void starttls(std::string_view argument);
+  void rset(std::string_view argument);
+  void noop(std::string_view argument);
+  void vrfy(std::string_view argument);
+  void help(std::string_view argument);
+  void quit(std::string_view argument);
+  void bdat(std::string_view argument);
+  void not_implemented(std::string_view argument);
+  void not_smtp(std::string_view argument);
+
+ private:
+  enum class State { kCommand, kPlainResponse, kLoginUser, kLoginPassword, kContent };
+
+  // smtp_core.cc
+  std::size_t read_line(std::string_view bytes);
+  void on_line(std::string_view line, std::size_t bytes_behind);
+  void on_bad_line(LineEvent event);
+  void on_command(std::string_view line, std::size_t bytes_behind);
+  void say(const Reply& reply);
+  void refuse(const Reply& reply, std::string_view subject = {});
+  void hang_up(const Reply& farewell);
+  void want(SmtpAsk ask);
+  bool take_answer();
+  void settle();
+  void forget_transaction();
+  void forget_session();
+
+  // smtp_commands.cc
+  void greet(std::string_view argument);
+
+  // smtp_envelope.cc
+  bool read_mail_parameters(std::string_view text, Envelope& envelope);
+  std::optional<Reply> read_mail_parameter(std::string_view name, std::string_view value, Envelope& envelope);
+  void accept_sender();
+
+  // smtp_auth.cc
+  bool auth_offered() const;
+  void begin_auth(State state, std::string_view prompt);
+  void end_auth();
+  void on_auth_line(std::string_view line);
+  void plain_response(std::string_view response);
+  void login_user(std::string_view response);
+  void login_password(std::string_view response);
+  void refuse_auth(const Reply& reply);
+
+  // smtp_content.cc
+  std::size_t read_content(std::string_view bytes);
+  bool content_is_doomed() const;
+  std::optional<Reply> content_refusal() const;
+  void end_content();
+
+  const SmtpOptions options_;
+  PeerFacts peer_;
+  std::string& output_;
+  std::uint64_t& progress_;
+
+  Wants wants_ = Wants::kInput;
+  State state_ = State::kCommand;
+  bool stopping_ = false;  // shut_down() came while something ran
+  bool expelled_ = false;  // and it was because of the mailbox
+  LineReader lines_{kMaxCommandLine};
+  std::optional<SmtpAsk> ask_;
+  std::string_view command_;  // name of the one that runs, for the log
+  int errors_ = 0;            // since the last message
+  std::vector<SmtpSession::Refusal> refusals_;
+
+  std::string helo_;
+  Greeting greeting_ = Greeting::kHelo;
+  std::string user_;        // authenticated
+  std::string login_user_;  // the name that AUTH is about, until it is decided
+
+  // The transaction: from MAIL to the end of DATA.
+  bool in_transaction_ = false;
+  bool recipient_named_ = false;  // at least once, accepted or not
+  Envelope envelope_;
+  Address recipient_;  // the one that is asked about
+  std::unordered_set<std::string> recipient_keys_;
+
+  // The message that is coming in.
+  std::optional<DataReader> reader_;
+  std::string id_;
+  std::string content_;  // not spooled yet
+  std::uint64_t spooled_ = 0;
+  std::optional<Reply> spool_refusal_;
+  std::size_t piece_ = 0;  // wire octets since progress_ was last bumped
+};
+
+}  // namespace mailstead

@@ -1,0 +1,185 @@
+// MAIL and RCPT: RFC 5321 4.1.1.2 and 4.1.1.3, with SIZE (1870), BODY (6152) and AUTH= (4954 5).
+#include <algorithm>
+
+#include "protocols/ascii.h"
+#include "protocols/smtp_core.h"
+
+namespace mailstead {
+namespace {
+
+bool has_eight_bits(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
+}
+
+// <user@elsewhere@here>: no path, but a well-known way to ask for relaying.
+bool names_two_domains(std::string_view path) {
+  return path.find('"') == std::string_view::npos &&
+         std::ranges::count(path.substr(0, path.find('>')), '@') > 1;
+}
+
+// RFC 5321 4.5.1 and 3.6.2: a local part that holds an address of its own asks for relaying.
+bool holds_a_route(const Address& address) {
+  return address.local_part.find_first_of("@%") != std::string::npos;
+}
+
+// RFC 3461 4: xtext. The value of AUTH= is checked and not used: who sends is who logged in.
+bool is_xtext(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > 0x20 && c <= 0x7e && c != '='; });
+}
+
+// Cuts "FROM:" or "TO:" off. Blanks behind the colon are not in the grammar, but in the wild.
+bool take_keyword(std::string_view& text, std::string_view keyword) {
+  if (!ascii::starts_with(text, keyword)) return false;
+  text = ascii::trim(text.substr(keyword.size()));
+  return true;
+}
+
+}  // namespace
+
+void SmtpCore::mail(std::string_view argument) {
+  if (in_transaction_) return refuse({503, "5.5.1", "A message is being sent already"}, argument);
+  // RFC 6409 4.3
+  if (options_.service == SmtpService::kSubmission && user_.empty()) {
+    return refuse({530, "5.7.0", "Authentication required"}, argument);
+  }
+  std::string_view text = argument;
+  if (!take_keyword(text, "FROM:")) return refuse({501, "5.5.4", "Syntax: MAIL FROM:<address>"}, argument);
+  std::string_view rest;
+  const auto path = parse_path(text, rest);
+  if (!path && has_eight_bits(text)) {
+    return refuse({553, "5.6.7", "Addresses beyond ASCII are not supported"}, argument);  // RFC 6531 3.5
+  }
+  if (!path || (path->address && path->address->domain.empty())) {
+    return refuse({501, "5.1.7", "Bad sender address"}, argument);
+  }
+  Envelope envelope;
+  envelope.reverse_path = path->address;
+  if (!read_mail_parameters(rest, envelope)) return;
+  envelope_ = std::move(envelope);
+  // RFC 6409 6.1. The null reverse-path belongs to nobody: a mail program's notification (RFC 8098 3) has it.
+  if (options_.service == SmtpService::kSubmission && envelope_.reverse_path) {
+    return want(AskSender{user_, *envelope_.reverse_path});
+  }
+  accept_sender();
+}
+
+// Parameters stand behind the path, each after blanks. Says the refusal itself.
+bool SmtpCore::read_mail_parameters(std::string_view text, Envelope& envelope) {
+  std::vector<std::string> seen;
+  if (!text.empty() && !ascii::is_blank(text.front())) {
+    refuse({501, "5.5.4", "Syntax: MAIL FROM:<address>"}, text);
+    return false;
+  }
+  for (text = ascii::trim(text); !text.empty(); text = ascii::trim(text)) {
+    const std::string_view word = text.substr(0, text.find_first_of(" \t"));
+    text.remove_prefix(word.size());
+    const std::size_t equals = word.find('=');
+    const std::string_view value = equals == std::string_view::npos ? "" : word.substr(equals + 1);
+    const std::string name = ascii::lower(word.substr(0, equals));
+    std::optional<Reply> refusal;
+    if (greeting_ == Greeting::kHelo) {
+      refusal = Reply{555, "5.5.4", "Parameters need EHLO"};  // RFC 5321 4.1.1.11
+    } else if (std::ranges::find(seen, name) != seen.end()) {
+      refusal = Reply{501, "5.5.4", "A parameter is given twice"};
+    } else {
+      refusal = read_mail_parameter(name, value, envelope);
+    }
+    if (refusal) {
+      refuse(*refusal, word);
+      return false;
+    }
+    seen.push_back(name);
+  }
+  return true;
+}
+
+std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name, std::string_view value,
+                                                   Envelope& envelope) {
+  if (name == "size") {
+    const auto size = ascii::number(value);
+    if (!size) return Reply{501, "5.5.4", "Bad SIZE"};
+    // RFC 1870 6.1
+    if (*size > options_.message_size) return Reply{552, "5.3.4", "Message too large"};
+    envelope.declared_size = size;
+    return std::nullopt;
+  }
+  if (name == "body") {
+    if (!ascii::same(value, "7BIT") && !ascii::same(value, "8BITMIME"))
+      return Reply{501, "5.5.4", "Bad BODY"};
+    envelope.body = ascii::same(value, "8BITMIME") ? BodyType::k8BitMime : BodyType::k7Bit;
+    return std::nullopt;
+  }
+  if (name == "auth" && !user_.empty()) {
+    if (!is_xtext(value)) return Reply{501, "5.5.4", "Bad AUTH"};
+    return std::nullopt;
+  }
+  return Reply{555, "5.5.4", "Parameter not recognised"};
+}
+
+void SmtpCore::accept_sender() {
+  in_transaction_ = true;
+  say({250, "2.1.0", "OK"});
+}
+
+void SmtpCore::answer_sender(bool allowed) {
+  if (!take_answer()) return;
+  if (allowed) {
+    accept_sender();
+  } else {
+    refuse({553, "5.7.1", "Sender address is not yours"}, envelope_.reverse_path->text());
+    forget_transaction();
+  }
+  settle();
+}
+
+void SmtpCore::rcpt(std::string_view argument) {
+  if (!in_transaction_) return refuse({503, "5.5.1", "Send MAIL first"}, argument);
+  std::string_view text = argument;
+  if (!take_keyword(text, "TO:")) return refuse({501, "5.5.4", "Syntax: RCPT TO:<address>"}, argument);
+  std::string_view rest;
+  const auto path = parse_path(text, rest);
+  // Whatever is wrong from here on, the client has named a recipient.
+  recipient_named_ = true;
+  if (!path && has_eight_bits(text)) {
+    return refuse({553, "5.6.7", "Addresses beyond ASCII are not supported"}, argument);
+  }
+  if (!path && names_two_domains(text)) return refuse({550, "5.7.1", "Relaying denied"}, argument);
+  if (!path || !path->address) return refuse({501, "5.1.3", "Bad recipient address"}, argument);
+  if (!ascii::trim(rest).empty()) return refuse({555, "5.5.4", "Parameter not recognised"}, argument);
+
+  recipient_ = *path->address;
+  if (recipient_keys_.contains(recipient_.key())) return say({250, "2.1.5", "OK"});  // one copy is enough
+  // RFC 5321 4.5.3.1.10: those accepted so far are kept, the others can be tried in another transaction.
+  if (envelope_.recipients.size() >= options_.recipients) {
+    return refuse({452, "4.5.3", "Too many recipients"}, argument);
+  }
+  want(AskRecipient{recipient_, !user_.empty()});
+}
+
+void SmtpCore::answer_recipient(RecipientVerdict verdict) {
+  if (!take_answer()) return;
+  const bool relaying = verdict == RecipientVerdict::kNotOurs ||
+                        (verdict == RecipientVerdict::kUnknown && holds_a_route(recipient_));
+  const std::string subject = recipient_.text();
+  if (verdict == RecipientVerdict::kOurs) {
+    recipient_keys_.insert(recipient_.key());
+    envelope_.recipients.push_back(recipient_);
+    say({250, "2.1.5", "OK"});
+  } else if (relaying && !user_.empty()) {
+    refuse({550, "5.7.1", "Sending to other hosts is not possible yet"}, subject);
+  } else if (relaying) {
+    refuse({550, "5.7.1", "Relaying denied"}, subject);
+  } else if (verdict == RecipientVerdict::kUnknown) {
+    refuse({550, "5.1.1", "No such mailbox"}, subject);
+  } else if (verdict == RecipientVerdict::kDisabled) {
+    // RFC 3463 3.3, X.2.1: what an administrator disabled, he can enable again.
+    refuse({450, "4.2.1", "Mailbox disabled for now"}, subject);
+  } else if (verdict == RecipientVerdict::kFull) {
+    refuse({452, "4.2.2", "Mailbox full"}, subject);
+  } else {
+    refuse({451, "4.3.0", "Try again later"}, subject);
+  }
+  settle();
+}
+
+}  // namespace mailstead

@@ -1,0 +1,136 @@
+// The server's side of SMTP (RFC 5321) with PIPELINING (2920), SIZE (1870), 8BITMIME (6152),
+// ENHANCEDSTATUSCODES (2034), STARTTLS (3207) and AUTH PLAIN and LOGIN (4954, 4616), for mail exchange and
+// submission (6409, 8314).
+//
+// One session is one connection. It pauses on an ask (see SmtpAsk) and consumes nothing until the answer.
+// Memory: a command line of at most kMaxCommandLine octets, at most kSpoolChunk octets of a message before it
+// asks to spool them, replies of one batch of commands, at most about kOutputChunk octets. Threads: one at a
+// time. No I/O. See protocols/README.md for the states.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "protocols/address.h"
+#include "protocols/data_reader.h"  // BareNewline
+#include "protocols/envelope.h"
+#include "protocols/session.h"
+
+namespace mailstead {
+
+// Octets of a message that are kept in memory; more of it is asked to be spooled, a piece of this size at a
+// time.
+inline constexpr std::size_t kSpoolChunk = 64 * 1024;
+// Refusals kept for the log between two calls of take_refusals().
+inline constexpr std::size_t kMaxRefusals = 32;
+
+enum class SmtpService { kExchange, kSubmission };  // port 25 | 587 and 465
+enum class PlaintextAuth { kLoopback, kNever, kAlways };
+
+struct SmtpOptions {
+  std::string hostname;  // ours, for the greeting and the trace lines
+  SmtpService service = SmtpService::kExchange;
+  bool starttls_available = false;  // a certificate is loaded and the connection began in the clear
+  PlaintextAuth plaintext_auth = PlaintextAuth::kLoopback;
+  std::uint64_t message_size = 50ull << 20;  // octets, RFC 1870
+  std::size_t recipients = 1000;
+  BareNewline bare_newline = BareNewline::kReject;
+};
+
+// What the session asks of the server. After each, the matching answer_…() is called exactly once. An answer
+// that comes after timed_out() is ignored.
+struct AskPassword {  // answer_password
+  std::string user;
+  std::string password;
+};
+struct AskSender {  // answer_sender: may `user` send with this reverse-path? (RFC 6409 6.1)
+  std::string user;
+  Address reverse_path;
+};
+struct AskRecipient {  // answer_recipient
+  Address recipient;
+  bool authenticated = false;
+};
+struct AskBegin {  // answer_begin: DATA is about to be accepted; make an identity for the message
+  Envelope envelope;
+};
+// A message that is refused while it comes in, or whose client goes away, is never committed: what was
+// spooled of it is dropped at the next AskBegin or with the session.
+struct AskSpool {  // answer_spool: keep this piece of the message, it is too large for memory
+  std::string bytes;
+};
+struct AskCommit {  // answer_commit: the message is whole; make it durable
+  std::string id;
+  Envelope envelope;
+  std::string rest;        // what follows the spooled pieces (all of it for a small message), CRLF line ends,
+                           // unstuffed, with our Received line at the very beginning of the first piece
+  std::uint64_t size = 0;  // octets in all, spooled pieces and rest
+  // Address::key() of each Delivered-To line that it came with. None is one of the recipients (that was
+  // refused already); a mailbox that an alias leads to may be among them: kLoop.
+  std::vector<std::string> delivered_to;
+};
+using SmtpAsk = std::variant<AskPassword, AskSender, AskRecipient, AskBegin, AskSpool, AskCommit>;
+
+enum class PasswordVerdict { kRight, kWrong, kUnavailable };
+enum class RecipientVerdict { kOurs, kUnknown, kNotOurs, kDisabled, kFull, kUnavailable };
+enum class CommitVerdict {
+  kKept,         // durable: the session says 250
+  kNoSpace,      // 452 4.3.1
+  kOverQuota,    // 452 4.2.2
+  kLoop,         // 554 5.4.6
+  kUnavailable,  // 451 4.3.0
+};
+
+class SmtpSession final : public Session {
+ public:
+  SmtpSession(SmtpOptions options, PeerFacts peer);
+  ~SmtpSession() override;
+
+  void start() override;
+  std::size_t receive(std::string_view bytes) override;
+  void drained() override;
+  void tls_established(const PeerFacts& facts) override;
+  void timed_out() override;
+  void shut_down() override;
+  Wants wants() const override;
+  std::chrono::seconds patience() const override;
+
+  // The mailbox that the session works for was removed, disabled, or got another password: as shut_down(),
+  // also when it counts calls, but the farewell says so.
+  void expel();
+
+  // Only while wants() is kAnswer. The reference is good until the answer.
+  SmtpAsk& ask();
+
+  // `user` is the mailbox that the password opened, as it is to stand in logs.
+  void answer_password(PasswordVerdict verdict, std::string user);
+  void answer_sender(bool allowed);
+  void answer_recipient(RecipientVerdict verdict);
+  // `id`: the queue id. `date`: RFC 5322 date-time for the Received line. An empty id refuses with 452 4.3.1.
+  void answer_begin(std::string id, std::string date);
+  void answer_spool(CommitVerdict verdict);
+  void answer_commit(CommitVerdict verdict);
+
+  // For the log: what was refused since the last call, one line each, no secrets. At most kMaxRefusals are
+  // kept.
+  struct Refusal {
+    std::string command;  // "RCPT", "DATA"
+    std::string reply;    // "550 5.1.1 …"
+    std::string subject;  // the address or parameter it was about, may hold any byte
+  };
+  std::vector<Refusal> take_refusals();
+  // The argument of HELO or EHLO, and the authenticated user; empty before.
+  const std::string& helo() const;
+  const std::string& user() const;
+
+ private:
+  struct Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace mailstead

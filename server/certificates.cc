@@ -1,0 +1,64 @@
+#include "server/certificates.h"
+
+#include <sys/stat.h>
+
+namespace mailstead {
+
+std::vector<CertificateFiles> Certificates::pairs(const Config& config) const {
+  std::vector<CertificateFiles> pairs = {certificate_files(config, data_)};
+  for (std::size_t i = 0; i < config.tls.more_certificates.size(); ++i) {
+    pairs.push_back({config.tls.more_certificates[i], config.tls.more_keys[i], false});
+  }
+  return pairs;
+}
+
+std::vector<std::int64_t> Certificates::change_times(const Config& config) const {
+  std::vector<std::int64_t> times;
+  for (const CertificateFiles& pair : pairs(config)) {
+    for (const std::string& path : {pair.certificate, pair.key}) {
+      struct stat facts {};
+      const bool there = stat(path.c_str(), &facts) == 0;
+      times.push_back(there ? facts.st_mtim.tv_sec * 1'000'000'000 + facts.st_mtim.tv_nsec : -1);
+    }
+  }
+  return times;
+}
+
+Result<void> Certificates::load(const Config& config) {
+  // The times first: a file that changes while it is read is read once more at the next look.
+  auto times = change_times(config);
+  auto loaded = TlsContext::load(pairs(config));
+  loaded_times_ = std::move(times);
+  if (!loaded.has_value()) return loaded.error();
+  context_ = *std::move(loaded);
+  return {};
+}
+
+Result<void> Certificates::load_configured(const Config& config) {
+  if (config.tls.certificate.empty()) return {};
+  return load(config);
+}
+
+Result<void> Certificates::load_own(const Config& config) {
+  if (!config.tls.certificate.empty()) return {};
+  const CertificateFiles own = certificate_files(config, data_);
+  auto made = ensure_own_certificate(own, config.hostname);
+  if (!made.has_value()) return made.error();
+  if (*made) log_.info("certificate-made", {{"file", own.certificate}, {"hostname", config.hostname}});
+  return load(config);
+}
+
+void Certificates::reload(const Config& config) {
+  auto loaded = config.tls.certificate.empty() ? load_own(config) : load(config);
+  if (loaded.has_value()) {
+    log_.info("certificate-loaded", {{"file", pairs(config).front().certificate}});
+  } else {
+    log_.error("certificate-kept", {{"why", loaded.error().message}});
+  }
+}
+
+void Certificates::reload_when_changed(const Config& config) {
+  if (change_times(config) != loaded_times_) reload(config);
+}
+
+}  // namespace mailstead

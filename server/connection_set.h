@@ -1,0 +1,38 @@
+// All open connections: counts them, in all and for each address (IPv6: each /64), refuses those over the
+// limits, owns the others. Threads: the reactor.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "server/connection.h"
+
+namespace mailstead {
+
+struct ConnectionLimits {
+  std::uint32_t total = 0;
+  std::uint32_t per_address = 0;  // does not bind loopback
+};
+
+enum class Admission { kWelcome, kTooManyFromAddress, kTooMany };
+
+class ConnectionSet {
+ public:
+  Admission admit(const PeerFacts& peer, const ConnectionLimits& limits) const;
+  // Starts a connection; `closed` runs when it has gone.
+  void start(uv_loop_t* loop, std::unique_ptr<TcpStream> stream, Log& log, ConnectionOptions options,
+             TlsStart tls, std::function<void()> closed);
+
+  std::size_t size() const { return open_.size(); }
+  void shut_down_all();
+  void close_all();
+
+ private:
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> open_;
+  std::unordered_map<std::string, std::uint32_t> by_network_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,62 @@
+// Listening sockets. Binding and listening is done apart from accepting, so that a port in use is found
+// before anything else has happened, and root can be given up between the two. Ownership: a Listener frees
+// its handle in its close callback. Threads: the reactor.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/config.h"
+#include "protocols/result.h"
+#include "server/tcp_stream.h"
+
+namespace mailstead {
+
+enum class Service { kSmtp, kSubmission, kSubmissions, kPop3, kPop3s };
+const char* service_name(Service service);  // "smtp"
+bool is_implicit_tls(Service service);
+
+// A bound and listening socket.
+struct BoundSocket {
+  Service service = Service::kSmtp;
+  ListenAddress wanted;  // as configured
+  ListenAddress bound;   // as it is: the port that 0 became, 0.0.0.0 where the machine has no IPv6
+  int fd = -1;
+};
+
+// Binds all or none. The error is one line that names the address and what to do.
+Result<std::vector<BoundSocket>> bind_all(const Config::Listen& listen);
+Result<BoundSocket> bind_one(Service service, const ListenAddress& address, const Config::Listen& all);
+// What the configuration asks for, in a fixed order.
+std::vector<std::pair<Service, ListenAddress>> wanted_listeners(const Config::Listen& listen);
+
+class Listener {
+ public:
+  // `accepted` gets each new connection; a stream that is not ok() never comes.
+  Listener(uv_loop_t* loop, BoundSocket socket,
+           std::function<void(Listener&, std::unique_ptr<TcpStream>)> accepted);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  Result<void> start();
+
+  Service service() const { return socket_.service; }
+  const BoundSocket& socket() const { return socket_; }
+  // Shared with the connections, which may outlive the listener.
+  const std::shared_ptr<std::uint64_t> open_connections = std::make_shared<std::uint64_t>(0);
+
+ private:
+  void accept();
+
+  BoundSocket socket_;
+  std::function<void(Listener&, std::unique_ptr<TcpStream>)> accepted_;
+  uv_tcp_t* handle_;
+};
+
+}  // namespace mailstead

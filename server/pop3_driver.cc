@@ -1,0 +1,206 @@
+#include "server/pop3_driver.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <variant>
+
+namespace mailstead {
+
+struct Pop3Driver::Piece {
+  ReadVerdict verdict = ReadVerdict::kUnavailable;
+  std::string bytes;
+  std::string why;  // for the log, when there are no bytes
+  std::shared_ptr<MessageReader> reader;
+  std::size_t index = 0;
+};
+
+namespace {
+
+ReadVerdict verdict_of(const Error& error) {
+  const bool gone = error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kCorrupt;
+  return gone ? ReadVerdict::kGone : ReadVerdict::kUnavailable;
+}
+
+}  // namespace
+
+Pop3Driver::Pop3Driver(Services& services, Pop3Options options, const PeerFacts& peer, std::string service)
+    : services_(services),
+      peer_(peer),
+      service_(std::move(service)),
+      session_(std::move(options), peer),
+      directory_(services.storage.store().directory()) {}
+
+std::shared_ptr<Pop3Driver> Pop3Driver::self() {
+  return std::static_pointer_cast<Pop3Driver>(shared_from_this());
+}
+
+Answered Pop3Driver::answer_ask() {
+  return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
+}
+
+void Pop3Driver::check_session() {
+  auto newest = services_.storage.store().directory();
+  if (newest == directory_) return;
+  directory_ = std::move(newest);
+  if (maildrop_ == nullptr) return;
+  const MailboxEntry* entry = directory_->find(login_.mailbox);
+  if (entry == nullptr || !entry->enabled || entry->credentials_serial != login_.credentials_serial) {
+    session_.expel();
+  }
+}
+
+void Pop3Driver::after_run() {
+  for (const Pop3Session::Refusal& refusal : session_.take_refusals()) {
+    services_.log.info("refused", {{"service", service_},
+                                   {"peer", peer_.address},
+                                   {"user", login_.address},
+                                   {"command", refusal.command},
+                                   {"subject", refusal.subject},
+                                   {"reply", refusal.reply}});
+  }
+}
+
+void Pop3Driver::secured(const PeerFacts& peer) {
+  peer_ = peer;
+  session_.tls_established(peer);
+}
+
+void Pop3Driver::before_farewell() {
+  reader_ = nullptr;
+  maildrop_ = nullptr;
+}
+
+void Pop3Driver::connection_closed() {
+  closed_ = true;
+  if (ticket_ != nullptr) ticket_->abandoned = true;
+  before_farewell();
+  if (logged_in_) {
+    services_.counters.retrieved += session_.retrieved_messages();
+    services_.log.info("logout", {{"user", login_.address},
+                                  {"service", service_},
+                                  {"peer", peer_.address},
+                                  {"retrieved", fmt::format("{}", session_.retrieved_messages())},
+                                  {"octets", fmt::format("{}", session_.retrieved_octets())}});
+  }
+}
+
+Answered Pop3Driver::answer(AskLogin& ask) {
+  ticket_ = services_.login.check(std::move(ask.user), std::move(ask.password), peer_, service_,
+                                  [self = self()](const LoginResult& result) {
+                                    if (result.outcome == LoginOutcome::kRight)
+                                      return self->open_maildrop(result);
+                                    self->session_.answer_login(result.outcome == LoginOutcome::kWrong
+                                                                    ? LoginVerdict::kWrong
+                                                                    : LoginVerdict::kUnavailable,
+                                                                nullptr);
+                                    self->resume();
+                                  });
+  return Answered::kLater;
+}
+
+void Pop3Driver::open_maildrop(const LoginResult& login) {
+  login_ = login;
+  auto opened = std::make_shared<Result<std::unique_ptr<Maildrop>>>(Error{});
+  const auto work = [opened, mailbox = login.mailbox](Store& store) {
+    *opened = store.open_maildrop(mailbox);
+    if (opened->has_value()) (void)store.note_login(mailbox);
+  };
+  const auto done = [self = self(), opened] {
+    // Nobody is there to use it: the lock goes at once.
+    if (self->closed_) return;
+    if (opened->has_value()) {
+      self->maildrop_ = std::move(**opened);
+      self->logged_in_ = true;
+      self->session_.answer_login(LoginVerdict::kRight, self->maildrop_->snapshot());
+    } else {
+      const Error& error = opened->error();
+      const bool held = error.kind == ErrorKind::kInUse;
+      self->services_.log.warning(
+          "maildrop-refused",
+          {{"user", self->login_.address}, {"peer", self->peer_.address}, {"why", error.message}});
+      self->session_.answer_login(held ? LoginVerdict::kInUse : LoginVerdict::kUnavailable, nullptr);
+    }
+    self->resume();
+  };
+  if (!services_.storage.post(work, done)) {
+    session_.answer_login(LoginVerdict::kUnavailable, nullptr);
+    resume();
+  }
+}
+
+Answered Pop3Driver::answer(AskRead& ask) {
+  auto piece = std::make_shared<Piece>();
+  piece->index = ask.index;
+  const auto read = [piece, offset = ask.offset, length = ask.length] {
+    const auto outcome = piece->reader->read(offset, length, piece->bytes);
+    piece->verdict = outcome.has_value() ? ReadVerdict::kBytes : verdict_of(outcome.error());
+    if (!outcome.has_value()) piece->why = outcome.error().message;
+  };
+  const auto done = [self = self(), piece] {
+    if (self->closed_) return;
+    self->give_piece(*piece);
+    self->resume();
+  };
+  bool posted = false;
+  if (reader_ != nullptr && reader_index_ == ask.index) {
+    piece->reader = reader_;
+    posted = services_.files.post(read, done);
+  } else {
+    // The first piece is read where the file is opened: a small message costs one way to another thread and
+    // back.
+    const auto open = [piece, read, maildrop = maildrop_](Store& store) {
+      auto opened = store.open_message(*maildrop, piece->index);
+      if (!opened.has_value()) {
+        piece->verdict = verdict_of(opened.error());
+        piece->why = opened.error().message;
+        return;
+      }
+      piece->reader = *std::move(opened);
+      read();
+    };
+    posted = services_.storage.post(open, done);
+  }
+  if (posted) return Answered::kLater;
+  session_.answer_read(ReadVerdict::kUnavailable, {});
+  return Answered::kNow;
+}
+
+void Pop3Driver::give_piece(const Piece& piece) {
+  reader_ = piece.reader;
+  reader_index_ = piece.index;
+  if (piece.verdict != ReadVerdict::kBytes) {
+    reader_ = nullptr;
+    services_.log.error("message-unreadable", {{"user", login_.address},
+                                               {"uidl", maildrop_->snapshot()->at(piece.index).uidl},
+                                               {"why", piece.why}});
+  }
+  session_.answer_read(piece.verdict, piece.bytes);
+}
+
+Answered Pop3Driver::answer(AskDelete& ask) {
+  const std::size_t count = ask.indices.size();
+  auto outcome = std::make_shared<Result<void>>();
+  const auto work = [outcome, maildrop = maildrop_, indices = std::move(ask.indices)](Store& store) {
+    *outcome = store.commit_deletes(*maildrop, indices);
+  };
+  const auto done = [self = self(), outcome, count] {
+    if (!outcome->has_value()) {
+      self->services_.log.error(
+          "delete-failed",
+          {{"user", self->login_.address}, {"peer", self->peer_.address}, {"why", outcome->error().message}});
+    } else if (count > 0) {
+      self->services_.log.info("deleted", {{"user", self->login_.address},
+                                           {"peer", self->peer_.address},
+                                           {"messages", fmt::format("{}", count)}});
+    }
+    self->session_.answer_delete(outcome->has_value());
+    if (outcome->has_value()) self->services_.storage.tidy_deleted(self->login_.mailbox);
+    self->resume();
+  };
+  if (services_.storage.post(work, done)) return Answered::kLater;
+  session_.answer_delete(false);
+  return Answered::kNow;
+}
+
+}  // namespace mailstead

@@ -1,0 +1,318 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <ctime>
+#include <utility>
+
+#include "admin/owner.h"
+#include "server/pop3_driver.h"
+#include "server/privileges.h"
+#include "server/smtp_driver.h"
+
+namespace mailstead {
+namespace {
+
+constexpr std::uint64_t kGraceMs = 8'000;  // container engines kill after ten seconds
+// Files that are no connections: the database, maildirs, messages being read and spooled, the control socket.
+constexpr std::uint32_t kReservedFiles = 256;
+constexpr std::uint64_t kHurryMs = 500;
+constexpr std::uint64_t kCertificateCheckMs = 60'000;
+constexpr std::size_t kFileThreads = 2;
+constexpr std::size_t kHashingThreads = 2;
+constexpr std::size_t kMaxFileJobs = 20'000;    // one for each connection that may be open
+constexpr std::size_t kMaxHashingJobs = 1'000;  // at 0.1 s each: who waits longer had better come again
+
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
+
+void ignore_signals() {
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int number : kSignals) sigaddset(&blocked, number);
+  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+}
+
+}  // namespace
+
+Server::Server(ServeRequest request, Log& log)
+    : request_(std::move(request)), log_(log), config_(request_.config), certificates_(log, request_.data) {
+  uv_loop_init(&loop_);
+}
+
+Server::~Server() {
+  // Destruction order: what has a handle in the loop was closed by wind_down(), or was never made.
+  for (const BoundSocket& socket : bound_) ::close(socket.fd);
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  uv_loop_close(&loop_);
+}
+
+Result<void> Server::run() {
+  // From the first moment on: a signal that comes while the store recovers ends the server cleanly after
+  // that.
+  watch_signals();
+  if (auto prepared = prepare(); !prepared.has_value()) {
+    for (uv_signal_t& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+    return prepared;
+  }
+  if (auto begun = begin(); !begun.has_value()) {
+    stop();
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    return begun;
+  }
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  auto closed = store_->close();
+  if (closed.has_value()) log_.info("stopped");
+  return closed;
+}
+
+Result<void> Server::prepare() {
+  started_at_ = std::time(nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  file_limit_ = raise_file_limit();
+  auto bound = bind_all(config_.listen);
+  if (!bound.has_value()) return bound.error();
+  bound_ = *std::move(bound);
+  if (auto loaded = certificates_.load_configured(config_); !loaded.has_value()) return loaded;
+  const bool began_as_root = geteuid() == 0;
+  if (auto became = admin::become_owner(request_.data); !became.has_value()) return became;
+  forbid_new_privileges();
+  RecoveryReport report;
+  auto store = Store::open({request_.data, config_.hostname}, report);
+  if (!store.has_value()) return store.error();
+  store_ = *std::move(store);
+  if (began_as_root && geteuid() != 0) log_.info("root-dropped", {{"uid", fmt::format("{}", geteuid())}});
+  if (geteuid() == 0) {
+    log_.warning("running-as-root",
+                 {{"what", "give the data folder to a user of its own (chown) and the server becomes it"},
+                  {"data", request_.data}});
+  }
+  if (report.created) log_.info("data-created", {{"data", request_.data}});
+  if (!report.clean)
+    log_.warning("unclean-end", {{"data", request_.data},
+                                 {"what", "the last server did not end properly; the data was checked"}});
+  for (const std::string& action : report.actions) log_.warning("recovered", {{"what", action}});
+  return certificates_.load_own(config_);
+}
+
+Result<void> Server::begin() {
+  storage_ = std::make_unique<StorageThread>(&loop_, *store_);
+  files_ = std::make_unique<WorkQueue>(&loop_, kFileThreads, kMaxFileJobs);
+  hashing_ = std::make_unique<WorkQueue>(&loop_, kHashingThreads, kMaxHashingJobs);
+  login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, log_);
+  services_ = std::make_unique<Services>(Services{config_, log_, *storage_, *files_, *login_, counters_});
+  control_ = std::make_unique<ControlServer>(
+      &loop_, ControlServer::Context{*storage_, log_, request_.data, [this] { return config_; },
+                                     [this] { return facts(); }});
+  watch_certificates();
+  uv_timer_init(&loop_, &grace_timer_);
+  grace_timer_.data = this;
+  if (auto started = control_->start(); !started.has_value()) return started;
+  for (BoundSocket& socket : std::exchange(bound_, {})) add_listener(std::move(socket));
+  log_.info("ready");
+  return {};
+}
+
+void Server::watch_signals() {
+  for (std::size_t i = 0; i < std::size(kSignals); ++i) {
+    uv_signal_init(&loop_, &signals_[i]);
+    signals_[i].data = this;
+    uv_signal_start(
+        &signals_[i],
+        [](uv_signal_t* signal, int number) {
+          auto* self = static_cast<Server*>(signal->data);
+          if (number == SIGHUP) return self->reload();
+          self->log_.info("stopping", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
+          self->stop();
+        },
+        kSignals[i]);
+  }
+}
+
+void Server::watch_certificates() {
+  uv_timer_init(&loop_, &certificate_timer_);
+  certificate_timer_.data = this;
+  uv_timer_start(
+      &certificate_timer_,
+      [](uv_timer_t* timer) {
+        auto* self = static_cast<Server*>(timer->data);
+        self->certificates_.reload_when_changed(self->config_);
+      },
+      kCertificateCheckMs, kCertificateCheckMs);
+}
+
+void Server::add_listener(BoundSocket socket) {
+  const std::string address = socket.bound.text();
+  const Service service = socket.service;
+  auto listener = std::make_unique<Listener>(
+      &loop_, std::move(socket),
+      [this](Listener& from, std::unique_ptr<TcpStream> stream) { accept(from, std::move(stream)); });
+  if (auto started = listener->start(); !started.has_value()) {
+    log_.error("listen-failed", {{"why", started.error().message}});
+    return;
+  }
+  listeners_.push_back(std::move(listener));
+  log_.info("listening", {{"service", service_name(service), LogField::Style::kPlain},
+                          {"address", address, LogField::Style::kPlain}});
+}
+
+void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
+  const PeerFacts peer = stream->peer();
+  const Admission admission = connections_.admit(
+      peer, {std::min(config_.limits.connections, file_limit_ - std::min(file_limit_ / 4, kReservedFiles)),
+             config_.limits.connections_per_address});
+  if (admission != Admission::kWelcome) return refuse(listener, std::move(stream), admission);
+  const Service service = listener.service();
+  ConnectionOptions options;
+  options.peer = peer;
+  options.tls = certificates_.context();
+  options.make_driver = [this, service](const PeerFacts& facts) { return make_driver(service, facts); };
+  ++*listener.open_connections;
+  const auto gone = [this, count = listener.open_connections] {
+    --*count;
+    connection_gone();
+  };
+  connections_.start(&loop_, std::move(stream), log_, std::move(options),
+                     is_implicit_tls(service) ? TlsStart::kImplicit : TlsStart::kOnCommand, gone);
+}
+
+void Server::refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why) {
+  const char* reason =
+      why == Admission::kTooMany ? "too many connections" : "too many connections from your address";
+  log_.warning(
+      "connection-refused",
+      {{"service", service_name(listener.service())}, {"peer", stream->peer().address}, {"why", reason}});
+  const bool pop3 = listener.service() == Service::kPop3;
+  if (!is_implicit_tls(listener.service())) {
+    (void)stream->write(pop3 ? fmt::format("-ERR [SYS/TEMP] {}, try again later\r\n", reason)
+                             : fmt::format("421 4.7.0 {} {}, try again later\r\n", config_.hostname, reason));
+  }
+  TcpStream* refused = stream.release();
+  refused->close([refused] { delete refused; });
+}
+
+std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& peer) {
+  const bool can_start_tls = !is_implicit_tls(service) && certificates_.context() != nullptr;
+  if (service == Service::kPop3 || service == Service::kPop3s) {
+    Pop3Options options;
+    options.hostname = config_.hostname;
+    options.version = version();
+    options.stls_available = can_start_tls;
+    options.plaintext_auth = config_.auth.plaintext;
+    options.idle_timeout = config_.pop3.idle_timeout;
+    return std::make_shared<Pop3Driver>(*services_, std::move(options), peer, service_name(service));
+  }
+  SmtpOptions options;
+  options.hostname = config_.hostname;
+  options.service = service == Service::kSmtp ? SmtpService::kExchange : SmtpService::kSubmission;
+  options.starttls_available = can_start_tls;
+  options.plaintext_auth = config_.auth.plaintext;
+  options.message_size = config_.limits.message_size;
+  options.recipients = config_.limits.recipients;
+  options.bare_newline = config_.smtp.bare_newline;
+  return std::make_shared<SmtpDriver>(*services_, std::move(options), peer, service_name(service));
+}
+
+void Server::reload() {
+  if (stopping_) return;
+  auto loaded = load_config({request_.data, request_.config_file});
+  if (!loaded.has_value()) {
+    log_.error("configuration-kept", {{"why", loaded.error().message}});
+    return;
+  }
+  const Config::Listen listen = loaded->listen;
+  config_ = *std::move(loaded);
+  log_.configure(config_.log.level, config_.log.format);
+  certificates_.reload(config_);
+  reload_listeners(listen);
+  log_.info("reloaded");
+}
+
+void Server::reload_listeners(const Config::Listen& listen) {
+  const auto wanted = wanted_listeners(listen);
+  // What is no longer wanted goes first: its port may be wanted for something else.
+  std::erase_if(listeners_, [&](const auto& listener) {
+    const std::pair<Service, ListenAddress> is{listener->service(), listener->socket().wanted};
+    if (std::find(wanted.begin(), wanted.end(), is) != wanted.end()) return false;
+    log_.info("closed", {{"service", service_name(is.first), LogField::Style::kPlain},
+                         {"address", listener->socket().bound.text(), LogField::Style::kPlain}});
+    return true;
+  });
+  for (const auto& [service, address] : wanted) {
+    const bool there = std::any_of(listeners_.begin(), listeners_.end(), [&](const auto& listener) {
+      return listener->service() == service && listener->socket().wanted == address;
+    });
+    if (there) continue;
+    auto socket = bind_one(service, address, listen);
+    if (socket.has_value()) {
+      add_listener(*std::move(socket));
+    } else {
+      log_.error("listen-failed", {{"why", socket.error().message}});
+    }
+  }
+}
+
+ServerFacts Server::facts() const {
+  ServerFacts facts;
+  facts.pid = getpid();
+  facts.started_at = started_at_;
+  for (const auto& listener : listeners_) {
+    facts.listeners.push_back(
+        {service_name(listener->service()), listener->socket().bound.text(), *listener->open_connections});
+  }
+  facts.messages_accepted = counters_.accepted;
+  facts.messages_refused = counters_.refused;
+  facts.messages_retrieved = counters_.retrieved;
+  facts.logins = login_->right();
+  facts.failed_logins = login_->wrong();
+  return facts;
+}
+
+void Server::stop() {
+  if (stopping_) return hurry();  // asked twice
+  stopping_ = true;
+  listeners_.clear();
+  control_->stop();
+  uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
+  uv_timer_start(
+      &grace_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->hurry(); }, kGraceMs, 0);
+  connections_.shut_down_all();
+  login_->hurry();
+  connection_gone();
+}
+
+// Transactions that have not ended by now are refused; who does not even take that is cut off.
+void Server::hurry() {
+  if (winding_down_) return;
+  uv_timer_start(
+      &grace_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->connections_.close_all(); },
+      kHurryMs, 0);
+  connections_.shut_down_all();
+}
+
+void Server::connection_gone() {
+  if (stopping_ && connections_.size() == 0) wind_down();
+}
+
+void Server::wind_down() {
+  if (std::exchange(winding_down_, true)) return;
+  uv_close(reinterpret_cast<uv_handle_t*>(&grace_timer_), nullptr);
+  login_->stop();
+  // In the order in which work flows: what one queue finishes may still be posted to the next. Nobody is left
+  // to hear of a file read or of a password: a storm of logins must not hold up the end. What the store was
+  // asked to do, it does.
+  files_->stop(WorkQueue::Waiting::kDrop, [this] {
+    hashing_->stop(WorkQueue::Waiting::kDrop, [this] {
+      storage_->stop([this] {
+        // Without their handlers these signals would kill: the store is still to be closed.
+        ignore_signals();
+        for (uv_signal_t& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+      });
+    });
+  });
+}
+
+}  // namespace mailstead

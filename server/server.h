@@ -1,0 +1,79 @@
+// The server: makes everything, wires it, runs the loop, and takes it apart again in order.
+//
+// Start: bind, read the configured keys, give up root, open and recover the store, make the own certificate,
+// open the control socket, accept. What fails before "accept" is one line on stderr and exit code 1, with
+// nothing left behind that was not there; the ports come first because they are what fails most often. End
+// (SIGTERM, SIGINT): no new connections; sessions end, each at once or after the transaction that runs; what
+// is left after kGraceMs is cut; then the threads finish what was posted; then the store is closed. Threads:
+// all of it on the reactor, the thread that calls run().
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/cli.h"
+#include "server/certificates.h"
+#include "server/connection_set.h"
+#include "server/control_server.h"
+#include "server/listener.h"
+#include "server/log.h"
+#include "server/services.h"
+
+namespace mailstead {
+
+class Server {
+ public:
+  Server(ServeRequest request, Log& log);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Serves until it is told to stop. The error is for stderr.
+  Result<void> run();
+
+ private:
+  Result<void> prepare();
+  Result<void> begin();
+  void watch_signals();
+  void watch_certificates();
+  void add_listener(BoundSocket socket);
+  void accept(Listener& listener, std::unique_ptr<TcpStream> stream);
+  void refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why);
+  std::shared_ptr<Driver> make_driver(Service service, const PeerFacts& peer);
+  void reload();
+  void reload_listeners(const Config::Listen& listen);
+  ServerFacts facts() const;
+  void stop();
+  void hurry();
+  void connection_gone();
+  void wind_down();
+
+  ServeRequest request_;
+  Log& log_;
+  Config config_;
+  uv_loop_t loop_{};
+  uv_signal_t signals_[3]{};
+  uv_timer_t certificate_timer_{};
+  uv_timer_t grace_timer_{};
+  std::int64_t started_at_ = 0;
+  std::uint32_t file_limit_ = 0;
+  std::vector<BoundSocket> bound_;
+  std::unique_ptr<Store> store_;
+  Certificates certificates_;
+  Counters counters_;
+  std::unique_ptr<StorageThread> storage_;
+  std::unique_ptr<WorkQueue> files_;
+  std::unique_ptr<WorkQueue> hashing_;
+  std::unique_ptr<Login> login_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<ControlServer> control_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  ConnectionSet connections_;
+  bool stopping_ = false;
+  bool winding_down_ = false;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,225 @@
+#include "server/smtp_driver.h"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace mailstead {
+namespace {
+
+CommitVerdict verdict_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::kNoSpace:
+      return CommitVerdict::kNoSpace;
+    case ErrorKind::kOverQuota:
+      return CommitVerdict::kOverQuota;
+    case ErrorKind::kInvalid:
+      return CommitVerdict::kLoop;
+    default:
+      return CommitVerdict::kUnavailable;
+  }
+}
+
+RecipientVerdict verdict_of(RecipientKind kind) {
+  switch (kind) {
+    case RecipientKind::kOurs:
+      return RecipientVerdict::kOurs;
+    case RecipientKind::kUnknown:
+      return RecipientVerdict::kUnknown;
+    case RecipientKind::kNotOurs:
+      return RecipientVerdict::kNotOurs;
+    case RecipientKind::kDisabled:
+      return RecipientVerdict::kDisabled;
+  }
+  return RecipientVerdict::kUnavailable;
+}
+
+// RFC 5322 3.3, in UTC: a Received line tells when, not where its server stands.
+std::string rfc5322_date() {
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t now = std::time(nullptr);
+  std::tm tm{};
+  gmtime_r(&now, &tm);
+  return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} +0000", kDays[tm.tm_wday], tm.tm_mday,
+                     kMonths[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+std::string path_text(const std::optional<Address>& address) {
+  return address.has_value() ? address->text() : "";
+}
+
+}  // namespace
+
+SmtpDriver::SmtpDriver(Services& services, SmtpOptions options, const PeerFacts& peer, std::string service)
+    : services_(services),
+      peer_(peer),
+      service_(std::move(service)),
+      session_(std::move(options), peer),
+      directory_(services.storage.store().directory()) {}
+
+std::shared_ptr<SmtpDriver> SmtpDriver::self() {
+  return std::static_pointer_cast<SmtpDriver>(shared_from_this());
+}
+
+Answered SmtpDriver::answer_ask() {
+  return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
+}
+
+// A user whose mailbox was taken away or got another password meanwhile may not go on.
+void SmtpDriver::check_session() {
+  auto newest = services_.storage.store().directory();
+  if (newest == directory_) return;
+  directory_ = std::move(newest);
+  if (user_ == 0) return;
+  const MailboxEntry* entry = directory_->find(user_);
+  if (entry == nullptr || !entry->enabled || entry->credentials_serial != credentials_serial_)
+    session_.expel();
+}
+
+void SmtpDriver::secured(const PeerFacts& peer) {
+  peer_ = peer;
+  session_.tls_established(peer);
+}
+
+void SmtpDriver::connection_closed() {
+  if (ticket_ != nullptr) ticket_->abandoned = true;
+}
+
+void SmtpDriver::after_run() {
+  for (const SmtpSession::Refusal& refusal : session_.take_refusals()) {
+    ++services_.counters.refused;
+    services_.log.info("refused", {{"service", service_},
+                                   {"peer", peer_.address},
+                                   {"helo", session_.helo()},
+                                   {"command", refusal.command},
+                                   {"subject", refusal.subject},
+                                   {"reply", refusal.reply}});
+  }
+}
+
+Answered SmtpDriver::answer(AskPassword& ask) {
+  ticket_ = services_.login.check(std::move(ask.user), std::move(ask.password), peer_, service_,
+                                  [self = self()](const LoginResult& result) {
+                                    if (result.outcome == LoginOutcome::kRight) {
+                                      self->user_ = result.mailbox;
+                                      self->credentials_serial_ = result.credentials_serial;
+                                    }
+                                    const auto verdict = result.outcome == LoginOutcome::kRight
+                                                             ? PasswordVerdict::kRight
+                                                         : result.outcome == LoginOutcome::kWrong
+                                                             ? PasswordVerdict::kWrong
+                                                             : PasswordVerdict::kUnavailable;
+                                    self->session_.answer_password(verdict, result.address);
+                                    self->resume();
+                                  });
+  return Answered::kLater;
+}
+
+Answered SmtpDriver::answer(AskSender& ask) {
+  session_.answer_sender(services_.storage.store().directory()->may_send_as(user_, ask.reverse_path));
+  return Answered::kNow;
+}
+
+Answered SmtpDriver::answer(AskRecipient& ask) {
+  session_.answer_recipient(verdict_of(services_.storage.store().directory()->classify(ask.recipient)));
+  return Answered::kNow;
+}
+
+Answered SmtpDriver::answer(AskBegin&) {
+  spool_ = nullptr;
+  const auto space = services_.storage.store().free_space();
+  if (!space.has_value() || *space < services_.config.limits.free_space) {
+    services_.log.error("disk-full", {{"service", service_},
+                                      {"peer", peer_.address},
+                                      {"why", space.has_value() ? fmt::format("{} octets free", *space)
+                                                                : space.error().message}});
+    session_.answer_begin("", "");
+  } else {
+    session_.answer_begin(services_.storage.store().new_id(), rfc5322_date());
+  }
+  return Answered::kNow;
+}
+
+Answered SmtpDriver::answer(AskSpool& ask) {
+  if (spool_ == nullptr) spool_ = std::make_shared<std::unique_ptr<Spool>>();
+  auto outcome = std::make_shared<Result<void>>();
+  auto bytes = std::make_shared<std::string>(std::move(ask.bytes));
+  const auto work = [&store = services_.storage.store(), spool = spool_, outcome, bytes] {
+    if (*spool == nullptr) {
+      auto made = store.new_spool();
+      if (!made.has_value()) {
+        *outcome = made.error();
+        return;
+      }
+      *spool = *std::move(made);
+    }
+    *outcome = (*spool)->append(*bytes);
+  };
+  const bool posted = services_.files.post(work, [self = self(), outcome] {
+    if (!outcome->has_value()) {
+      self->services_.log.error("spool-failed",
+                                {{"peer", self->peer_.address}, {"why", outcome->error().message}});
+    }
+    self->session_.answer_spool(outcome->has_value() ? CommitVerdict::kKept : verdict_of(outcome->error()));
+    self->resume();
+  });
+  if (posted) return Answered::kLater;
+  session_.answer_spool(CommitVerdict::kUnavailable);
+  return Answered::kNow;
+}
+
+Answered SmtpDriver::answer(AskCommit& ask) {
+  Delivery delivery;
+  delivery.id = ask.id;
+  delivery.envelope = ask.envelope;
+  if (spool_ != nullptr) delivery.spool = std::move(*spool_);
+  spool_ = nullptr;
+  delivery.rest = std::move(ask.rest);
+  const bool posted = services_.storage.deliver(
+      std::move(delivery), [self = self(), facts = ask](const Result<Delivered>& result) {
+        self->committed(facts, result);
+        self->resume();
+      });
+  if (posted) return Answered::kLater;
+  session_.answer_commit(CommitVerdict::kUnavailable);
+  return Answered::kNow;
+}
+
+void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result) {
+  if (!result.has_value()) {
+    services_.log.error("delivery-failed",
+                        {{"id", ask.id}, {"peer", peer_.address}, {"why", result.error().message}});
+    session_.answer_commit(verdict_of(result.error()));
+    return;
+  }
+  ++services_.counters.accepted;
+  std::string recipients;
+  for (const Address& recipient : ask.envelope.recipients) {
+    if (!recipients.empty()) recipients += ',';
+    recipients += recipient.text();
+  }
+  std::string mailboxes;
+  for (const DeliveredCopy& copy : result->copies) {
+    if (!mailboxes.empty()) mailboxes += ',';
+    mailboxes += copy.address;
+  }
+  std::vector<LogField> fields = {{"id", ask.id},
+                                  {"service", service_},
+                                  {"peer", peer_.address},
+                                  {"helo", session_.helo()},
+                                  {"tls", peer_.tls ? peer_.tls_version : "none"},
+                                  {"from", path_text(ask.envelope.reverse_path)},
+                                  {"to", recipients},
+                                  {"mailboxes", mailboxes},
+                                  {"size", fmt::format("{}", ask.size)}};
+  if (!session_.user().empty()) fields.push_back({"user", session_.user()});
+  services_.log.info("accepted", fields);
+  session_.answer_commit(CommitVerdict::kKept);
+}
+
+}  // namespace mailstead

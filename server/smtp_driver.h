@@ -1,0 +1,47 @@
+// Answers an SMTP session's asks from the directory and the store. See driver.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "protocols/smtp_session.h"
+#include "server/driver.h"
+#include "server/services.h"
+
+namespace mailstead {
+
+class SmtpDriver final : public Driver {
+ public:
+  SmtpDriver(Services& services, SmtpOptions options, const PeerFacts& peer, std::string service);
+
+  Session& session() override { return session_; }
+  Answered answer_ask() override;
+  void check_session() override;
+  void secured(const PeerFacts& peer) override;
+  void after_run() override;
+  void connection_closed() override;
+
+ private:
+  Answered answer(AskPassword& ask);
+  Answered answer(AskSender& ask);
+  Answered answer(AskRecipient& ask);
+  Answered answer(AskBegin& ask);
+  Answered answer(AskSpool& ask);
+  Answered answer(AskCommit& ask);
+  void committed(const AskCommit& ask, const Result<Delivered>& result);
+  std::shared_ptr<SmtpDriver> self();
+
+  Services& services_;
+  PeerFacts peer_;
+  std::string service_;  // for the log: "smtp"
+  SmtpSession session_;
+  std::shared_ptr<const Directory> directory_;  // as last looked at
+  std::shared_ptr<LoginTicket> ticket_;         // of the newest login
+  MailboxId user_ = 0;                          // 0: not logged in
+  std::int64_t credentials_serial_ = 0;
+  std::shared_ptr<std::unique_ptr<Spool>>
+      spool_;  // of the message that arrives now; null: all of it is in memory
+};
+
+}  // namespace mailstead

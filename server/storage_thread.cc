@@ -1,0 +1,74 @@
+#include "server/storage_thread.h"
+
+#include <utility>
+#include <vector>
+
+namespace mailstead {
+namespace {
+
+constexpr std::size_t kMaxWaiting = 20000;  // jobs: at least one for each connection that may be open
+constexpr std::size_t kMaxBatch = 256;      // deliveries
+constexpr std::size_t kTidySlice = 200;     // files
+
+}  // namespace
+
+StorageThread::StorageThread(uv_loop_t* loop, Store& store) : store_(store), queue_(loop, 1, kMaxWaiting) {}
+
+bool StorageThread::post(std::function<void(Store&)> work, std::function<void()> done) {
+  return queue_.post([this, work = std::move(work)] { work(store_); }, std::move(done));
+}
+
+bool StorageThread::deliver(Delivery delivery, std::function<void(Result<Delivered>)> done) {
+  auto result = std::make_shared<Result<Delivered>>(Error{ErrorKind::kUnavailable, "not delivered"});
+  // Each delivery posts a job; the first job that runs takes along all deliveries that wait by then, and the
+  // jobs of those find nothing left to do. A message's callback comes after its own job, by then its result
+  // is there. Under the lock, so that the job finds its delivery, and a refused one is never taken along.
+  const std::scoped_lock lock(mutex_);
+  if (!queue_.post([this] { deliver_waiting(); }, [result, done] { done(std::move(*result)); })) return false;
+  waiting_.push_back({std::move(delivery), result});
+  return true;
+}
+
+void StorageThread::deliver_waiting() {
+  std::vector<Delivery> batch;
+  std::vector<std::shared_ptr<Result<Delivered>>> results;
+  {
+    const std::scoped_lock lock(mutex_);
+    while (!waiting_.empty() && batch.size() < kMaxBatch) {
+      batch.push_back(std::move(waiting_.front().delivery));
+      results.push_back(std::move(waiting_.front().result));
+      waiting_.pop_front();
+    }
+  }
+  if (batch.empty()) return;
+  std::vector<Result<Delivered>> delivered = store_.deliver(batch);
+  for (std::size_t i = 0; i < results.size(); ++i) *results[i] = std::move(delivered[i]);
+}
+
+void StorageThread::tidy_deleted(MailboxId mailbox) {
+  auto more = std::make_shared<bool>(false);
+  const auto work = [more, mailbox](Store& store) {
+    const auto left = store.purge_deleted(mailbox, kTidySlice);
+    *more = left.has_value() && *left > 0;
+  };
+  post(work, [this, more, mailbox] {
+    if (*more) tidy_deleted(mailbox);
+  });
+}
+
+void StorageThread::tidy_removed() {
+  auto more = std::make_shared<bool>(false);
+  const auto work = [more](Store& store) {
+    const auto left = store.sweep_removed(kTidySlice);
+    *more = left.has_value() && *left;
+  };
+  post(work, [this, more] {
+    if (*more) tidy_removed();
+  });
+}
+
+void StorageThread::stop(std::function<void()> stopped) {
+  queue_.stop(WorkQueue::Waiting::kRun, std::move(stopped));
+}
+
+}  // namespace mailstead

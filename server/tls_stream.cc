@@ -1,0 +1,197 @@
+#include "server/tls_stream.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <utility>
+
+namespace mailstead {
+
+TlsStream::TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<const TlsContext> context,
+                     std::function<void(bool ok)> secured)
+    : below_(std::move(below)),
+      context_(std::move(context)),
+      ssl_(context_->accept()),
+      secured_(std::move(secured)) {
+  BIO* incoming = BIO_new(BIO_s_mem());
+  BIO* outgoing = BIO_new(BIO_s_mem());
+  // An empty BIO means "more will come", not the end of the stream.
+  BIO_set_mem_eof_return(incoming, -1);
+  BIO_set_mem_eof_return(outgoing, -1);
+  SSL_set_bio(ssl_.get(), incoming, outgoing);
+  below_->set_events(this);
+}
+
+TlsStream::~TlsStream() {
+  *alive_ = false;
+}
+
+void TlsStream::handshake() {
+  below_->start_reading();
+  advance_handshake();
+}
+
+void TlsStream::describe(PeerFacts& facts) const {
+  facts.tls = true;
+  facts.tls_version = SSL_get_version(ssl_.get());
+  if (const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get()); cipher != nullptr) {
+    facts.tls_cipher = SSL_CIPHER_standard_name(cipher);
+  }
+}
+
+void TlsStream::advance_handshake() {
+  ERR_clear_error();
+  const int outcome = SSL_do_handshake(ssl_.get());
+  const int reason = outcome == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), outcome);
+  flush();
+  if (outcome == 1) {
+    state_ = State::kOpen;
+    const auto secured = std::move(secured_);
+    const auto alive = alive_;
+    secured(true);
+    if (!*alive || state_ != State::kOpen) return;
+    // Bytes that came in the handshake's last packet wait in the BIO. Nobody who wants them yet: no more are
+    // fetched.
+    if (reading_) {
+      deliver();
+    } else {
+      below_->stop_reading();
+    }
+    return;
+  }
+  if (reason == SSL_ERROR_WANT_READ) return;
+  ERR_clear_error();
+  state_ = State::kEnded;
+  below_->stop_reading();
+  const auto secured = std::move(secured_);
+  secured(false);
+}
+
+void TlsStream::on_read(std::string_view bytes) {
+  BIO* incoming = SSL_get_rbio(ssl_.get());
+  BIO_write(incoming, bytes.data(), static_cast<int>(bytes.size()));
+  if (state_ == State::kHandshake) {
+    advance_handshake();
+  } else if (state_ == State::kOpen) {
+    deliver();
+  }
+}
+
+void TlsStream::deliver() {
+  if (delivering_) return;
+  delivering_ = true;
+  const auto alive = alive_;
+  std::array<char, 16u << 10> plain;  // a TLS record's greatest size
+  while (reading_ && state_ == State::kOpen) {
+    ERR_clear_error();
+    const int count = SSL_read(ssl_.get(), plain.data(), static_cast<int>(plain.size()));
+    if (count > 0) {
+      events_->on_read({plain.data(), static_cast<std::size_t>(count)});
+      if (!*alive) return;
+      continue;
+    }
+    const int reason = SSL_get_error(ssl_.get(), count);
+    ERR_clear_error();
+    // Reading can make BoringSSL send: alerts, key updates.
+    flush();
+    if (reason == SSL_ERROR_WANT_READ && !below_ended_) break;
+    delivering_ = false;
+    if (reason == SSL_ERROR_ZERO_RETURN) return end(StreamEnd::kClosed);
+    return end(reason == SSL_ERROR_WANT_READ ? StreamEnd::kTruncated : StreamEnd::kFailed);
+  }
+  delivering_ = false;
+}
+
+void TlsStream::end(StreamEnd how) {
+  if (state_ == State::kEnded) return;
+  state_ = State::kEnded;
+  below_->stop_reading();
+  events_->on_end(how);
+}
+
+void TlsStream::on_end(StreamEnd how) {
+  below_ended_ = true;
+  if (state_ == State::kHandshake) {
+    state_ = State::kEnded;
+    const auto secured = std::move(secured_);
+    secured(false);
+  } else if (state_ == State::kOpen) {
+    if (how == StreamEnd::kFailed) return end(how);
+    // Records that arrived before the end are still to be read; deliver() then finds the end by itself.
+    deliver();
+  }
+}
+
+void TlsStream::start_reading() {
+  if (state_ == State::kEnded || reading_) return;
+  reading_ = true;
+  if (!below_ended_) below_->start_reading();
+  if (state_ == State::kOpen) deliver();
+}
+
+void TlsStream::stop_reading() {
+  reading_ = false;
+  below_->stop_reading();
+}
+
+WriteState TlsStream::write(std::string bytes) {
+  if (broken_) return WriteState::kFailed;
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    ERR_clear_error();
+    const int piece = static_cast<int>(std::min<std::size_t>(bytes.size() - done, INT_MAX));
+    const int count = SSL_write(ssl_.get(), bytes.data() + done, piece);
+    if (count <= 0) {
+      ERR_clear_error();
+      return WriteState::kFailed;
+    }
+    done += static_cast<std::size_t>(count);
+  }
+  flush();
+  if (broken_) return WriteState::kFailed;
+  if (!writing_below_) return WriteState::kDone;
+  notify_when_flushed_ = true;
+  return WriteState::kPending;
+}
+
+void TlsStream::flush() {
+  BIO* outgoing = SSL_get_wbio(ssl_.get());
+  while (!writing_below_ && !broken_) {
+    const std::size_t waiting = BIO_pending(outgoing);
+    if (waiting == 0) {
+      if (std::exchange(finish_when_flushed_, false)) below_->finish_writing();
+      return;
+    }
+    std::string cipher(waiting, '\0');
+    const int count = BIO_read(outgoing, cipher.data(), static_cast<int>(cipher.size()));
+    cipher.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    const WriteState wrote = below_->write(std::move(cipher));
+    writing_below_ = wrote == WriteState::kPending;
+    broken_ = wrote == WriteState::kFailed;
+  }
+}
+
+void TlsStream::on_written(bool ok) {
+  writing_below_ = false;
+  if (!ok) broken_ = true;
+  flush();
+  if (!writing_below_ && std::exchange(notify_when_flushed_, false)) events_->on_written(!broken_);
+}
+
+void TlsStream::finish_writing() {
+  if (state_ != State::kHandshake) SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+  finish_when_flushed_ = true;
+  flush();
+}
+
+void TlsStream::close(std::function<void()> closed) {
+  state_ = State::kEnded;
+  below_->close(std::move(closed));
+}
+
+}  // namespace mailstead

@@ -1,0 +1,76 @@
+// Mailboxes and aliases as rows, and mailboxes whose folder is still to be put away.
+//
+// Every function runs in the caller's transaction, or by itself when there is none. The rules of what may
+// be added are here too; they look at the Directory of the moment.
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocols/result.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+
+namespace mailstead {
+
+struct AccountRow {
+  MailboxId id = 0;  // 0: the database gives one
+  Address address;
+  std::string password;  // empty: none
+  bool enabled = true;
+  std::int64_t credentials_serial = 1;
+  std::int64_t created_at = 0;  // Unix seconds, as the next two
+  std::int64_t last_login_at = 0;
+  std::int64_t last_delivery_at = 0;
+};
+
+struct RemovalRow {
+  std::int64_t id = 0;
+  Address address;
+  bool keep = false;
+};
+
+class Accounts {
+ public:
+  explicit Accounts(Database& database) : database_(database) {}
+
+  Result<std::shared_ptr<const Directory>> directory();
+  Result<std::vector<AccountRow>> mailboxes();
+  Result<std::vector<AliasEntry>> aliases();
+  // The same, row by row: at an error `into` holds what came before it.
+  Result<void> read_mailboxes(std::vector<AccountRow>& into);
+  Result<void> read_aliases(std::vector<AliasEntry>& into);
+
+  Result<MailboxId> add_mailbox(const AccountRow& account);
+  // The mailbox's rows of all tables go, and a removal is noted.
+  Result<std::int64_t> remove_mailbox(MailboxId mailbox, const Address& address, bool keep);
+  Result<std::vector<RemovalRow>> removals();
+  Result<void> forget_removal(std::int64_t id);
+
+  Result<void> set_password(MailboxId mailbox, const std::string& hash);
+  Result<void> set_enabled(MailboxId mailbox, bool enabled);
+  Result<std::string> password(MailboxId mailbox);
+  Result<void> note_login(MailboxId mailbox, std::int64_t at);
+  Result<void> note_delivery(MailboxId mailbox, std::int64_t at);
+
+  Result<void> add_alias(const AliasEntry& alias);
+  // False: there was none.
+  Result<bool> remove_alias(const std::string& key);
+
+ private:
+  Database& database_;
+};
+
+// The look-up key of an alias name, "local@domain" or "@domain"; kInvalid.
+Result<std::string> alias_key(const std::string& name);
+// May a mailbox of this address be made? kInvalid, kExists.
+Result<void> may_add_mailbox(const Directory& directory, const Address& address);
+// May it be removed? kInUse: aliases lead to it, and the message names them.
+Result<void> may_remove_mailbox(const Directory& directory, const Address& address);
+// May this alias be made? kInvalid (targets that are not ours, a loop), kExists. `alias.name` is as typed.
+Result<void> may_add_alias(const Directory& directory, const AliasEntry& alias);
+
+}  // namespace mailstead

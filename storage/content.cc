@@ -1,0 +1,97 @@
+#include "storage/content.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::size_t kMaxHeaderLine = 400;  // a Delivered-To line with the longest address fits
+constexpr std::string_view kDeliveredTo = "delivered-to:";
+
+bool starts_with_name(std::string_view line, std::string_view lower_name) {
+  if (line.size() < lower_name.size()) return false;
+  for (std::size_t i = 0; i < lower_name.size(); ++i) {
+    const char c = line[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != lower_name[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void ContentScan::add(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (in_header_) scan_header(bytes);
+
+  size_ += bytes.size();
+  carriage_returns_ += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\r'));
+  if (last_ == '\n' && bytes.front() == '.') has_dot_lines_ = true;
+
+  const char* const end = bytes.data() + bytes.size();
+  const char* from = bytes.data();
+  while (const void* found = std::memchr(from, '\n', static_cast<std::size_t>(end - from))) {
+    const char* feed = static_cast<const char*>(found);
+    ++line_feeds_;
+    const char before = feed == bytes.data() ? last_ : feed[-1];
+    if (before == '\r') ++line_ends_;
+    from = feed + 1;
+    if (from == end) break;
+    if (*from == '.') has_dot_lines_ = true;
+  }
+  before_ = bytes.size() > 1 ? bytes[bytes.size() - 2] : last_;
+  last_ = bytes.back();
+}
+
+bool ContentScan::is_canonical() const {
+  return line_ends_ == line_feeds_ && line_ends_ == carriage_returns_ && (size_ == 0 || ends_with_crlf());
+}
+
+void ContentScan::scan_header(std::string_view bytes) {
+  while (!bytes.empty() && in_header_) {
+    const std::size_t feed = bytes.find('\n');
+    const std::string_view piece = bytes.substr(0, feed);
+    if (line_.size() < kMaxHeaderLine) line_.append(piece.substr(0, kMaxHeaderLine - line_.size()));
+    if (feed == std::string_view::npos) return;
+    end_header_line();
+    bytes.remove_prefix(feed + 1);
+  }
+}
+
+void ContentScan::end_header_line() {
+  std::string_view line = line_;
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  if (line.empty()) {
+    in_header_ = false;
+  } else if (starts_with_name(line, kDeliveredTo)) {
+    line.remove_prefix(kDeliveredTo.size());
+    const std::size_t first = line.find_first_not_of(" \t");
+    const std::size_t last = line.find_last_not_of(" \t");
+    if (first != std::string_view::npos) delivered_to_.emplace_back(line.substr(first, last - first + 1));
+  }
+  line_.clear();
+}
+
+void LineEndNormaliser::add(std::string_view bytes, std::string& into) {
+  for (char c : bytes) {
+    if (c == '\r') {
+      pending_cr_ = true;
+    } else if (c == '\n') {
+      into += "\r\n";
+      pending_cr_ = false;
+      at_line_start_ = true;
+    } else {
+      if (pending_cr_) into += "\r\n";
+      pending_cr_ = false;
+      at_line_start_ = false;
+      into += c;
+    }
+  }
+}
+
+void LineEndNormaliser::finish(std::string& into) {
+  if (pending_cr_ || !at_line_start_) into += "\r\n";
+}
+
+}  // namespace mailstead

@@ -1,0 +1,55 @@
+// What the store has to know of a message's bytes, learnt while they pass by in pieces of any size.
+//
+// Threads: one at a time. Memory: at most kMaxHeaderLine bytes of a header line, and the Delivered-To
+// values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mailstead {
+
+class ContentScan {
+ public:
+  void add(std::string_view bytes);
+
+  std::uint64_t size() const { return size_; }
+  bool has_dot_lines() const { return has_dot_lines_; }  // some line begins with a dot (RFC 1939 3)
+  bool ends_with_crlf() const { return before_ == '\r' && last_ == '\n'; }
+  // Every CR is followed by LF, every LF comes after CR, and the last line is ended: what POP3 can send as it
+  // is.
+  bool is_canonical() const;
+  // Values of the Delivered-To fields of the first header block, without white space around them.
+  const std::vector<std::string>& delivered_to() const { return delivered_to_; }
+
+ private:
+  void scan_header(std::string_view bytes);
+  void end_header_line();
+
+  std::uint64_t size_ = 0;
+  std::uint64_t carriage_returns_ = 0;
+  std::uint64_t line_ends_ = 0;  // CRLF
+  std::uint64_t line_feeds_ = 0;
+  char before_ = '\0';  // the last two bytes
+  char last_ = '\n';    // a message begins at a line's start
+  bool has_dot_lines_ = false;
+  bool in_header_ = true;
+  std::string line_;  // the header line so far, cut
+  std::vector<std::string> delivered_to_;
+};
+
+// Turns bare LF, bare CR and runs of CR before LF into CRLF, over pieces of any size.
+class LineEndNormaliser {
+ public:
+  void add(std::string_view bytes, std::string& into);
+  // The last line gets its CRLF.
+  void finish(std::string& into);
+
+ private:
+  bool pending_cr_ = false;
+  bool at_line_start_ = true;
+};
+
+}  // namespace mailstead

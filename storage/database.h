@@ -1,0 +1,131 @@
+// The one read-write SQLite connection: statements, transactions, checkpoints.
+//
+// WAL with synchronous=FULL: commit() returns after the commit is durable. Checkpoints are made by
+// checkpoint_if_due() and close() only; no other connection writes or checkpoints (SQLite 3.7.0 to 3.51.2
+// can lose commits when two do).
+// Ownership: Database owns the connection and its prepared statements; a Statement borrows one until it is
+// destroyed.
+// Threads: one at a time.
+// Errors: kNoSpace (SQLITE_FULL), kCorrupt (SQLITE_CORRUPT, SQLITE_NOTADB), kExists (UNIQUE), kUnavailable
+// (SQLITE_BUSY), kDenied, kIo.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "protocols/result.h"
+
+namespace mailstead {
+
+struct StatementReset {
+  void operator()(sqlite3_stmt* statement) const;
+};
+
+class Statement {
+ public:
+  // True: a row is there. False: the statement is done.
+  Result<bool> step();
+  std::int64_t integer(int column) const;
+  std::string text(int column) const;
+
+  Result<void> bind(int position, std::int64_t value);
+  Result<void> bind(int position, std::string_view value);
+
+ private:
+  friend class Database;
+  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+
+  std::unique_ptr<sqlite3_stmt, StatementReset> statement_;
+};
+
+enum class DatabaseAccess {
+  kWrite,    // the store's own
+  kSalvage,  // to read what can be read of a damaged file: writes nothing to it or its WAL
+};
+
+class Database {
+ public:
+  static Result<std::unique_ptr<Database>> open(const std::string& path, DatabaseAccess access);
+  // An empty one that is gone with the object: a model to compare with.
+  static Result<std::unique_ptr<Database>> open_in_memory();
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // `sql` holds one statement and lives as long as the Database (a literal): prepared statements are kept by
+  // it. Arguments are integers or texts, for ?1, ?2, …
+  template <typename... Args>
+  Result<Statement> query(std::string_view sql, const Args&... args) {
+    auto statement = prepare(sql);
+    if (!statement) return statement;
+    if (auto done = bind_all(*statement, 1, args...); !done) return done.error();
+    return statement;
+  }
+  // A statement without rows, run to its end.
+  template <typename... Args>
+  Result<void> run(std::string_view sql, const Args&... args) {
+    auto statement = query(sql, args...);
+    if (!statement) return statement.error();
+    auto row = statement->step();
+    if (!row) return row.error();
+    return {};
+  }
+  // Several statements without arguments, for schemas and pragmas.
+  Result<void> run_script(const std::string& sql);
+
+  std::int64_t last_insert_id() const;
+  std::int64_t changes() const;
+
+  // kCorrupt with the first finding.
+  Result<void> quick_check();
+  // Moves the WAL into the database when it has grown; failing is no error, the WAL then grows further.
+  void checkpoint_if_due();
+  // Everything into the database file, WAL emptied.
+  Result<void> checkpoint_all();
+
+ private:
+  friend class Transaction;
+  explicit Database(sqlite3* connection) : connection_(connection) {}
+
+  Result<void> configure(DatabaseAccess access);
+  Result<Statement> prepare(std::string_view sql);
+  static int note_wal(void* self, sqlite3* connection, const char* name, int frames);
+
+  static Result<void> bind_all(Statement&, int) { return {}; }
+  template <typename First, typename... Rest>
+  static Result<void> bind_all(Statement& statement, int position, const First& first, const Rest&... rest) {
+    if (auto done = statement.bind(position, first); !done) return done;
+    return bind_all(statement, position + 1, rest...);
+  }
+
+  sqlite3* connection_;
+  std::unordered_map<const char*, sqlite3_stmt*> statements_;
+  int wal_frames_ = 0;
+};
+
+// BEGIN IMMEDIATE and COMMIT; rolled back when it is destroyed before commit(). A Statement with rows left
+// has to be destroyed before commit().
+class Transaction {
+ public:
+  static Result<Transaction> begin(Database& database);
+  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+
+  // Durable on success; on error nothing of it was kept. When SQLite cannot tell which, the process ends with
+  // a line on stderr: the next start reads what the disk says.
+  Result<void> commit();
+
+ private:
+  explicit Transaction(Database& database) : database_(&database) {}
+
+  Database* database_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,83 @@
+#include "storage/deletion.h"
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/message_id.h"
+
+namespace mailstead {
+
+namespace {
+
+Result<void> mark_once(Database& database, std::span<const std::int64_t> ids) {
+  auto transaction = Transaction::begin(database);
+  if (!transaction) return transaction.error();
+  Index index(database);
+  for (std::int64_t id : ids) {
+    if (auto done = index.set_state(id, MessageState::kDeleting); !done) return done;
+  }
+  return transaction->commit();
+}
+
+// Another mail tool may have renamed the files: then they are found by base name.
+Result<void> remove_renamed(Maildir& maildir, const std::vector<MessageRow>& rows) {
+  auto paths = maildir.list();
+  if (!paths) return paths.error();
+  std::unordered_multimap<std::string, const std::string*> by_base;
+  for (const std::string& path : *paths) by_base.emplace(base_name(path), &path);
+  for (const MessageRow& row : rows) {
+    auto [first, last] = by_base.equal_range(std::string(base_name(row.name)));
+    for (; first != last; ++first) {
+      auto done = maildir.remove(*first->second);
+      if (!done && done.error().kind != ErrorKind::kNotFound) return done;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> mark_deleted(DataFolder& folder, Database& database, std::span<const std::int64_t> ids) {
+  auto done = mark_once(database, ids);
+  if (done || done.error().kind != ErrorKind::kNoSpace) return done;
+  folder.release_reserve();
+  return mark_once(database, ids);
+}
+
+Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox,
+                                 std::size_t at_most) {
+  Index index(database);
+  auto rows = index.of_state(mailbox, MessageState::kDeleting);
+  if (!rows) return rows.error();
+  std::vector<std::int64_t> gone;
+  std::vector<MessageRow> not_found;
+  Result<void> resisted;
+  for (const MessageRow& row : *rows) {
+    if (gone.size() == at_most) break;
+    auto done = maildir.remove(row.name);
+    if (!done && done.error().kind == ErrorKind::kNotFound) {
+      not_found.push_back(row);
+    } else if (!done) {
+      if (resisted) resisted = done;
+      continue;
+    }
+    gone.push_back(row.id);
+  }
+  if (!not_found.empty()) {
+    if (auto done = remove_renamed(maildir, not_found); !done) return done.error();
+  }
+  if (!gone.empty()) {
+    if (auto done = maildir.sync_all(); !done) return done.error();
+    auto transaction = Transaction::begin(database);
+    if (!transaction) return transaction.error();
+    for (std::int64_t id : gone) {
+      if (auto done = index.erase(id); !done) return done.error();
+    }
+    if (auto done = transaction->commit(); !done) return done.error();
+  }
+  if (!resisted) return resisted.error();
+  return rows->size() - gone.size();
+}
+
+}  // namespace mailstead

@@ -1,0 +1,247 @@
+#include "storage/delivery.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "protocols/trace.h"
+#include "storage/accounts.h"
+#include "storage/index.h"
+#include "storage/message_id.h"
+#include "storage/spool.h"
+
+namespace mailstead {
+
+namespace {
+
+// Drafts that are open, unsynced, at one time: writing them all before the first sync lets the file system
+// flush them together. Each needs a descriptor, and up to four for its maildir.
+constexpr std::size_t kGroup = 64;
+
+}  // namespace
+
+DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
+                             const Naming& naming, MaildirWatch& watch)
+    : folder_(folder),
+      database_(database),
+      directory_(directory),
+      naming_(naming),
+      watch_(watch),
+      now_(unix_seconds()) {}
+
+std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
+  messages_.reserve(deliveries.size());
+  for (Delivery& delivery : deliveries) {
+    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, std::nullopt});
+    plan(messages_.size() - 1);
+  }
+  for (std::size_t first = 0; first < copies_.size(); first += kGroup) {
+    write_group(std::span(copies_).subspan(first, std::min(kGroup, copies_.size() - first)));
+    withdraw_failed();
+  }
+  if (auto done = write_rows(); !done) {
+    for (Copy& copy : copies_) fail(copy, done.error());
+    withdraw_failed();
+  }
+  return results();
+}
+
+void DeliveryBatch::plan(std::size_t index) {
+  Message& message = messages_[index];
+  std::vector<MailboxId> mailboxes;
+  for (const Address& recipient : message.delivery->envelope.recipients) {
+    const auto found = directory_.resolve(recipient);
+    if (found.empty()) {
+      message.error = Error{ErrorKind::kNotFound, "the recipient " + recipient.text() + " is no longer here"};
+      return;
+    }
+    for (MailboxId id : found) {
+      if (std::find(mailboxes.begin(), mailboxes.end(), id) == mailboxes.end()) mailboxes.push_back(id);
+    }
+  }
+  if (mailboxes.empty()) {
+    message.error = Error{ErrorKind::kInvalid, "a message without recipients"};
+    return;
+  }
+  message.error = examine(message, mailboxes);
+  if (message.error) return;
+  const std::string name = MessageName{now_, message.id, naming_.host}.text();
+  for (MailboxId id : mailboxes) copies_.push_back({index, id, name, 0, false, false, FileHandle()});
+}
+
+std::optional<Error> DeliveryBatch::examine(Message& message, const std::vector<MailboxId>& mailboxes) {
+  if (!is_message_id(message.id)) return Error{ErrorKind::kInvalid, "a message needs an id from new_id()"};
+  ContentScan scan;
+  if (message.delivery->spool) {
+    const auto* spool = dynamic_cast<const FileSpool*>(message.delivery->spool.get());
+    if (spool == nullptr) return Error{ErrorKind::kInvalid, "a spool of another store"};
+    scan = spool->scan();
+  }
+  scan.add(message.rest);
+  if (scan.size() > 0 && !scan.ends_with_crlf()) message.rest += "\r\n";
+  message.has_dot_lines = scan.has_dot_lines();
+
+  std::unordered_set<std::string> delivered_to;
+  for (const std::string& value : scan.delivered_to()) {
+    if (auto address = parse_address(value)) delivered_to.insert(address->key());
+  }
+  for (MailboxId id : mailboxes) {
+    if (delivered_to.contains(directory_.find(id)->address.key())) return Error{ErrorKind::kInvalid, "loop"};
+  }
+  return std::nullopt;
+}
+
+Result<Maildir*> DeliveryBatch::maildir_of(MailboxId mailbox, Maildirs& maildirs) {
+  auto found = maildirs.find(mailbox);
+  if (found == maildirs.end()) {
+    auto opened = Maildir::open(folder_, directory_.find(mailbox)->address);
+    if (!opened) return opened.error();
+    found = maildirs.emplace(mailbox, std::move(*opened)).first;
+  }
+  return &found->second;
+}
+
+void DeliveryBatch::write_group(std::span<Copy> group) {
+  Maildirs maildirs;
+  for (Copy& copy : group) {
+    if (messages_[copy.message].error) continue;
+    if (auto done = write_copy(copy, maildirs); !done) fail(copy, done.error());
+  }
+  for (Copy& copy : group) {
+    if (!messages_[copy.message].error) {
+      if (auto done = sync_handle(copy.file.fd(), copy.name); !done) fail(copy, done.error());
+    }
+    copy.file.reset();
+  }
+  publish_group(group, maildirs);
+}
+
+Result<void> DeliveryBatch::write_copy(Copy& copy, Maildirs& maildirs) {
+  auto maildir = maildir_of(copy.mailbox, maildirs);
+  if (!maildir) return maildir.error();
+  auto file = (*maildir)->create_draft(copy.name);
+  if (!file) return file.error();
+  copy.in_tmp = true;
+  copy.file = std::move(*file);
+
+  const Message& message = messages_[copy.message];
+  // RFC 5321 4.4: the last server puts Return-Path at the very beginning.
+  std::string head = return_path_line(message.delivery->envelope.reverse_path) +
+                     delivered_to_line(directory_.find(copy.mailbox)->address);
+  copy.size = head.size() + message.rest.size();
+  if (const auto* spool = static_cast<const FileSpool*>(message.delivery->spool.get())) {
+    copy.size += spool->size();
+    if (auto done = write_all(copy.file.fd(), head); !done)
+      return in_folder((*maildir)->path(), done.error());
+    if (auto done = spool->copy_to(copy.file); !done) return in_folder((*maildir)->path(), done.error());
+    head.clear();
+  }
+  head += message.rest;
+  if (auto done = write_all(copy.file.fd(), head); !done) return in_folder((*maildir)->path(), done.error());
+  return {};
+}
+
+void DeliveryBatch::publish_group(std::span<Copy> group, Maildirs& maildirs) {
+  std::unordered_set<MailboxId> quiet;
+  for (auto& [mailbox, maildir] : maildirs) {
+    auto times = maildir.times();
+    if (times && watch_.is_quiet(mailbox, *times)) quiet.insert(mailbox);
+  }
+  std::unordered_set<MailboxId> touched;
+  for (Copy& copy : group) {
+    if (messages_[copy.message].error) continue;
+    if (auto done = maildirs.at(copy.mailbox).publish_draft(copy.name); !done) {
+      fail(copy, done.error());
+      continue;
+    }
+    copy.in_tmp = false;
+    copy.in_new = true;
+    touched.insert(copy.mailbox);
+  }
+  for (MailboxId mailbox : touched) {
+    Maildir& maildir = maildirs.at(mailbox);
+    if (auto done = maildir.sync_new(); !done) {
+      for (Copy& copy : group) {
+        if (copy.mailbox == mailbox) fail(copy, done.error());
+      }
+    }
+    auto times = maildir.times();
+    if (times && quiet.contains(mailbox)) watch_.expect(mailbox, *times);
+  }
+}
+
+void DeliveryBatch::fail(Copy& copy, const Error& error) {
+  Message& message = messages_[copy.message];
+  if (message.error) return;
+  message.error = error;
+  // A maildir out of order; kNotFound would say that the recipient was removed.
+  if (error.kind == ErrorKind::kNotFound) message.error->kind = ErrorKind::kIo;
+}
+
+void DeliveryBatch::withdraw_failed() {
+  for (Copy& copy : copies_) {
+    if (!messages_[copy.message].error || (!copy.in_tmp && !copy.in_new)) continue;
+    copy.file.reset();
+    auto maildir = Maildir::open(folder_, directory_.find(copy.mailbox)->address);
+    if (maildir && copy.in_tmp) maildir->discard_draft(copy.name);
+    // Not synced: should power fail now, the file may be adopted; its sender was told to try again.
+    if (maildir && copy.in_new) static_cast<void>(maildir->remove("new/" + copy.name));
+    copy.in_tmp = false;
+    copy.in_new = false;
+  }
+}
+
+Result<void> DeliveryBatch::write_rows() {
+  Index index(database_);
+  Accounts accounts(database_);
+  bool again = true;
+  while (again) {
+    again = false;
+    auto transaction = Transaction::begin(database_);
+    if (!transaction) return transaction.error();
+    std::unordered_set<MailboxId> mailboxes;
+    for (Copy& copy : copies_) {
+      const Message& message = messages_[copy.message];
+      if (message.error) continue;
+      auto done = index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size,
+                                message.has_dot_lines, now_, message.delivery->id, MessageState::kPresent});
+      if (!done && done.error().kind == ErrorKind::kExists) {
+        fail(copy, Error{ErrorKind::kExists, "this message was delivered already"});
+        again = true;
+        break;
+      }
+      if (!done) return done;
+      mailboxes.insert(copy.mailbox);
+    }
+    if (again) {
+      withdraw_failed();
+      continue;
+    }
+    if (mailboxes.empty()) return {};
+    for (MailboxId id : mailboxes) {
+      if (auto done = accounts.note_delivery(id, now_); !done) return done;
+    }
+    if (auto done = transaction->commit(); !done) return done;
+  }
+  return {};
+}
+
+std::vector<Result<Delivered>> DeliveryBatch::results() const {
+  std::vector<Result<Delivered>> results;
+  for (const Message& message : messages_) {
+    if (message.error) {
+      results.emplace_back(*message.error);
+    } else {
+      results.emplace_back(Delivered{});
+    }
+  }
+  for (const Copy& copy : copies_) {
+    Result<Delivered>& result = results[copy.message];
+    if (!result) continue;
+    result->copies.push_back(
+        {copy.mailbox, directory_.find(copy.mailbox)->address.text(), messages_[copy.message].id, copy.size});
+  }
+  return results;
+}
+
+}  // namespace mailstead

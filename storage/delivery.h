@@ -1,0 +1,76 @@
+// Delivery of a batch of messages into maildirs, file first.
+//
+// Per message and mailbox: a draft in tmp/ is written and synced, then moved to new/; then each touched
+// new/ is synced; then the rows of the whole batch go in one transaction. Only after that is anything
+// reported as delivered. A message that fails on the way is withdrawn whole, without harm to the others. A
+// crash leaves drafts, which are swept, or files without rows, which are adopted: messages that nobody was
+// promised, at most once each.
+// Threads: the storage thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/content.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+#include "storage/folder.h"
+#include "storage/maildir.h"
+#include "storage/reconcile.h"
+#include "storage/store.h"
+#include "storage/watch.h"
+
+namespace mailstead {
+
+class DeliveryBatch {
+ public:
+  DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
+                const Naming& naming, MaildirWatch& watch);
+
+  std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries);
+
+ private:
+  struct Copy {
+    std::size_t message;  // index in the batch
+    MailboxId mailbox;
+    std::string name;  // file name, in tmp/ and then in new/
+    std::uint64_t size = 0;
+    bool in_tmp = false;
+    bool in_new = false;
+    FileHandle file;  // while its group is written
+  };
+  struct Message {
+    Delivery* delivery;
+    std::string id;
+    std::string rest;  // of the content, with the final CRLF that it may have lacked
+    bool has_dot_lines = false;
+    std::optional<Error> error;
+  };
+  using Maildirs = std::map<MailboxId, Maildir>;
+
+  void plan(std::size_t message);
+  std::optional<Error> examine(Message& message, const std::vector<MailboxId>& mailboxes);
+  void write_group(std::span<Copy> group);
+  Result<void> write_copy(Copy& copy, Maildirs& maildirs);
+  void publish_group(std::span<Copy> group, Maildirs& maildirs);
+  Result<Maildir*> maildir_of(MailboxId mailbox, Maildirs& maildirs);
+  void fail(Copy& copy, const Error& error);
+  void withdraw_failed();
+  Result<void> write_rows();
+  std::vector<Result<Delivered>> results() const;
+
+  const DataFolder& folder_;
+  Database& database_;
+  const Directory& directory_;
+  const Naming& naming_;
+  MaildirWatch& watch_;
+  std::int64_t now_;
+  std::vector<Message> messages_;
+  std::vector<Copy> copies_;
+};
+
+}  // namespace mailstead

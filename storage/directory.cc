@@ -1,0 +1,130 @@
+#include "storage/directory.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/accounts.h"
+
+namespace mailstead {
+
+namespace {
+
+bool is_postmaster(std::string_view local_part) {
+  constexpr std::string_view kPostmaster = "postmaster";
+  return local_part.size() == kPostmaster.size() &&
+         std::equal(local_part.begin(), local_part.end(), kPostmaster.begin(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+         });
+}
+
+}  // namespace
+
+Directory::Directory(std::vector<MailboxEntry> mailboxes, std::vector<AliasEntry> aliases)
+    : mailboxes_(std::move(mailboxes)), aliases_(std::move(aliases)) {
+  for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
+    std::string key = mailboxes_[i].address.key();
+    domains_.insert(key.substr(key.rfind('@') + 1));
+    mailbox_by_key_.emplace(std::move(key), i);
+    mailbox_by_id_.emplace(mailboxes_[i].id, i);
+  }
+  for (std::size_t i = 0; i < aliases_.size(); ++i) {
+    auto key = alias_key(aliases_[i].name);
+    if (!key) continue;
+    domains_.insert(key->substr(key->rfind('@') + 1));
+    alias_by_key_.emplace(std::move(*key), i);
+  }
+}
+
+// The entries that mail to this address reaches, disabled ones too. Breadth first, each name once, so loops
+// end.
+std::vector<const MailboxEntry*> Directory::reach(const Address& recipient) const {
+  std::vector<const MailboxEntry*> reached;
+  std::vector<Address> names{recipient};
+  std::unordered_set<std::string> seen;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string key = names[i].key();
+    if (!seen.insert(key).second) continue;
+    if (auto mailbox = mailbox_by_key_.find(key); mailbox != mailbox_by_key_.end()) {
+      const MailboxEntry* entry = &mailboxes_[mailbox->second];
+      if (std::find(reached.begin(), reached.end(), entry) == reached.end()) reached.push_back(entry);
+      continue;
+    }
+    auto alias = alias_by_key_.find(key);
+    if (alias == alias_by_key_.end()) alias = alias_by_key_.find("@" + key.substr(key.rfind('@') + 1));
+    if (alias == alias_by_key_.end()) continue;
+    const std::vector<Address> targets = aliases_[alias->second].targets;
+    names.insert(names.end(), targets.begin(), targets.end());
+  }
+  return reached;
+}
+
+std::vector<const MailboxEntry*> Directory::reach_or_postmaster(const Address& recipient) const {
+  if (!is_postmaster(recipient.local_part)) return reach(recipient);
+  if (!recipient.domain.empty()) {
+    if (!is_ours(recipient.domain)) return {};
+    if (auto reached = reach(recipient); !reached.empty()) return reached;
+    const std::string key = recipient.key();
+    const std::string domain = key.substr(key.rfind('@'));
+    for (const MailboxEntry& mailbox : mailboxes_) {
+      if (mailbox.enabled && mailbox.address.key().ends_with(domain)) return {&mailbox};
+    }
+  }
+  // RFC 5321 4.5.1: mail to postmaster is always taken, and <Postmaster> has no domain.
+  if (recipient.domain.empty()) {
+    for (const MailboxEntry& mailbox : mailboxes_) {
+      if (is_postmaster(mailbox.address.local_part) && mailbox.enabled) return {&mailbox};
+    }
+    for (const AliasEntry& alias : aliases_) {
+      auto address = parse_address(alias.name);
+      if (!address || !is_postmaster(address->local_part)) continue;
+      if (auto reached = reach(*address); !reached.empty()) return reached;
+    }
+  }
+  for (const MailboxEntry& mailbox : mailboxes_) {
+    if (mailbox.enabled) return {&mailbox};
+  }
+  return {};
+}
+
+RecipientKind Directory::classify(const Address& recipient) const {
+  const auto reached = reach_or_postmaster(recipient);
+  if (std::any_of(reached.begin(), reached.end(), [](const MailboxEntry* entry) { return entry->enabled; })) {
+    return RecipientKind::kOurs;
+  }
+  if (!reached.empty()) return RecipientKind::kDisabled;
+  const bool without_domain = recipient.domain.empty() && is_postmaster(recipient.local_part);
+  return without_domain || is_ours(recipient.domain) ? RecipientKind::kUnknown : RecipientKind::kNotOurs;
+}
+
+std::vector<MailboxId> Directory::resolve(const Address& recipient) const {
+  std::vector<MailboxId> ids;
+  for (const MailboxEntry* entry : reach_or_postmaster(recipient)) {
+    if (entry->enabled) ids.push_back(entry->id);
+  }
+  return ids;
+}
+
+const MailboxEntry* Directory::find(const Address& address) const {
+  auto found = mailbox_by_key_.find(address.key());
+  return found == mailbox_by_key_.end() ? nullptr : &mailboxes_[found->second];
+}
+
+const MailboxEntry* Directory::find(MailboxId id) const {
+  auto found = mailbox_by_id_.find(id);
+  return found == mailbox_by_id_.end() ? nullptr : &mailboxes_[found->second];
+}
+
+bool Directory::may_send_as(MailboxId mailbox, const Address& reverse_path) const {
+  const auto reached = reach(reverse_path);
+  return std::any_of(reached.begin(), reached.end(),
+                     [mailbox](const MailboxEntry* entry) { return entry->id == mailbox; });
+}
+
+bool Directory::is_ours(std::string_view domain) const {
+  std::string lower(domain);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return domains_.contains(lower);
+}
+
+}  // namespace mailstead

@@ -1,0 +1,74 @@
+// The directory of mailboxes and aliases, in memory: RCPT touches no disk.
+//
+// A Directory never changes: each administrative change makes a new one, and Store::directory() hands out
+// the newest.
+// Ownership: shared_ptr<const Directory>.
+// Threads: any, without a lock once one holds the pointer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "protocols/address.h"
+
+namespace mailstead {
+
+using MailboxId = std::int64_t;  // of the index; never reused
+
+struct MailboxEntry {
+  MailboxId id = 0;
+  Address address;
+  bool enabled = true;
+  // Changes whenever the password does: a session that logged in under another serial has to end.
+  std::int64_t credentials_serial = 0;
+};
+
+struct AliasEntry {
+  std::string name;              // "info@example.org", or "@example.org" for a catch-all
+  std::vector<Address> targets;  // as given, in order
+};
+
+enum class RecipientKind { kOurs, kUnknown, kNotOurs, kDisabled };
+
+class Directory {
+ public:
+  // What becomes of mail to `recipient`: mailbox first, then alias, then catch-all; kDisabled when all that
+  // it leads to are disabled, kUnknown for an alias whose targets are gone. An address without a domain is
+  // <Postmaster>: an alias or mailbox postmaster@ any domain of ours, else the first enabled mailbox.
+  // postmaster@ a domain of ours that has no such mailbox or alias is the domain's first enabled mailbox,
+  // else the server's (RFC 5321 4.5.1). kUnknown: the domain is ours; kNotOurs: it is not.
+  RecipientKind classify(const Address& recipient) const;
+  // The mailboxes that mail to `recipient` is kept in, without repeats; aliases of aliases are followed,
+  // loops end. Disabled mailboxes are left out: a list goes on without them.
+  std::vector<MailboxId> resolve(const Address& recipient) const;
+
+  const MailboxEntry* find(const Address& address) const;
+  const MailboxEntry* find(MailboxId id) const;
+  // May this mailbox send with this reverse-path: its own address or an alias (a catch-all too) that leads to
+  // it?
+  bool may_send_as(MailboxId mailbox, const Address& reverse_path) const;
+
+  bool is_ours(std::string_view domain) const;
+  const std::vector<MailboxEntry>& mailboxes() const { return mailboxes_; }  // in the order they were made
+  const std::vector<AliasEntry>& aliases() const { return aliases_; }
+
+  Directory(std::vector<MailboxEntry> mailboxes, std::vector<AliasEntry> aliases);
+
+ private:
+  std::vector<const MailboxEntry*> reach(const Address& recipient) const;
+  std::vector<const MailboxEntry*> reach_or_postmaster(const Address& recipient) const;
+
+  std::vector<MailboxEntry> mailboxes_;
+  std::vector<AliasEntry> aliases_;
+  std::unordered_map<std::string, std::size_t> mailbox_by_key_;
+  std::unordered_map<MailboxId, std::size_t> mailbox_by_id_;
+  std::unordered_map<std::string, std::size_t> alias_by_key_;
+  std::unordered_set<std::string> domains_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,312 @@
+#include "storage/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <system_error>
+
+namespace mailstead {
+
+namespace {
+
+std::atomic<DiskHook> disk_hook{nullptr};
+
+constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kFileMode = 0600;
+
+ErrorKind kind_of(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+      return ErrorKind::kNotFound;
+    case EEXIST:
+    case ENOTEMPTY:
+      return ErrorKind::kExists;
+    case ENOSPC:
+    case EDQUOT:
+      return ErrorKind::kNoSpace;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return ErrorKind::kDenied;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return ErrorKind::kUnavailable;
+    default:
+      return ErrorKind::kIo;
+  }
+}
+
+struct FolderStreamCloser {
+  void operator()(DIR* stream) const { closedir(stream); }
+};
+
+// More names than are to be removed, so that some that resist do not hide the others.
+constexpr std::size_t kResisting = 1000;
+
+Result<bool> remove_folder_entries(int fd, const std::string& path, std::size_t& budget) {
+  auto names = list_folder(fd, budget < SIZE_MAX - kResisting ? budget + kResisting : SIZE_MAX);
+  if (!names) return in_folder(path, names.error());
+  Result<bool> all = true;
+  for (const std::string& name : *names) {
+    if (budget == 0) return false;
+    auto gone = remove_tree(fd, name, path + "/" + name, budget);
+    if (!gone) {
+      if (all) all = gone;
+    } else if (!*gone) {
+      return false;
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+void set_disk_hook(DiskHook hook) {
+  disk_hook.store(hook);
+}
+
+int pass_disk_hook(const char* operation) {
+  DiskHook hook = disk_hook.load(std::memory_order_relaxed);
+  return hook == nullptr ? 0 : hook(operation);
+}
+
+FileHandle& FileHandle::operator=(FileHandle&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void FileHandle::reset() {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+Error system_error(int error_number, std::string_view operation, std::string_view name) {
+  std::string_view advice;
+  switch (kind_of(error_number)) {
+    case ErrorKind::kNoSpace:
+      advice = "; free some space on this disk";
+      break;
+    case ErrorKind::kDenied:
+      advice = error_number == EROFS ? "; the file system has to be mounted for writing"
+                                     : "; check owner and rights";
+      break;
+    default:
+      break;
+  }
+  return Error{kind_of(error_number), fmt::format("cannot {} {}: {}{}", operation, name,
+                                                  std::generic_category().message(error_number), advice)};
+}
+
+Error in_folder(std::string_view path, Error error) {
+  error.message = fmt::format("{}: {}", path, error.message);
+  return error;
+}
+
+Result<FileHandle> open_folder(int at, const std::string& name) {
+  int fd = ::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return system_error(errno, "open folder", name);
+  return FileHandle(fd);
+}
+
+Result<FileHandle> make_folder(int at, const std::string& name) {
+  auto opened = open_folder(at, name);
+  if (opened || opened.error().kind != ErrorKind::kNotFound) return opened;
+  if (int failed = pass_disk_hook("mkdir")) return system_error(failed, "make folder", name);
+  if (::mkdirat(at, name.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+    return system_error(errno, "make folder", name);
+  }
+  return open_folder(at, name);
+}
+
+Result<FileHandle> open_file(int at, const std::string& name) {
+  // O_NONBLOCK: a FIFO that somebody put there must not hold us up.
+  int fd = ::openat(at, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0 && (errno == ELOOP || errno == ENXIO))  // a link, a socket
+    return Error{ErrorKind::kInvalid, fmt::format("{} is not a regular file", name)};
+  if (fd < 0) return system_error(errno, "open", name);
+  FileHandle file(fd);
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0) return system_error(errno, "look at", name);
+  if (!S_ISREG(facts.st_mode))
+    return Error{ErrorKind::kInvalid, fmt::format("{} is not a regular file", name)};
+  return file;
+}
+
+Result<FileHandle> create_file(int at, const std::string& name) {
+  if (int failed = pass_disk_hook("create")) return system_error(failed, "create", name);
+  int fd = ::openat(at, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode);
+  if (fd < 0) return system_error(errno, "create", name);
+  return FileHandle(fd);
+}
+
+Result<FileHandle> create_unnamed_file(int at) {
+  if (int failed = pass_disk_hook("create")) return system_error(failed, "create", "a spool file");
+  int fd = ::openat(at, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, kFileMode);
+  if (fd >= 0) return FileHandle(fd);
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL) {
+    return system_error(errno, "create", "a spool file");
+  }
+  // No O_TMPFILE here: a name that lives for a moment. Recovery sweeps what a crash leaves of it.
+  static std::atomic<unsigned> serial{0};
+  std::string name = fmt::format(".spool-{}-{}", ::getpid(), serial.fetch_add(1));
+  auto file = create_file(at, name);
+  if (file) ::unlinkat(at, name.c_str(), 0);
+  return file;
+}
+
+Result<void> write_all(int fd, std::string_view bytes) {
+  if (int failed = pass_disk_hook("write")) return system_error(failed, "write", "a file");
+  while (!bytes.empty()) {
+    ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
+    if (wrote < 0) {
+      if (errno == EINTR) continue;
+      return system_error(errno, "write", "a file");
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  return {};
+}
+
+Result<void> read_some(int fd, std::uint64_t offset, std::size_t length, std::string& into) {
+  const std::size_t before = into.size();
+  into.resize(before + length);
+  std::size_t got = 0;
+  while (got < length) {
+    ssize_t count = ::pread(fd, into.data() + before + got, length - got, static_cast<off_t>(offset + got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      int error_number = errno;
+      into.resize(before);
+      return system_error(error_number, "read", "a file");
+    }
+    if (count == 0) break;
+    got += static_cast<std::size_t>(count);
+  }
+  into.resize(before + got);
+  return {};
+}
+
+Result<std::string> read_small_file(int at, const std::string& name, std::size_t limit) {
+  auto file = open_file(at, name);
+  if (!file) return file.error();
+  std::string bytes;
+  if (auto done = read_some(file->fd(), 0, limit, bytes); !done) return done.error();
+  return bytes;
+}
+
+Result<void> replace_small_file(int at, const std::string& name, std::string_view bytes) {
+  const std::string draft = name + ".new";
+  ::unlinkat(at, draft.c_str(), 0);
+  auto file = create_file(at, draft);
+  if (!file) return file.error();
+  auto done = write_all(file->fd(), bytes);
+  if (done) done = sync_handle(file->fd(), draft);
+  if (done) {
+    if (int failed = pass_disk_hook("move")) {
+      done = system_error(failed, "rename", draft);
+    } else if (::renameat(at, draft.c_str(), at, name.c_str()) != 0) {
+      done = system_error(errno, "rename", draft);
+    }
+  }
+  if (!done) ::unlinkat(at, draft.c_str(), 0);
+  return done;
+}
+
+Result<void> sync_handle(int fd, std::string_view name) {
+  if (int failed = pass_disk_hook("sync")) return system_error(failed, "sync", name);
+  if (::fsync(fd) != 0) return system_error(errno, "sync", name);
+  return {};
+}
+
+Result<void> move_file(int from_at, const std::string& from, int to_at, const std::string& to) {
+  if (int failed = pass_disk_hook("move")) return system_error(failed, "move", from);
+  if (::renameat2(from_at, from.c_str(), to_at, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno != EINVAL && errno != ENOSYS) return system_error(errno, "move", from);
+  // A file system without RENAME_NOREPLACE. Between the two steps a crash leaves both names of one file.
+  if (::linkat(from_at, from.c_str(), to_at, to.c_str(), 0) != 0) return system_error(errno, "link", to);
+  if (::unlinkat(from_at, from.c_str(), 0) != 0) return system_error(errno, "remove", from);
+  return {};
+}
+
+Result<void> put_in_place(int from_at, const std::string& from, int to_at, const std::string& to) {
+  if (int failed = pass_disk_hook("move")) return system_error(failed, "replace", to);
+  if (::renameat2(from_at, from.c_str(), to_at, to.c_str(), RENAME_EXCHANGE) == 0) {
+    return remove_file(from_at, from);
+  }
+  if (errno != EINVAL && errno != ENOSYS) return system_error(errno, "replace", to);
+  if (::renameat(from_at, from.c_str(), to_at, to.c_str()) != 0) return system_error(errno, "replace", to);
+  return {};
+}
+
+Result<void> remove_file(int at, const std::string& name) {
+  if (int failed = pass_disk_hook("remove")) return system_error(failed, "remove", name);
+  if (::unlinkat(at, name.c_str(), 0) != 0) return system_error(errno, "remove", name);
+  return {};
+}
+
+Result<bool> remove_tree(int at, const std::string& name, const std::string& path, std::size_t& budget) {
+  auto facts = stat_name(at, name);
+  if (!facts) {
+    if (facts.error().kind == ErrorKind::kNotFound) return true;
+    return in_folder(path, facts.error());
+  }
+  const bool is_folder = S_ISDIR(facts->st_mode);
+  if (is_folder) {
+    auto folder = open_folder(at, name);
+    if (!folder) return in_folder(path, folder.error());
+    auto emptied = remove_folder_entries(folder->fd(), path, budget);
+    if (!emptied || !*emptied) return emptied;
+  }
+  if (budget == 0) return false;
+  if (int failed = pass_disk_hook(is_folder ? "rmdir" : "remove"))
+    return system_error(failed, "remove", path);
+  if (::unlinkat(at, name.c_str(), is_folder ? AT_REMOVEDIR : 0) != 0) {
+    // A folder of more names than were listed is not empty yet.
+    if (is_folder && errno == ENOTEMPTY) return false;
+    return system_error(errno, "remove", path);
+  }
+  --budget;
+  return true;
+}
+
+Result<std::vector<std::string>> list_folder(int fd, std::size_t at_most) {
+  int own = ::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (own < 0) return system_error(errno, "list", "a folder");
+  std::unique_ptr<DIR, FolderStreamCloser> stream(::fdopendir(own));
+  if (!stream) {
+    int error_number = errno;
+    ::close(own);
+    return system_error(error_number, "list", "a folder");
+  }
+  std::vector<std::string> names;
+  while (names.size() < at_most) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) {
+      if (errno != 0) return system_error(errno, "list", "a folder");
+      return names;
+    }
+    std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  return names;
+}
+
+Result<struct stat> stat_name(int at, const std::string& name) {
+  struct stat facts {};
+  if (::fstatat(at, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0)
+    return system_error(errno, "look at", name);
+  return facts;
+}
+
+}  // namespace mailstead

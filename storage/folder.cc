@@ -1,0 +1,240 @@
+#include "storage/folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+namespace mailstead {
+
+namespace {
+
+constexpr const char* kLockFile = "lock";
+constexpr const char* kReserveFile = "reserve";
+constexpr off_t kReserveBytes = 1 << 20;
+constexpr std::uint64_t kLeastFreeSpace = 4u
+                                          << 20;  // below this we do not start, and do not refill the reserve
+
+std::string parent_of(const std::string& path) {
+  std::size_t end = path.find_last_not_of('/');
+  if (end == std::string::npos) return "/";
+  const std::size_t slash = path.rfind('/', end);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Error plain_error(const std::string& path, int error_number) {
+  switch (error_number) {
+    case ENOENT:
+      return Error{ErrorKind::kNotFound,
+                   fmt::format("{} cannot be made: its parent folder {} does not exist; make that "
+                               "first or choose another --data",
+                               path, parent_of(path))};
+    case ENOTDIR:
+    case EEXIST:
+      return Error{ErrorKind::kInvalid, fmt::format("{} is not a folder; choose another --data", path)};
+    case EACCES:
+    case EPERM:
+      return Error{ErrorKind::kDenied,
+                   fmt::format("no right to use {} as data folder; run as its owner or choose another "
+                               "--data",
+                               path)};
+    case EROFS:
+      return Error{ErrorKind::kDenied,
+                   fmt::format("{} is on a read-only file system; mount it for writing or choose "
+                               "another --data",
+                               path)};
+    case ENOSPC:
+    case EDQUOT:
+      return Error{ErrorKind::kNoSpace,
+                   fmt::format("the disk of {} is full; free some space or choose another --data", path)};
+    default:
+      return Error{ErrorKind::kIo,
+                   fmt::format("{} cannot be used as data folder: {}", path, std::strerror(error_number))};
+  }
+}
+
+// What we make in a data folder, and what a volume, its owner or a service keeps beside it.
+bool may_be_in_ours(const std::string& name) {
+  static constexpr std::string_view kOurs[] = {
+      "mail", "queue", "tls", "dkim", "secret.key", "lock", "control.sock", kReserveFile, "lost+found"};
+  return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
+         name.starts_with("mailstead") || name.starts_with('.') || name.ends_with(".log") ||
+         name.ends_with(".pid");
+}
+
+// What may lie in a folder before its first start: settings and keys for it, and what a fresh volume holds.
+bool may_be_in_new(const std::string& name) {
+  return name == "lost+found" || name == "tls" || name == "dkim" || name == "control.sock" ||
+         name.starts_with("mailstead");
+}
+
+// Does it read "PROCESS HOST" as we write it? An owner that died before that left it empty.
+bool is_our_lock(int at) {
+  auto text = read_small_file(at, kLockFile, 100);
+  if (!text) return false;
+  const std::size_t digits = std::min(text->find_first_not_of("0123456789"), text->size());
+  return text->empty() || (digits > 0 && digits < text->size() && (*text)[digits] == ' ');
+}
+
+// A database's name, whatever became of it, or our lock.
+bool is_marked(int at, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (name.starts_with(kDatabaseFile) || (name == kLockFile && is_our_lock(at))) return true;
+  }
+  return false;
+}
+
+// Is there a mail/DOMAIN/USER/address?
+bool holds_mailboxes(int at) {
+  auto mail = open_folder(at, "mail");
+  auto domains = mail ? list_folder(mail->fd()) : Result<std::vector<std::string>>(mail.error());
+  if (!domains) return false;
+  for (const std::string& domain_name : *domains) {
+    auto domain = open_folder(mail->fd(), domain_name);
+    auto users = domain ? list_folder(domain->fd()) : Result<std::vector<std::string>>(domain.error());
+    if (!users) continue;
+    for (const std::string& user_name : *users) {
+      auto user = open_folder(domain->fd(), user_name);
+      if (user && open_file(user->fd(), "address")) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DataFolder>> DataFolder::open(const std::string& path, const std::string& host) {
+  std::unique_ptr<DataFolder> folder(new DataFolder(path));
+  auto done = folder->open_root();
+  if (done) done = folder->check_root();
+  if (done) done = folder->lock(host);
+  if (done) done = folder->lay_out();
+  if (!done) {
+    if (folder->made_) {
+      // Only what is empty goes: the lock and then the folder itself.
+      ::unlinkat(folder->fd(), kLockFile, 0);
+      ::rmdir(path.c_str());
+    }
+    return done.error();
+  }
+  return folder;
+}
+
+Result<void> DataFolder::open_root() {
+  int fd = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) {
+    if (::mkdir(path_.c_str(), 0700) != 0) return plain_error(path_, errno);
+    made_ = true;
+    fd = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    FileHandle parent(::open(parent_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (parent.is_open())
+      ::fsync(parent.fd());  // some parents may be entered but not read: then it is theirs to sync
+  }
+  if (fd < 0) return plain_error(path_, errno);
+  root_ = FileHandle(fd);
+  std::unique_ptr<char, decltype(&::free)> real(::realpath(path_.c_str(), nullptr), &::free);
+  if (!real) return plain_error(path_, errno);
+  real_path_ = real.get();
+  return {};
+}
+
+Result<void> DataFolder::check_root() {
+  struct stat facts {};
+  if (::fstat(fd(), &facts) != 0) return plain_error(path_, errno);
+  if (facts.st_uid != ::geteuid()) {
+    return Error{ErrorKind::kDenied,
+                 fmt::format("{} belongs to user id {}, this process runs as {}; run it as that user "
+                             "or choose another --data",
+                             path_, facts.st_uid, ::geteuid())};
+  }
+  if (::faccessat(fd(), ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) return plain_error(path_, errno);
+  auto names = list_folder(fd());
+  if (!names) return in_folder(path_, names.error());
+  const bool ours = is_marked(fd(), *names) ||
+                    (std::all_of(names->begin(), names->end(), may_be_in_ours) && holds_mailboxes(fd()));
+  if (!ours) {
+    auto stranger = std::find_if_not(names->begin(), names->end(), may_be_in_new);
+    if (stranger != names->end()) {
+      return Error{ErrorKind::kInvalid,
+                   fmt::format("{} holds other files ({}) and is no data folder; choose another --data",
+                               path_, *stranger)};
+    }
+  }
+  closes_to_others_ = ours || names->empty();
+  auto space = free_space();
+  if (!space) return space.error();
+  if (*space < kLeastFreeSpace) return plain_error(path_, ENOSPC);
+  return {};
+}
+
+Result<void> DataFolder::lock(const std::string& host) {
+  int fd = ::openat(root_.fd(), kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) return plain_error(path_, errno);
+  lock_ = FileHandle(fd);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return plain_error(path_, errno);
+    std::string owner;
+    static_cast<void>(read_some(fd, 0, 200, owner));
+    owner = owner.substr(0, owner.find('\n'));
+    const std::size_t space = owner.find(' ');
+    std::string who = owner.empty() ? "another process" : "process " + owner.substr(0, space);
+    if (space != std::string::npos && owner.substr(space + 1) != host)
+      who += " on " + owner.substr(space + 1);
+    return Error{ErrorKind::kInUse,
+                 fmt::format("{} is in use by {}; stop it or choose another --data", path_, who)};
+  }
+  const std::string owner = fmt::format("{} {}\n", ::getpid(), host);
+  if (::ftruncate(fd, 0) != 0) return plain_error(path_, errno);
+  if (::pwrite(fd, owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size())) {
+    return plain_error(path_, errno);
+  }
+  return {};
+}
+
+Result<void> DataFolder::lay_out() {
+  if (closes_to_others_ && ::fchmod(root_.fd(), 0700) != 0) return plain_error(path_, errno);
+  for (const char* name : {"mail", "queue", "tls", "dkim"}) {
+    auto made = make_folder(root_.fd(), name);
+    if (!made) return in_folder(path_, made.error());
+    if (std::string_view(name) == "mail") mail_ = std::move(*made);
+    if (std::string_view(name) == "queue") queue_ = std::move(*made);
+  }
+  refill_reserve();
+  auto done = sync_handle(root_.fd(), "the folder");
+  if (!done) return in_folder(path_, done.error());
+  return {};
+}
+
+Result<std::uint64_t> DataFolder::free_space() const {
+  struct statvfs facts {};
+  if (::fstatvfs(root_.fd(), &facts) != 0) return plain_error(path_, errno);
+  return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
+}
+
+void DataFolder::release_reserve() {
+  ::unlinkat(root_.fd(), kReserveFile, 0);
+  reserve_held_ = false;
+}
+
+void DataFolder::refill_reserve() {
+  if (reserve_held_) return;
+  auto space = free_space();
+  if (!space || *space < kLeastFreeSpace) return;
+  FileHandle file(::openat(root_.fd(), kReserveFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file.is_open()) return;
+  if (::posix_fallocate(file.fd(), 0, kReserveBytes) == 0) {
+    reserve_held_ = true;
+  } else {
+    ::unlinkat(root_.fd(), kReserveFile, 0);
+  }
+}
+
+}  // namespace mailstead

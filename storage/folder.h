@@ -1,0 +1,63 @@
+// The data folder: its lock, its layout, its reserve of disk space.
+//
+// Ownership: holds the folder's descriptor and the lock until it is destroyed.
+// Threads: fd() and free_space() any; the rest one at a time.
+// Errors: kInUse (the message names the other process), kInvalid (it is not a folder), kDenied, kNoSpace:
+// nothing was changed.
+// Modes: 0700 folders, 0600 files.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "protocols/address.h"
+#include "protocols/result.h"
+#include "storage/files.h"
+
+namespace mailstead {
+
+inline constexpr const char* kDatabaseFile = "mailstead.db";
+
+class DataFolder {
+ public:
+  // Takes the lock; makes the folder (not its parent) and what is in it when they are absent. A folder that
+  // is there has to be one of ours (it holds a mailstead.db…, our lock or, when these are lost, nothing but
+  // our names and a mail/DOMAIN/USER/address) or empty but for lost+found, tls, dkim and mailstead….
+  static Result<std::unique_ptr<DataFolder>> open(const std::string& path, const std::string& host);
+
+  int fd() const { return root_.fd(); }
+  const std::string& path() const { return path_; }  // as given
+  // The path without symbolic links, for SQLite, which opens by path.
+  std::string database_path() const { return real_path_ + "/" + kDatabaseFile; }
+
+  int mail_fd() const { return mail_.fd(); }
+  int queue_fd() const { return queue_.fd(); }
+
+  Result<std::uint64_t> free_space() const;
+
+  // 1 MiB set aside, so that marking deletes finds room on a full disk.
+  void release_reserve();
+  // Makes the reserve again when there is room for it; quiet when there is not.
+  void refill_reserve();
+
+ private:
+  explicit DataFolder(std::string path) : path_(std::move(path)) {}
+
+  Result<void> open_root();
+  Result<void> check_root();
+  Result<void> lock(const std::string& host);
+  Result<void> lay_out();
+
+  std::string path_;
+  std::string real_path_;
+  FileHandle root_;
+  FileHandle lock_;
+  FileHandle mail_;
+  FileHandle queue_;
+  bool made_ = false;              // the folder was made by this open()
+  bool closes_to_others_ = false;  // it is a data folder already, or empty: its mode is ours to set
+  bool reserve_held_ = false;
+};
+
+}  // namespace mailstead

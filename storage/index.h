@@ -1,0 +1,65 @@
+// The index of messages: one row per message of a mailbox.
+//
+// Every function runs in the caller's transaction, or by itself when there is none.
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "protocols/result.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+
+namespace mailstead {
+
+enum class MessageState : std::int64_t {
+  kPresent = 0,
+  kDeleting = 1,  // deleted for the client; the file may still be there
+  kMissing = 2,   // the file is not there; the row waits for it
+};
+
+struct MessageRow {
+  std::int64_t id = 0;  // given by insert()
+  MailboxId mailbox = 0;
+  std::string uidl;
+  std::string name;  // in the maildir: "new/…" or "cur/…"
+  std::uint64_t size = 0;
+  bool has_dot_lines = true;
+  std::int64_t received_at = 0;  // Unix seconds
+  std::string queue_id;
+  MessageState state = MessageState::kPresent;
+};
+
+struct MailboxTotals {
+  std::uint64_t messages = 0;
+  std::uint64_t octets = 0;
+};
+
+class Index {
+ public:
+  explicit Index(Database& database) : database_(database) {}
+
+  // kExists: the mailbox has a message of this UIDL.
+  Result<void> insert(const MessageRow& row);
+  // Of all states, oldest first.
+  Result<std::vector<MessageRow>> all(MailboxId mailbox);
+  Result<std::vector<MessageRow>> of_state(MailboxId mailbox, MessageState state);
+  // The present path of a message; kNotFound when it has no present row.
+  Result<std::string> path(std::int64_t id);
+  // Writes name, size, has_dot_lines and state.
+  Result<void> update(const MessageRow& row);
+  Result<void> set_state(std::int64_t id, MessageState state);
+  Result<void> erase(std::int64_t id);
+  // Of messages that are present.
+  Result<std::unordered_map<MailboxId, MailboxTotals>> totals();
+
+ private:
+  Result<std::vector<MessageRow>> rows(Result<Statement> statement);
+
+  Database& database_;
+};
+
+}  // namespace mailstead

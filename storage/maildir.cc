@@ -1,0 +1,233 @@
+#include "storage/maildir.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <string_view>
+
+#include "storage/message_id.h"
+#include "storage/names.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::size_t kPiece = 256 * 1024;
+
+std::string path_of(const MailboxFolderName& name) {
+  return fmt::format("mail/{}/{}", name.domain, name.user);
+}
+
+std::int64_t nanoseconds(const struct timespec& time) {
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace
+
+Result<Maildir> Maildir::open(const DataFolder& folder, const Address& address) {
+  const MailboxFolderName name = folder_name(address);
+  Maildir maildir;
+  maildir.path_ = path_of(name);
+  auto domain = open_folder(folder.mail_fd(), name.domain);
+  if (!domain) return maildir.here(domain.error());
+  auto root = open_folder(domain->fd(), name.user);
+  if (!root) return maildir.here(root.error());
+  maildir.root_ = std::move(*root);
+  for (auto [child, handle] :
+       {std::pair{"tmp", &maildir.tmp_}, {"new", &maildir.new_}, {"cur", &maildir.cur_}}) {
+    auto opened = open_folder(maildir.root_.fd(), child);
+    if (!opened) return maildir.here(opened.error());
+    *handle = std::move(*opened);
+  }
+  return maildir;
+}
+
+Result<Maildir> Maildir::make(const DataFolder& folder, const Address& address) {
+  const MailboxFolderName name = folder_name(address);
+  const std::string path = path_of(name);
+  auto domain = make_folder(folder.mail_fd(), name.domain);
+  if (!domain) return in_folder(path, domain.error());
+  auto root = make_folder(domain->fd(), name.user);
+  if (!root) return in_folder(path, root.error());
+  for (const char* child : {"tmp", "new", "cur"}) {
+    auto made = make_folder(root->fd(), child);
+    if (!made) return in_folder(path, made.error());
+  }
+  if (!stat_name(root->fd(), "address")) {
+    auto done = replace_small_file(root->fd(), "address", address.text() + "\n");
+    if (!done) return in_folder(path, done.error());
+  }
+  for (int fd : {root->fd(), domain->fd(), folder.mail_fd()}) {
+    if (auto done = sync_handle(fd, "a folder"); !done) return in_folder(path, done.error());
+  }
+  return open(folder, address);
+}
+
+Result<FileHandle> Maildir::create_draft(const std::string& name) {
+  auto file = create_file(tmp_.fd(), name);
+  if (!file) return here(file.error());
+  return file;
+}
+
+Result<void> Maildir::publish_draft(const std::string& name) {
+  auto done = move_file(tmp_.fd(), name, new_.fd(), name);
+  if (!done) return here(done.error());
+  return {};
+}
+
+void Maildir::discard_draft(const std::string& name) {
+  static_cast<void>(remove_file(tmp_.fd(), name));  // what stays is swept at the next start
+}
+
+Result<void> Maildir::sync_new() {
+  auto done = sync_handle(new_.fd(), "new");
+  if (!done) return here(done.error());
+  return {};
+}
+
+Result<void> Maildir::sync_all() {
+  if (auto done = sync_new(); !done) return done;
+  auto done = sync_handle(cur_.fd(), "cur");
+  if (!done) return here(done.error());
+  return {};
+}
+
+Result<Maildir::Place> Maildir::place(const std::string& path) const {
+  const bool in_new = path.starts_with("new/");
+  std::string name = path.size() > 4 ? path.substr(4) : std::string();
+  if ((!in_new && !path.starts_with("cur/")) || name.empty() || name.front() == '.' ||
+      name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
+    return here(Error{ErrorKind::kCorrupt, "the index names an impossible file"});
+  }
+  return Place{in_new ? new_.fd() : cur_.fd(), std::move(name)};
+}
+
+Result<std::vector<std::string>> Maildir::list() const {
+  std::vector<std::string> paths;
+  // new/ first: a message that another tool moves from new/ to cur/ meanwhile is then seen at least once.
+  for (auto [handle, prefix] : {std::pair{&new_, "new/"}, {&cur_, "cur/"}}) {
+    auto names = list_folder(handle->fd());
+    if (!names) return here(names.error());
+    for (const std::string& name : *names) {
+      if (name.front() != '.') paths.push_back(prefix + name);
+    }
+  }
+  return paths;
+}
+
+Result<FileHandle> Maildir::open_message(const std::string& path) const {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto file = open_file(at->fd, at->name);
+  if (!file) return here(file.error());
+  return file;
+}
+
+Result<MessageFacts> Maildir::inspect(const std::string& path) const {
+  auto file = open_message(path);
+  if (!file) return file.error();
+  struct stat facts {};
+  if (::fstat(file->fd(), &facts) != 0) return here(system_error(errno, "look at", path));
+  ContentScan scan;
+  std::string piece;
+  do {
+    piece.clear();
+    if (auto done = read_some(file->fd(), scan.size(), kPiece, piece); !done) return here(done.error());
+    scan.add(piece);
+  } while (!piece.empty());
+  return MessageFacts{scan.size(), scan.has_dot_lines(), scan.is_canonical(), facts.st_mtim.tv_sec};
+}
+
+Result<void> Maildir::remove(const std::string& path) {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto done = remove_file(at->fd, at->name);
+  if (!done) return here(done.error());
+  return {};
+}
+
+Result<void> Maildir::rename(const std::string& from, const std::string& to) {
+  auto old_place = place(from);
+  if (!old_place) return old_place.error();
+  auto new_place = place(to);
+  if (!new_place) return new_place.error();
+  auto done = move_file(old_place->fd, old_place->name, new_place->fd, new_place->name);
+  if (!done) return here(done.error());
+  return {};
+}
+
+Result<void> Maildir::write_normalised(const FileHandle& from, const FileHandle& to) const {
+  LineEndNormaliser normaliser;
+  std::string piece;
+  std::string lines;
+  std::uint64_t offset = 0;
+  while (true) {
+    piece.clear();
+    lines.clear();
+    if (auto done = read_some(from.fd(), offset, kPiece, piece); !done) return done;
+    offset += piece.size();
+    if (piece.empty()) {
+      normaliser.finish(lines);
+    } else {
+      normaliser.add(piece, lines);
+    }
+    if (auto done = write_all(to.fd(), lines); !done) return done;
+    if (piece.empty()) return sync_handle(to.fd(), "a draft");
+  }
+}
+
+Result<void> Maildir::normalise(const std::string& path, const std::string& draft) {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto from = open_message(path);
+  if (!from) return from.error();
+  auto to = create_draft(draft);
+  if (!to) return to.error();
+  auto done = write_normalised(*from, *to);
+  if (done) {
+    struct stat facts {};
+    if (::fstat(from->fd(), &facts) == 0) {
+      const struct timespec times[2] = {facts.st_atim, facts.st_mtim};
+      static_cast<void>(::futimens(to->fd(), times));  // the time it was received; without it, now
+    }
+    done = put_in_place(tmp_.fd(), draft, at->fd, at->name);
+  }
+  if (!done) {
+    discard_draft(draft);
+    return here(done.error());
+  }
+  return {};
+}
+
+Result<MaildirTimes> Maildir::times() const {
+  struct stat new_facts {};
+  struct stat cur_facts {};
+  if (::fstat(new_.fd(), &new_facts) != 0 || ::fstat(cur_.fd(), &cur_facts) != 0) {
+    return here(system_error(errno, "look at", "new and cur"));
+  }
+  return MaildirTimes{nanoseconds(new_facts.st_mtim), nanoseconds(cur_facts.st_mtim)};
+}
+
+bool Maildir::same_file(const std::string& one, const std::string& other) const {
+  auto one_place = place(one);
+  auto other_place = place(other);
+  if (!one_place || !other_place) return false;
+  auto one_facts = stat_name(one_place->fd, one_place->name);
+  auto other_facts = stat_name(other_place->fd, other_place->name);
+  return one_facts && other_facts && one_facts->st_ino == other_facts->st_ino &&
+         one_facts->st_dev == other_facts->st_dev;
+}
+
+Result<std::size_t> Maildir::sweep_drafts() {
+  auto names = list_folder(tmp_.fd());
+  if (!names) return here(names.error());
+  std::size_t swept = 0;
+  for (const std::string& name : *names) {
+    if (!parse_message_name(name)) continue;
+    if (auto done = remove_file(tmp_.fd(), name); !done) return here(done.error());
+    ++swept;
+  }
+  return swept;
+}
+
+}  // namespace mailstead

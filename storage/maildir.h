@@ -1,0 +1,83 @@
+// One mailbox's maildir, mail/DOMAIN/USER/{tmp,new,cur} and its `address` file.
+//
+// A message in it is named by its path in the maildir, "new/NAME" or "cur/NAME:2,FLAGS". Nothing here
+// follows a symbolic link.
+// Ownership: holds four descriptors while it lives; keep few of them.
+// Threads: one at a time.
+// Errors: those of files.h, with the mailbox's path in front.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocols/address.h"
+#include "protocols/result.h"
+#include "storage/content.h"
+#include "storage/files.h"
+#include "storage/folder.h"
+
+namespace mailstead {
+
+// When something was last added to, renamed in or removed from new/ and cur/.
+struct MaildirTimes {
+  std::int64_t new_time = 0;  // nanoseconds
+  std::int64_t cur_time = 0;
+  bool operator==(const MaildirTimes&) const = default;
+};
+
+// What a message file holds.
+struct MessageFacts {
+  std::uint64_t size = 0;
+  bool has_dot_lines = false;
+  bool canonical = false;        // can be sent as it is
+  std::int64_t modified_at = 0;  // Unix seconds
+};
+
+class Maildir {
+ public:
+  static Result<Maildir> open(const DataFolder& folder, const Address& address);
+  // Makes what is missing of it, durably, and its `address` file.
+  static Result<Maildir> make(const DataFolder& folder, const Address& address);
+
+  const std::string& path() const { return path_; }  // "mail/example.org/anna", for messages
+
+  // Delivery: a draft in tmp/ becomes new/NAME; durable after the file's sync and then sync_new().
+  Result<FileHandle> create_draft(const std::string& name);
+  Result<void> publish_draft(const std::string& name);
+  void discard_draft(const std::string& name);
+  Result<void> sync_new();
+  Result<void> sync_all();
+
+  // Paths of what may be a message, in no order: neither folders nor names that begin with a dot.
+  Result<std::vector<std::string>> list() const;
+  Result<FileHandle> open_message(const std::string& path) const;
+  Result<MessageFacts> inspect(const std::string& path) const;
+  Result<void> remove(const std::string& path);
+  Result<void> rename(const std::string& from, const std::string& to);
+  // Rewrites the file with CRLF line ends, in one step; `draft` is a free name of ours for tmp/.
+  Result<void> normalise(const std::string& path, const std::string& draft);
+  Result<MaildirTimes> times() const;
+  // Are these two names of one file?
+  bool same_file(const std::string& one, const std::string& other) const;
+
+  // Drafts of ours that a dead process left. Returns how many went.
+  Result<std::size_t> sweep_drafts();
+
+ private:
+  struct Place {
+    int fd;
+    std::string name;
+  };
+  Result<Place> place(const std::string& path) const;
+  Error here(Error error) const { return in_folder(path_, std::move(error)); }
+  Result<void> write_normalised(const FileHandle& from, const FileHandle& to) const;
+
+  std::string path_;
+  FileHandle root_;
+  FileHandle tmp_;
+  FileHandle new_;
+  FileHandle cur_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,45 @@
+#include "storage/maildrop.h"
+
+#include <utility>
+
+#include "storage/files.h"
+
+namespace mailstead {
+
+std::optional<std::uint64_t> MaildropLocks::take(MailboxId mailbox) {
+  std::lock_guard guard(mutex_);
+  auto [holder, free] = holders_.try_emplace(mailbox, 0);
+  if (!free) return std::nullopt;
+  holder->second = ++last_token_;
+  return holder->second;
+}
+
+void MaildropLocks::release(MailboxId mailbox, std::uint64_t token) {
+  std::lock_guard guard(mutex_);
+  auto holder = holders_.find(mailbox);
+  if (holder != holders_.end() && holder->second == token) holders_.erase(holder);
+}
+
+std::optional<MaildropLock> MaildropLock::take(std::shared_ptr<MaildropLocks> locks, MailboxId mailbox) {
+  auto token = locks->take(mailbox);
+  if (!token) return std::nullopt;
+  return MaildropLock(std::move(locks), mailbox, *token);
+}
+
+MaildropLock::~MaildropLock() {
+  if (locks_) locks_->release(mailbox_, token_);
+}
+
+HeldMaildrop::HeldMaildrop(MaildropLock lock, std::vector<MessageRow> rows)
+    : lock_(std::move(lock)), rows_(std::move(rows)) {
+  auto snapshot = std::make_shared<MaildropSnapshot>();
+  snapshot->reserve(rows_.size());
+  for (const MessageRow& row : rows_) snapshot->push_back({row.size, row.uidl, row.has_dot_lines});
+  snapshot_ = std::move(snapshot);
+}
+
+Result<void> FileReader::read(std::uint64_t offset, std::size_t length, std::string& into) {
+  return read_some(file_.fd(), offset, length, into);
+}
+
+}  // namespace mailstead

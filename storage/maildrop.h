@@ -1,0 +1,75 @@
+// POP3's exclusive access (RFC 1939 section 4): locks by token, and the maildrop that a session holds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/files.h"
+#include "storage/index.h"
+#include "storage/store.h"
+
+namespace mailstead {
+
+// Who holds which mailbox. Threads: any.
+class MaildropLocks {
+ public:
+  // nullopt: somebody holds it.
+  std::optional<std::uint64_t> take(MailboxId mailbox);
+  // Does nothing when the token is not the holder's.
+  void release(MailboxId mailbox, std::uint64_t token);
+
+ private:
+  std::mutex mutex_;
+  std::uint64_t last_token_ = 0;
+  std::unordered_map<MailboxId, std::uint64_t> holders_;
+};
+
+// A taken lock; freed with this object, on any thread.
+class MaildropLock {
+ public:
+  static std::optional<MaildropLock> take(std::shared_ptr<MaildropLocks> locks, MailboxId mailbox);
+  MaildropLock(MaildropLock&&) = default;
+  MaildropLock& operator=(MaildropLock&&) = delete;
+  ~MaildropLock();
+
+  MailboxId mailbox() const { return mailbox_; }
+
+ private:
+  MaildropLock(std::shared_ptr<MaildropLocks> locks, MailboxId mailbox, std::uint64_t token)
+      : locks_(std::move(locks)), mailbox_(mailbox), token_(token) {}
+
+  std::shared_ptr<MaildropLocks> locks_;
+  MailboxId mailbox_;
+  std::uint64_t token_;
+};
+
+class HeldMaildrop final : public Maildrop {
+ public:
+  HeldMaildrop(MaildropLock lock, std::vector<MessageRow> rows);
+
+  MailboxId mailbox() const override { return lock_.mailbox(); }
+  std::shared_ptr<const MaildropSnapshot> snapshot() const override { return snapshot_; }
+  // By index of the snapshot.
+  const std::vector<MessageRow>& rows() const { return rows_; }
+
+ private:
+  MaildropLock lock_;
+  std::vector<MessageRow> rows_;
+  std::shared_ptr<const MaildropSnapshot> snapshot_;
+};
+
+class FileReader final : public MessageReader {
+ public:
+  explicit FileReader(FileHandle file) : file_(std::move(file)) {}
+  Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) override;
+
+ private:
+  FileHandle file_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,47 @@
+// Brings a mailbox's index rows and its files together: the files rule.
+//
+// Files without a row are adopted: one with a name of ours keeps it and its UIDL, any other gets a name of
+// ours and CRLF line ends first. Rows follow files that another mail tool renamed. A row whose file is
+// gone becomes kMissing and waits for it; a row that is kDeleting loses its file and then itself, unless they
+// are left for later. Nothing else is ever deleted here. A crash at any step leaves a state that the next run
+// finishes: each file operation is one step, and rows come last.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "protocols/result.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+#include "storage/maildir.h"
+#include "storage/message_id.h"
+
+namespace mailstead {
+
+struct Reconciled {
+  std::size_t adopted = 0;   // files of ours that had no row
+  std::size_t imported = 0;  // files of others
+  std::size_t moved = 0;     // rows whose file has another name now
+  std::size_t returned = 0;  // missing files that are there again
+  std::size_t missing = 0;   // newly missing
+  std::size_t finished_deletes = 0;
+  std::vector<std::string> skipped;  // files that could not be taken in, one line each
+  // Nothing of it was made by us just now, and nothing waits: until the times change, another run would find
+  // nothing.
+  bool settled = true;
+};
+
+// How files get their names.
+struct Naming {
+  MessageIds& ids;
+  std::string host;  // sanitised
+};
+
+// Files of messages that are marked as deleted: a start finishes them, a login must not wait for that.
+enum class MarkedFiles { kRemove, kLeave };
+
+Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
+                             MarkedFiles marked);
+
+}  // namespace mailstead

@@ -1,0 +1,227 @@
+#include "storage/recovery.h"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/accounts.h"
+#include "storage/files.h"
+#include "storage/mailbox_tree.h"
+#include "storage/rebuild.h"
+#include "storage/removal.h"
+#include "storage/schema.h"
+
+namespace mailstead {
+
+namespace {
+
+std::string new_uuid() {
+  std::array<std::uint8_t, 8> bytes;
+  RAND_bytes(bytes.data(), bytes.size());
+  std::string text;
+  for (std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+std::string counted(std::size_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+class Recovery {
+ public:
+  Recovery(const DataFolder& folder, Database& database, const Naming& naming, MaildirWatch& watch,
+           RecoveryReport& report)
+      : folder_(folder),
+        database_(database),
+        accounts_(database),
+        naming_(naming),
+        watch_(watch),
+        report_(report) {}
+
+  Result<void> run();
+
+ private:
+  Result<void> note_start();
+  Result<void> finish_removed_mailboxes();
+  Result<void> adopt_folders();
+  Result<void> recover_mailbox(const AccountRow& account);
+  void tell(const std::string& address, const Reconciled& found, std::size_t swept);
+  void sweep_spools();
+
+  const DataFolder& folder_;
+  Database& database_;
+  Accounts accounts_;
+  const Naming& naming_;
+  MaildirWatch& watch_;
+  RecoveryReport& report_;
+};
+
+Result<void> Recovery::run() {
+  if (auto done = note_start(); !done) return done;
+  sweep_spools();
+  if (auto done = finish_removed_mailboxes(); !done) return done;
+  if (auto done = adopt_folders(); !done) return done;
+  auto accounts = accounts_.mailboxes();
+  if (!accounts) return accounts.error();
+  for (const AccountRow& account : *accounts) {
+    auto done = recover_mailbox(account);
+    if (done) continue;
+    if (done.error().kind == ErrorKind::kCorrupt) return done;
+    // One mailbox in disorder does not keep the others from their mail.
+    report_.actions.push_back(
+        fmt::format("could not check {}: {}", account.address.text(), done.error().message));
+  }
+  return {};
+}
+
+Result<void> Recovery::note_start() {
+  auto clean = read_meta(database_, "clean");
+  if (!clean) return clean.error();
+  report_.clean = report_.created || *clean == "1";
+  auto uuid = read_meta(database_, "uuid");
+  if (!uuid) return uuid.error();
+  auto transaction = Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  if (uuid->empty()) {
+    if (auto done = write_meta(database_, "uuid", new_uuid()); !done) return done;
+  }
+  if (auto done = write_meta(database_, "clean", "0"); !done) return done;
+  return transaction->commit();
+}
+
+// Only file systems without unnamed files have names here, and only for a moment.
+void Recovery::sweep_spools() {
+  auto names = list_folder(folder_.queue_fd());
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (name.starts_with(".spool-")) static_cast<void>(remove_file(folder_.queue_fd(), name));
+  }
+}
+
+Result<void> Recovery::finish_removed_mailboxes() {
+  auto finished = finish_removals(folder_, database_);
+  if (!finished && finished.error().kind == ErrorKind::kCorrupt) return finished.error();
+  std::vector<std::string> failures;
+  if (finished) {
+    failures = finished->failures;
+  } else {
+    failures.push_back(finished.error().message);
+  }
+  const Swept swept = sweep_removed_folders(folder_, SIZE_MAX);
+  for (const Error& error : swept.failures) failures.push_back(error.message);
+  if ((finished && finished->finished > 0) || swept.folders > 0) {
+    report_.actions.push_back("finished the interrupted removal of a mailbox");
+  }
+  for (const std::string& failure : failures)
+    report_.actions.push_back("could not finish the removal of a mailbox: " + failure);
+  return {};
+}
+
+// A folder without a row: its row was lost with the database. Nobody can log in until a password is set.
+Result<void> Recovery::adopt_folders() {
+  std::vector<std::string> strange;
+  auto addresses = mailboxes_of_folders(folder_, strange);
+  if (!addresses) return addresses.error();
+  for (const std::string& path : strange) {
+    report_.actions.push_back(
+        fmt::format("left {} alone: its name is no mailbox's and it has no address file", path));
+  }
+  auto directory = accounts_.directory();
+  if (!directory) return directory.error();
+  auto removals = accounts_.removals();
+  if (!removals) return removals.error();
+  for (const Address& address : *addresses) {
+    if ((*directory)->find(address) != nullptr) continue;
+    bool being_removed = false;
+    for (const RemovalRow& removal : *removals) being_removed |= removal.address.key() == address.key();
+    if (being_removed) continue;
+    AccountRow account;
+    account.address = address;
+    account.created_at = unix_seconds();
+    auto transaction = Transaction::begin(database_);
+    if (!transaction) return transaction.error();
+    if (auto added = accounts_.add_mailbox(account); !added) return added.error();
+    if (auto done = transaction->commit(); !done) return done;
+    report_.actions.push_back(
+        fmt::format("made the mailbox {0} again from its folder; it has no password: set one with "
+                    "`mailstead mailbox password {0}`",
+                    address.text()));
+  }
+  return {};
+}
+
+Result<void> Recovery::recover_mailbox(const AccountRow& account) {
+  if (auto done = bring_folder_back(folder_, account.address); !done) return done;
+  auto maildir = Maildir::make(folder_, account.address);
+  if (!maildir) return maildir.error();
+  auto swept = maildir->sweep_drafts();
+  if (!swept) return swept.error();
+  auto times = maildir->times();
+  if (!times) return times.error();
+  auto found = reconcile(database_, *maildir, account.id, naming_, MarkedFiles::kRemove);
+  if (!found) return found.error();
+  if (found->settled) watch_.scanned(account.id, *times, unix_seconds());
+  tell(account.address.text(), *found, *swept);
+  return {};
+}
+
+void Recovery::tell(const std::string& address, const Reconciled& found, std::size_t swept) {
+  auto say = [&](std::size_t count, std::string text) {
+    if (count > 0) report_.actions.push_back(std::move(text));
+  };
+  say(swept, fmt::format("removed {} in {}, never acknowledged",
+                         counted(swept, "unfinished draft", "unfinished drafts"), address));
+  say(found.finished_deletes,
+      fmt::format("finished {} in {}",
+                  counted(found.finished_deletes, "interrupted delete", "interrupted deletes"), address));
+  say(found.adopted, fmt::format("took {} in {} into the index again",
+                                 counted(found.adopted, "message", "messages"), address));
+  say(found.imported, fmt::format("imported {} in {}", counted(found.imported, "file", "files"), address));
+  say(found.moved,
+      fmt::format("found {} in {} under another name", counted(found.moved, "message", "messages"), address));
+  say(found.returned, fmt::format("found {} in {} that had been missing",
+                                  counted(found.returned, "message", "messages"), address));
+  say(found.missing, fmt::format("{} in {} has no file; the index keeps its place until the file returns",
+                                 counted(found.missing, "message", "messages"), address));
+  for (const std::string& line : found.skipped) report_.actions.push_back(line);
+}
+
+Result<std::unique_ptr<Database>> recover_once(const DataFolder& folder, const Naming& naming,
+                                               MaildirWatch& watch, RecoveryReport& report) {
+  auto database = open_database(folder, report);
+  if (!database) return database;
+  auto done = Recovery(folder, **database, naming, watch, report).run();
+  if (!done) return done.error();
+  return database;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming& naming, MaildirWatch& watch,
+                                          RecoveryReport& report) {
+  auto mail = list_folder(folder.mail_fd());
+  if (!mail) return in_folder(folder.path(), mail.error());
+  const bool no_database = !stat_name(folder.fd(), kDatabaseFile);
+  report.created = no_database && mail->empty();
+  if (no_database && !report.created) {
+    report.actions.push_back("the database was not there: a new one was made");
+    report.clean = false;
+  }
+  auto database = recover_once(folder, naming, watch, report);
+  if (database || database.error().kind != ErrorKind::kCorrupt) return database;
+  if (auto done = set_aside_database(folder, report); !done) return done.error();
+  return recover_once(folder, naming, watch, report);
+}
+
+Result<void> mark_clean(Database& database) {
+  auto transaction = Transaction::begin(database);
+  if (!transaction) return transaction.error();
+  if (auto done = write_meta(database, "clean", "1"); !done) return done;
+  return transaction->commit();
+}
+
+}  // namespace mailstead

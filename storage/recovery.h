@@ -1,0 +1,28 @@
+// What a start does before anything else: opens the database or makes a new one, and finishes what was
+// interrupted.
+//
+// A damaged database is moved aside with its WAL, never deleted; accounts and aliases are read from it as
+// far as it goes; mailboxes whose rows are lost are made again from their folders. Nothing is deleted
+// because something else is missing.
+// Threads: before the store is used.
+#pragma once
+
+#include <memory>
+
+#include "storage/database.h"
+#include "storage/folder.h"
+#include "storage/reconcile.h"
+#include "storage/store.h"
+#include "storage/watch.h"
+
+namespace mailstead {
+
+// Opens, recovers and marks the folder as in use. kCorrupt is dealt with here, not returned, except when a
+// new database is found damaged at once.
+Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming& naming, MaildirWatch& watch,
+                                          RecoveryReport& report);
+
+// Marks the folder as closed properly.
+Result<void> mark_clean(Database& database);
+
+}  // namespace mailstead

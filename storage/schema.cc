@@ -1,0 +1,159 @@
+#include "storage/schema.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace mailstead {
+
+namespace {
+
+constexpr Migration kMigrations[] = {
+    {1, R"sql(
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE mailboxes (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  local TEXT NOT NULL,                          -- as the address is written
+  domain TEXT NOT NULL,
+  key TEXT NOT NULL UNIQUE,                     -- Address::key()
+  password TEXT NOT NULL DEFAULT '',            -- empty: none, nobody can log in
+  enabled INTEGER NOT NULL DEFAULT 1,
+  credentials_serial INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  last_login_at INTEGER NOT NULL DEFAULT 0,
+  last_delivery_at INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE aliases (
+  key TEXT NOT NULL,                            -- "info@example.org" or "@example.org", lower case
+  position INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  target TEXT NOT NULL,
+  PRIMARY KEY (key, position)
+) WITHOUT ROWID;
+
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,         -- the order in the maildrop
+  mailbox INTEGER NOT NULL REFERENCES mailboxes (id),
+  uidl TEXT NOT NULL,
+  name TEXT NOT NULL,                           -- in the maildir: "new/…" or "cur/…"
+  size INTEGER NOT NULL,
+  dot_lines INTEGER NOT NULL,
+  received_at INTEGER NOT NULL,
+  queue_id TEXT NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0,             -- 0 present, 1 deleting, 2 missing
+  UNIQUE (mailbox, uidl)
+);
+CREATE INDEX messages_in_order ON messages (mailbox, state);
+
+CREATE TABLE removals (                         -- mailboxes whose folder is still to be put away
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  local TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  keep INTEGER NOT NULL
+);
+)sql"},
+};
+
+}  // namespace
+
+std::span<const Migration> schema_migrations() {
+  return kMigrations;
+}
+
+Result<int> schema_version(Database& database) {
+  auto statement = database.query("PRAGMA user_version");
+  if (!statement) return statement.error();
+  auto row = statement->step();
+  if (!row) return row.error();
+  return static_cast<int>(statement->integer(0));
+}
+
+namespace {
+
+// Of each table its columns: name, type, NOT NULL and place in the primary key.
+Result<std::map<std::string, std::string>> tables_of(Database& database) {
+  auto statement = database.query(
+      "SELECT t.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master AS t, pragma_table_info(t.name) "
+      "AS c"
+      " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid");
+  if (!statement) return statement.error();
+  std::map<std::string, std::string> tables;
+  while (true) {
+    auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row) return tables;
+    tables[statement->text(0)] += fmt::format("{} {} {} {}, ", statement->text(1), statement->text(2),
+                                              statement->integer(3), statement->integer(4));
+  }
+}
+
+}  // namespace
+
+Result<void> migrate(Database& database, std::span<const Migration> migrations) {
+  auto version = schema_version(database);
+  if (!version) return version.error();
+  const int newest = migrations.empty() ? 0 : migrations.back().version;
+  if (*version > newest) {
+    return Error{
+        ErrorKind::kInvalid,
+        fmt::format(
+            "the database has schema {}, this program knows schemas up to {}; run the newer Mailstead "
+            "that wrote it",
+            *version, newest)};
+  }
+  if (*version == 0) {
+    auto tables = tables_of(database);
+    if (!tables) return tables.error();
+    if (!tables->empty())
+      return Error{ErrorKind::kCorrupt, "the database is damaged: it has lost its version"};
+  }
+  for (const Migration& migration : migrations) {
+    if (migration.version <= *version) continue;
+    auto transaction = Transaction::begin(database);
+    if (!transaction) return transaction.error();
+    const std::string script = fmt::format("{}\nPRAGMA user_version={};", migration.sql, migration.version);
+    if (auto done = database.run_script(script); !done) return done;
+    if (auto done = transaction->commit(); !done) return done;
+  }
+  return {};
+}
+
+Result<void> check_schema(Database& database, std::span<const Migration> migrations) {
+  auto model = Database::open_in_memory();
+  if (!model) return model.error();
+  if (auto done = migrate(**model, migrations); !done) return done;
+  auto promised = tables_of(**model);
+  if (!promised) return promised.error();
+  auto found = tables_of(database);
+  if (!found) return found.error();
+  for (const auto& [table, columns] : *promised) {
+    auto same = found->find(table);
+    if (same == found->end()) {
+      return Error{ErrorKind::kCorrupt, fmt::format("the database is damaged: it has no table {}", table)};
+    }
+    if (same->second != columns) {
+      return Error{ErrorKind::kCorrupt,
+                   fmt::format("the database is damaged: the columns of its table {} are not ours", table)};
+    }
+  }
+  return {};
+}
+
+Result<std::string> read_meta(Database& database, std::string_view key) {
+  auto statement = database.query("SELECT value FROM meta WHERE key = ?1", key);
+  if (!statement) return statement.error();
+  auto row = statement->step();
+  if (!row) return row.error();
+  return *row ? statement->text(0) : std::string();
+}
+
+Result<void> write_meta(Database& database, std::string_view key, std::string_view value) {
+  return database.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", key, value);
+}
+
+}  // namespace mailstead

@@ -1,0 +1,403 @@
+#include "storage/sqlite_store.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "storage/deletion.h"
+#include "storage/delivery.h"
+#include "storage/mailbox_tree.h"
+#include "storage/recovery.h"
+#include "storage/removal.h"
+#include "storage/spool.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::int64_t kLoginWriteSeconds = 60;
+constexpr std::size_t kMostFilesAtClose = 4'096;  // deleted then; the next start deletes the rest
+
+Error closed_error() {
+  return Error{ErrorKind::kUnavailable, "the store is closed"};
+}
+
+Error unknown_mailbox(const Address& address) {
+  return Error{ErrorKind::kNotFound, fmt::format("there is no mailbox {}", address.text())};
+}
+
+Error mailbox_gone() {
+  return Error{ErrorKind::kNotFound, "the mailbox was removed"};
+}
+
+MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals) {
+  return {account.id,           account.address, account.enabled,    !account.password.empty(),
+          totals.messages,      totals.octets,   account.created_at, account.last_delivery_at,
+          account.last_login_at};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, RecoveryReport& report) {
+  return SqliteStore::open(options, report);
+}
+
+SqliteStore::SqliteStore(std::unique_ptr<DataFolder> folder, const std::string& host)
+    : folder_(std::move(folder)), naming_{ids_, sanitised_host(host)} {}
+
+Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, RecoveryReport& report) {
+  auto folder = DataFolder::open(options.data, sanitised_host(options.host));
+  if (!folder) return folder.error();
+  std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*folder), options.host));
+  auto database = recover(*store->folder_, store->naming_, store->watch_, report);
+  if (!database) return database.error();
+  store->database_ = std::move(*database);
+  if (auto done = store->refresh_directory(); !done) return done.error();
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+SqliteStore::~SqliteStore() {
+  static_cast<void>(close());
+}
+
+Result<void> SqliteStore::close() {
+  if (!database_) return {};
+  delete_leftovers();
+  static_cast<void>(write_logins());  // when who logged in last is no reason to call the end unclean
+  auto done = mark_clean(*database_);
+  if (!done && done.error().kind == ErrorKind::kNoSpace) {
+    folder_->release_reserve();
+    done = mark_clean(*database_);
+  }
+  if (auto emptied = database_->checkpoint_all(); done && !emptied) done = emptied;
+  database_.reset();
+  return done;
+}
+
+std::shared_ptr<const Directory> SqliteStore::directory() const {
+  std::lock_guard guard(directory_mutex_);
+  return directory_;
+}
+
+Result<void> SqliteStore::refresh_directory() {
+  auto newest = Accounts(*database_).directory();
+  if (!newest) return newest.error();
+  std::lock_guard guard(directory_mutex_);
+  directory_ = std::move(*newest);
+  return {};
+}
+
+Result<MailboxEntry> SqliteStore::known(const Address& address) const {
+  const MailboxEntry* entry = directory()->find(address);
+  if (entry == nullptr) return unknown_mailbox(address);
+  return *entry;
+}
+
+// Also for one statement: Transaction knows what to do when a commit's outcome is not known.
+template <typename Work>
+Result<void> SqliteStore::in_transaction(Work work) {
+  auto transaction = Transaction::begin(*database_);
+  if (!transaction) return transaction.error();
+  Result<void> done = work();
+  return done ? transaction->commit() : done;
+}
+
+Result<void> SqliteStore::add_mailbox(const Address& address, const std::string& password_hash) {
+  if (!database_) return closed_error();
+  if (auto allowed = may_add_mailbox(*directory(), address); !allowed) return allowed;
+  // The folder of an earlier mailbox of this address must be out of the way.
+  if (auto finished = finish_removals_of(*folder_, *database_, address); !finished) return finished;
+  AccountRow account;
+  account.address = address;
+  account.password = password_hash;
+  account.created_at = unix_seconds();
+  // The row first: a folder without one would be a mailbox to the next start, this way round it is made then.
+  MailboxId id = 0;
+  auto added = in_transaction([&]() -> Result<void> {
+    auto given = Accounts(*database_).add_mailbox(account);
+    if (!given) return given.error();
+    id = *given;
+    return {};
+  });
+  if (!added) return added;
+  if (auto made = make_folder_of(id, address); !made) {
+    static_cast<void>(in_transaction([&]() -> Result<void> {
+      auto gone = database_->run("DELETE FROM messages WHERE mailbox = ?1", id);
+      if (gone) gone = database_->run("DELETE FROM mailboxes WHERE id = ?1", id);
+      return gone;
+    }));
+    return made;
+  }
+  return refresh_directory();
+}
+
+Result<void> SqliteStore::make_folder_of(MailboxId mailbox, const Address& address) {
+  const bool kept = has_kept_mail(*folder_, address);
+  if (auto done = bring_folder_back(*folder_, address); !done) return done;
+  auto maildir = Maildir::make(*folder_, address);
+  if (!maildir) {
+    if (kept) static_cast<void>(put_folder_away(*folder_, address, KeepMail::kYes, ""));
+    return maildir.error();
+  }
+  static_cast<void>(look_for_changes(mailbox, *maildir));  // tried again at the next login
+  return {};
+}
+
+Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) {
+  if (!database_) return closed_error();
+  auto entry = known(address);
+  if (!entry) return entry.error();
+  if (auto allowed = may_remove_mailbox(*directory(), address); !allowed) return allowed;
+  if (keep == KeepMail::kYes && has_kept_mail(*folder_, address)) {
+    return Error{
+        ErrorKind::kExists,
+        fmt::format("mail kept from an earlier mailbox {} is still there; move its .kept folder away first",
+                    address.text())};
+  }
+  {
+    auto transaction = Transaction::begin(*database_);
+    if (!transaction) return transaction.error();
+    auto removal = Accounts(*database_).remove_mailbox(entry->id, entry->address, keep == KeepMail::kYes);
+    if (!removal) return removal.error();
+    if (auto done = transaction->commit(); !done) return done;
+  }
+  watch_.forget(entry->id);
+  logins_.erase(entry->id);
+  auto refreshed = refresh_directory();
+  // The mailbox is gone by now; a folder that resists is put away at the next start.
+  static_cast<void>(finish_removals_of(*folder_, *database_, entry->address));
+  return refreshed;
+}
+
+Result<bool> SqliteStore::sweep_removed(std::size_t at_most) {
+  if (!database_) return closed_error();
+  const Swept swept = sweep_removed_folders(*folder_, at_most);
+  if (!swept.more && !swept.failures.empty()) return swept.failures.front();
+  return swept.more;
+}
+
+Result<void> SqliteStore::set_password(const Address& address, const std::string& password_hash) {
+  if (!database_) return closed_error();
+  auto entry = known(address);
+  if (!entry) return entry.error();
+  auto done = in_transaction([&] { return Accounts(*database_).set_password(entry->id, password_hash); });
+  if (!done) return done;
+  return refresh_directory();
+}
+
+Result<void> SqliteStore::set_enabled(const Address& address, bool enabled) {
+  if (!database_) return closed_error();
+  auto entry = known(address);
+  if (!entry) return entry.error();
+  auto done = in_transaction([&] { return Accounts(*database_).set_enabled(entry->id, enabled); });
+  if (!done) return done;
+  return refresh_directory();
+}
+
+Result<std::string> SqliteStore::password_hash(const Address& address) {
+  if (!database_) return closed_error();
+  auto entry = known(address);
+  if (!entry) return entry.error();
+  if (!entry->enabled) return Error{ErrorKind::kNotFound, fmt::format("{} is disabled", address.text())};
+  auto hash = Accounts(*database_).password(entry->id);
+  if (!hash) return hash.error();
+  if (hash->empty()) return Error{ErrorKind::kNotFound, fmt::format("{} has no password", address.text())};
+  return hash;
+}
+
+Result<void> SqliteStore::note_login(MailboxId mailbox) {
+  if (!database_) return closed_error();
+  const std::int64_t now = unix_seconds();
+  logins_[mailbox] = now;
+  if (now - logins_written_at_ < kLoginWriteSeconds) return {};
+  return write_logins();
+}
+
+Result<void> SqliteStore::write_logins() {
+  if (logins_.empty()) return {};
+  auto transaction = Transaction::begin(*database_);
+  if (!transaction) return transaction.error();
+  for (auto [mailbox, at] : logins_) {
+    if (auto done = Accounts(*database_).note_login(mailbox, at); !done) return done;
+  }
+  if (auto done = transaction->commit(); !done) return done;
+  logins_.clear();
+  logins_written_at_ = unix_seconds();
+  return {};
+}
+
+Result<std::vector<MailboxSummary>> SqliteStore::list_mailboxes() {
+  if (!database_) return closed_error();
+  auto accounts = Accounts(*database_).mailboxes();
+  if (!accounts) return accounts.error();
+  auto totals = Index(*database_).totals();
+  if (!totals) return totals.error();
+  std::vector<MailboxSummary> summaries;
+  for (AccountRow& account : *accounts) {
+    if (auto login = logins_.find(account.id); login != logins_.end()) account.last_login_at = login->second;
+    summaries.push_back(summary_of(account, (*totals)[account.id]));
+  }
+  return summaries;
+}
+
+Result<MailboxSummary> SqliteStore::show_mailbox(const Address& address) {
+  auto entry = known(address);
+  if (!entry) return entry.error();
+  auto summaries = list_mailboxes();
+  if (!summaries) return summaries.error();
+  for (const MailboxSummary& summary : *summaries) {
+    if (summary.id == entry->id) return summary;
+  }
+  return unknown_mailbox(address);
+}
+
+Result<void> SqliteStore::add_alias(const std::string& name, const std::vector<Address>& targets) {
+  if (!database_) return closed_error();
+  AliasEntry alias{name, targets};
+  if (auto allowed = may_add_alias(*directory(), alias); !allowed) return allowed;
+  // As it is written elsewhere, not as it was typed.
+  if (auto address = parse_address(name)) {
+    alias.name = address->text();
+  } else if (auto key = alias_key(name)) {
+    alias.name = *key;
+  }
+  auto transaction = Transaction::begin(*database_);
+  if (!transaction) return transaction.error();
+  if (auto done = Accounts(*database_).add_alias(alias); !done) return done;
+  if (auto done = transaction->commit(); !done) return done;
+  return refresh_directory();
+}
+
+Result<void> SqliteStore::remove_alias(const std::string& name) {
+  if (!database_) return closed_error();
+  auto key = alias_key(name);
+  if (!key) return key.error();
+  auto removed = in_transaction([&]() -> Result<void> {
+    auto found = Accounts(*database_).remove_alias(*key);
+    if (!found) return found.error();
+    if (!*found) return Error{ErrorKind::kNotFound, fmt::format("there is no alias {}", name)};
+    return {};
+  });
+  if (!removed) return removed;
+  return refresh_directory();
+}
+
+Result<std::unique_ptr<Spool>> SqliteStore::new_spool() {
+  return FileSpool::make(folder_->queue_fd());
+}
+
+std::vector<Result<Delivered>> SqliteStore::deliver(std::span<Delivery> deliveries) {
+  if (!database_) return std::vector<Result<Delivered>>(deliveries.size(), closed_error());
+  const auto directory_now = directory();
+  auto results = DeliveryBatch(*folder_, *database_, *directory_now, naming_, watch_).deliver(deliveries);
+  database_->checkpoint_if_due();
+  folder_->refill_reserve();
+  return results;
+}
+
+Result<Maildir> SqliteStore::maildir_of(MailboxId mailbox) const {
+  const auto directory_now = directory();
+  const MailboxEntry* entry = directory_now->find(mailbox);
+  if (entry == nullptr) return mailbox_gone();
+  auto maildir = Maildir::open(*folder_, entry->address);
+  // kNotFound would say that the mailbox is gone.
+  if (!maildir && maildir.error().kind == ErrorKind::kNotFound) {
+    return Error{ErrorKind::kIo, maildir.error().message + "; the next start makes it again"};
+  }
+  return maildir;
+}
+
+Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir) {
+  auto times = maildir.times();
+  if (!times) return times.error();
+  if (!watch_.needs_scan(mailbox, *times, unix_seconds())) return {};
+  auto found = reconcile(*database_, maildir, mailbox, naming_, MarkedFiles::kLeave);
+  if (!found) return found.error();
+  if (found->settled) watch_.scanned(mailbox, *times, unix_seconds());
+  return {};
+}
+
+Result<std::unique_ptr<Maildrop>> SqliteStore::open_maildrop(MailboxId mailbox) {
+  if (!database_) return closed_error();
+  auto maildir = maildir_of(mailbox);
+  if (!maildir) return maildir.error();
+  auto lock = MaildropLock::take(locks_, mailbox);
+  if (!lock) return Error{ErrorKind::kInUse, "another session has this mailbox open"};
+  // On a full disk, say, what the index knows already can still be read and deleted.
+  static_cast<void>(look_for_changes(mailbox, *maildir));
+  auto rows = Index(*database_).of_state(mailbox, MessageState::kPresent);
+  if (!rows) return rows.error();
+  return std::unique_ptr<Maildrop>(std::make_unique<HeldMaildrop>(std::move(*lock), std::move(*rows)));
+}
+
+Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop& maildrop,
+                                                                 std::size_t index) {
+  if (!database_) return closed_error();
+  const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
+  if (held == nullptr || index >= held->rows().size()) {
+    return Error{ErrorKind::kInvalid, "no such message in this maildrop"};
+  }
+  const MessageRow& row = held->rows()[index];
+  auto maildir = maildir_of(held->mailbox());
+  if (!maildir) return maildir.error();
+  auto file = maildir->open_message(row.name);
+  if (!file && file.error().kind == ErrorKind::kNotFound) {
+    // Another mail tool may have renamed it: the index then learns the new names of all.
+    static_cast<void>(look_for_changes(held->mailbox(), *maildir));
+    auto path = Index(*database_).path(row.id);
+    if (!path) return path.error();
+    file = maildir->open_message(*path);
+  }
+  if (!file) return file.error();
+  struct stat facts {};
+  if (::fstat(file->fd(), &facts) != 0) return system_error(errno, "look at", row.name);
+  if (static_cast<std::uint64_t>(facts.st_size) != row.size) {
+    return Error{ErrorKind::kCorrupt, fmt::format("{}/{} has {} octets, the index says {}", maildir->path(),
+                                                  row.name, facts.st_size, row.size)};
+  }
+  return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(*file)));
+}
+
+Result<void> SqliteStore::commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices) {
+  if (!database_) return closed_error();
+  const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
+  if (held == nullptr) return Error{ErrorKind::kInvalid, "a maildrop of another store"};
+  if (directory()->find(held->mailbox()) == nullptr) return mailbox_gone();
+  std::vector<std::int64_t> ids;
+  for (std::size_t index : indices) {
+    if (index >= held->rows().size()) return Error{ErrorKind::kInvalid, "no such message in this maildrop"};
+    ids.push_back(held->rows()[index].id);
+  }
+  if (ids.empty()) return {};
+  if (auto done = mark_deleted(*folder_, *database_, ids); !done) return done;
+  to_purge_.insert(held->mailbox());
+  return {};
+}
+
+Result<std::size_t> SqliteStore::purge_deleted(MailboxId mailbox, std::size_t at_most) {
+  if (!database_) return closed_error();
+  if (directory()->find(mailbox) == nullptr) {
+    to_purge_.erase(mailbox);
+    return std::size_t{0};  // they went with it
+  }
+  auto maildir = maildir_of(mailbox);
+  if (!maildir) return maildir.error();
+  auto before = maildir->times();
+  const bool quiet = before && watch_.is_quiet(mailbox, *before);
+  auto left = purge_marked(*database_, *maildir, mailbox, at_most);
+  auto after = maildir->times();
+  if (after && quiet) watch_.expect(mailbox, *after);
+  if (left && *left == 0) to_purge_.erase(mailbox);
+  database_->checkpoint_if_due();
+  folder_->refill_reserve();
+  return left;
+}
+
+// Some at the end, so that the next start has nothing to finish when nobody purged the last ones.
+void SqliteStore::delete_leftovers() {
+  const std::unordered_set<MailboxId> mailboxes = to_purge_;
+  for (MailboxId mailbox : mailboxes) static_cast<void>(purge_deleted(mailbox, kMostFilesAtClose));
+  static_cast<void>(sweep_removed_folders(*folder_, kMostFilesAtClose));
+}
+
+}  // namespace mailstead

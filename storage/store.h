@@ -1,0 +1,154 @@
+// The store: everything that must last. Above this header nobody knows a file, a row or a lock.
+//
+// Threads. One thread, the storage thread, makes every call that is not marked otherwise; calls may block on
+// the disk. Marked "any thread": directory(), MessageReader (one thread at a time each), Spool (likewise).
+// Ownership. The store outlives what it handed out. It is the only writer of its data folder: open() takes
+// the folder's lock for as long as the store lives.
+// Errors. Result<T>; messages name the path and what to do. A failed fsync is not retried. If the outcome of
+// a COMMIT is not known, the process ends (std::abort after a line on stderr): recovery decides.
+// Durability. What deliver() and commit_deletes() report as done survives power loss; see storage/README.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocols/envelope.h"
+#include "protocols/maildrop.h"
+#include "protocols/result.h"
+#include "storage/directory.h"
+
+namespace mailstead {
+
+// The start of a mailbox's life, what recovery did: one line each, for the log and for people.
+struct RecoveryReport {
+  bool created = false;              // the data folder was empty
+  bool clean = true;                 // the last owner closed it properly
+  std::vector<std::string> actions;  // "finished 3 interrupted deletes in anna@example.org", in order
+};
+
+struct StoreOptions {
+  std::string data;  // the data folder; made with mode 0700 when missing (its parent must exist)
+  std::string host;  // of this machine, for file names and the lock's owner line
+};
+
+// A message too large for memory while it arrives. Lives in an unnamed file: nothing is left of it after a
+// crash.
+class Spool {
+ public:
+  virtual ~Spool() = default;
+  virtual Result<void> append(std::string_view bytes) = 0;
+  virtual std::uint64_t size() const = 0;  // octets
+};
+
+struct Delivery {
+  std::string id;  // queue id, from new_id()
+  Envelope envelope;
+  std::unique_ptr<Spool> spool;  // may be null; the message is the spool's bytes, then `rest`
+  std::string rest;
+};
+
+struct DeliveredCopy {
+  MailboxId mailbox = 0;
+  std::string address;
+  std::string uidl;
+  std::uint64_t size = 0;  // octets, trace lines included
+};
+struct Delivered {
+  std::vector<DeliveredCopy> copies;
+};
+
+struct MailboxSummary {
+  MailboxId id = 0;
+  Address address;
+  bool enabled = true;
+  bool has_password = true;  // false after a rebuild without the accounts: set one
+  std::uint64_t messages = 0;
+  std::uint64_t octets = 0;
+  std::int64_t created_at = 0;        // Unix seconds
+  std::int64_t last_delivery_at = 0;  // Unix seconds, 0: never
+  std::int64_t last_login_at = 0;     // Unix seconds, 0: never
+};
+
+enum class KeepMail { kNo, kYes };
+
+// A held maildrop: the lock and the snapshot of one POP3 session. Destroying it frees the lock, and only its
+// own. Made and used on the storage thread; may be destroyed on any.
+class Maildrop {
+ public:
+  virtual ~Maildrop() = default;
+  virtual MailboxId mailbox() const = 0;
+  virtual std::shared_ptr<const MaildropSnapshot> snapshot() const = 0;  // any thread
+};
+
+// One message open for reading.
+class MessageReader {
+ public:
+  virtual ~MessageReader() = default;
+  // Appends up to `length` bytes from `offset`; appends nothing at the end of the file.
+  virtual Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) = 0;
+};
+
+class Store {
+ public:
+  // Opens or makes the data folder, takes its lock, migrates the schema, and recovers. kInUse: another
+  // process has the folder (the message names it). kDenied, kNoSpace, kIo: nothing was changed.
+  static Result<std::unique_ptr<Store>> open(const StoreOptions& options, RecoveryReport& report);
+  virtual ~Store() = default;
+
+  // The newest directory. Any thread.
+  virtual std::shared_ptr<const Directory> directory() const = 0;
+
+  // Accounts. `password_hash` is a PHC string (see storage/password.h).
+  virtual Result<void> add_mailbox(const Address& address, const std::string& password_hash) = 0;
+  // kInUse: aliases lead to it. Durable on return; the mail of a mailbox removed without it lies aside until
+  // sweep_removed().
+  virtual Result<void> remove_mailbox(const Address& address, KeepMail keep) = 0;
+  // Deletes up to `at_most` files of removed mailboxes; true when more is left: call it again. An error tells
+  // of the first file that resists, when all others are gone. close() and the next start sweep too.
+  virtual Result<bool> sweep_removed(std::size_t at_most) = 0;
+  virtual Result<void> set_password(const Address& address, const std::string& password_hash) = 0;
+  virtual Result<void> set_enabled(const Address& address, bool enabled) = 0;
+  // The hash to verify against; kNotFound for an unknown or disabled mailbox or one without a password.
+  virtual Result<std::string> password_hash(const Address& address) = 0;
+  virtual Result<void> note_login(MailboxId mailbox) = 0;
+  virtual Result<std::vector<MailboxSummary>> list_mailboxes() = 0;
+  virtual Result<MailboxSummary> show_mailbox(const Address& address) = 0;
+
+  // Aliases. `name` is "local@domain" or "@domain". Targets have to be mailboxes or aliases of ours.
+  virtual Result<void> add_alias(const std::string& name, const std::vector<Address>& targets) = 0;
+  virtual Result<void> remove_alias(const std::string& name) = 0;
+
+  // An identity for a message: 15 characters of 0-9a-z, sorted by time, never given twice. Any thread.
+  virtual std::string new_id() = 0;
+  virtual Result<std::unique_ptr<Spool>> new_spool() = 0;  // any thread
+
+  // Makes messages durable, together; the i-th result is the i-th delivery's. Each message goes whole to all
+  // its recipients or to none. Return-Path and Delivered-To are put in front of each copy (RFC 5321 4.4).
+  // kNotFound: a recipient was removed meanwhile. kNoSpace, kOverQuota, kIo: nothing of that message was
+  // kept.
+  virtual std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) = 0;
+
+  // Takes the POP3 lock and the snapshot, oldest message first. kInUse: another session holds it. kNotFound.
+  virtual Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) = 0;
+  // kNotFound: the file vanished, kCorrupt: its size is not the index's.
+  virtual Result<std::unique_ptr<MessageReader>> open_message(const Maildrop& maildrop,
+                                                              std::size_t index) = 0;
+  // Deletes these messages of the snapshot for good: all or nothing, durable on return. No maildrop shows
+  // them from then on; their files lie there until purge_deleted().
+  virtual Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices) = 0;
+  // Removes the files of up to `at_most` deleted messages; returns how many are left: call it again until
+  // none is. On an error wait for the next delete. close() and the next start purge too.
+  virtual Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) = 0;
+
+  // Octets free for messages on the data folder's file system. Any thread.
+  virtual Result<std::uint64_t> free_space() const = 0;
+
+  // Marks the folder as closed properly. The destructor does the same when the caller did not.
+  virtual Result<void> close() = 0;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,31 @@
+#include "storage/watch.h"
+
+namespace mailstead {
+
+bool MaildirWatch::is_quiet(MailboxId mailbox, const MaildirTimes& times) const {
+  auto seen = seen_.find(mailbox);
+  return seen != seen_.end() && seen->second.times == times;
+}
+
+bool MaildirWatch::needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) const {
+  auto seen = seen_.find(mailbox);
+  if (seen == seen_.end() || seen->second.times != times) return true;
+  return seen->second.changed_by_us && now - seen->second.scanned_at >= kRescanSeconds;
+}
+
+void MaildirWatch::scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) {
+  seen_[mailbox] = {times, now, false};
+}
+
+void MaildirWatch::expect(MailboxId mailbox, const MaildirTimes& times) {
+  auto seen = seen_.find(mailbox);
+  if (seen == seen_.end()) return;
+  seen->second.times = times;
+  seen->second.changed_by_us = true;
+}
+
+void MaildirWatch::forget(MailboxId mailbox) {
+  seen_.erase(mailbox);
+}
+
+}  // namespace mailstead

@@ -1,0 +1,38 @@
+// Whether somebody else changed a maildir since we last looked, told by the times of new/ and cur/.
+//
+// Our own changes are noted by expect(): a login after a delivery reads no folder. Times have the kernel's
+// clock tick as their grain, and a foreign file may slip in beside a change of ours; so a maildir that we
+// changed is looked at again after kRescanSeconds at the latest.
+// Threads: the storage thread.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "storage/directory.h"
+#include "storage/maildir.h"
+
+namespace mailstead {
+
+class MaildirWatch {
+ public:
+  // Nobody but us changed it, as far as the times tell.
+  bool is_quiet(MailboxId mailbox, const MaildirTimes& times) const;
+  bool needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) const;
+  // `times` were taken before a scan that found all settled.
+  void scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now);
+  // After a change of ours to a maildir that was quiet before it.
+  void expect(MailboxId mailbox, const MaildirTimes& times);
+  void forget(MailboxId mailbox);
+
+ private:
+  static constexpr std::int64_t kRescanSeconds = 600;
+  struct Seen {
+    MaildirTimes times;
+    std::int64_t scanned_at = 0;  // Unix seconds
+    bool changed_by_us = false;   // since the scan
+  };
+  std::unordered_map<MailboxId, Seen> seen_;
+};
+
+}  // namespace mailstead

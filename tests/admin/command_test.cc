@@ -1,0 +1,268 @@
+#include "admin/command.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "admin/certificate.h"
+#include "admin/cli.h"
+#include "admin/command_table.h"
+#include "storage/password.h"
+#include "tests/admin/folder.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using mailstead::admin_test::Folder;
+using Json = nlohmann::json;
+
+namespace {
+
+// Verifying it is the store's matter; here it is a text that is passed on.
+const char* const kHash =
+    "$scrypt$ln=15,r=8,p=3$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+// A store in a folder of its own, and the commands on it.
+struct Place {
+  Place() {
+    config = parse_config("hostname = 'mail.example.org'", "t").value();
+    RecoveryReport recovery;
+    auto opened = Store::open({folder.path(), "mail.example.org"}, recovery);
+    REQUIRE(opened);
+    store = std::move(*opened);
+  }
+
+  Report run(const std::string& command, std::vector<std::string> arguments = {},
+             std::vector<std::string> flags = {}, const std::string& secret = {}) {
+    CommandContext context{*store, config, folder.path(), server};
+    Report report = run_command({command, std::move(arguments), std::move(flags), secret}, context);
+    INFO(command << ": " << report.error);
+    CHECK(report.error.empty() == (report.exit_code == 0));
+    CHECK(report.error.find('\n') == std::string::npos);
+    CHECK(report.text.empty() == (report.exit_code != 0));
+    if (report.exit_code == 0) {
+      CHECK(report.text.ends_with('\n'));
+      CHECK(Json::accept(report.json));
+    }
+    return report;
+  }
+  Json json(const std::string& command, std::vector<std::string> arguments = {}) {
+    const Report report = run(command, std::move(arguments));
+    REQUIRE(report.exit_code == 0);
+    return Json::parse(report.json);
+  }
+  void add(const std::string& address) { REQUIRE(run("mailbox add", {address}, {}, kHash).exit_code == 0); }
+
+  void deliver(const std::string& address, const std::string& message) {
+    std::vector<Delivery> deliveries(1);
+    deliveries[0].id = store->new_id();
+    deliveries[0].envelope.recipients.push_back({parse_address(address).value()});
+    deliveries[0].rest = message;
+    REQUIRE(store->deliver(deliveries).at(0));
+  }
+
+  Folder folder;
+  Config config;
+  std::unique_ptr<Store> store;
+  const ServerFacts* server = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("a mailbox is added, listed, shown and removed", "[command]") {
+  Place place;
+  CHECK(place.run("mailbox list").text == "No mailboxes yet: 'mailstead mailbox add ADDRESS' makes one.\n");
+  CHECK(place.json("mailbox list").empty());
+
+  const Report added = place.run("mailbox add", {"Anna@Example.org"}, {}, kHash);
+  CHECK(added.text ==
+        "The mailbox Anna@example.org is ready. For a mail program:\n"
+        "  user name            Anna@example.org\n"
+        "  incoming mail, POP3  mail.example.org, port 995 (SSL/TLS) or port 110 (STARTTLS)\n"
+        "  outgoing mail, SMTP  mail.example.org, port 465 (SSL/TLS) or port 587 (STARTTLS)\n");
+  CHECK(Json::parse(added.json)["pop3"]["tls_port"] == 995);
+  CHECK(place.run("mailbox add", {"anna@example.org"}, {}, kHash).exit_code == 1);
+
+  place.add("bo@example.net");
+  place.deliver("anna@example.org", "Subject: x\r\n\r\nhello\r\n");
+  const Json list = place.json("mailbox list");
+  REQUIRE(list.size() == 2);
+  CHECK(list[0]["address"] == "Anna@example.org");
+  CHECK(list[0]["messages"] == 1);
+  CHECK(list[0]["octets"] > 20);
+  CHECK(list[0]["enabled"] == true);
+  CHECK(list[0]["last_login_at"].is_null());
+  CHECK(list[1]["messages"] == 0);
+  CHECK(place.run("mailbox list").text.starts_with("ADDRESS           MESSAGES  "));
+
+  CHECK(place.json("mailbox show", {"anna@example.org"})["messages"] == 1);
+  CHECK(place.run("mailbox show", {"nobody@example.org"}).exit_code == 1);
+
+  const Report removed = place.run("mailbox remove", {"anna@example.org"});
+  CHECK(removed.text.starts_with("anna@example.org is removed with 1 message ("));
+  CHECK(Json::parse(removed.json)["mail_kept"] == false);
+  CHECK(place.run("mailbox remove", {"anna@example.org"}).exit_code == 1);
+  CHECK(place.run("mailbox remove", {"bo@example.net"}, {"keep-mail"}).exit_code == 0);
+  CHECK(place.json("mailbox list").empty());
+}
+
+TEST_CASE("passwords and being enabled are changed", "[command]") {
+  Place place;
+  place.add("anna@example.org");
+  const std::string other = std::string(kHash) + "x";
+  CHECK(place.run("mailbox password", {"anna@example.org"}, {}, other).text ==
+        "anna@example.org has a new password.\n");
+  CHECK(*place.store->password_hash(parse_address("anna@example.org").value()) == other);
+  CHECK(place.run("mailbox password", {"bo@example.org"}, {}, kHash).exit_code == 1);
+  CHECK(place.run("mailbox disable", {"anna@example.org"}).text == "anna@example.org is disabled.\n");
+  CHECK(place.json("mailbox show", {"anna@example.org"})["enabled"] == false);
+  CHECK(place.run("mailbox disable", {"anna@example.org"}).exit_code == 0);  // twice is no harm
+  CHECK(place.run("mailbox enable", {"anna@example.org"}).text == "anna@example.org is enabled.\n");
+  CHECK(place.run("mailbox enable", {"bo@example.org"}).exit_code == 1);
+}
+
+TEST_CASE("aliases and domains", "[command]") {
+  Place place;
+  CHECK(place.run("alias list").text.starts_with("No aliases yet"));
+  CHECK(place.run("domain list").text.starts_with("No domains yet"));
+  CHECK(place.run("alias add", {"info@example.org", "anna@example.org"}).exit_code == 1);  // not ours yet
+  place.add("anna@example.org");
+  place.add("bo@example.net");
+  CHECK(place.run("alias add", {"info@example.org", "anna@example.org", "bo@example.net"}).text ==
+        "Mail to info@example.org goes to anna@example.org, bo@example.net.\n");
+  CHECK(place.run("alias add", {"@Example.org", "anna@example.org"}).exit_code == 0);
+  CHECK(place.run("alias add", {"info@example.org", "anna@example.org"}).exit_code == 1);
+
+  const Json aliases = place.json("alias list");
+  REQUIRE(aliases.size() == 2);
+  for (const Json& alias : aliases) {
+    CHECK(alias["targets"].size() == (alias["alias"] == "info@example.org" ? 2u : 1u));
+  }
+  CHECK(place.run("alias list").text.find("info@example.org  anna@example.org, bo@example.net\n") !=
+        std::string::npos);
+  CHECK(place.json("mailbox show", {"anna@example.org"})["aliases"].size() == 2);
+
+  CHECK(
+      place.run("domain list").text ==
+      "DOMAIN       MAILBOXES  ALIASES\nexample.net          1        0\nexample.org          1        2\n");
+  CHECK(place.run("alias remove", {"@example.org"}).exit_code == 0);
+  CHECK(place.run("alias remove", {"@example.org"}).exit_code == 1);
+}
+
+TEST_CASE("addresses are checked before anything is touched", "[command]") {
+  Place place;
+  const std::vector<std::string> wrong = {"../x",
+                                          "-x",
+                                          "a\nb",
+                                          "a\nb@example.org",
+                                          std::string("a\0b@example.org", 15),
+                                          std::string(300, 'a') + "@example.org",
+                                          "a@" + std::string(300, 'b') + ".org",
+                                          "",
+                                          "@",
+                                          "a@",
+                                          "a@b c",
+                                          "a b@example.org",
+                                          "\xff@example.org",
+                                          "a@example..org",
+                                          "<a@example.org>",
+                                          "a@example.org\n",
+                                          "a,b@example.org"};
+  for (const std::string& address : wrong) {
+    INFO(address.substr(0, 40));
+    for (const char* command : {"mailbox add", "mailbox password"}) {
+      CHECK(place.run(command, {address}, {}, kHash).exit_code == 2);
+    }
+    for (const char* command :
+         {"mailbox show", "mailbox remove", "mailbox disable", "mailbox enable", "alias remove"}) {
+      CHECK(place.run(command, {address}).exit_code == 2);
+    }
+    CHECK(place.run("alias add", {address, "anna@example.org"}).exit_code == 2);
+    CHECK(place.run("alias add", {"anna@example.org", address}).exit_code == 2);
+  }
+  CHECK(place.run("mailbox add", {"@example.org"}, {}, kHash).exit_code == 2);
+  CHECK(place.run("alias add", {"a@example.org", "@example.org"}).exit_code == 2);
+  CHECK(place.run("alias add", {"@exa mple.org", "a@example.org"}).exit_code == 2);
+  CHECK(place.json("mailbox list").empty());
+  CHECK(place.json("alias list").empty());
+}
+
+TEST_CASE("requests from the socket that the command line would not make are refused", "[command]") {
+  Place place;
+  CHECK(place.run("").exit_code == 2);
+  CHECK(place.run("mailbox").exit_code == 2);
+  CHECK(place.run("serve").exit_code == 2);
+  CHECK(place.run("config show").exit_code == 2);
+  CHECK(place.run("mailbox list", {"x"}).exit_code == 2);
+  CHECK(place.run("mailbox list", {}, {"keep-mail"}).exit_code == 2);
+  CHECK(place.run("mailbox list", {}, {}, kHash).exit_code == 2);
+  CHECK(place.run("mailbox add", {"a@example.org"}).exit_code == 2);
+  CHECK(place.run("mailbox add", {"a@example.org"}, {}, "plain text").exit_code == 2);
+  CHECK(place.run("mailbox add", {"a@example.org"}, {}, "$" + std::string(2000, 'x')).exit_code == 2);
+  CHECK(place.run("alias add", {"a@example.org"}).exit_code == 2);
+  CHECK(place.run("alias add", std::vector<std::string>(5000, "a@example.org")).exit_code == 2);
+  CHECK(place.json("mailbox list").empty());
+}
+
+TEST_CASE("status tells what the server does, and fails without one", "[command]") {
+  Place place;
+  const Report without = place.run("status");
+  CHECK(without.exit_code == 1);
+  CHECK(without.error.starts_with("no server runs on " + place.folder.path() + "; start it with "));
+
+  ServerFacts facts;
+  facts.pid = 42;
+  facts.started_at = std::time(nullptr) - 3700;
+  facts.listeners = {{"smtp", "127.0.0.1:2525", 3}, {"pop3", "[::1]:2110", 0}};
+  facts.messages_accepted = 7;
+  facts.failed_logins = 2;
+  place.server = &facts;
+  place.add("anna@example.org");
+  const Json json = place.json("status");
+  CHECK(json["pid"] == 42);
+  CHECK(json["listeners"][0]["connections"] == 3);
+  CHECK(json["messages_accepted"] == 7);
+  CHECK(json["mailboxes"] == 1);
+  CHECK(json["free_octets"] > 0);
+  CHECK(json["version"] == version());
+  const std::string text = place.run("status").text;
+  CHECK(text.find("running for         1 h 1 min\n") != std::string::npos);
+  CHECK(text.find("smtp     127.0.0.1:2525            3\n") != std::string::npos);
+  CHECK(text.find("certificate         wrong: ") != std::string::npos);
+
+  place.config.limits.free_space = 1ull << 60;
+  CHECK(place.run("status").text.find("too little") != std::string::npos);
+}
+
+TEST_CASE("tls show tells of the certificate", "[command]") {
+  Place place;
+  CHECK(place.run("tls show").error ==
+        "there is no certificate yet: 'mailstead serve' makes a self-signed one");
+  REQUIRE(ensure_own_certificate(certificate_files(place.config, place.folder.path()), "mail.example.org"));
+  const Json json = place.json("tls show");
+  CHECK(json["names"] == Json::array({"mail.example.org", "localhost"}));
+  CHECK(json["self_signed"] == true);
+  CHECK(json["expired"] == false);
+  CHECK(place.run("tls show").text.find("subject      CN = mail.example.org\n") != std::string::npos);
+  place.config.tls.certificate = "/nowhere/c.pem";
+  place.config.tls.key = "/nowhere/k.pem";
+  CHECK(place.run("tls show").error == "cannot read /nowhere/c.pem: No such file or directory");
+}
+
+TEST_CASE("listeners without TLS, or none, are left out of a mail program's settings", "[command]") {
+  Place place;
+  place.config.listen.pop3s = {};
+  place.config.listen.submission = {};
+  place.config.listen.submissions = {{"::", 0}};
+  const std::string text = place.run("mailbox add", {"anna@example.org"}, {}, kHash).text;
+  CHECK(text.find("POP3  mail.example.org, port 110 (STARTTLS)\n") != std::string::npos);
+  CHECK(text.find("outgoing") == std::string::npos);
+}
+
+TEST_CASE("every command of the table can be run or is the command line's own", "[command]") {
+  for (const admin::Command& command : admin::commands()) {
+    INFO(command.name);
+    CHECK((command.run == nullptr) == (command.needs == admin::Needs::kNothing));
+    CHECK_FALSE(command.summary.empty());
+    CHECK(command.least <= command.most);
+    CHECK(command.arguments.empty() == (command.most == 0));
+  }
+}

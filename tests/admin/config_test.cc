@@ -1,0 +1,290 @@
+#include "admin/config.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <cstdlib>
+#include <map>
+
+#include "admin/config_keys.h"
+#include "tests/admin/folder.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using mailstead::admin_test::Folder;
+
+namespace {
+
+Config parsed(const std::string& toml) {
+  const Result<Config> config = parse_config(toml, "t.toml");
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config);
+  return *config;
+}
+
+std::string error(const std::string& toml) {
+  const Result<Config> config = parse_config(toml, "t.toml");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().kind == ErrorKind::kInvalid);
+  CHECK(config.error().message.find('\n') == std::string::npos);
+  return config.error().message;
+}
+
+struct HostnameInEnvironment {
+  explicit HostnameInEnvironment(const char* name) { ::setenv("MAILSTEAD_HOSTNAME", name, 1); }
+  ~HostnameInEnvironment() { ::unsetenv("MAILSTEAD_HOSTNAME"); }
+};
+
+}  // namespace
+
+TEST_CASE("an empty configuration has every default", "[config]") {
+  const Config config = parsed("");
+  CHECK_FALSE(config.hostname.empty());
+  REQUIRE(config.listen.smtp.size() == 1);
+  CHECK(config.listen.smtp[0].text() == "[::]:25");
+  CHECK(config.listen.submission[0].text() == "[::]:587");
+  CHECK(config.listen.submissions[0].text() == "[::]:465");
+  CHECK(config.listen.pop3[0].text() == "[::]:110");
+  CHECK(config.listen.pop3s[0].text() == "[::]:995");
+  CHECK(config.tls.certificate.empty());
+  CHECK(config.auth.plaintext == PlaintextAuth::kLoopback);
+  CHECK(config.limits.message_size == 50u << 20);
+  CHECK(config.limits.recipients == 1000);
+  CHECK(config.limits.connections == 20000);
+  CHECK(config.limits.connections_per_address == 50);
+  CHECK(config.limits.free_space == 64u << 20);
+  CHECK(config.pop3.idle_timeout == std::chrono::minutes(10));
+  CHECK(config.log.level == LogLevel::kInfo);
+  CHECK(config.log.format == LogFormat::kText);
+}
+
+TEST_CASE("every key is read", "[config]") {
+  const std::string toml = R"(hostname = "Mail.Example.ORG."
+[listen]
+smtp = ["127.0.0.1:2525", "[::1]:2525"]
+submission = []
+submissions = [":465"]
+pop3 = ["127.0.0.1:0"]
+pop3s = ["127.0.0.1:0"]
+[tls]
+certificate = "/etc/c.pem"
+key = "/etc/k.pem"
+more_certificates = ["/etc/c2.pem"]
+more_keys = ["/etc/k2.pem"]
+[smtp]
+bare_newline = "normalise"
+[auth]
+plaintext = "never"
+[limits]
+message_size = 65536
+recipients = 100
+connections = 7
+connections_per_address = 3
+free_space = "1 GiB"
+[pop3]
+idle_timeout = "2 h"
+[log]
+level = "debug"
+format = "json"
+)";
+  const Config config = parsed(toml);
+  CHECK(config.hostname == "mail.example.org");
+  CHECK(config.listen.smtp.size() == 2);
+  CHECK(config.listen.smtp[1] == ListenAddress{"::1", 2525});
+  CHECK(config.listen.submission.empty());
+  CHECK(config.listen.submissions[0] == ListenAddress{"::", 465});
+  CHECK(config.listen.pop3[0].port == 0);
+  CHECK(config.tls.certificate == "/etc/c.pem");
+  CHECK(config.tls.key == "/etc/k.pem");
+  CHECK(config.tls.more_certificates == std::vector<std::string>{"/etc/c2.pem"});
+  CHECK(config.tls.more_keys == std::vector<std::string>{"/etc/k2.pem"});
+  CHECK(config.smtp.bare_newline == BareNewline::kNormalise);
+  CHECK(config.auth.plaintext == PlaintextAuth::kNever);
+  CHECK(config.limits.message_size == 65536);
+  CHECK(config.limits.recipients == 100);
+  CHECK(config.limits.connections == 7);
+  CHECK(config.limits.connections_per_address == 3);
+  CHECK(config.limits.free_space == 1u << 30);
+  CHECK(config.pop3.idle_timeout == std::chrono::hours(2));
+  CHECK(config.log.level == LogLevel::kDebug);
+  CHECK(config.log.format == LogFormat::kJson);
+  // No key of the table was left out above.
+  for (const admin::ConfigKey& key : admin::config_keys()) {
+    INFO(key.name);
+    CHECK(("\n" + toml).find(fmt::format("\n{} = ", key.name)) != std::string::npos);
+  }
+}
+
+TEST_CASE("a wrong key is named with its line and the likely right one", "[config]") {
+  CHECK(error("[limits]\nrecipient = 5\n") ==
+        "t.toml:2: unknown key 'recipient' in [limits]; did you mean 'recipients'?");
+  CHECK(error("\n\nhostnam = \"x\"") == "t.toml:3: unknown key 'hostnam'; did you mean 'hostname'?");
+  CHECK(error("[lmits]\n") == "t.toml:1: unknown section [lmits]; did you mean [limits]?");
+  CHECK(error("[tls]\nrecipients = 5") ==
+        "t.toml:2: unknown key 'recipients' in [tls]; it belongs in [limits]");
+  CHECK(error("[limits]\nhostname = 'a'") ==
+        "t.toml:2: unknown key 'hostname' in [limits]; it belongs in the top of the file, before the first "
+        "section");
+  CHECK(error("recipients = 5") == "t.toml:1: unknown key 'recipients'; it belongs in [limits]");
+  CHECK(error("[limits]\n\"a\\nb\" = 5") == "t.toml:2: unknown key 'a\\x0ab' in [limits]");
+  CHECK(error("limits = 5") == "t.toml:1: [limits] is a section: write its keys below a line [limits]");
+  CHECK(error("\n[[limits]]\nrecipients = 100") ==
+        "t.toml:2: [limits] is a section: write its keys below a line [limits]");
+  CHECK(error("limits.recipient = 5").starts_with("t.toml:1: unknown key 'recipient' in [limits]"));
+  CHECK(error("[\"\"]\nhostname = 'a'").starts_with("t.toml:1: unknown section []"));
+}
+
+TEST_CASE("keys that nothing serves are not accepted", "[config]") {
+  for (const char* toml : {"[queue]\nexpire = '5 days'", "[resolver]\nservers = []",
+                           "[journal]\nsmall_message = 5", "[pop3]\ndeleted_kept_days = 7"}) {
+    CHECK(error(toml).find("unknown") != std::string::npos);
+  }
+  CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");
+}
+
+TEST_CASE("a wrong value is named with its line and what to write", "[config]") {
+  const std::map<std::string, std::string> cases = {
+      {"hostname = 5", "hostname: must be a host name such as \"mail.example.org\""},
+      {"hostname = \"a b\"", "hostname: 'a b' is not a host name"},
+      {"hostname = \"\"", "hostname: '' is not a host name"},
+      {"listen.smtp = \":25\"",
+       "listen.smtp: must be a list of addresses such as [\"[::]:25\", \"127.0.0.1:2525\"]"},
+      {"listen.smtp = [25]",
+       "listen.smtp: must be a list of addresses such as [\"[::]:25\", \"127.0.0.1:2525\"]"},
+      {"listen.smtp = [\"localhost:25\"]",
+       "listen.smtp: 'localhost:25' is not an address with a port, such as \"127.0.0.1:2525\", "
+       "\"[::1]:2525\" or "
+       "\":25\""},
+      {"listen.smtp = [\":25\", \":25\"]", "listen.smtp has [::]:25 twice"},
+      {"listen.smtp = [\":110\"]", "listen.smtp and listen.pop3 both have [::]:110"},
+      {"tls.certificate = \"c\"", "tls.certificate without tls.key: give both or neither"},
+      {"tls.key = \"c\"", "tls.key without tls.certificate: give both or neither"},
+      {"tls.key = \"\"", "tls.key: must be the path of a file, in quotes"},
+      {"tls.more_keys = 'k'",
+       "tls.more_keys: must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]"},
+      {"tls.more_keys = ['']",
+       "tls.more_keys: must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]"},
+      {"tls.more_keys = ['k']",
+       "tls.more_certificates and tls.more_keys must name as many files as each other"},
+      {"smtp.bare_newline = 'keep'", "smtp.bare_newline: must be \"reject\" or \"normalise\""},
+      {"tls.more_keys = \"k\"",
+       "tls.more_keys: must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]"},
+      {"tls.more_keys = [\"k\"]",
+       "tls.more_certificates and tls.more_keys must name as many files as each other"},
+      {"smtp.bare_newline = \"keep\"", "smtp.bare_newline: must be \"reject\" or \"normalise\""},
+      {"tls.key = 1", "tls.key: must be the path of a file, in quotes"},
+      {"auth.plaintext = true", "auth.plaintext: must be \"loopback\", \"never\" or \"always\""},
+      {"auth.plaintext = \"Never\"", "auth.plaintext: must be \"loopback\", \"never\" or \"always\""},
+      {"limits.message_size = \"big\"",
+       "limits.message_size: must be a size such as \"50 MiB\", or a number of octets"},
+      {"limits.message_size = -1",
+       "limits.message_size: must be a size such as \"50 MiB\", or a number of octets"},
+      {"limits.message_size = 1.5",
+       "limits.message_size: must be a size such as \"50 MiB\", or a number of octets"},
+      {"limits.message_size = 65535", "limits.message_size: must be from \"64 KiB\" to \"16 GiB\""},
+      {"limits.recipients = \"many\"", "limits.recipients: must be a whole number from 100 to 100000"},
+      {"limits.recipients = 99", "limits.recipients: must be a whole number from 100 to 100000"},
+      {"limits.recipients = 4294967396", "limits.recipients: must be a whole number from 100 to 100000"},
+      {"limits.connections = 0", "limits.connections: must be a whole number from 1 to 1000000"},
+      {"limits.connections_per_address = 0",
+       "limits.connections_per_address: must be a whole number from 1 to 1000000"},
+      {"limits.free_space = \"2000 TiB\"", "limits.free_space: must be from \"0 B\" to \"1024 TiB\""},
+      {"pop3.idle_timeout = 600",
+       "pop3.idle_timeout: must be a time such as \"90 s\", \"10 min\" or \"2 h\""},
+      {"pop3.idle_timeout = \"599 s\"", "pop3.idle_timeout: must be from \"10 min\" to \"24 h\""},
+      {"pop3.idle_timeout = \"25 h\"", "pop3.idle_timeout: must be from \"10 min\" to \"24 h\""},
+      {"log.level = \"trace\"", "log.level: must be \"debug\", \"info\", \"warning\" or \"error\""},
+      {"log.format = 1979-05-27", "log.format: must be \"text\" or \"json\""},
+  };
+  for (const auto& [toml, message] : cases) {
+    INFO(toml);
+    CHECK(error("\n# second line\n" + toml + "\n") == "t.toml:3: " + message);
+  }
+}
+
+TEST_CASE("two services on one port are an error at the later line", "[config]") {
+  CHECK(error("[listen]\npop3 = [\"127.0.0.1:5\"]\nsmtp = [\"127.0.0.1:5\"]") ==
+        "t.toml:3: listen.smtp and listen.pop3 both have 127.0.0.1:5");
+  CHECK(parsed("[listen]\nsmtp=['127.0.0.1:0', '127.0.0.1:0']").listen.smtp.size() == 2);
+}
+
+TEST_CASE("what is no TOML is an error with its line", "[config]") {
+  for (const std::string wrong :
+       {"x", "= 5", "[a", "a = ", "a = 1\na = 2", "a = \"\xff\"", "\xff", "a = [[[[["}) {
+    INFO(wrong);
+    CHECK(error("\n" + wrong).starts_with("t.toml:"));
+  }
+  CHECK(error("\nhostname = \"a\"\nhostname = \"b\"").starts_with("t.toml:3: "));
+  CHECK(error(std::string("a\0b = 5", 7)).starts_with("t.toml:1: "));
+  CHECK(error("a = " + std::string(100000, '[')).starts_with("t.toml:1: "));
+}
+
+TEST_CASE("what is printed reads back the same", "[config]") {
+  const Config defaults = parsed("hostname = 'a.example'");
+  const std::string printed = print_config(defaults);
+  CHECK(print_config(parsed(printed)) == printed);
+  CHECK(printed.find("smtp = [\"[::]:25\"]") != std::string::npos);
+
+  Config config = defaults;
+  config.listen.smtp = {{"127.0.0.1", 2525}, {"::1", 0}};
+  config.listen.pop3 = {};
+  config.tls.certificate = "/a \"quoted\"\\ file\n.pem";
+  config.tls.key = "/k";
+  config.tls.more_certificates = {"/c2", "/c3"};
+  config.tls.more_keys = {"/k2", "/k3"};
+  config.smtp.bare_newline = BareNewline::kNormalise;
+  config.tls.more_certificates = {"/a.pem", "/b.pem"};
+  config.tls.more_keys = {"/a.key", "/b.key"};
+  config.smtp.bare_newline = BareNewline::kNormalise;
+  config.auth.plaintext = PlaintextAuth::kAlways;
+  config.limits.message_size = 65537;
+  config.limits.free_space = 0;
+  config.pop3.idle_timeout = std::chrono::seconds(601);
+  config.log.level = LogLevel::kError;
+  config.log.format = LogFormat::kJson;
+  const Config back = parsed(print_config(config));
+  CHECK(print_config(back) == print_config(config));
+  CHECK(back.tls.certificate == config.tls.certificate);
+  CHECK(back.tls.more_keys == config.tls.more_keys);
+  CHECK(back.smtp.bare_newline == BareNewline::kNormalise);
+  CHECK(back.listen.smtp == config.listen.smtp);
+  CHECK(back.limits.message_size == 65537);
+  CHECK(back.limits.free_space == 0);
+}
+
+TEST_CASE("the environment's host name comes before the file's", "[config]") {
+  {
+    const HostnameInEnvironment environment("other.example");
+    CHECK(parsed("hostname = 'a.example'").hostname == "other.example");
+  }
+  {
+    const HostnameInEnvironment environment("");
+    CHECK(parsed("hostname = 'a.example'").hostname == "a.example");
+  }
+  const HostnameInEnvironment environment("no name\n");
+  CHECK(error("") == "MAILSTEAD_HOSTNAME: 'no name\\x0a' is not a host name");
+}
+
+TEST_CASE("only the data folder's own file may be absent", "[config]") {
+  const Folder folder;
+  CHECK(load_config({folder.path(), ""}));
+
+  const Result<Config> missing = load_config({folder.path(), folder / "other.toml"});
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().message == "cannot read " + (folder / "other.toml") + ": No such file or directory");
+
+  admin_test::write(folder / "mailstead.toml", "[log]\nlevel = 'loud'\n");
+  const Result<Config> wrong = load_config({folder.path(), ""});
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().message.starts_with((folder / "mailstead.toml") + ":2: log.level: must be "));
+
+  admin_test::write(folder / "other.toml", "[log]\nlevel = 'error'\n");
+  CHECK(load_config({folder.path(), folder / "other.toml"})->log.level == LogLevel::kError);
+
+  CHECK_FALSE(load_config({folder.path(), folder.path()}));
+  REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  CHECK_FALSE(load_config({folder.path(), folder / "fifo"}));
+  admin_test::write(folder / "large.toml", std::string((1u << 20) + 1, '\n'));
+  CHECK_FALSE(load_config({folder.path(), folder / "large.toml"}));
+}

@@ -1,0 +1,173 @@
+#include "protocols/address.h"
+
+#include <string>
+
+#include "tests/catch.h"
+
+namespace mailstead {
+namespace {
+
+std::string reading(std::string_view text) {
+  const auto address = parse_address(text);
+  return address ? address->text() : "refused";
+}
+
+std::string path_reading(std::string_view text) {
+  std::string_view rest;
+  const auto path = parse_path(text, rest);
+  if (!path) return "refused";
+  return (path->address ? path->address->text() : "<>") + '|' + std::string(rest);
+}
+
+}  // namespace
+
+TEST_CASE("an address is what it means, not how it was written", "[address]") {
+  CHECK(reading("anna@example.org") == "anna@example.org");
+  CHECK(reading("Anna.B@Example.ORG.") == "Anna.B@example.org");
+  CHECK(reading("\"anna\"@example.org") == "anna@example.org");
+  CHECK(reading(R"("a\n\n\a"@example.org)") == "anna@example.org");
+  CHECK(reading("\"a b\"@example.org") == "\"a b\"@example.org");
+  CHECK(reading(R"("a\"b\\c"@example.org)") == R"("a\"b\\c"@example.org)");
+  CHECK(reading("\"a@b\"@example.org") == "\"a@b\"@example.org");
+  CHECK(reading("\"a..b\"@example.org") == "\"a..b\"@example.org");
+  CHECK(reading("!#$%&'*+-/=?^_`{|}~@x") == "!#$%&'*+-/=?^_`{|}~@x");
+}
+
+TEST_CASE("the text of an address reads back as the same address", "[address]") {
+  for (int c = 0x20; c < 0x7f; ++c) {
+    const Address address{std::string("a") + static_cast<char>(c), "example.org"};
+    INFO(address.text());
+    const auto again = parse_address(address.text());
+    REQUIRE(again);
+    CHECK(*again == address);
+  }
+}
+
+TEST_CASE("what is no address is refused", "[address]") {
+  using namespace std::string_view_literals;
+  for (const std::string_view text : {""sv,
+                                      "@"sv,
+                                      "anna"sv,
+                                      "anna@"sv,
+                                      "@example.org"sv,
+                                      "\"\"@example.org"sv,
+                                      "a b@example.org"sv,
+                                      ".a@example.org"sv,
+                                      "a.@example.org"sv,
+                                      "a..b@example.org"sv,
+                                      "a@b@c"sv,
+                                      "\"a@example.org"sv,
+                                      "\"a\"b@c"sv,
+                                      "\"a\\"sv,
+                                      "a@exa mple.org"sv,
+                                      "a@-x.org"sv,
+                                      "a@x-.org"sv,
+                                      "a@x..org"sv,
+                                      "a@.org"sv,
+                                      "a@org.."sv,
+                                      "a@."sv,
+                                      "a\0b@example.org"sv,
+                                      "a\nb@example.org"sv,
+                                      "\"a\nb\"@example.org"sv,
+                                      "\"a\tb\"@example.org"sv,
+                                      "\"a\\\nb\"@example.org"sv,
+                                      "a\x7f@example.org"sv,
+                                      "j\xc3\xb6rg@example.org"sv,
+                                      "a@ex\xc3\xa4.org"sv,
+                                      "<a@example.org>"sv,
+                                      "a@example.org "sv,
+                                      " a@example.org"sv,
+                                      "a@example/org"sv,
+                                      "../x@example.org/.."sv}) {
+    INFO(text);
+    CHECK(reading(text) == "refused");
+  }
+}
+
+TEST_CASE("the sizes of RFC 5321 4.5.3.1 hold", "[address]") {
+  CHECK(reading(std::string(64, 'a') + "@x") != "refused");
+  CHECK(reading(std::string(65, 'a') + "@x") == "refused");
+  CHECK(reading('"' + std::string(62, 'a') + "\"@x") != "refused");
+  CHECK(reading('"' + std::string(63, 'a') + "\"@x") == "refused");
+  CHECK(parse_domain(std::string(63, 'a')));
+  CHECK_FALSE(parse_domain(std::string(64, 'a')));
+  std::string domain;
+  while (domain.size() < 252) domain += "a.";
+  CHECK(reading("a@" + domain) != "refused");
+  CHECK(reading("aaa@" + domain) == "refused");
+  CHECK_FALSE(parse_domain(domain + "a.a.a"));
+  CHECK(reading(std::string(300, 'a')) == "refused");
+}
+
+TEST_CASE("address literals are IPv4 or tagged IPv6", "[address]") {
+  for (const char* text : {"[192.0.2.1]", "[0.0.0.0]", "[255.255.255.255]", "[IPv6:2001:db8::1]", "[ipv6:::]",
+                           "[IPv6:::1]", "[IPv6:1::]", "[IPv6:1:2:3:4:5:6:7:8]", "[IPv6:::ffff:192.0.2.1]"}) {
+    INFO(text);
+    CHECK(parse_domain(text));
+  }
+  for (const char* text : {"[]",
+                           "[",
+                           "[192.0.2]",
+                           "[192.0.2.256]",
+                           "[192.0.2.1.1]",
+                           "[1.2.3.4.]",
+                           "[0001.2.3.4]",
+                           "[+1.2.3.4]",
+                           "[2001:db8::1]",
+                           "[IPv6:]",
+                           "[IPv6:1]",
+                           "[IPv6::1]",
+                           "[IPv6:1:2:3:4:5:6:7:8:9]",
+                           "[IPv6:1::2::3]",
+                           "[IPv6:12345::]",
+                           "[IPv6:g::]",
+                           "[IPv6:1:2:3:4:5:6:7:]",
+                           "[IPv6:192.0.2.1:1::]",
+                           "[IPv6::::]",
+                           "[IPv6:1:2:3:4::5:6:7:8]",
+                           "[192.0.2.1",
+                           "[192.0.2.1]x",
+                           "[tag:x]"}) {
+    INFO(text);
+    CHECK_FALSE(parse_domain(text));
+  }
+}
+
+TEST_CASE("domains are letters, digits, hyphens and underscores", "[address]") {
+  CHECK(parse_domain("Example.ORG.") == "example.org");
+  CHECK(parse_domain("localhost") == "localhost");
+  CHECK(parse_domain("_dmarc.a-b.example") == "_dmarc.a-b.example");
+  CHECK(parse_domain("1.2.example") == "1.2.example");
+  CHECK_FALSE(parse_domain(""));
+  CHECK_FALSE(parse_domain("."));
+  CHECK_FALSE(parse_domain("a b"));
+  CHECK_FALSE(parse_domain(std::string_view("a\0b", 3)));
+}
+
+TEST_CASE("two spellings of one mailbox have one key", "[address]") {
+  CHECK(parse_address("Anna@Example.org")->key() == parse_address("\"anna\"@EXAMPLE.ORG.")->key());
+  CHECK(parse_address("anna@example.org")->key() != parse_address("anne@example.org")->key());
+  CHECK(parse_address("anna@example.org")->key() == "anna@example.org");
+}
+
+TEST_CASE("a path stands in brackets", "[address]") {
+  CHECK(path_reading("<a@b.example> SIZE=1") == "a@b.example| SIZE=1");
+  CHECK(path_reading("<>") == "<>|");
+  CHECK(path_reading("<\"a>b\"@c.example>x") == "\"a>b\"@c.example|x");
+  CHECK(path_reading("<\"a\\\">b\"@c.example>") == R"("a\">b"@c.example|)");
+  CHECK(path_reading("<@r.example:a@b.example>") == "a@b.example|");
+  CHECK(path_reading("<@r.example,@s.example:a@b.example>") == "a@b.example|");
+  CHECK(path_reading("<postMaster>") == "postMaster|");
+  for (const char* text :
+       {"", "a@b", "<a@b", "a@b>", "<<a@b>>", "< a@b>", "<a@b >", "<anna>", "<@r:>", "<@r>", "<r:a@b>",
+        "<@r,s:a@b>", "<@,@s:a@b>", "<@-r:a@b>", "<a@b\">", "<\"a@b>"}) {
+    INFO(text);
+    CHECK(path_reading(text) == "refused");
+  }
+  const std::string domain =
+      std::string(60, 'b') + '.' + std::string(60, 'b') + '.' + std::string(60, 'b') + '.';
+  CHECK(path_reading('<' + std::string(60, 'a') + '@' + domain + std::string(10, 'c') + '>') != "refused");
+  CHECK(path_reading('<' + std::string(60, 'a') + '@' + domain + std::string(11, 'c') + '>') == "refused");
+}
+
+}  // namespace mailstead

@@ -1,0 +1,369 @@
+#include "tests/protocols/dialogue.h"
+
+#include <fstream>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+
+namespace mailstead::test {
+namespace {
+
+const std::map<char, char> kEscapes{{'r', '\r'}, {'n', '\n'}, {'0', '\0'},
+                                    {'t', '\t'}, {'s', ' '},  {'\\', '\\'}};
+
+// \r \n \0 \t \\ \s (a blank, where an editor would eat it) \xHH
+std::string unescape(const std::string& text) {
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      bytes += text[i];
+    } else if (++i < text.size() && text[i] == 'x' && i + 2 < text.size()) {
+      bytes += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
+      i += 2;
+    } else if (i < text.size() && kEscapes.contains(text[i])) {
+      bytes += kEscapes.at(text[i]);
+    } else {
+      throw std::runtime_error("unknown escape in: " + text);
+    }
+  }
+  return bytes;
+}
+
+std::string visible(const std::string& bytes) {
+  std::string text;
+  for (const char c : bytes.substr(0, 4000)) {
+    if (c == '\r') {
+      text += "\\r";
+    } else if (c == '\n') {
+      text += "\\n\n";
+    } else {
+      text += c >= ' ' && c <= '~' ? c : '?';
+    }
+  }
+  return text;
+}
+
+std::string repeat(std::size_t times, const std::string& piece) {
+  std::string text;
+  for (std::size_t i = 0; i < times; ++i) text += piece;
+  return text;
+}
+
+// Cuts the first word off.
+std::string take_word(std::string& text) {
+  const std::size_t blank = text.find(' ');
+  const std::string word = text.substr(0, blank);
+  text = blank == std::string::npos ? "" : text.substr(blank + 1);
+  return word;
+}
+
+template <typename T>
+T choose(const std::map<std::string, T>& choices, const std::string& word) {
+  const auto found = choices.find(word);
+  if (found == choices.end()) throw std::runtime_error("not a choice: " + word);
+  return found->second;
+}
+
+const std::map<std::string, RecipientVerdict> kRecipientVerdicts{
+    {"ours", RecipientVerdict::kOurs},        {"unknown", RecipientVerdict::kUnknown},
+    {"not-ours", RecipientVerdict::kNotOurs}, {"disabled", RecipientVerdict::kDisabled},
+    {"full", RecipientVerdict::kFull},        {"unavailable", RecipientVerdict::kUnavailable}};
+const std::map<std::string, LoginVerdict> kLoginVerdicts{{"in-use", LoginVerdict::kInUse},
+                                                         {"unavailable", LoginVerdict::kUnavailable}};
+const std::map<std::string, ReadVerdict> kReadVerdicts{
+    {"gone", ReadVerdict::kGone}, {"unavailable", ReadVerdict::kUnavailable}, {"short", ReadVerdict::kBytes}};
+const std::map<std::string, CommitVerdict> kCommitVerdicts{{"no-space", CommitVerdict::kNoSpace},
+                                                           {"over-quota", CommitVerdict::kOverQuota},
+                                                           {"loop", CommitVerdict::kLoop},
+                                                           {"unavailable", CommitVerdict::kUnavailable}};
+const std::map<std::string, PlaintextAuth> kPlaintext{{"loopback", PlaintextAuth::kLoopback},
+                                                      {"never", PlaintextAuth::kNever},
+                                                      {"always", PlaintextAuth::kAlways}};
+
+using Directive = std::function<void(Dialogue&, std::string&)>;
+
+void set_peer(Dialogue& dialogue, std::string& rest) {
+  dialogue.peer.address = take_word(rest);
+  while (!rest.empty()) {
+    const std::string word = take_word(rest);
+    if (word != "loopback" && word != "tls") throw std::runtime_error("not a fact of a peer: " + word);
+    if (word == "loopback") dialogue.peer.loopback = true;
+    if (word == "tls") dialogue.peer.tls = true;
+  }
+}
+
+void set_limit(Dialogue& dialogue, std::string& rest) {
+  const std::string what = take_word(rest);
+  if (what == "size") {
+    dialogue.smtp.message_size = std::stoull(rest);
+  } else if (what == "recipients") {
+    dialogue.smtp.recipients = std::stoul(rest);
+  } else {
+    throw std::runtime_error("not a limit: " + what);
+  }
+}
+
+void add_messages(Dialogue& dialogue, std::string& rest) {
+  const std::size_t times = std::stoul(take_word(rest));
+  for (std::size_t i = 0; i < times; ++i) dialogue.world.add_message(unescape(rest));
+}
+
+void set_failing_read(Dialogue& dialogue, std::string& rest) {
+  const std::size_t number = std::stoul(take_word(rest));
+  const std::uint64_t offset = std::stoull(take_word(rest));
+  dialogue.world.failing_reads[number - 1] = {offset, choose(kReadVerdicts, rest)};
+}
+
+const std::map<std::string, Directive>& directives() {
+  static const std::map<std::string, Directive> table{
+      {"submission", [](Dialogue& d, std::string&) { d.smtp.service = SmtpService::kSubmission; }},
+      {"starttls",
+       [](Dialogue& d, std::string&) { d.smtp.starttls_available = d.pop3.stls_available = true; }},
+      {"peer", set_peer},
+      {"plaintext",
+       [](Dialogue& d, std::string& rest) {
+         d.smtp.plaintext_auth = d.pop3.plaintext_auth = choose(kPlaintext, rest);
+       }},
+      {"limit", set_limit},
+      {"normalise", [](Dialogue& d, std::string&) { d.smtp.bare_newline = BareNewline::kNormalise; }},
+      {"mailbox",
+       [](Dialogue& d, std::string& rest) {
+         const std::string address = take_word(rest);
+         d.world.add_mailbox(address, unescape(rest));
+       }},
+      {"recipient",
+       [](Dialogue& d, std::string& rest) {
+         const std::string key = take_word(rest);
+         d.world.recipients[key] = choose(kRecipientVerdicts, rest);
+       }},
+      {"login",
+       [](Dialogue& d, std::string& rest) {
+         const std::string key = take_word(rest);
+         d.world.logins[key] = choose(kLoginVerdicts, rest);
+       }},
+      {"message", [](Dialogue& d, std::string& rest) { d.world.add_message(unescape(rest)); }},
+      {"messages", add_messages},
+      {"read", set_failing_read},
+      {"long-message",
+       [](Dialogue& d, std::string& rest) {
+         const std::size_t times = std::stoul(take_word(rest));
+         d.world.add_message(repeat(times, unescape(rest)));
+       }},
+      {"begin-refused", [](Dialogue& d, std::string&) { d.world.begin_refused = true; }},
+      {"spool",
+       [](Dialogue& d, std::string& rest) { d.world.spool_verdict = choose(kCommitVerdicts, rest); }},
+      {"commit",
+       [](Dialogue& d, std::string& rest) { d.world.commit_verdict = choose(kCommitVerdicts, rest); }},
+      {"delete-fails", [](Dialogue& d, std::string&) { d.world.delete_fails = true; }},
+      {"only-whole", [](Dialogue& d, std::string&) { d.only_whole = true; }},
+      {"also-at-once", [](Dialogue& d, std::string&) { d.also_at_once = true; }},
+  };
+  return table;
+}
+
+// "C: text" a line, "C> text" bytes, "C* n text" bytes n times; the same with S.
+std::string said(char how, std::string rest) {
+  if (how == ':') return unescape(rest) + "\r\n";
+  if (how == '>') return unescape(rest);
+  const std::size_t times = std::stoul(take_word(rest));
+  return repeat(times, unescape(rest));
+}
+
+void read_line(Dialogue& dialogue, const std::string& line, std::size_t number) {
+  const auto begins = [&](char who) {
+    return line.size() >= 2 && line[0] == who &&
+           std::string_view(":>*").find(line[1]) != std::string_view::npos &&
+           (line.size() == 2 || line[2] == ' ');
+  };
+  if (line.empty() || line[0] == '#') return;
+  const std::string words = line.size() > 3 ? line.substr(3) : "";
+  if (begins('C')) {
+    if (dialogue.turns.empty() || !dialogue.turns.back().server.empty() ||
+        !dialogue.turns.back().event.empty()) {
+      dialogue.turns.push_back({{}, {}, {}, number});
+    }
+    dialogue.turns.back().client += said(line[1], words);
+  } else if (begins('S')) {
+    if (dialogue.turns.empty()) dialogue.turns.push_back({{}, {}, {}, number});
+    dialogue.turns.back().server += said(line[1], words);
+  } else if (line.starts_with("! ")) {
+    dialogue.turns.push_back({line.substr(2), {}, {}, number});
+  } else if (line.starts_with("= ")) {
+    std::string rest = line.substr(2);
+    const std::string what = take_word(rest);
+    dialogue.outcomes.push_back({what, rest, number});
+  } else {
+    if (!dialogue.turns.empty()) throw std::runtime_error("a direction after the first words: " + line);
+    std::string rest = line;
+    choose(directives(), take_word(rest))(dialogue, rest);
+  }
+}
+
+// One session while its dialogue is played.
+template <typename S>
+class Player {
+ public:
+  Player(const Dialogue& dialogue, S& session)
+      : dialogue_(dialogue), session_(session), world_(dialogue.world) {}
+
+  std::string play(Cut cut) {
+    if (cut.how == Cut::How::kAtOnce) return play_at_once();
+    heard_ = start(session_, world_);
+    // The first turn is the greeting, if no client bytes stand in it.
+    std::size_t before = 0;
+    for (const Turn& turn : dialogue_.turns) {
+      if (!turn.event.empty()) {
+        if (const std::string problem = happen(turn); !problem.empty()) return problem;
+      } else {
+        speak(turn.client, cut, before);
+        before += turn.client.size();
+      }
+      if (heard_ != turn.server) return differs(turn.line, turn.server);
+      heard_.clear();
+    }
+    return check_outcomes();
+  }
+
+ private:
+  std::string play_at_once() {
+    std::string client;
+    std::string server;
+    for (const Turn& turn : dialogue_.turns) {
+      client += turn.client;
+      server += turn.server;
+    }
+    heard_ = start(session_, world_) + feed(session_, world_, client);
+    if (heard_ != server) return differs(0, server);
+    return check_outcomes();
+  }
+
+  void speak(std::string_view bytes, Cut cut, std::size_t before) {
+    if (cut.how == Cut::How::kBytes) {
+      for (std::size_t i = 0; i < bytes.size(); ++i) heard_ += feed(session_, world_, bytes.substr(i, 1));
+    } else if (cut.how == Cut::How::kSplit && cut.position > before && cut.position < before + bytes.size()) {
+      heard_ += feed(session_, world_, bytes.substr(0, cut.position - before));
+      heard_ += feed(session_, world_, bytes.substr(cut.position - before));
+    } else {
+      heard_ += feed(session_, world_, bytes);
+    }
+  }
+
+  std::string happen(const Turn& turn) {
+    const std::string where = "line " + std::to_string(turn.line) + ": ";
+    if (turn.event == "tls") {
+      if (session_.wants() != Wants::kTls) return where + "the session wants no handshake";
+      PeerFacts facts = dialogue_.peer;
+      facts.tls = true;
+      facts.tls_version = "TLSv1.3";
+      facts.tls_cipher = "TLS_AES_128_GCM_SHA256";
+      session_.tls_established(facts);
+    } else if (turn.event == "timeout") {
+      session_.timed_out();
+    } else if (turn.event == "shutdown") {
+      session_.shut_down();
+    } else if (turn.event == "closed") {
+      if (session_.wants() != Wants::kClose) return where + "the session does not want to close";
+    } else if (turn.event == "open") {
+      if (session_.wants() != Wants::kInput) return where + "the session wants no more input";
+    } else {
+      return where + "unknown event " + turn.event;
+    }
+    heard_ += settle(session_, world_);
+    return {};
+  }
+
+  std::string differs(std::size_t line, const std::string& expected) const {
+    return "line " + std::to_string(line) + ": expected\n" + visible(expected) + "but heard\n" +
+           visible(heard_);
+  }
+
+  std::string check_outcomes() {
+    for (const Outcome& outcome : dialogue_.outcomes) {
+      std::string rest = outcome.argument;
+      const auto [actual, expected] = compare(outcome.what, rest);
+      if (actual != expected) {
+        return "line " + std::to_string(outcome.line) + ": " + outcome.what + " is\n" + visible(actual) +
+               "\nand not\n" + visible(expected);
+      }
+    }
+    return {};
+  }
+
+  // The actual value of an outcome, and the expected one.
+  std::pair<std::string, std::string> compare(const std::string& what, std::string& rest) {
+    if (what == "stored") return {std::to_string(world_.stored.size()), rest};
+    if (what == "asked") {
+      const std::string ask = take_word(rest);
+      return {std::to_string(world_.asked[ask]), rest};
+    }
+    if (what == "deleted") {
+      std::string numbers;
+      for (const std::size_t index : world_.deleted)
+        numbers += (numbers.empty() ? "" : " ") + std::to_string(index + 1);
+      return {numbers, rest};
+    }
+    const std::size_t number = std::stoul(take_word(rest));
+    if (number > world_.stored.size()) return {"no such message", "one"};
+    const StoredMessage& message = world_.stored[number - 1];
+    if (what == "envelope") {
+      std::string text = message.envelope.reverse_path ? message.envelope.reverse_path->text() : "<>";
+      for (const Address& recipient : message.envelope.recipients) text += ' ' + recipient.text();
+      return {text, rest};
+    }
+    // The trace line is all up to the first line that is not folded.
+    std::size_t end = message.content.find("\r\n") + 2;
+    while (end < message.content.size() && message.content[end] == '\t')
+      end = message.content.find("\r\n", end) + 2;
+    if (what == "trace") return {message.content.substr(0, end), unescape(rest)};
+    if (what == "content") return {message.content.substr(end), unescape(rest)};
+    if (what == "content-octets") return {std::to_string(message.content.size() - end), rest};
+    return {"an unknown outcome: " + what, {}};
+  }
+
+  const Dialogue& dialogue_;
+  S& session_;
+  World world_;
+  std::string heard_;
+};
+
+}  // namespace
+
+std::size_t Dialogue::client_octets() const {
+  std::size_t octets = 0;
+  for (const Turn& turn : turns) octets += turn.client.size();
+  return octets;
+}
+
+Dialogue read_dialogue(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  Dialogue dialogue;
+  dialogue.protocol = path.find("/pop3/") != std::string::npos ? Protocol::kPop3 : Protocol::kSmtp;
+  dialogue.smtp.hostname = dialogue.pop3.hostname = "mx.example.org";
+  dialogue.pop3.version = "1.0";
+  dialogue.peer.address = "192.0.2.1";
+  std::size_t number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    try {
+      read_line(dialogue, line, number);
+    } catch (const std::exception& error) {
+      throw std::runtime_error(path + ":" + std::to_string(number) + ": " + error.what());
+    }
+  }
+  if (dialogue.turns.empty() || dialogue.client_octets() == 0)
+    throw std::runtime_error(path + ": nobody speaks");
+  return dialogue;
+}
+
+std::string play(const Dialogue& dialogue, Cut cut) {
+  if (dialogue.protocol == Protocol::kSmtp) {
+    SmtpSession session(dialogue.smtp, dialogue.peer);
+    return Player(dialogue, session).play(cut);
+  }
+  Pop3Session session(dialogue.pop3, dialogue.peer);
+  return Player(dialogue, session).play(cut);
+}
+
+}  // namespace mailstead::test

@@ -1,0 +1,120 @@
+#include "tests/protocols/world.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+#include <variant>
+
+namespace mailstead::test {
+namespace {
+
+std::string key_of(const std::string& text) {
+  const auto address = parse_address(text);
+  return address ? address->key() : text;
+}
+
+}  // namespace
+
+void World::add_mailbox(const std::string& address, const std::string& password) {
+  passwords_[key_of(address)] = password;
+}
+
+void World::answer(SmtpSession& session) {
+  std::visit([&](auto& ask) { answer(session, ask); }, session.ask());
+}
+
+void World::answer(Pop3Session& session) {
+  std::visit([&](auto& ask) { answer(session, ask); }, session.ask());
+}
+
+void World::answer(SmtpSession& session, AskPassword& ask) {
+  ++asked["password"];
+  // As the server does: the ask's own strings are taken, not copied.
+  const std::string user = std::move(ask.user);
+  const auto found = passwords_.find(key_of(user));
+  const bool right = found != passwords_.end() && found->second == ask.password;
+  if (const auto login = logins.find(key_of(user)); login != logins.end()) {
+    return session.answer_password(PasswordVerdict::kUnavailable, {});
+  }
+  session.answer_password(right ? PasswordVerdict::kRight : PasswordVerdict::kWrong,
+                          right ? found->first : "");
+}
+
+void World::answer(SmtpSession& session, AskSender& ask) {
+  ++asked["sender"];
+  session.answer_sender(ask.reverse_path.key() == ask.user);
+}
+
+void World::answer(SmtpSession& session, AskRecipient& ask) {
+  ++asked["recipient"];
+  const std::string key = ask.recipient.key();
+  if (const auto found = recipients.find(key); found != recipients.end()) {
+    return session.answer_recipient(found->second);
+  }
+  if (passwords_.contains(key) || key == "postmaster@")
+    return session.answer_recipient(RecipientVerdict::kOurs);
+  const bool ours = std::ranges::any_of(
+      passwords_, [&](const auto& mailbox) { return mailbox.first.ends_with('@' + ask.recipient.domain); });
+  session.answer_recipient(ours ? RecipientVerdict::kUnknown : RecipientVerdict::kNotOurs);
+}
+
+void World::answer(SmtpSession& session, AskBegin&) {
+  ++asked["begin"];
+  spool_.clear();
+  if (begin_refused) return session.answer_begin({}, {});
+  session.answer_begin("id" + std::to_string(++ids_), "Sat, 1 Jan 2000 00:00:00 +0000");
+}
+
+void World::answer(SmtpSession& session, AskSpool& ask) {
+  ++asked["spool"];
+  largest_piece = std::max(largest_piece, ask.bytes.size());
+  spool_ += ask.bytes;
+  session.answer_spool(spool_verdict);
+}
+
+void World::answer(SmtpSession& session, AskCommit& ask) {
+  ++asked["commit"];
+  largest_piece = std::max(largest_piece, ask.rest.size());
+  spool_ += ask.rest;
+  if (spool_.size() != ask.size) throw std::logic_error("AskCommit's size is not that of the message");
+  if (commit_verdict == CommitVerdict::kKept) {
+    stored.push_back({std::move(ask.envelope), std::exchange(spool_, {}), ask.delivered_to});
+  }
+  session.answer_commit(commit_verdict);
+}
+
+void World::answer(Pop3Session& session, AskLogin& ask) {
+  ++asked["login"];
+  const std::string key = key_of(ask.user);
+  const auto found = passwords_.find(key);
+  if (const auto login = logins.find(key); login != logins.end())
+    return session.answer_login(login->second, nullptr);
+  if (found == passwords_.end() || found->second != ask.password) {
+    return session.answer_login(LoginVerdict::kWrong, nullptr);
+  }
+  auto snapshot = std::make_shared<MaildropSnapshot>();
+  for (const std::string& message : messages_) {
+    const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
+    snapshot->push_back({message.size(), "u" + std::to_string(snapshot->size() + 1), dots});
+  }
+  session.answer_login(LoginVerdict::kRight, snapshot);
+}
+
+void World::answer(Pop3Session& session, AskRead& ask) {
+  ++asked["read"];
+  if (const auto fail = failing_reads.find(ask.index); fail != failing_reads.end()) {
+    if (ask.offset >= fail->second.first) {
+      return session.answer_read(fail->second.second, {});
+    }
+  }
+  const std::string_view message = messages_.at(ask.index);
+  session.answer_read(ReadVerdict::kBytes, message.substr(static_cast<std::size_t>(ask.offset), ask.length));
+}
+
+void World::answer(Pop3Session& session, AskDelete& ask) {
+  ++asked["delete"];
+  if (!delete_fails) deleted = ask.indices;
+  session.answer_delete(!delete_fails);
+}
+
+}  // namespace mailstead::test

@@ -1,0 +1,156 @@
+#include "server/connection.h"
+
+#include <memory>
+
+#include "tests/catch.h"
+#include "tests/server/loopback.h"
+
+using namespace mailstead;
+using namespace mailstead::testing;
+
+TEST_CASE("pipelined commands are answered in order, around an ask", "[connection]") {
+  Loopback house;
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("one\nask\ntwo\nquit\n");
+    REQUIRE(client.read_all() == "hello\r\nsaid one\r\nanswered\r\nsaid two\r\nbye\r\n");
+  });
+  CHECK(house.driver->line_session.lines == "one|ask|two|quit|");
+  CHECK(house.driver->farewells > 0);
+  CHECK(house.driver->closed);
+}
+
+TEST_CASE("nothing is consumed between an ask and its answer", "[connection]") {
+  Loopback house;
+  uv_timer_t later;
+  uv_timer_init(house.loop(), &later);
+  later.data = house.driver.get();
+  house.driver->on_ask = [&](LineDriver&) {
+    uv_timer_start(
+        &later,
+        [](uv_timer_t* timer) {
+          auto* driver = static_cast<LineDriver*>(timer->data);
+          CHECK(driver->line_session.lines == "ask|");
+          driver->line_session.answer("late");
+          driver->resume_now();
+        },
+        50, 0);
+    return Answered::kLater;
+  };
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("ask\nnext\n");
+    client.send("quit\n");
+    REQUIRE(client.read_all() == "hello\r\nlate\r\nsaid next\r\nbye\r\n");
+  });
+  uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
+}
+
+TEST_CASE("an answer that comes after the connection has gone resumes nobody", "[connection]") {
+  Loopback house;
+  house.driver->on_ask = [](LineDriver&) { return Answered::kLater; };
+  uv_timer_t later;
+  uv_timer_init(house.loop(), &later);
+  later.data = &house;
+  const auto cut = [](uv_timer_t* timer) {
+    auto* loopback = static_cast<Loopback*>(timer->data);
+    // The end of the client's half alone does not end a connection that owes an answer.
+    CHECK(loopback->driver->line_session.lines == "ask|");
+    CHECK_FALSE(loopback->driver->closed);
+    loopback->connections.close_all();
+  };
+  uv_timer_start(&later, cut, 200, 0);
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("ask\n");
+    REQUIRE(client.read_line() == "hello");
+    client.half_close();
+    REQUIRE(client.read_all().empty());
+  });
+  CHECK(house.driver->closed);
+  house.driver->line_session.answer("to nobody");
+  house.driver->resume_now();
+  uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
+}
+
+TEST_CASE("long output is made only as fast as the client takes it", "[connection]") {
+  Loopback house;
+  house.run([&](std::uint16_t port) {
+    Client client(port);
+    client.send("much\n");
+    REQUIRE(client.read_line() == "hello");
+    // 12.5 MB are on their way; what the kernel's buffers hold is much less.
+    uv_sleep(300);
+    CHECK(house.driver->line_session.drains < 200);
+    client.send("quit\n");
+    const std::string rest = client.read_all();
+    CHECK(rest.size() == 200u * (64u << 10) + std::string("end\r\nbye\r\n").size());
+    CHECK(rest.ends_with("xend\r\nbye\r\n"));
+  });
+}
+
+TEST_CASE("commands before the end of the stream are still answered", "[connection]") {
+  Loopback house;
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("one\ntwo\nunfinished");
+    client.half_close();
+    REQUIRE(client.read_all() == "hello\r\nsaid one\r\nsaid two\r\n");
+  });
+}
+
+TEST_CASE("a drip of bytes does not extend the deadline", "[connection]") {
+  Loopback house;
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("hurry\n");
+    REQUIRE(client.read_line() == "hello");
+    REQUIRE(client.read_line() == "hurry");
+    try {
+      for (int i = 0; i < 100; ++i) {
+        client.send("x");
+        uv_sleep(50);
+      }
+      FAIL("the server took bytes for five seconds");
+    } catch (const std::runtime_error&) {
+    }
+  });
+}
+
+TEST_CASE("input behind the command that begins TLS ends the connection", "[connection]") {
+  Loopback house;
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("tls\ninjected\n");
+    REQUIRE(client.read_all() == "hello\r\nbegin\r\n");
+  });
+  CHECK(house.driver->line_session.lines == "tls|");
+}
+
+TEST_CASE("shutting down says farewell to an idle session", "[connection]") {
+  Loopback house;
+  uv_timer_t later;
+  uv_timer_init(house.loop(), &later);
+  later.data = &house;
+  uv_timer_start(
+      &later, [](uv_timer_t* timer) { static_cast<Loopback*>(timer->data)->connections.shut_down_all(); },
+      100, 0);
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    REQUIRE(client.read_all() == "hello\r\nstopping\r\n");
+  });
+  uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
+}
+
+TEST_CASE("limits count connections in all and for each address but loopback", "[connection]") {
+  ConnectionSet set;
+  PeerFacts far;
+  far.address = "192.0.2.1";
+  PeerFacts near;
+  near.address = "127.0.0.1";
+  near.loopback = true;
+  CHECK(set.admit(far, {1, 1}) == Admission::kWelcome);
+  CHECK(set.admit(far, {0, 1}) == Admission::kTooMany);
+  CHECK(set.admit(far, {1, 0}) == Admission::kWelcome);
+  CHECK(set.admit(near, {1, 0}) == Admission::kWelcome);
+}

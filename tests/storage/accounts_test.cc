@@ -1,0 +1,112 @@
+#include "storage/accounts.h"
+
+#include "support.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using namespace mailstead::storage_test;
+
+namespace {
+
+constexpr const char* kAnna = "anna@example.org";
+
+ErrorKind kind_of(const Result<void>& done) {
+  REQUIRE_FALSE(done.has_value());
+  return done.error().kind;
+}
+
+}  // namespace
+
+TEST_CASE("a mailbox is added once, whatever the spelling", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  CHECK(kind_of(store->add_mailbox(address("ANNA@example.ORG"), "$x$")) == ErrorKind::kExists);
+  REQUIRE(store->add_alias("info@example.org", {address(kAnna)}).has_value());
+  CHECK(kind_of(store->add_mailbox(address("Info@example.org"), "$x$")) == ErrorKind::kExists);
+  CHECK(kind_of(store->add_mailbox(Address{"", "example.org"}, "$x$")) == ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_mailbox(Address{"a\nb", "example.org"}, "$x$")) == ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_mailbox(Address{std::string("a\0b", 3), "example.org"}, "$x$")) ==
+        ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_mailbox(Address{"a", "../../etc"}, "$x$")) == ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_mailbox(Address{"a", ""}, "$x$")) == ErrorKind::kInvalid);
+  CHECK(store->directory()->mailboxes().size() == 1);
+}
+
+TEST_CASE("passwords, their serial and the enabled flag", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  const auto serial = store->directory()->find(address(kAnna))->credentials_serial;
+  CHECK(store->password_hash(address("Anna@Example.org")).value() == "$x$");
+  REQUIRE(store->set_password(address(kAnna), "$2$").has_value());
+  CHECK(store->password_hash(address(kAnna)).value() == "$2$");
+  CHECK(store->directory()->find(address(kAnna))->credentials_serial != serial);
+  REQUIRE(store->set_enabled(address(kAnna), false).has_value());
+  CHECK(store->password_hash(address(kAnna)).error().kind == ErrorKind::kNotFound);
+  CHECK(store->directory()->classify(address(kAnna)) == RecipientKind::kDisabled);
+  CHECK_FALSE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  REQUIRE(store->set_enabled(address(kAnna), true).has_value());
+  CHECK(store->password_hash(address("nobody@example.org")).error().kind == ErrorKind::kNotFound);
+  CHECK(kind_of(store->set_password(address("nobody@example.org"), "$x$")) == ErrorKind::kNotFound);
+}
+
+TEST_CASE("a summary counts what is there", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
+  REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  REQUIRE(deliver(*store, {kAnna}, "A: 2\r\n\r\n").has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna)).has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna)).has_value());
+  auto summary = store->show_mailbox(address(kAnna));
+  REQUIRE(summary.has_value());
+  CHECK(summary->messages == 2);
+  CHECK(summary->octets == 2 * kept(kAnna, "A: 1\r\n\r\n").size());
+  CHECK(summary->last_delivery_at > 0);
+  CHECK(summary->last_login_at > 0);
+  CHECK(summary->created_at > 0);
+  CHECK(store->list_mailboxes()->size() == 2);
+  CHECK(store->list_mailboxes().value()[1].messages == 0);
+  store.reset();
+  store = open_store(scratch.data());
+  CHECK(store->show_mailbox(address(kAnna))->last_login_at > 0);
+  CHECK(store->show_mailbox(address("nobody@example.org")).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("an alias leads to what is ours and never back to itself", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  CHECK(kind_of(store->add_alias("info@example.org", {})) == ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_alias("info@example.org", {address("x@other.example")})) == ErrorKind::kInvalid);
+  CHECK(store->add_alias("info@example.org", {address("x@other.example")})
+            .error()
+            .message.find("other hosts yet") != std::string::npos);
+  CHECK(kind_of(store->add_alias("info@example.org", {address("nobody@example.org")})) ==
+        ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_alias("info@example.org", {address("info@example.org")})) == ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_alias("not an address", {address(kAnna)})) == ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_alias("@", {address(kAnna)})) == ErrorKind::kInvalid);
+  CHECK(kind_of(store->add_alias(kAnna, {address(kAnna)})) == ErrorKind::kExists);
+
+  REQUIRE(store->add_alias("Info@Example.org", {address(kAnna)}).has_value());
+  CHECK(kind_of(store->add_alias("info@example.org", {address(kAnna)})) == ErrorKind::kExists);
+  REQUIRE(store->add_alias("@Example.org", {address("info@example.org")}).has_value());
+  CHECK(kind_of(store->add_alias("@example.org", {address(kAnna)})) == ErrorKind::kExists);
+  REQUIRE(store->remove_alias("INFO@example.org").has_value());
+  // info@ is caught by @example.org now, which leads to info@.
+  CHECK(kind_of(store->add_alias("info@example.org", {address("other@example.org")})) == ErrorKind::kInvalid);
+  REQUIRE(store->remove_alias("@example.org").has_value());
+  CHECK(kind_of(store->remove_alias("@example.org")) == ErrorKind::kNotFound);
+  CHECK(store->directory()->aliases().empty());
+}
+
+TEST_CASE("accounts and aliases are there after a restart, targets in order", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
+  REQUIRE(store->add_alias("all@second.example", {address("bert@example.org"), address(kAnna)}).has_value());
+  store.reset();
+  store = open_store(scratch.data());
+  const auto directory = store->directory();
+  REQUIRE(directory->aliases().size() == 1);
+  CHECK(directory->aliases()[0].name == "all@second.example");
+  CHECK(directory->aliases()[0].targets == std::vector<Address>{address("bert@example.org"), address(kAnna)});
+  CHECK(directory->is_ours("SECOND.example"));
+}

@@ -1,0 +1,68 @@
+#include "storage/content.h"
+
+#include "tests/catch.h"
+
+using namespace mailstead;
+
+namespace {
+
+struct Expected {
+  std::string content;
+  bool dot_lines;
+  bool canonical;
+  std::string normalised;
+};
+
+const std::vector<Expected> kExamples{
+    {"", false, true, ""},
+    {".", true, false, ".\r\n"},
+    {"\r\n", false, true, "\r\n"},
+    {"\r\n.\r\n", true, true, "\r\n.\r\n"},
+    {"a\n.b\n", true, false, "a\r\n.b\r\n"},
+    {"a\r.b\r\n", false, false, "a\r\n.b\r\n"},
+    {"a\r\r\nb\r\n", false, false, "a\r\nb\r\n"},
+    {"a.b\r\n", false, true, "a.b\r\n"},
+    {"a\r\nb", false, false, "a\r\nb\r\n"},
+    {"a\r", false, false, "a\r\n"},
+    {"\n", false, false, "\r\n"},
+    {"a\n\r\n", false, false, "a\r\n\r\n"},
+};
+
+}  // namespace
+
+TEST_CASE("content is judged and normalised alike at every split", "[storage]") {
+  for (const Expected& example : kExamples) {
+    for (std::size_t first = 0; first <= example.content.size(); ++first) {
+      for (std::size_t second = first; second <= example.content.size(); ++second) {
+        INFO(example.content << " at " << first << ", " << second);
+        ContentScan scan;
+        LineEndNormaliser normaliser;
+        std::string normalised;
+        for (std::string_view piece : {std::string_view(example.content).substr(0, first),
+                                       std::string_view(example.content).substr(first, second - first),
+                                       std::string_view(example.content).substr(second)}) {
+          scan.add(piece);
+          normaliser.add(piece, normalised);
+        }
+        normaliser.finish(normalised);
+        CHECK(scan.size() == example.content.size());
+        CHECK(scan.has_dot_lines() == example.dot_lines);
+        CHECK(scan.is_canonical() == example.canonical);
+        CHECK(normalised == example.normalised);
+      }
+    }
+  }
+}
+
+TEST_CASE("Delivered-To is read from the first header block only, at every split", "[storage]") {
+  const std::string content =
+      "Received: x\r\nDELIVERED-TO: \t a@b.example \r\nX-Delivered-To: no@b.example\r\n\tDelivered-To: "
+      "folded\r\n"
+      "delivered-to:c@d.example\r\n\r\nDelivered-To: body@b.example\r\n";
+  for (std::size_t split = 0; split <= content.size(); ++split) {
+    ContentScan scan;
+    scan.add(std::string_view(content).substr(0, split));
+    scan.add(std::string_view(content).substr(split));
+    CHECK(scan.delivered_to() == std::vector<std::string>{"a@b.example", "c@d.example"});
+  }
+}

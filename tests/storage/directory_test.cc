@@ -1,0 +1,69 @@
+#include "storage/directory.h"
+
+#include "support.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using namespace mailstead::storage_test;
+
+namespace {
+
+Directory example() {
+  std::vector<MailboxEntry> mailboxes{{1, address("anna@example.org"), true, 1},
+                                      {2, address("bert@example.org"), true, 1},
+                                      {3, address("carl@second.example"), false, 1}};
+  std::vector<AliasEntry> aliases{
+      {"all@example.org",
+       {address("anna@example.org"), address("team@example.org"), address("carl@second.example")}},
+      {"team@example.org", {address("bert@example.org"), address("all@example.org")}},
+      {"old@example.org", {address("gone@example.org")}},
+      {"@second.example", {address("bert@example.org")}},
+      {"idle@example.org", {address("carl@second.example")}}};
+  return Directory(std::move(mailboxes), std::move(aliases));
+}
+
+}  // namespace
+
+TEST_CASE("a recipient is a mailbox, an alias, a catch-all, unknown, or not ours", "[storage]") {
+  const Directory directory = example();
+  CHECK(directory.classify(address("ANNA@example.org")) == RecipientKind::kOurs);
+  CHECK(directory.resolve(address("ANNA@example.org")) == std::vector<MailboxId>{1});
+  CHECK(directory.resolve(address("all@example.org")) == std::vector<MailboxId>{1, 2});
+  CHECK(directory.classify(address("old@example.org")) == RecipientKind::kUnknown);
+  CHECK(directory.classify(address("idle@example.org")) == RecipientKind::kDisabled);
+  CHECK(directory.classify(address("carl@second.example")) == RecipientKind::kDisabled);
+  CHECK(directory.resolve(address("anything@second.example")) == std::vector<MailboxId>{2});
+  CHECK(directory.classify(address("nobody@example.org")) == RecipientKind::kUnknown);
+  CHECK(directory.classify(address("anna@elsewhere.example")) == RecipientKind::kNotOurs);
+  CHECK(directory.classify(Address{"anna", ""}) == RecipientKind::kNotOurs);
+}
+
+TEST_CASE("mail to postmaster always finds somebody", "[storage]") {
+  const Directory directory = example();
+  CHECK(directory.resolve(Address{"Postmaster", ""}) == std::vector<MailboxId>{1});
+  CHECK(directory.resolve(address("postmaster@example.org")) == std::vector<MailboxId>{1});
+  CHECK(directory.resolve(address("postmaster@second.example")) == std::vector<MailboxId>{2});
+  CHECK(directory.classify(address("postmaster@elsewhere.example")) == RecipientKind::kNotOurs);
+  const Directory with_alias(
+      {{1, address("anna@example.org"), true, 1}, {2, address("bert@example.org"), true, 1}},
+      {{"postmaster@example.org", {address("bert@example.org")}}});
+  CHECK(with_alias.resolve(Address{"postmaster", ""}) == std::vector<MailboxId>{2});
+  const Directory two({{1, address("anna@example.org"), true, 1},
+                       {2, address("bert@second.example"), false, 1},
+                       {3, address("carl@second.example"), true, 1},
+                       {4, address("dora@third.example"), false, 1}},
+                      {});
+  CHECK(two.resolve(address("Postmaster@Second.example")) == std::vector<MailboxId>{3});
+  CHECK(two.resolve(address("postmaster@third.example")) == std::vector<MailboxId>{1});
+  const Directory empty({}, {});
+  CHECK(empty.resolve(Address{"postmaster", ""}).empty());
+}
+
+TEST_CASE("a mailbox sends as itself and as its aliases", "[storage]") {
+  const Directory directory = example();
+  CHECK(directory.may_send_as(1, address("Anna@example.org")));
+  CHECK(directory.may_send_as(2, address("team@example.org")));
+  CHECK(directory.may_send_as(2, address("sales@second.example")));
+  CHECK_FALSE(directory.may_send_as(1, address("bert@example.org")));
+  CHECK_FALSE(directory.may_send_as(1, address("anna@elsewhere.example")));
+}

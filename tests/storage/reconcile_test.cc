@@ -1,0 +1,173 @@
+#include "storage/reconcile.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "support.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using namespace mailstead::storage_test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kAnna = "anna@example.org";
+
+std::string box_of(const Scratch& scratch) {
+  return scratch.data() + "/mail/example.org/anna/";
+}
+
+}  // namespace
+
+TEST_CASE("a file dropped into new/ is imported at the next login, with CRLF line ends", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  CHECK(fetch_all(*store, kAnna).size() == 1);
+  write_file(box_of(scratch) + "new/letter.eml", "From: x\nTo: y\n\n.dot\nlone\rcr\nno end");
+  write_file(box_of(scratch) + "cur/1234.M5P6.host:2,FS", "B: 1\r\n\r\nfine\r\n");
+  write_file(box_of(scratch) + "new/empty", "");
+  auto all = fetch_all(*store, kAnna);
+  REQUIRE(all.size() == 4);
+  std::vector<std::string> contents;
+  for (const Fetched& message : all) {
+    contents.push_back(message.content);
+    CHECK(is_message_id(message.uidl));
+  }
+  CHECK(std::count(contents.begin(), contents.end(),
+                   "From: x\r\nTo: y\r\n\r\n.dot\r\nlone\r\ncr\r\nno end\r\n") == 1);
+  CHECK(std::count(contents.begin(), contents.end(), "B: 1\r\n\r\nfine\r\n") == 1);
+  CHECK(std::count(contents.begin(), contents.end(), "") == 1);
+  CHECK(names_in(box_of(scratch) + "tmp").empty());
+  REQUIRE(names_in(box_of(scratch) + "cur").size() == 1);
+  CHECK(names_in(box_of(scratch) + "cur")[0].ends_with(":2,FS"));
+  for (const std::string& name : names_in(box_of(scratch) + "new"))
+    CHECK(parse_message_name(name).has_value());
+  // Nothing is taken in twice, and the UIDLs stay.
+  auto again = fetch_all(*store, kAnna);
+  REQUIRE(again.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(again[i].uidl == all[i].uidl);
+  store.reset();
+  store = open_store(scratch.data());
+  again = fetch_all(*store, kAnna);
+  REQUIRE(again.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(again[i].uidl == all[i].uidl);
+}
+
+TEST_CASE("a file of ours without a row keeps its name as UIDL", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  write_file(box_of(scratch) + "new/1700000000.0123456789abcde.other-host", "A: 1\r\n\r\nx\r\n");
+  write_file(box_of(scratch) + "cur/1700000001.0123456789abcdf.other-host:2,S", "A: 2\n\n.x\n");
+  auto all = fetch_all(*store, kAnna);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].uidl == "0123456789abcde");
+  CHECK(all[1].uidl == "0123456789abcdf");
+  CHECK(all[1].content == "A: 2\r\n\r\n.x\r\n");
+}
+
+TEST_CASE("two files with one UIDL are two messages, the second under a new one", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  write_file(box_of(scratch) + "new/1700000000.0123456789abcde.one", "A: 1\r\n\r\n");
+  write_file(box_of(scratch) + "new/1700000000.0123456789abcde.two", "A: 2\r\n\r\n");
+  write_file(box_of(scratch) + "cur/1700000000.0123456789abcde.one:2,S", "A: 3\r\n\r\n");
+  auto all = fetch_all(*store, kAnna);
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].uidl != all[1].uidl);
+  CHECK(all[1].uidl != all[2].uidl);
+  CHECK(all[0].uidl != all[2].uidl);
+  CHECK(fetch_all(*store, kAnna).size() == 3);
+}
+
+TEST_CASE("one file under two names is one message", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  const std::string name = names_in(box_of(scratch) + "new")[0];
+  fs::create_hard_link(box_of(scratch) + "new/" + name, box_of(scratch) + "cur/" + name + ":2,S");
+  CHECK(fetch_all(*store, kAnna).size() == 1);
+  CHECK(names_in(box_of(scratch) + "new").size() == 1);
+  CHECK(names_in(box_of(scratch) + "cur").size() == 1);
+}
+
+TEST_CASE("links, pipes and folders in new/ are left alone", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  write_file(scratch.path() + "/secret", "S: 1\r\n\r\n");
+  fs::create_symlink(scratch.path() + "/secret", box_of(scratch) + "new/1700000000.0123456789abcde.host");
+  REQUIRE(::mkfifo((box_of(scratch) + "new/pipe").c_str(), 0600) == 0);
+  fs::create_directory(box_of(scratch) + "new/folder");
+  write_file(box_of(scratch) + "new/.hidden", "A: 1\r\n\r\n");
+  CHECK(fetch_all(*store, kAnna).empty());
+  store.reset();
+  RecoveryReport report;
+  store = open_store(scratch.data(), &report);
+  CHECK(mentions(report, "left mail/example.org/anna/new/pipe alone"));
+  CHECK(names_in(box_of(scratch) + "new").size() == 4);
+  CHECK(read_file(scratch.path() + "/secret") == "S: 1\r\n\r\n");
+}
+
+TEST_CASE("a maildir that is a link out of the data folder is not followed", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
+  const std::string outside = scratch.path() + "/outside";
+  fs::create_directory(outside);
+  const char* replaced = GENERATE("new", "tmp", "");
+  const std::string victim = box_of(scratch) + replaced;
+  fs::remove_all(victim);
+  fs::create_directory_symlink(
+      outside, std::string_view(replaced).empty() ? victim.substr(0, victim.size() - 1) : victim);
+  std::vector<Delivery> batch;
+  batch.push_back(message(*store, {kAnna}, "A: 1\r\n\r\n"));
+  batch.push_back(message(*store, {"bert@example.org"}, "A: 2\r\n\r\n"));
+  auto results = store->deliver(batch);
+  CHECK_FALSE(results[0].has_value());
+  CHECK(results[1].has_value());
+  CHECK(names_in(outside).empty());
+  CHECK_FALSE(store->open_maildrop(id_of(*store, kAnna)).has_value());
+  store.reset();
+  RecoveryReport report;
+  store = open_store(scratch.data(), &report);
+  CHECK(mentions(report, "could not check anna@example.org"));
+  CHECK(fetch_all(*store, "bert@example.org").size() == 1);
+  CHECK(names_in(outside).empty());
+  // Removing the mailbox removes the link, not what it leads to.
+  write_file(outside + "/precious", "x");
+  REQUIRE(store->remove_mailbox(address(kAnna), KeepMail::kNo).has_value());
+  CHECK_FALSE(store->sweep_removed(1'000).value());
+  CHECK(read_file(outside + "/precious") == "x");
+  CHECK(names_in(scratch.data() + "/mail/example.org") == std::vector<std::string>{"bert"});
+}
+
+TEST_CASE("a file whose rights are put right later is imported at the next login", "[storage]") {
+  if (::geteuid() == 0) return;
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  write_file(box_of(scratch) + "new/closed", "A: 1\r\n\r\n");
+  REQUIRE(::chmod((box_of(scratch) + "new/closed").c_str(), 0) == 0);
+  CHECK(fetch_all(*store, kAnna).empty());
+  CHECK(fetch_all(*store, kAnna).empty());
+  REQUIRE(::chmod((box_of(scratch) + "new/closed").c_str(), 0600) == 0);
+  CHECK(fetch_all(*store, kAnna).size() == 1);
+}
+
+TEST_CASE("a login after a delivery of ours does not read the folder", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  const std::string inbox = box_of(scratch) + "new";
+  fetch_all(*store, kAnna);
+  REQUIRE(deliver(*store, {kAnna}, "A: 2\r\n\r\n").has_value());
+  // A foreign file behind a time that does not tell of it is what a scan would find and the index cannot.
+  const auto time = fs::last_write_time(inbox);
+  write_file(inbox + "/foreign", "A: 3\r\n\r\n");
+  fs::last_write_time(inbox, time);
+  CHECK(fetch_all(*store, kAnna).size() == 2);
+  delete_messages(*store, kAnna, {0});
+  write_file(inbox + "/another", "A: 4\r\n\r\n");
+  CHECK(fetch_all(*store, kAnna).size() == 3);
+}

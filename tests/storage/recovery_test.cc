@@ -1,0 +1,242 @@
+#include "storage/recovery.h"
+
+#include <filesystem>
+
+#include "support.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using namespace mailstead::storage_test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kAnna = "anna@example.org";
+constexpr const char* kBert = "bert@example.org";
+
+struct World {
+  Scratch scratch;
+  std::vector<Fetched> anna;
+
+  // Three messages of Anna's and one of Bert's, closed properly.
+  World() {
+    auto store = store_with(scratch.data(), {kAnna, kBert});
+    REQUIRE(store->add_alias("info@example.org", {address(kBert), address(kAnna)}).has_value());
+    for (int i = 0; i < 3; ++i) {
+      REQUIRE(deliver(*store, {kAnna}, "N: " + std::to_string(i) + "\r\n\r\n").has_value());
+    }
+    REQUIRE(deliver(*store, {kBert}, "B: 1\r\n\r\n").has_value());
+    anna = fetch_all(*store, kAnna);
+  }
+  std::string data() const { return scratch.data(); }
+  std::string database() const { return data() + "/mailstead.db"; }
+  std::string box() const { return data() + "/mail/example.org/anna/"; }
+
+  void check_anna(Store& store) const {
+    auto now = fetch_all(store, kAnna);
+    REQUIRE(now.size() == anna.size());
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      CHECK(now[i].uidl == anna[i].uidl);
+      CHECK(now[i].content == anna[i].content);
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a new folder is created, a closed one is clean, an abandoned one is not", "[storage]") {
+  Scratch scratch;
+  RecoveryReport report;
+  auto store = open_store(scratch.data(), &report);
+  CHECK(report.created);
+  CHECK(report.clean);
+  CHECK(report.actions.empty());
+  copy_folder(scratch.data(), scratch.path() + "/abandoned");
+  REQUIRE(store->close().has_value());
+  CHECK_FALSE(store->list_mailboxes().has_value());
+  store.reset();
+  RecoveryReport second;
+  open_store(scratch.data(), &second).reset();
+  CHECK_FALSE(second.created);
+  CHECK(second.clean);
+  RecoveryReport abandoned;
+  open_store(scratch.path() + "/abandoned", &abandoned).reset();
+  CHECK_FALSE(abandoned.clean);
+}
+
+TEST_CASE("drafts of ours go, those of others stay", "[storage]") {
+  World world;
+  write_file(world.box() + "tmp/1700000000.0123456789abcde.host", "half");
+  write_file(world.box() + "tmp/1700000000.M1P2.host", "another tool's");
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "removed 1 unfinished draft in anna@example.org"));
+  CHECK(names_in(world.box() + "tmp") == std::vector<std::string>{"1700000000.M1P2.host"});
+  world.check_anna(*store);
+}
+
+TEST_CASE("a file that was linked without its row is taken in once", "[storage]") {
+  World world;
+  write_file(world.box() + "new/1700000000.0123456789abcde.host", "A: 1\r\n\r\n");
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "took 1 message in anna@example.org into the index again"));
+  CHECK(fetch_all(*store, kAnna).size() == 4);
+}
+
+TEST_CASE("a delete that was promised is finished", "[storage]") {
+  World world;
+  run_sql(world.database(), "UPDATE messages SET state = 1 WHERE uidl = '" + world.anna[1].uidl + "'");
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "finished 1 interrupted delete in anna@example.org"));
+  world.anna.erase(world.anna.begin() + 1);
+  world.check_anna(*store);
+  CHECK(names_in(world.box() + "new").size() == 2);
+}
+
+TEST_CASE("a row whose file is gone waits, and comes back with it", "[storage]") {
+  World world;
+  const std::string name = names_in(world.box() + "new")[0];
+  fs::rename(world.box() + "new/" + name, world.scratch.path() + "/away");
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "1 message in anna@example.org has no file"));
+  CHECK(fetch_all(*store, kAnna).size() == 2);
+  store.reset();
+  RecoveryReport second;
+  store = open_store(world.data(), &second);
+  CHECK(second.actions.empty());
+  fs::rename(world.scratch.path() + "/away", world.box() + "cur/" + name + ":2,S");
+  world.check_anna(*store);
+}
+
+TEST_CASE("a lost database is made again from the folders, without passwords", "[storage]") {
+  World world;
+  fs::remove(world.database());
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK_FALSE(report.created);
+  CHECK_FALSE(report.clean);
+  CHECK(mentions(report, "the database was not there"));
+  CHECK(mentions(report, "made the mailbox anna@example.org again"));
+  world.check_anna(*store);
+  CHECK_FALSE(store->show_mailbox(address(kAnna))->has_password);
+  CHECK_FALSE(store->password_hash(address(kAnna)).has_value());
+  REQUIRE(store->set_password(address(kAnna), "$y$").has_value());
+  CHECK(store->password_hash(address(kAnna)).value() == "$y$");
+}
+
+TEST_CASE("a damaged database is kept aside, its accounts are saved, the index is rebuilt", "[storage]") {
+  World world;
+  const auto size = fs::file_size(world.database());
+  bool accounts_saved = true;
+  SECTION("cut short") {
+    fs::resize_file(world.database(), size - 4096);
+  }
+  SECTION("pages of messages overwritten") {
+    std::string bytes = read_file(world.database());
+    // Every page that names a file of new/ is the index's.
+    for (std::size_t page = 4096; page < bytes.size(); page += 4096) {
+      if (bytes.substr(page, 4096).find("new/1") != std::string::npos)
+        bytes.replace(page, 512, std::string(512, 'x'));
+    }
+    write_file(world.database(), bytes);
+  }
+  SECTION("a table dropped") {
+    const char* table = GENERATE("messages", "meta", "removals");
+    run_sql(world.database(), "PRAGMA foreign_keys=OFF; DROP TABLE " + std::string(table));
+  }
+  SECTION("a column renamed") {
+    run_sql(world.database(), "ALTER TABLE messages RENAME COLUMN size TO weight");
+  }
+  SECTION("its version lost") {
+    run_sql(world.database(), "PRAGMA user_version=0");
+  }
+  SECTION("no database at all") {
+    write_file(world.database(), std::string(20000, 'x'));
+    accounts_saved = false;
+  }
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "the database was damaged"));
+  world.check_anna(*store);
+  const auto names = names_in(world.data());
+  CHECK(std::count_if(names.begin(), names.end(), [](const std::string& name) {
+          return name.starts_with("mailstead.db.damaged-");
+        }) >= 1);
+  CHECK(std::find(names.begin(), names.end(), "mailstead.db.rebuild") == names.end());
+  CHECK(store->show_mailbox(address(kAnna))->has_password == accounts_saved);
+  CHECK(store->directory()->resolve(address("info@example.org")).size() == (accounts_saved ? 2 : 0));
+  store.reset();
+  RecoveryReport second;
+  store = open_store(world.data(), &second);
+  CHECK(second.clean);
+  CHECK(second.actions.empty());
+}
+
+TEST_CASE("an emptied database beside a full WAL is damage, not a new start", "[storage]") {
+  World world;
+  auto store = open_store(world.data());
+  REQUIRE(store->set_password(address(kAnna), "$in-wal$").has_value());
+  const std::string copy = world.scratch.path() + "/copy";
+  copy_folder(world.data(), copy);
+  REQUIRE(fs::file_size(copy + "/mailstead.db-wal") > 0);
+  fs::resize_file(copy + "/mailstead.db", 0);
+  RecoveryReport report;
+  auto other = open_store(copy, &report);
+  CHECK(mentions(report, "the database was damaged"));
+  const auto names = names_in(copy);
+  CHECK(std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name.starts_with("mailstead.db.damaged-") && name.ends_with("-wal");
+  }));
+  world.check_anna(*other);
+}
+
+TEST_CASE("an older database is brought up to the files of today", "[storage]") {
+  World world;
+  const std::string old = read_file(world.database());
+  {
+    auto store = open_store(world.data());
+    REQUIRE(deliver(*store, {kAnna}, "N: 3\r\n\r\n").has_value());
+    delete_messages(*store, kAnna, {0});
+    REQUIRE(store->add_mailbox(address("carl@example.org"), "$x$").has_value());
+    REQUIRE(deliver(*store, {"carl@example.org"}, "C: 1\r\n\r\n").has_value());
+    world.anna = fetch_all(*store, kAnna);
+  }
+  write_file(world.database(), old);
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  world.check_anna(*store);
+  CHECK(mentions(report, "made the mailbox carl@example.org again"));
+  CHECK(fetch_all(*store, "carl@example.org").size() == 1);
+}
+
+TEST_CASE("an address that does not fit into a folder's name is found again by its file", "[storage]") {
+  Scratch scratch;
+  const std::string domain = std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c') +
+                             "." + std::string(60, 'd') + ".example";
+  const std::string mailbox = "!@" + domain;
+  auto store = store_with(scratch.data(), {mailbox, "\"../../x\"@example.org", "Big.Case@Example.ORG"});
+  REQUIRE(deliver(*store, {mailbox}, "A: 1\r\n\r\n").has_value());
+  const std::string text = store->list_mailboxes().value()[0].address.text();
+  store.reset();
+  fs::remove(scratch.data() + "/mailstead.db");
+  store = open_store(scratch.data());
+  CHECK(fetch_all(*store, mailbox).size() == 1);
+  CHECK(store->directory()->mailboxes().size() == 3);
+  CHECK(store->show_mailbox(address(mailbox))->address.text() == text);
+  CHECK(store->show_mailbox(address("big.case@example.org"))->address.local_part == "Big.Case");
+  CHECK(store->directory()->find(address("\"../../x\"@example.org")) != nullptr);
+  CHECK(names_in(scratch.path()) == std::vector<std::string>{"data"});
+}
+
+TEST_CASE("a folder whose address cannot be told is named and left alone", "[storage]") {
+  World world;
+  fs::create_directories(world.data() + "/mail/example.org/cut%~00/new");
+  write_file(world.data() + "/mail/stray-file", "x");
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "left mail/example.org/cut%~00 alone"));
+  CHECK(store->directory()->mailboxes().size() == 2);
+}

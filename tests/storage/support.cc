@@ -1,0 +1,171 @@
+#include "support.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "protocols/trace.h"
+#include "tests/catch.h"
+
+namespace mailstead::storage_test {
+
+namespace fs = std::filesystem;
+
+Scratch::Scratch() {
+  // In memory where it can be: these tests flush some ten thousand times.
+  const fs::path memory = "/dev/shm";
+  const fs::path place = ::access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path();
+  std::string pattern = (place / "mailstead-storage-XXXXXX").string();
+  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+  path_ = pattern;
+}
+
+Scratch::~Scratch() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+Address address(const std::string& text) {
+  auto parsed = parse_address(text);
+  INFO(text);
+  REQUIRE(parsed.has_value());
+  return *parsed;
+}
+
+std::unique_ptr<Store> open_store(const std::string& data, RecoveryReport* report) {
+  RecoveryReport own;
+  auto store = Store::open({data, "test.example"}, report == nullptr ? own : *report);
+  if (!store) FAIL(store.error().message);
+  return std::move(*store);
+}
+
+Error refused_store(const std::string& data) {
+  RecoveryReport report;
+  auto store = Store::open({data, "test.example"}, report);
+  REQUIRE_FALSE(store.has_value());
+  return store.error();
+}
+
+std::unique_ptr<Store> store_with(const std::string& data, const std::vector<std::string>& mailboxes) {
+  auto store = open_store(data);
+  for (const std::string& mailbox : mailboxes) {
+    auto added = store->add_mailbox(address(mailbox), "$x$");
+    if (!added) FAIL(added.error().message);
+  }
+  return store;
+}
+
+Delivery message(Store& store, const std::vector<std::string>& recipients, const std::string& content) {
+  Delivery delivery;
+  delivery.id = store.new_id();
+  delivery.envelope.reverse_path = address(kSender);
+  for (const std::string& recipient : recipients) delivery.envelope.recipients.push_back(address(recipient));
+  delivery.rest = content;
+  return delivery;
+}
+
+Result<Delivered> deliver(Store& store, const std::vector<std::string>& recipients,
+                          const std::string& content) {
+  std::vector<Delivery> batch;
+  batch.push_back(message(store, recipients, content));
+  return std::move(store.deliver(batch)[0]);
+}
+
+MailboxId id_of(Store& store, const std::string& mailbox) {
+  const auto directory = store.directory();
+  const MailboxEntry* entry = directory->find(address(mailbox));
+  REQUIRE(entry != nullptr);
+  return entry->id;
+}
+
+std::string read_message(Store& store, const Maildrop& maildrop, std::size_t index) {
+  auto reader = store.open_message(maildrop, index);
+  if (!reader) FAIL(reader.error().message);
+  std::string content;
+  std::size_t before = 1;
+  while (content.size() != before) {
+    before = content.size();
+    REQUIRE((*reader)->read(content.size(), 1000, content).has_value());
+  }
+  CHECK(content.size() == (*maildrop.snapshot())[index].size);
+  return content;
+}
+
+std::vector<Fetched> fetch_all(Store& store, const std::string& mailbox) {
+  auto maildrop = store.open_maildrop(id_of(store, mailbox));
+  if (!maildrop) FAIL(maildrop.error().message);
+  std::vector<Fetched> fetched;
+  for (std::size_t i = 0; i < (*maildrop)->snapshot()->size(); ++i) {
+    fetched.push_back({(*(*maildrop)->snapshot())[i].uidl, read_message(store, **maildrop, i)});
+  }
+  return fetched;
+}
+
+void delete_messages(Store& store, const std::string& mailbox, const std::vector<std::size_t>& indices) {
+  auto maildrop = store.open_maildrop(id_of(store, mailbox));
+  if (!maildrop) FAIL(maildrop.error().message);
+  auto done = store.commit_deletes(**maildrop, indices);
+  if (!done) FAIL(done.error().message);
+  auto left = store.purge_deleted(id_of(store, mailbox), indices.size());
+  if (!left) FAIL(left.error().message);
+  CHECK(*left == 0);
+}
+
+std::string kept(const std::string& mailbox, const std::string& content) {
+  return return_path_line(address(kSender)) + delivered_to_line(address(mailbox)) + content;
+}
+
+bool mentions(const RecoveryReport& report, const std::string& words) {
+  return std::any_of(report.actions.begin(), report.actions.end(),
+                     [&](const std::string& line) { return line.find(words) != std::string::npos; });
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  INFO(path);
+  REQUIRE(file.good());
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  return bytes.str();
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << bytes;
+  file.close();
+  INFO(path);
+  REQUIRE(file.good());
+}
+
+void run_sql(const std::string& database, const std::string& sql) {
+  sqlite3* connection = nullptr;
+  REQUIRE(sqlite3_open(database.c_str(), &connection) == SQLITE_OK);
+  char* message = nullptr;
+  const int code = sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, &message);
+  INFO((message == nullptr ? "" : message));
+  REQUIRE(code == SQLITE_OK);
+  sqlite3_close(connection);
+}
+
+void copy_folder(const std::string& from, const std::string& to) {
+  fs::create_directory(to);
+  fs::permissions(to, fs::perms::owner_all);
+  for (const auto& entry : fs::directory_iterator(from)) {
+    fs::copy(entry.path(), fs::path(to) / entry.path().filename(),
+             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  }
+}
+
+}  // namespace mailstead::storage_test
