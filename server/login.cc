@@ -19,8 +19,9 @@ constexpr std::uint64_t kFailuresMs = 10 * 60'000;
 constexpr std::uint64_t kFirstDelayMs = 500;
 constexpr std::uint64_t kMaxDelayMs = 15'000;
 constexpr std::size_t kMaxNetworks = 10'000;
-constexpr unsigned kMaxRunning = 2;       // of one network
-constexpr std::size_t kMaxWaiting = 100;  // of one network
+constexpr unsigned kMaxRunning = 2;  // of one network
+constexpr std::size_t kMaxWaiting =
+    250;  // of one network; the last one's client is still there when its turn comes
 
 }  // namespace
 

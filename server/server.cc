@@ -99,7 +99,9 @@ Result<void> Server::prepare() {
 }
 
 Result<void> Server::begin() {
-  storage_ = std::make_unique<StorageThread>(&loop_, *store_);
+  storage_ = std::make_unique<StorageThread>(&loop_, *store_, [this](const std::string& what) {
+    log_.warning("mailbox-changed", {{"what", what}});
+  });
   files_ = std::make_unique<WorkQueue>(&loop_, kFileThreads, kMaxFileJobs);
   hashing_ = std::make_unique<WorkQueue>(&loop_, kHashingThreads, kMaxHashingJobs);
   login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, log_);
@@ -112,6 +114,7 @@ Result<void> Server::begin() {
   grace_timer_.data = this;
   if (auto started = control_->start(); !started.has_value()) return started;
   for (BoundSocket& socket : std::exchange(bound_, {})) add_listener(std::move(socket));
+  storage_->import_files();
   log_.info("ready");
   return {};
 }

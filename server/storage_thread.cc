@@ -1,5 +1,7 @@
 #include "server/storage_thread.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -12,10 +14,55 @@ constexpr std::size_t kTidySlice = 200;     // files
 
 }  // namespace
 
-StorageThread::StorageThread(uv_loop_t* loop, Store& store) : store_(store), queue_(loop, 1, kMaxWaiting) {}
+StorageThread::StorageThread(uv_loop_t* loop, Store& store, std::function<void(const std::string&)> notice)
+    : store_(store), notice_(std::move(notice)), queue_(loop, 1, kMaxWaiting) {}
 
 bool StorageThread::post(std::function<void(Store&)> work, std::function<void()> done) {
-  return queue_.post([this, work = std::move(work)] { work(store_); }, std::move(done));
+  return queue_.post(
+      [this, work = std::move(work)] {
+        work(store_);
+        hear_store();
+      },
+      [this, done = std::move(done)] {
+        pass_on_notices();
+        done();
+      });
+}
+
+void StorageThread::hear_store() {
+  auto notices = store_.take_notices();
+  const std::scoped_lock lock(mutex_);
+  files_wait_ = store_.files_wait();
+  std::move(notices.begin(), notices.end(), std::back_inserter(notices_));
+}
+
+void StorageThread::pass_on_notices() {
+  std::vector<std::string> notices;
+  bool files_wait = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    notices.swap(notices_);
+    files_wait = files_wait_;
+  }
+  for (const std::string& notice : notices) notice_(notice);
+  if (files_wait && !importing_) import_files();
+}
+
+void StorageThread::import_files() {
+  importing_ = true;
+  auto more = std::make_shared<bool>(false);
+  const auto work = [more](Store& store) {
+    const auto left = store.take_in_files(kTidySlice);
+    *more = left.has_value() && *left;
+  };
+  const auto done = [this, more] {
+    if (*more) {
+      import_files();
+    } else {
+      importing_ = false;
+    }
+  };
+  if (!post(work, done)) importing_ = false;
 }
 
 bool StorageThread::deliver(Delivery delivery, std::function<void(Result<Delivered>)> done) {

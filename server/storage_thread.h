@@ -9,6 +9,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "protocols/result.h"
 #include "server/work_queue.h"
@@ -18,7 +20,8 @@ namespace mailstead {
 
 class StorageThread {
  public:
-  StorageThread(uv_loop_t* loop, Store& store);
+  // `notice` gets what the store did unasked, a sentence each, on the reactor.
+  StorageThread(uv_loop_t* loop, Store& store, std::function<void(const std::string&)> notice);
 
   // false: too much waits already; nothing will run.
   bool post(std::function<void(Store&)> work, std::function<void()> done);
@@ -27,6 +30,9 @@ class StorageThread {
   // them. What is left when the server stops, or resists, goes at the next start.
   void tidy_deleted(MailboxId mailbox);
   void tidy_removed();
+  // Imports files that other tools left, likewise. Called at the start; goes on by itself whenever a login
+  // finds more of them than it takes in.
+  void import_files();
   void stop(std::function<void()> stopped);
 
   Store& store() { return store_; }
@@ -37,10 +43,18 @@ class StorageThread {
     std::shared_ptr<Result<Delivered>> result;
   };
   void deliver_waiting();
+  // After each job: on the storage thread, then on the reactor.
+  void hear_store();
+  void pass_on_notices();
 
   Store& store_;
-  std::mutex mutex_;
-  std::deque<Waiting> waiting_;  // guarded by mutex_
+  std::function<void(const std::string&)> notice_;
+  bool importing_ = false;
+  std::mutex mutex_;  // guards the rest
+  std::deque<Waiting> waiting_;
+  std::vector<std::string> notices_;
+  bool files_wait_ = false;
+
   WorkQueue queue_;
 };
 

@@ -107,6 +107,9 @@ void DeliveryBatch::write_group(std::span<Copy> group) {
     if (messages_[copy.message].error) continue;
     if (auto done = write_copy(copy, maildirs); !done) fail(copy, done.error());
   }
+  for (const Copy& copy : group) {
+    if (!messages_[copy.message].error) start_write_back(copy.file.fd());
+  }
   for (Copy& copy : group) {
     if (!messages_[copy.message].error) {
       if (auto done = sync_handle(copy.file.fd(), copy.name); !done) fail(copy, done.error());

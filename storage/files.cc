@@ -222,6 +222,10 @@ Result<void> replace_small_file(int at, const std::string& name, std::string_vie
   return done;
 }
 
+void start_write_back(int fd) {
+  static_cast<void>(::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+}
+
 Result<void> sync_handle(int fd, std::string_view name) {
   if (int failed = pass_disk_hook("sync")) return system_error(failed, "sync", name);
   if (::fsync(fd) != 0) return system_error(errno, "sync", name);
@@ -240,9 +244,7 @@ Result<void> move_file(int from_at, const std::string& from, int to_at, const st
 
 Result<void> put_in_place(int from_at, const std::string& from, int to_at, const std::string& to) {
   if (int failed = pass_disk_hook("move")) return system_error(failed, "replace", to);
-  if (::renameat2(from_at, from.c_str(), to_at, to.c_str(), RENAME_EXCHANGE) == 0) {
-    return remove_file(from_at, from);
-  }
+  if (::renameat2(from_at, from.c_str(), to_at, to.c_str(), RENAME_EXCHANGE) == 0) return {};
   if (errno != EINVAL && errno != ENOSYS) return system_error(errno, "replace", to);
   if (::renameat(from_at, from.c_str(), to_at, to.c_str()) != 0) return system_error(errno, "replace", to);
   return {};

@@ -71,12 +71,16 @@ Result<std::string> read_small_file(int at, const std::string& name, std::size_t
 // whole.
 Result<void> replace_small_file(int at, const std::string& name, std::string_view bytes);
 
+// Begins to bring what was written to the disk, without waiting for it: files that are all begun before the
+// first is synced share the disk's flushes. Promises nothing.
+void start_write_back(int fd);
 Result<void> sync_handle(int fd, std::string_view name);
 
 // Gives a file another name; never replaces what has that name already (kExists).
 Result<void> move_file(int from_at, const std::string& from, int to_at, const std::string& to);
-// Puts `from` in the place of `to`, which must exist (kNotFound): one step, after which `from` is gone or
-// holds the old content.
+// Puts `from` in the place of `to`, which must exist (kNotFound): one step, after which `from` holds the old
+// content, or is gone where the file system cannot exchange names. The old content is worth keeping until the
+// folder of `to` is synced.
 Result<void> put_in_place(int from_at, const std::string& from, int to_at, const std::string& to);
 Result<void> remove_file(int at, const std::string& name);
 // Removes a folder with what is in it, up to `budget` entries, which counts down: true when it is gone or was

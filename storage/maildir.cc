@@ -172,31 +172,41 @@ Result<void> Maildir::write_normalised(const FileHandle& from, const FileHandle&
       normaliser.add(piece, lines);
     }
     if (auto done = write_all(to.fd(), lines); !done) return done;
-    if (piece.empty()) return sync_handle(to.fd(), "a draft");
+    if (piece.empty()) return {};
   }
 }
 
-Result<void> Maildir::normalise(const std::string& path, const std::string& draft) {
-  auto at = place(path);
-  if (!at) return at.error();
+Result<FileHandle> Maildir::draft_of(const std::string& path, const std::string& draft) {
   auto from = open_message(path);
   if (!from) return from.error();
   auto to = create_draft(draft);
   if (!to) return to.error();
-  auto done = write_normalised(*from, *to);
-  if (done) {
-    struct stat facts {};
-    if (::fstat(from->fd(), &facts) == 0) {
-      const struct timespec times[2] = {facts.st_atim, facts.st_mtim};
-      static_cast<void>(::futimens(to->fd(), times));  // the time it was received; without it, now
-    }
-    done = put_in_place(tmp_.fd(), draft, at->fd, at->name);
-  }
-  if (!done) {
+  if (auto done = write_normalised(*from, *to); !done) {
     discard_draft(draft);
     return here(done.error());
   }
+  struct stat facts {};
+  if (::fstat(from->fd(), &facts) == 0) {
+    const struct timespec times[2] = {facts.st_atim, facts.st_mtim};
+    static_cast<void>(::futimens(to->fd(), times));  // the time it was received; without it, now
+  }
+  return to;
+}
+
+Result<void> Maildir::replace_by_draft(const std::string& path, const std::string& draft) {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto done = put_in_place(tmp_.fd(), draft, at->fd, at->name);
+  if (!done) return here(done.error());
   return {};
+}
+
+Result<std::int64_t> Maildir::modified_at(const std::string& path) const {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto facts = stat_name(at->fd, at->name);
+  if (!facts) return here(facts.error());
+  return static_cast<std::int64_t>(facts->st_mtim.tv_sec);
 }
 
 Result<MaildirTimes> Maildir::times() const {

@@ -55,8 +55,13 @@ class Maildir {
   Result<MessageFacts> inspect(const std::string& path) const;
   Result<void> remove(const std::string& path);
   Result<void> rename(const std::string& from, const std::string& to);
-  // Rewrites the file with CRLF line ends, in one step; `draft` is a free name of ours for tmp/.
-  Result<void> normalise(const std::string& path, const std::string& draft);
+  // The message with CRLF line ends as a draft, not synced; `draft` is a free name of ours.
+  Result<FileHandle> draft_of(const std::string& path, const std::string& draft);
+  // The synced draft takes the message's place in one step. The draft then has the old content: discard it
+  // after sync_all().
+  Result<void> replace_by_draft(const std::string& path, const std::string& draft);
+  // When the message was last written, Unix seconds.
+  Result<std::int64_t> modified_at(const std::string& path) const;
   Result<MaildirTimes> times() const;
   // Are these two names of one file?
   bool same_file(const std::string& one, const std::string& other) const;

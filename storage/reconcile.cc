@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <span>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -14,26 +17,24 @@ namespace mailstead {
 
 namespace {
 
+constexpr std::size_t kGroup = 64;  // files that share the disk's flushes; each needs a descriptor
+
 class Reconciliation {
  public:
   Reconciliation(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming)
       : database_(database), index_(database), maildir_(maildir), mailbox_(mailbox), naming_(naming) {}
 
-  Result<Reconciled> run(MarkedFiles marked);
+  Result<Reconciled> run(MarkedFiles marked, std::size_t at_most);
 
  private:
-  struct Candidate {
-    std::string path;
-    std::optional<MessageName> name;  // nullopt: not ours
-    MessageFacts facts;
-  };
-
   Result<void> load();
   void match_exact_paths();
   void match_base_names();
-  Result<void> take_in();
-  std::optional<Candidate> examine(const std::string& path);
-  Result<void> take_in(Candidate& candidate);
+  Result<void> take_in(std::size_t at_most);
+  std::vector<FoundFile> ours();
+  std::vector<std::string> foreign();
+  void import_some(const std::vector<std::string>& paths, std::size_t at_most, std::vector<FoundFile>& into);
+  bool make_right(std::span<FoundFile> files);
   Result<void> remove_deleted();
   Result<void> settle_rows();
   Result<void> write_rows();
@@ -56,11 +57,11 @@ class Reconciliation {
   Reconciled result_;
 };
 
-Result<Reconciled> Reconciliation::run(MarkedFiles marked) {
+Result<Reconciled> Reconciliation::run(MarkedFiles marked, std::size_t at_most) {
   if (auto done = load(); !done) return done.error();
   match_exact_paths();
   match_base_names();
-  if (auto done = take_in(); !done) return done.error();
+  if (auto done = take_in(at_most); !done) return done.error();
   if (marked == MarkedFiles::kRemove) {
     if (auto done = remove_deleted(); !done) return done.error();
   }
@@ -118,67 +119,110 @@ void Reconciliation::skip(const std::string& path, const Error& error) {
   result_.skipped.push_back(fmt::format("left {}/{} alone: {}", maildir_.path(), path, error.message));
 }
 
-std::optional<Reconciliation::Candidate> Reconciliation::examine(const std::string& path) {
-  auto facts = maildir_.inspect(path);
-  if (!facts) {
-    skip(path, facts.error());
-    return std::nullopt;
-  }
-  Candidate candidate{path, parse_message_name(base_name(path)), *facts};
-  // A UIDL is unique in its mailbox for ever: a second file with it is somebody's copy.
-  if (candidate.name && !uidls_.insert(candidate.name->id).second) candidate.name.reset();
-  return candidate;
+// The names of ours among the unmatched. A UIDL is unique in its mailbox for ever: a second file with it is
+// somebody's copy, and stays among the unmatched.
+std::vector<FoundFile> Reconciliation::ours() {
+  std::vector<FoundFile> found;
+  std::erase_if(unmatched_, [&](const std::string& path) {
+    auto name = parse_message_name(base_name(path));
+    if (!name || uidls_.contains(name->id)) return false;
+    auto facts = maildir_.inspect(path);
+    if (facts) {
+      uidls_.insert(name->id);
+      found.push_back({path, name, *facts, false, std::nullopt});
+    } else {
+      skip(path, facts.error());
+    }
+    return true;
+  });
+  return found;
 }
 
-Result<void> Reconciliation::take_in() {
-  std::vector<Candidate> candidates;
-  for (const std::string& path : unmatched_) {
-    if (auto candidate = examine(path)) candidates.push_back(std::move(*candidate));
+// All other unmatched files, the oldest first.
+std::vector<std::string> Reconciliation::foreign() {
+  std::vector<std::pair<std::int64_t, std::string>> dated;
+  for (std::string& path : unmatched_) {
+    if (auto modified_at = maildir_.modified_at(path)) {
+      dated.emplace_back(*modified_at, std::move(path));
+    } else {
+      skip(path, modified_at.error());
+    }
   }
-  auto received = [](const Candidate& candidate) {
-    return std::pair(
-        candidate.name ? candidate.name->seconds : candidate.facts.modified_at,
-        candidate.name ? std::string_view(candidate.name->id) : std::string_view(candidate.path));
-  };
-  std::sort(candidates.begin(), candidates.end(),
-            [&](const Candidate& one, const Candidate& other) { return received(one) < received(other); });
-  for (Candidate& candidate : candidates) {
-    if (auto done = take_in(candidate); !done) skip(candidate.path, done.error());
+  std::sort(dated.begin(), dated.end());
+  std::vector<std::string> paths;
+  for (auto& [modified_at, path] : dated) paths.push_back(std::move(path));
+  return paths;
+}
+
+// False: the disk is full, trying more would only cost time.
+bool Reconciliation::make_right(std::span<FoundFile> files) {
+  bool room = true;
+  for (std::size_t first = 0; first < files.size() && room; first += kGroup) {
+    const auto group = files.subspan(first, std::min(kGroup, files.size() - first));
+    put_right(maildir_, naming_, group);
+    for (const FoundFile& file : group) {
+      if (!file.error) continue;
+      room &= file.error->kind != ErrorKind::kNoSpace;
+      skip(file.path, *file.error);
+    }
+  }
+  return room;
+}
+
+void Reconciliation::import_some(const std::vector<std::string>& paths, std::size_t at_most,
+                                 std::vector<FoundFile>& into) {
+  std::size_t next = 0;
+  std::size_t taken = 0;
+  bool room = true;
+  while (room && next < paths.size() && taken < at_most) {
+    const std::size_t end = std::min({paths.size(), next + kGroup, next + at_most - taken});
+    std::vector<FoundFile> group;
+    for (; next < end; ++next) {
+      if (auto facts = maildir_.inspect(paths[next])) {
+        group.push_back({paths[next], std::nullopt, *facts, false, std::nullopt});
+      } else {
+        skip(paths[next], facts.error());
+      }
+    }
+    if (!group.empty()) result_.settled = false;
+    room = make_right(group);
+    std::erase_if(group, [](const FoundFile& file) { return file.error.has_value(); });
+    taken += group.size();
+    std::move(group.begin(), group.end(), std::back_inserter(into));
+  }
+  if (room) result_.left = paths.size() - next;
+}
+
+Result<void> Reconciliation::take_in(std::size_t at_most) {
+  std::vector<FoundFile> found = ours();
+  const auto wrong = std::stable_partition(found.begin(), found.end(),
+                                           [](const FoundFile& file) { return !file.needs_work(); });
+  if (wrong != found.end()) {
+    result_.settled = false;
+    make_right(std::span(wrong, found.end()));
+    // Of what the full disk kept from being tried, too.
+    std::erase_if(found, [](const FoundFile& file) { return file.error || file.needs_work(); });
+  }
+  import_some(foreign(), at_most, found);
+  for (const FoundFile& file : found) {
+    new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
+                         file.name->seconds, file.name->id, MessageState::kPresent});
+    ++(file.imported ? result_.imported : result_.adopted);
   }
   if (new_rows_.empty()) return {};
+  std::sort(new_rows_.begin(), new_rows_.end(), [](const MessageRow& one, const MessageRow& other) {
+    return std::tie(one.received_at, one.uidl) < std::tie(other.received_at, other.uidl);
+  });
   return maildir_.sync_all();
 }
 
-Result<void> Reconciliation::take_in(Candidate& candidate) {
-  const bool foreign = !candidate.name;
-  if (foreign) candidate.name = MessageName{candidate.facts.modified_at, naming_.ids.next(), naming_.host};
-  std::string path = candidate.path;
-  if (!candidate.facts.canonical) {
-    result_.settled = false;
-    const MessageName draft{unix_seconds(), naming_.ids.next(), naming_.host};
-    if (auto done = maildir_.normalise(path, draft.text()); !done) return done;
-    auto facts = maildir_.inspect(path);
-    if (!facts) return facts.error();
-    candidate.facts = *facts;
-  }
-  if (foreign) {
-    result_.settled = false;
-    auto file = maildir_.open_message(path);
-    if (!file) return file.error();
-    if (auto done = sync_handle(file->fd(), path); !done) return done;
-    const std::size_t flags = path.find(':');
-    const bool keep_flags = path.starts_with("cur/") && flags != std::string::npos;
-    path = path.substr(0, 4) + candidate.name->text() + (keep_flags ? path.substr(flags) : std::string());
-    if (auto done = maildir_.rename(candidate.path, path); !done) return done;
-  }
-  const std::string& id = candidate.name->id;
-  new_rows_.push_back({0, mailbox_, id, path, candidate.facts.size, candidate.facts.has_dot_lines,
-                       candidate.name->seconds, id, MessageState::kPresent});
-  ++(foreign ? result_.imported : result_.adopted);
-  return {};
-}
-
 Result<void> Reconciliation::remove_deleted() {
+  // Not one file where there were some: that looks like a disk that is not there. Had it come back after the
+  // rows were gone, deleted mail would have been adopted.
+  const bool absent = std::find(has_file_.begin(), has_file_.end(), true) == has_file_.end() &&
+                      std::any_of(rows_.begin(), rows_.end(),
+                                  [](const MessageRow& row) { return row.state != MessageState::kDeleting; });
+  if (absent) return {};
   bool removed = false;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].state != MessageState::kDeleting) continue;
@@ -237,11 +281,37 @@ Result<void> Reconciliation::write_rows() {
   return transaction->commit();
 }
 
+std::string counted(std::size_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
 }  // namespace
 
+std::vector<std::string> sentences(const Reconciled& found, std::string_view address) {
+  std::vector<std::string> lines;
+  const auto say = [&](std::size_t count, std::string line) {
+    if (count > 0) lines.push_back(std::move(line));
+  };
+  say(found.finished_deletes,
+      fmt::format("finished {} in {}",
+                  counted(found.finished_deletes, "interrupted delete", "interrupted deletes"), address));
+  say(found.adopted, fmt::format("took {} in {} into the index again",
+                                 counted(found.adopted, "message", "messages"), address));
+  say(found.imported, fmt::format("imported {} in {}", counted(found.imported, "file", "files"), address));
+  say(found.left, fmt::format("{} in {} wait to be imported", counted(found.left, "file", "files"), address));
+  say(found.moved,
+      fmt::format("found {} in {} under another name", counted(found.moved, "message", "messages"), address));
+  say(found.returned, fmt::format("found {} in {} that had been missing",
+                                  counted(found.returned, "message", "messages"), address));
+  say(found.missing, fmt::format("{} in {} has no file; the index keeps its place until the file returns",
+                                 counted(found.missing, "message", "messages"), address));
+  lines.insert(lines.end(), found.skipped.begin(), found.skipped.end());
+  return lines;
+}
+
 Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                             MarkedFiles marked) {
-  return Reconciliation(database, maildir, mailbox, naming).run(marked);
+                             MarkedFiles marked, std::size_t at_most) {
+  return Reconciliation(database, maildir, mailbox, naming).run(marked, at_most);
 }
 
 }  // namespace mailstead

@@ -5,17 +5,21 @@
 // gone becomes kMissing and waits for it; a row that is kDeleting loses its file and then itself, unless they
 // are left for later. Nothing else is ever deleted here. A crash at any step leaves a state that the next run
 // finishes: each file operation is one step, and rows come last.
+//
+// Files of others are imported the oldest first and `at_most` in one call, so that nobody's mail waits long
+// behind a great many of them; all else is done whole.
 #pragma once
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocols/result.h"
 #include "storage/database.h"
 #include "storage/directory.h"
+#include "storage/import.h"
 #include "storage/maildir.h"
-#include "storage/message_id.h"
 
 namespace mailstead {
 
@@ -26,22 +30,23 @@ struct Reconciled {
   std::size_t returned = 0;  // missing files that are there again
   std::size_t missing = 0;   // newly missing
   std::size_t finished_deletes = 0;
+  std::size_t left = 0;              // files of others that wait for another call
   std::vector<std::string> skipped;  // files that could not be taken in, one line each
   // Nothing of it was made by us just now, and nothing waits: until the times change, another run would find
   // nothing.
   bool settled = true;
 };
 
-// How files get their names.
-struct Naming {
-  MessageIds& ids;
-  std::string host;  // sanitised
-};
+// Files of others in one call, while somebody waits: a moment's work.
+constexpr std::size_t kImportSlice = 192;
 
 // Files of messages that are marked as deleted: a start finishes them, a login must not wait for that.
 enum class MarkedFiles { kRemove, kLeave };
 
 Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                             MarkedFiles marked);
+                             MarkedFiles marked, std::size_t at_most);
+
+// What was done and what is amiss, a sentence each, for logs and people.
+std::vector<std::string> sentences(const Reconciled& found, std::string_view address);
 
 }  // namespace mailstead

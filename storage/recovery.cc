@@ -27,10 +27,6 @@ std::string new_uuid() {
   return text;
 }
 
-std::string counted(std::size_t count, std::string_view one, std::string_view many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
-}
-
 class Recovery {
  public:
   Recovery(const DataFolder& folder, Database& database, const Naming& naming, MaildirWatch& watch,
@@ -49,7 +45,6 @@ class Recovery {
   Result<void> finish_removed_mailboxes();
   Result<void> adopt_folders();
   Result<void> recover_mailbox(const AccountRow& account);
-  void tell(const std::string& address, const Reconciled& found, std::size_t swept);
   void sweep_spools();
 
   const DataFolder& folder_;
@@ -162,32 +157,17 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
   if (!swept) return swept.error();
   auto times = maildir->times();
   if (!times) return times.error();
-  auto found = reconcile(database_, *maildir, account.id, naming_, MarkedFiles::kRemove);
+  auto found = reconcile(database_, *maildir, account.id, naming_, MarkedFiles::kRemove, kImportSlice);
   if (!found) return found.error();
   if (found->settled) watch_.scanned(account.id, *times, unix_seconds());
-  tell(account.address.text(), *found, *swept);
+  if (found->left > 0) report_.unfinished.push_back(account.id);
+  if (*swept > 0) {
+    report_.actions.push_back(fmt::format("removed {} unfinished draft{} in {}, never acknowledged", *swept,
+                                          *swept == 1 ? "" : "s", account.address.text()));
+  }
+  for (std::string& line : sentences(*found, account.address.text()))
+    report_.actions.push_back(std::move(line));
   return {};
-}
-
-void Recovery::tell(const std::string& address, const Reconciled& found, std::size_t swept) {
-  auto say = [&](std::size_t count, std::string text) {
-    if (count > 0) report_.actions.push_back(std::move(text));
-  };
-  say(swept, fmt::format("removed {} in {}, never acknowledged",
-                         counted(swept, "unfinished draft", "unfinished drafts"), address));
-  say(found.finished_deletes,
-      fmt::format("finished {} in {}",
-                  counted(found.finished_deletes, "interrupted delete", "interrupted deletes"), address));
-  say(found.adopted, fmt::format("took {} in {} into the index again",
-                                 counted(found.adopted, "message", "messages"), address));
-  say(found.imported, fmt::format("imported {} in {}", counted(found.imported, "file", "files"), address));
-  say(found.moved,
-      fmt::format("found {} in {} under another name", counted(found.moved, "message", "messages"), address));
-  say(found.returned, fmt::format("found {} in {} that had been missing",
-                                  counted(found.returned, "message", "messages"), address));
-  say(found.missing, fmt::format("{} in {} has no file; the index keeps its place until the file returns",
-                                 counted(found.missing, "message", "messages"), address));
-  for (const std::string& line : found.skipped) report_.actions.push_back(line);
 }
 
 Result<std::unique_ptr<Database>> recover_once(const DataFolder& folder, const Naming& naming,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <utility>
 
 #include "storage/deletion.h"
@@ -16,6 +17,7 @@ namespace mailstead {
 namespace {
 
 constexpr std::int64_t kLoginWriteSeconds = 60;
+constexpr std::size_t kMostSkipsNoticed = 1'000;
 constexpr std::size_t kMostFilesAtClose = 4'096;  // deleted then; the next start deletes the rest
 
 Error closed_error() {
@@ -52,6 +54,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   auto database = recover(*store->folder_, store->naming_, store->watch_, report);
   if (!database) return database.error();
   store->database_ = std::move(*database);
+  store->to_take_in_.insert(report.unfinished.begin(), report.unfinished.end());
   if (auto done = store->refresh_directory(); !done) return done.error();
   return std::unique_ptr<Store>(std::move(store));
 }
@@ -163,6 +166,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   }
   watch_.forget(entry->id);
   logins_.erase(entry->id);
+  to_take_in_.erase(entry->id);
   auto refreshed = refresh_directory();
   // The mailbox is gone by now; a folder that resists is put away at the next start.
   static_cast<void>(finish_removals_of(*folder_, *database_, entry->address));
@@ -307,14 +311,46 @@ Result<Maildir> SqliteStore::maildir_of(MailboxId mailbox) const {
   return maildir;
 }
 
-Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir) {
+Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports) {
   auto times = maildir.times();
   if (!times) return times.error();
   if (!watch_.needs_scan(mailbox, *times, unix_seconds())) return {};
-  auto found = reconcile(*database_, maildir, mailbox, naming_, MarkedFiles::kLeave);
+  auto found = reconcile(*database_, maildir, mailbox, naming_, MarkedFiles::kLeave, imports);
   if (!found) return found.error();
   if (found->settled) watch_.scanned(mailbox, *times, unix_seconds());
+  if (found->left > 0) {
+    to_take_in_.insert(mailbox);
+  } else {
+    to_take_in_.erase(mailbox);
+  }
+  notice(*found, mailbox, maildir);
   return {};
+}
+
+void SqliteStore::notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir) {
+  const auto directory_now = directory();
+  const MailboxEntry* entry = directory_now->find(mailbox);
+  Reconciled news = found;
+  if (skips_noticed_.size() > kMostSkipsNoticed) skips_noticed_.clear();
+  std::erase_if(news.skipped,
+                [this](const std::string& line) { return !skips_noticed_.insert(line).second; });
+  auto lines = sentences(news, entry == nullptr ? maildir.path() : entry->address.text());
+  notices_.insert(notices_.end(), std::make_move_iterator(lines.begin()),
+                  std::make_move_iterator(lines.end()));
+}
+
+Result<bool> SqliteStore::take_in_files(std::size_t at_most) {
+  if (!database_) return closed_error();
+  if (to_take_in_.empty()) return false;
+  const MailboxId mailbox = *to_take_in_.begin();
+  to_take_in_.erase(mailbox);  // whatever stands in the way is met again, and told of, at the next login
+  auto maildir = maildir_of(mailbox);
+  if (!maildir) return maildir.error();
+  auto done = look_for_changes(mailbox, *maildir, at_most);
+  database_->checkpoint_if_due();
+  folder_->refill_reserve();
+  if (!done) return done.error();
+  return !to_take_in_.empty();
 }
 
 Result<std::unique_ptr<Maildrop>> SqliteStore::open_maildrop(MailboxId mailbox) {

@@ -49,6 +49,10 @@ class SqliteStore final : public Store {
   Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices) override;
   Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) override;
 
+  Result<bool> take_in_files(std::size_t at_most) override;
+  bool files_wait() const override { return !to_take_in_.empty(); }
+  std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
+
   Result<std::uint64_t> free_space() const override { return folder_->free_space(); }
   Result<void> close() override;
 
@@ -62,7 +66,8 @@ class SqliteStore final : public Store {
   Result<Maildir> maildir_of(MailboxId mailbox) const;
   Result<void> make_folder_of(MailboxId mailbox, const Address& address);
   // Looks at the folder when somebody else changed it.
-  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir);
+  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice);
+  void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   Result<void> write_logins();
   void delete_leftovers();
 
@@ -74,7 +79,10 @@ class SqliteStore final : public Store {
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
   std::unordered_map<MailboxId, std::int64_t> logins_;  // not written yet: a login is not worth a flush
   std::int64_t logins_written_at_ = 0;
-  std::unordered_set<MailboxId> to_purge_;  // have marked messages whose files are still there
+  std::unordered_set<MailboxId> to_purge_;    // have marked messages whose files are still there
+  std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
+  std::vector<std::string> notices_;
+  std::unordered_set<std::string> skips_noticed_;
 
   mutable std::mutex directory_mutex_;  // guards directory_
   std::shared_ptr<const Directory> directory_;

@@ -25,9 +25,10 @@ namespace mailstead {
 
 // The start of a mailbox's life, what recovery did: one line each, for the log and for people.
 struct RecoveryReport {
-  bool created = false;              // the data folder was empty
-  bool clean = true;                 // the last owner closed it properly
-  std::vector<std::string> actions;  // "finished 3 interrupted deletes in anna@example.org", in order
+  bool created = false;               // the data folder was empty
+  bool clean = true;                  // the last owner closed it properly
+  std::vector<std::string> actions;   // "finished 3 interrupted deletes in anna@example.org", in order
+  std::vector<MailboxId> unfinished;  // so many files lie there to be imported that take_in_files() goes on
 };
 
 struct StoreOptions {
@@ -143,6 +144,15 @@ class Store {
   // Removes the files of up to `at_most` deleted messages; returns how many are left: call it again until
   // none is. On an error wait for the next delete. close() and the next start purge too.
   virtual Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) = 0;
+
+  // Imports up to `at_most` of the files that other mail tools put into the mailboxes' folders, of what the
+  // start and logins found there and left for later; true when more is left: call it again. Call it at the
+  // start, and when files_wait() says so.
+  virtual Result<bool> take_in_files(std::size_t at_most) = 0;
+  virtual bool files_wait() const = 0;
+  // What the store found and did unasked since the last call, a sentence each: files imported, moved,
+  // missing, unreadable. Nothing is said twice that has not changed.
+  virtual std::vector<std::string> take_notices() = 0;
 
   // Octets free for messages on the data folder's file system. Any thread.
   virtual Result<std::uint64_t> free_space() const = 0;

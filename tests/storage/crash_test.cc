@@ -158,6 +158,7 @@ TEST_CASE("a crash at any operation of a recovery is recovered from", "[storage]
   }
   const std::string inbox = scratch.data() + "/mail/example.org/anna/new/";
   write_file(inbox + "dropped.by.hand", "A: b\n\nforeign\n");
+  write_file(inbox + "another", "A: c\r\n\r\nwith its CRLF\r\n");
   write_file(scratch.data() + "/mail/example.org/anna/tmp/1700000000.0123456789abcde.host", "half a mess");
 
   const bool damaged = GENERATE(false, true);
@@ -182,7 +183,8 @@ TEST_CASE("a crash at any operation of a recovery is recovered from", "[storage]
     CHECK(store->password_hash(address(kAnna)).has_value());
     CHECK(store->directory()->resolve(address("info@example.org")).size() == 1);
     const auto mail = fetch_all(*store, kAnna);
-    CHECK(mail.size() == uidls.size() + 1);
+    CHECK(mail.size() == uidls.size() + 2);
+    CHECK(count_in(mail, "A: c\r\n\r\nwith its CRLF\r\n") == 1);
     CHECK(count_in(mail, "A: b\r\n\r\nforeign\r\n") == 1);
     for (const std::string& uidl : uidls) {
       CHECK(std::count_if(mail.begin(), mail.end(), [&](const Fetched& one) { return one.uidl == uidl; }) ==

@@ -1,10 +1,15 @@
 #include "storage/reconcile.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+#include <string_view>
 
+#include "storage/files.h"
+#include "storage/message_id.h"
 #include "support.h"
 #include "tests/catch.h"
 
@@ -169,5 +174,83 @@ TEST_CASE("a login after a delivery of ours does not read the folder", "[storage
   CHECK(fetch_all(*store, kAnna).size() == 2);
   delete_messages(*store, kAnna, {0});
   write_file(inbox + "/another", "A: 4\r\n\r\n");
+  CHECK(fetch_all(*store, kAnna).size() == 3);
+}
+
+TEST_CASE("a great many foreign files are imported a slice at a time, the oldest first", "[storage]") {
+  constexpr std::size_t kMany = 500;
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
+  static_cast<void>(store->take_notices());
+  const auto content = [](std::size_t i) { return "N: " + std::to_string(i) + "\n\nbody\n"; };
+  for (std::size_t i = 0; i < kMany; ++i) {
+    // Names in another order than times.
+    const std::string path = box_of(scratch) + "new/" + std::to_string(kMany - i);
+    write_file(path, content(i));
+    const struct timespec time = {1'700'000'000 + static_cast<time_t>(i), 0};
+    const struct timespec times[2] = {time, time};
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+  }
+  // What cannot be taken in stands in nobody's way.
+  REQUIRE(::mkfifo((box_of(scratch) + "new/pipe").c_str(), 0600) == 0);
+
+  SECTION("after a login") {
+    const auto first = fetch_all(*store, kAnna);
+    CHECK(first.size() == kImportSlice);
+  }
+  SECTION("after a start") {
+    store.reset();
+    RecoveryReport report;
+    store = open_store(scratch.data(), &report);
+    CHECK(mentions(report, "imported 192 files in anna@example.org"));
+    CHECK(mentions(report, "309 files in anna@example.org wait to be imported"));
+    CHECK(report.unfinished == std::vector<MailboxId>{id_of(*store, kAnna)});
+  }
+  CHECK(store->files_wait());
+  std::size_t calls = 1;
+  while (store->take_in_files(100).value()) ++calls;
+  CHECK(calls == 4);
+  CHECK_FALSE(store->files_wait());
+  const auto all = fetch_all(*store, kAnna);
+  REQUIRE(all.size() == kMany);
+  for (std::size_t i = 0; i < kMany; ++i)
+    CHECK(all[i].content == "N: " + std::to_string(i) + "\r\n\r\nbody\r\n");
+  CHECK(names_in(box_of(scratch) + "tmp").empty());
+  CHECK(names_in(box_of(scratch) + "new").size() == kMany + 1);
+}
+
+TEST_CASE("what was found in a mailbox is told once", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  static_cast<void>(store->take_notices());
+  REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  fetch_all(*store, kAnna);
+  CHECK(store->take_notices().empty());
+  write_file(box_of(scratch) + "new/letter", "A: 1\n\n");
+  REQUIRE(::mkfifo((box_of(scratch) + "new/pipe").c_str(), 0600) == 0);
+  fetch_all(*store, kAnna);
+  const auto notices = store->take_notices();
+  REQUIRE(notices.size() == 2);
+  CHECK(notices[0] == "imported 1 file in anna@example.org");
+  CHECK(notices[1].starts_with("left mail/example.org/anna/new/pipe alone: "));
+  write_file(box_of(scratch) + "new/another", "A: 1\n\n");
+  fetch_all(*store, kAnna);
+  CHECK(store->take_notices() == std::vector<std::string>{"imported 1 file in anna@example.org"});
+}
+
+TEST_CASE("an import stops at a full disk and is finished when there is room", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (int i = 0; i < 3; ++i) write_file(box_of(scratch) + "new/" + std::to_string(i), "A: 1\n\n");
+  static int creations;
+  creations = 0;
+  set_disk_hook([](const char* operation) {
+    return std::string_view(operation) == "create" && ++creations > 1 ? ENOSPC : 0;
+  });
+  const auto some = fetch_all(*store, kAnna);
+  set_disk_hook(nullptr);
+  CHECK(some.size() == 1);
+  CHECK_FALSE(store->files_wait());  // nobody turns in circles
+  CHECK(names_in(box_of(scratch) + "tmp").empty());
   CHECK(fetch_all(*store, kAnna).size() == 3);
 }

@@ -95,6 +95,28 @@ TEST_CASE("a delete that was promised is finished", "[storage]") {
   CHECK(names_in(world.box() + "new").size() == 2);
 }
 
+TEST_CASE("a promised delete waits while the mail's disk is not there", "[storage]") {
+  Scratch scratch;
+  {
+    auto store = store_with(scratch.data(), {kAnna});
+    for (const char* content : {"A: 1\r\n\r\n", "A: 2\r\n\r\n"})
+      REQUIRE(deliver(*store, {kAnna}, content).has_value());
+    auto maildrop = store->open_maildrop(id_of(*store, kAnna));
+    const std::vector<std::size_t> first{0};
+    REQUIRE(store->commit_deletes(**maildrop, first).has_value());
+    copy_folder(scratch.data(), scratch.path() + "/power-cut");
+  }
+  const std::string data = scratch.path() + "/power-cut";
+  std::filesystem::rename(data + "/mail", data + "/elsewhere");
+  open_store(data)->close().value();
+  std::filesystem::remove_all(data + "/mail");
+  std::filesystem::rename(data + "/elsewhere", data + "/mail");
+  auto store = open_store(data);
+  const auto all = fetch_all(*store, kAnna);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].content == kept(kAnna, "A: 2\r\n\r\n"));
+}
+
 TEST_CASE("a row whose file is gone waits, and comes back with it", "[storage]") {
   World world;
   const std::string name = names_in(world.box() + "new")[0];

@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 import socket
+import time
 import unittest
 
 import mailstead
@@ -47,23 +48,33 @@ class Listening(mailstead.ServerTest):
         self.assertGreater(int(line.split()[3]), 256)
 
     def test_out_of_file_descriptors(self):
-        """It neither dies nor forgets: when there are descriptors again, it serves."""
+        """It neither dies nor turns in circles nor forgets: when there are descriptors again, it serves."""
         if mailstead.sanitized():
-            self.skipTest("the sanitizer wants descriptors of its own, and calls memory bad when it gets none")
-        server = self.new_server()
-        server.start(before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80)))
-        held = []
-        for _ in range(120):
-            try:
-                held.append(socket.create_connection(server.ports["smtp"], 5))
-            except OSError:
-                break
-        self.assertIsNone(server.process.poll(), server.log())
-        for connection in held:
-            connection.close()
-        server.add_mailbox(USER)
-        server.deliver(PLAIN, USER)
-        self.assertEqual(len(server.fetch(USER)), 1)
+            return  # a sanitizer wants descriptors of its own, and calls memory bad when it gets none
+        self.server.add_mailbox(USER)
+        descriptors = "/proc/%d/fd" % self.server.pid
+        with self.server.smtp() as session:
+            limits = resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE)
+            room = len(os.listdir(descriptors)) + 3
+            resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE, (room, limits[1]))
+            held = [socket.create_connection(self.server.ports["smtp"], 5) for _ in range(20)]
+            # None is left for the message's file: that is a matter of the moment, and said so.
+            until(lambda: len(os.listdir(descriptors)) >= room - 1, "the descriptors are used up")
+            session.envelope("a@b.example", [USER])
+            session.must("DATA", "354")
+            session.send_raw(mailstead.stuffed(PLAIN))
+            code, _ = session.reply()
+            self.assertRegex(code, "^4|^250$")
+            kept = code == "250"
+            ticks = cpu_ticks(self.server.pid)
+            time.sleep(2)
+            self.assertLess(cpu_ticks(self.server.pid) - ticks, os.sysconf("SC_CLK_TCK"), "it is busy with nothing")
+            for connection in held:
+                connection.close()
+            resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE, limits)
+        self.assertIsNone(self.server.process.poll(), self.server.log())
+        self.server.deliver(PLAIN, USER)
+        self.assertEqual(len(self.server.fetch(USER)), 2 if kept else 1)
 
     def test_connection_limit(self):
         server = self.new_server("[limits]\nconnections = 4")
@@ -71,7 +82,7 @@ class Listening(mailstead.ServerTest):
         sessions = [server.smtp() for _ in range(4)]
         with server.connect("smtp") as extra:
             answer = extra.rest()
-            self.assertTrue(answer == b"" or answer.startswith(b"421"), answer)
+            self.assertTrue(answer.startswith(b"421 4.7.0 "), answer)
         for session in sessions:
             session.must("NOOP")
             session.quit()
@@ -86,6 +97,12 @@ class Listening(mailstead.ServerTest):
             mapped = {line.split()[-1] for line in file if "/" in line}
         self.assertEqual([path for path in mapped if re.search(r"lib(ssl|crypto)\.so\.3", path)], [])
         self.assertTrue(any("mailstead" in path for path in mapped))
+
+
+def cpu_ticks(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def greeted(server):
@@ -111,10 +128,10 @@ class Ending(mailstead.ServerTest):
         sessions = [self.server.smtp(), self.server.pop3(), self.server.pop3(USER), self.server.connect("pop3s")]
         self.terminate()
         farewell = sessions[0].stream.rest()
-        self.assertTrue(farewell == b"" or farewell.startswith(b"421"), farewell)
+        self.assertTrue(farewell.startswith(b"421 4.3.2 "), farewell)
         for session in sessions[1:3]:
             rest = session.stream.rest()
-            self.assertTrue(rest == b"" or rest.startswith(b"-ERR"), rest)
+            self.assertTrue(rest.startswith(b"-ERR [SYS/TEMP] "), rest)
         self.assertEqual(self.server.wait(), 0)
 
     def test_no_new_connections_and_running_data_gets_an_answer(self):
