@@ -69,6 +69,15 @@ Result<Config> load_config(const ConfigSource& source) {
   return std::move(text).error();
 }
 
+Result<Config> reload_config(const ConfigSource& source) {
+  const std::string file = config_file(source);
+  if (const auto text = read_file(file, kMaxConfigFile); text && text->empty()) {
+    return Error{ErrorKind::kInvalid,
+                 printable(file) + ": the file is empty; to go back to the defaults, remove it"};
+  }
+  return load_config(source);
+}
+
 std::string print_config(const Config& config) {
   std::string out;
   std::string_view section;

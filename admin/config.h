@@ -68,6 +68,8 @@ struct ConfigSource {
 std::string config_file(const ConfigSource& source);
 // Reads the file and the environment. kInvalid: "FILE:LINE: …".
 Result<Config> load_config(const ConfigSource& source);
+// The same while a server runs: an empty file is kInvalid, since somebody may be writing it at this moment.
+Result<Config> reload_config(const ConfigSource& source);
 // The same for a text in memory; `name` stands in messages.
 Result<Config> parse_config(std::string_view toml, const std::string& name);
 

@@ -19,8 +19,10 @@
 namespace mailstead {
 namespace {
 
-constexpr std::uint64_t kCallerMs = 30'000;  // to say its request, and to take its answer
-constexpr std::size_t kMaxCallers = 64;
+constexpr std::uint64_t kCallerMs = 30'000;   // to say its request, and to take its answer
+constexpr std::uint64_t kFarewellMs = 2'000;  // to take its answer when the server ends
+constexpr std::size_t kMaxCallers = 64;       // more are told so
+constexpr std::size_t kMaxTold = 2 * kMaxCallers;
 
 // Binds in the folder by a descriptor of it: a socket's path may have 107 characters only, a data folder's
 // more.
@@ -52,6 +54,13 @@ bool may_call(uv_pipe_t& pipe) {
   if (uv_fileno(reinterpret_cast<uv_handle_t*>(&pipe), &fd) != 0) return false;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return false;
   return credentials.uid == 0 || credentials.uid == geteuid();
+}
+
+Report busy() {
+  Report report;
+  report.exit_code = 1;
+  report.error = "the server is too busy or stopping; try again in a moment";
+  return report;
 }
 
 }  // namespace
@@ -123,7 +132,8 @@ class ControlServer::Caller {
 
   void start_clock() {
     uv_timer_start(
-        &timer_, [](uv_timer_t* timer) { static_cast<Caller*>(timer->data)->close(); }, kCallerMs, 0);
+        &timer_, [](uv_timer_t* timer) { static_cast<Caller*>(timer->data)->close(); },
+        server_.listener_ == nullptr ? kFarewellMs : kCallerMs, 0);
   }
 
   void release() {
@@ -184,11 +194,12 @@ Result<void> ControlServer::start() {
 void ControlServer::accept() {
   auto* caller = new Caller(*this, reinterpret_cast<uv_stream_t*>(listener_));
   callers_.insert(caller);
-  if (callers_.size() > kMaxCallers) return caller->close();
+  if (callers_.size() > kMaxTold) return caller->close();
   caller->start();
 }
 
 void ControlServer::execute(Caller& caller, Request request) {
+  if (callers_.size() > kMaxCallers) return caller.answer(busy());
   auto report = std::make_shared<Report>();
   const auto work = [report, request, gone = caller.gone(), data = context_.data, config = context_.config(),
                      facts = context_.facts()](Store& store) {
@@ -213,9 +224,7 @@ void ControlServer::execute(Caller& caller, Request request) {
     if (request.command == "mailbox remove") context_.storage.tidy_removed();
   };
   if (context_.storage.post(work, done)) return;
-  report->exit_code = 1;
-  report->error = "the server is too busy or stopping; try again in a moment";
-  caller.answer(*report);
+  caller.answer(busy());
   caller.unhold();
 }
 

@@ -123,12 +123,18 @@ std::vector<std::pair<Service, ListenAddress>> wanted_listeners(const Config::Li
   return wanted;
 }
 
+bool is_wanted(const BoundSocket& socket, const Config::Listen& all) {
+  const auto wanted = wanted_listeners(all);
+  return std::find(wanted.begin(), wanted.end(), std::pair{socket.service, socket.wanted}) != wanted.end() &&
+         socket.takes_ipv4 == takes_ipv4(socket.wanted, all);
+}
+
 Result<BoundSocket> bind_one(Service service, const ListenAddress& address, const Config::Listen& all) {
-  BoundSocket socket{service, address, address, -1};
+  BoundSocket socket{service, address, address, takes_ipv4(address, all), -1};
   SocketAddress parsed{};
   if (!parse(address, parsed)) return bind_error(service, address, EADDRNOTAVAIL);
-  int fd = open_socket(parsed, !takes_ipv4(address, all));
-  if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && takes_ipv4(address, all)) {
+  int fd = open_socket(parsed, !socket.takes_ipv4);
+  if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && socket.takes_ipv4) {
     // A machine without IPv6 still gets its mail.
     socket.bound.host = "0.0.0.0";
     if (parse(socket.bound, parsed)) fd = open_socket(parsed, true);

@@ -26,12 +26,16 @@ struct BoundSocket {
   Service service = Service::kSmtp;
   ListenAddress wanted;  // as configured
   ListenAddress bound;   // as it is: the port that 0 became, 0.0.0.0 where the machine has no IPv6
+  bool takes_ipv4 =
+      false;  // wanted is [::], and no other listener is wanted on an IPv4 address and this port
   int fd = -1;
 };
 
 // Binds all or none. The error is one line that names the address and what to do.
 Result<std::vector<BoundSocket>> bind_all(const Config::Listen& listen);
 Result<BoundSocket> bind_one(Service service, const ListenAddress& address, const Config::Listen& all);
+// Is it what the configuration asks for?
+bool is_wanted(const BoundSocket& socket, const Config::Listen& all);
 // What the configuration asks for, in a fixed order.
 std::vector<std::pair<Service, ListenAddress>> wanted_listeners(const Config::Listen& listen);
 

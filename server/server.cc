@@ -221,7 +221,7 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
 
 void Server::reload() {
   if (stopping_) return;
-  auto loaded = load_config({request_.data, request_.config_file});
+  auto loaded = reload_config({request_.data, request_.config_file});
   if (!loaded.has_value()) {
     log_.error("configuration-kept", {{"why", loaded.error().message}});
     return;
@@ -238,9 +238,8 @@ void Server::reload_listeners(const Config::Listen& listen) {
   const auto wanted = wanted_listeners(listen);
   // What is no longer wanted goes first: its port may be wanted for something else.
   std::erase_if(listeners_, [&](const auto& listener) {
-    const std::pair<Service, ListenAddress> is{listener->service(), listener->socket().wanted};
-    if (std::find(wanted.begin(), wanted.end(), is) != wanted.end()) return false;
-    log_.info("closed", {{"service", service_name(is.first), LogField::Style::kPlain},
+    if (is_wanted(listener->socket(), listen)) return false;
+    log_.info("closed", {{"service", service_name(listener->service()), LogField::Style::kPlain},
                          {"address", listener->socket().bound.text(), LogField::Style::kPlain}});
     return true;
   });

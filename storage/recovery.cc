@@ -188,7 +188,10 @@ Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming
   const bool no_database = !stat_name(folder.fd(), kDatabaseFile);
   report.created = no_database && mail->empty();
   if (no_database && !report.created) {
-    report.actions.push_back("the database was not there: a new one was made");
+    report.actions.push_back(
+        "the database was not there: a new one was made; mail is found again, but passwords have to be set "
+        "and "
+        "aliases added again");
     report.clean = false;
   }
   auto database = recover_once(folder, naming, watch, report);

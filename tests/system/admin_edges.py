@@ -253,6 +253,17 @@ class ControlSocket(mailstead.ServerTest):
             for channel in held:
                 channel.close()
 
+    def test_too_many_callers_are_told(self):
+        held = [socket.socket(socket.AF_UNIX) for _ in range(64)]
+        for channel in held:
+            channel.connect(self.path())
+        try:
+            self.assertIn("too busy", self.server.admin("mailbox", "list", code=1).stderr)
+        finally:
+            for channel in held:
+                channel.close()
+        until(lambda: self.server.admin("mailbox", "list", code=None).returncode == 0, "it answers again")
+
     def test_many_at_once(self):
         failures = []
 

@@ -293,6 +293,36 @@ class Reloading(mailstead.ServerTest):
             until(lambda: sorted(each["connections"] for each in server.json("status")["listeners"]) == [0, 1],
                   "the counts of both listeners")
 
+    def reload(self, server, line):
+        start = len(server.lines)
+        server.process.send_signal(signal.SIGHUP)
+        self.assertTrue(server.wait_line(lambda text: line in text, line, start), server.log())
+
+    def test_a_listener_on_all_addresses_makes_room_for_one_on_ipv4(self):
+        if not has_ipv6():
+            return
+        none = {"submission": [], "submissions": [], "pop3": [], "pop3s": []}
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        server = self.new_server(listen=dict(none, smtp=["[::]:%d" % port]))
+        server.start()
+        for listen in (["[::]:%d" % port, "127.0.0.1:%d" % port], ["[::]:%d" % port]):
+            server.configure(listen=dict(none, smtp=listen))
+            self.reload(server, " reloaded")
+            self.assertNotIn("listen-failed", server.log())
+            for host in ("127.0.0.1", "::1"):
+                with mailstead.Stream((host, port)) as stream:
+                    self.assertTrue(stream.line().startswith(b"220"))
+
+    def test_an_empty_file_is_no_new_configuration(self):
+        """Somebody may be writing it at this moment."""
+        server = self.new_server()
+        server.start()
+        with open(server.config, "w"):
+            pass
+        self.reload(server, "configuration-kept")
+        self.assertTrue(greeted(server))
+
     def test_signals_during_the_start_do_not_kill(self):
         for number in (signal.SIGHUP, signal.SIGTERM):
             with self.subTest(signal.Signals(number).name):
