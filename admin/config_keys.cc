@@ -105,7 +105,7 @@ Error invalid(std::string message) {
   return Error{ErrorKind::kInvalid, std::move(message)};
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -123,7 +123,7 @@ std::string quoted_list(std::span<const std::string_view> words) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (i > 0) out += i + 1 == words.size() ? " or " : ", ";
-    out += quoted(words[i]);
+    out += in_quotes(words[i]);
   }
   return out;
 }
@@ -224,21 +224,21 @@ struct Setter {
 struct TomlPrinter {
   Config& config;
 
-  static std::string text(const std::string& value) { return value.empty() ? std::string() : quoted(value); }
+  static std::string text(const std::string& value) { return value.empty() ? std::string() : in_quotes(value); }
   std::string operator()(const HostnameKey& key) const { return text(key.at(config)); }
   std::string operator()(const PathKey& key) const { return text(key.at(config)); }
   std::string operator()(const PathsKey& key) const {
     std::vector<std::string> paths;
-    for (const std::string& path : key.at(config)) paths.push_back(quoted(path));
+    for (const std::string& path : key.at(config)) paths.push_back(in_quotes(path));
     return fmt::format("[{}]", fmt::join(paths, ", "));
   }
-  std::string operator()(const SizeKey& key) const { return quoted(print_size(key.at(config))); }
+  std::string operator()(const SizeKey& key) const { return in_quotes(print_size(key.at(config))); }
   std::string operator()(const CountKey& key) const { return std::to_string(key.at(config)); }
-  std::string operator()(const DurationKey& key) const { return quoted(print_duration(key.at(config))); }
-  std::string operator()(const ChoiceKey& key) const { return quoted(key.words[key.get(config)]); }
+  std::string operator()(const DurationKey& key) const { return in_quotes(print_duration(key.at(config))); }
+  std::string operator()(const ChoiceKey& key) const { return in_quotes(key.words[key.get(config)]); }
   std::string operator()(const ListenKey& key) const {
     std::vector<std::string> entries;
-    for (const ListenAddress& address : key.at(config)) entries.push_back(quoted(address.text()));
+    for (const ListenAddress& address : key.at(config)) entries.push_back(in_quotes(address.text()));
     return fmt::format("[{}]", fmt::join(entries, ", "));
   }
 };
