@@ -10,12 +10,11 @@ namespace {
 
 using enum Pop3Rule;
 
-constexpr int kMaxFailedLogins = 20;
-
 constexpr Pop3Command kCommands[] = {
     {"CAPA", &Pop3Core::capa, kBeforeLogin | kAfterLogin | kNoArgument},
     {"USER", &Pop3Core::user, kBeforeLogin | kNeedsArgument},
     {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument},
+    {"AUTH", &Pop3Core::auth, kBeforeLogin | kNeedsArgument},
     {"STLS", &Pop3Core::stls, kBeforeLogin | kNoArgument | kEndsPipeline},
     {"QUIT", &Pop3Core::quit, kBeforeLogin | kAfterLogin | kNoArgument},
     {"STAT", &Pop3Core::stat, kAfterLogin | kNoArgument},
@@ -41,7 +40,7 @@ const Pop3Command* find_pop3_command(std::string_view name) {
 void Pop3Core::capa(std::string_view) {
   ok("Capabilities follow");
   output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n";
-  if (plaintext_allowed()) output_ += "USER\r\n";
+  if (plaintext_allowed()) output_ += fmt::format("USER\r\nSASL {}\r\n", sasl::kMechanisms);  // RFC 5034 3
   // RFC 2595 4: only in AUTHORIZATION
   if (options_.stls_available && !peer_.tls && !logged_in()) output_ += "STLS\r\n";
   output_ += fmt::format("IMPLEMENTATION Mailstead {}\r\n.\r\n", options_.version);

@@ -39,6 +39,7 @@ void Pop3Core::read_line(std::string_view bytes, std::size_t& consumed) {
       return;
     case LineEvent::kLine:
       ++progress_;
+      if (exchange_) return on_auth_line(lines_.line());
       if (lines_.line().size() + 2 > kMaxPop3Line) return bad_command("Line too long");
       return on_command(lines_.line(), bytes.size() - consumed);
     case LineEvent::kTooLong:
@@ -46,9 +47,11 @@ void Pop3Core::read_line(std::string_view bytes, std::size_t& consumed) {
       return hang_up();
     case LineEvent::kNul:
       ++progress_;
+      end_auth();
       return bad_command("A command must not hold a NUL");
     case LineEvent::kBareNewline:
       ++progress_;
+      end_auth();
       return bad_command("A line must end in CR LF");  // RFC 1939 3
   }
 }

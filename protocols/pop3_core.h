@@ -1,7 +1,8 @@
 // The machine inside Pop3Session. Private to protocols/: everybody else includes pop3_session.h.
 //
 // pop3_core.cc     framing, replies, the end of a session
-// pop3_commands.cc the command table, login, and the commands that need no more than a line
+// pop3_commands.cc the command table, login by USER and PASS, and the commands that need no more than a line
+// pop3_auth.cc     login by AUTH
 // pop3_messages.cc LIST, UIDL, RETR and TOP
 #pragma once
 
@@ -13,10 +14,13 @@
 #include "protocols/dot_writer.h"
 #include "protocols/line_reader.h"
 #include "protocols/pop3_session.h"
+#include "protocols/sasl.h"
 
 namespace mailstead {
 
 struct Pop3Command;
+
+constexpr int kMaxFailedLogins = 20;  // and broken exchanges of AUTH, in a session
 
 class Pop3Core {
  public:
@@ -47,6 +51,7 @@ class Pop3Core {
   void capa(std::string_view argument);
   void user(std::string_view argument);
   void pass(std::string_view argument);
+  void auth(std::string_view argument);
   void stls(std::string_view argument);
   void stat(std::string_view argument);
   void list(std::string_view argument);
@@ -89,6 +94,12 @@ class Pop3Core {
   void settle();
   bool plaintext_allowed() const;
 
+  // pop3_auth.cc
+  void on_auth_line(std::string_view line);
+  void on_auth_step(sasl::Exchange::Step step);
+  void end_auth();
+  void refuse_auth(std::string_view text, std::string_view subject = {});
+
   // pop3_messages.cc
   std::optional<std::size_t> find_message(std::string_view number) const;
   std::string listing_line(Listing what, std::size_t index) const;
@@ -114,7 +125,8 @@ class Pop3Core {
   int bad_commands_ = 0;      // in a row
   std::vector<Pop3Session::Refusal> refusals_;
 
-  std::string user_;  // between USER and PASS
+  std::string user_;                        // between USER and PASS
+  std::optional<sasl::Exchange> exchange_;  // between AUTH and its end
   int failed_logins_ = 0;
 
   // TRANSACTION and UPDATE.

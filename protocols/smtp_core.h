@@ -15,6 +15,7 @@
 
 #include "protocols/line_reader.h"
 #include "protocols/reply.h"
+#include "protocols/sasl.h"
 #include "protocols/smtp_session.h"
 #include "protocols/trace.h"
 
@@ -67,7 +68,7 @@ class SmtpCore {
   void not_smtp(std::string_view argument);
 
  private:
-  enum class State { kCommand, kPlainResponse, kLoginUser, kLoginPassword, kContent };
+  enum class State { kCommand, kAuth, kContent };
 
   // smtp_core.cc
   std::size_t read_line(std::string_view bytes);
@@ -93,13 +94,9 @@ class SmtpCore {
 
   // smtp_auth.cc
   bool auth_offered() const;
-  void begin_auth(State state, std::string_view prompt);
-  void end_auth();
   void on_auth_line(std::string_view line);
-  void plain_response(std::string_view response);
-  void login_user(std::string_view response);
-  void login_password(std::string_view response);
-  void refuse_auth(const Reply& reply);
+  void on_auth_step(sasl::Exchange::Step step);
+  void end_auth();
 
   // smtp_content.cc
   std::size_t read_content(std::string_view bytes);
@@ -124,7 +121,8 @@ class SmtpCore {
 
   std::string helo_;
   Greeting greeting_ = Greeting::kHelo;
-  std::string user_;        // authenticated
+  std::string user_;  // authenticated
+  std::optional<sasl::Exchange> exchange_;
   std::string login_user_;  // the name that AUTH is about, until it is decided
 
   // The transaction: from MAIL to the end of DATA.

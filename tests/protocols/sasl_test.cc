@@ -35,4 +35,30 @@ TEST_CASE("the prompts of LOGIN are its words", "[sasl]") {
   CHECK(decode(kLoginPasswordPrompt) == "Password:");
 }
 
+TEST_CASE("an exchange ends in a name and a password, or in what is wrong with it", "[sasl]") {
+  using enum Exchange::Step;
+  CHECK_FALSE(Exchange::of("CRAM-MD5"));
+  CHECK_FALSE(Exchange::of(""));
+  auto plain = Exchange::of("plain");
+  REQUIRE(plain);
+  CHECK(plain->begin("") == kChallenge);
+  CHECK(plain->challenge().empty());
+  CHECK(plain->respond("AHUAcA==") == kCredentials);
+  CHECK(plain->user() == "u");
+  CHECK(plain->password() == "p");
+  auto login = Exchange::of("LOGIN");
+  REQUIRE(login);
+  CHECK(login->begin("dQ==") == kChallenge);
+  CHECK(login->challenge() == kLoginPasswordPrompt);
+  CHECK(login->respond("cA==") == kCredentials);
+  CHECK(login->user() == "u");
+  CHECK(login->password() == "p");
+  CHECK(Exchange::of("PLAIN")->begin("=") == kMalformed);
+  CHECK(Exchange::of("PLAIN")->begin("dQ=") == kUndecodable);
+  CHECK(Exchange::of("PLAIN")->begin("eAB1AHA=") == kNotForOthers);
+  CHECK(Exchange::of("PLAIN")->begin("VQB1AHA=") == kCredentials);  // "U" and "u" are one
+  CHECK(Exchange::of("LOGIN")->begin("=") == kMalformed);
+  CHECK(Exchange::of("LOGIN")->begin("dQB1") == kMalformed);
+}
+
 }  // namespace mailstead::sasl

@@ -239,10 +239,12 @@ class Fetching(ClientTest):
 
     @needs("curl")
     def test_curl(self):
-        """Writes what the server sent, octet for octet. One process fetches, one each deletes."""
+        """Writes what the server sent, octet for octet. One process fetches, one each deletes. Logs in by AUTH."""
         def fetch(port, transport):
             scheme = "pop3s" if transport == "POP3S" else "pop3"
             base = ["curl", "-sS", "-k", "--user", USER + ":" + PASSWORD] + (["--ssl-reqd"] if transport == "STLS" else [])
+            if transport != "plain":
+                base += ["--login-options", "AUTH=PLAIN" if transport == "STLS" else "AUTH=LOGIN"]
             url = "%s://127.0.0.1:%d/" % (scheme, port)
             numbers = [int(line.split()[0]) for line in run(base + [url], self.home).stdout.split(b"\r\n") if line]
             copies, command = [], list(base)
@@ -274,11 +276,11 @@ class Fetching(ClientTest):
 
     @needs("mpop")
     def test_mpop(self):
-        """Writes LF line ends; its own Received field is switched off."""
+        """Writes LF line ends; its own Received field is switched off. Logs in by USER, AUTH PLAIN and AUTH LOGIN."""
         def fetch(port, transport):
             folder = self.maildir()
             lines = ["account default", "host 127.0.0.1", "port %d" % port, "user " + USER, "password " + PASSWORD,
-                     "auth user", "delivery maildir " + folder, "received_header off", "keep off", "timeout 120",
+                     "auth " + {"plain": "user", "STLS": "plain", "POP3S": "login"}[transport], "delivery maildir " + folder, "received_header off", "keep off", "timeout 120",
                      "uidls_file " + os.path.join(self.home, "uidls")]
             if transport == "plain":
                 lines += ["tls off"]

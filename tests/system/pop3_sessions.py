@@ -312,7 +312,8 @@ class Commands(mailstead.SharedServerTest):
         user = self.new_mailbox()
         with self.server.pop3() as session:
             before = {line.split(" ")[0]: line for line in session.listing("CAPA")}
-            self.assertLessEqual({"TOP", "UIDL", "USER", "PIPELINING", "STLS", "RESP-CODES"}, set(before))
+            self.assertLessEqual({"TOP", "UIDL", "USER", "SASL", "PIPELINING", "STLS", "RESP-CODES"}, set(before))
+            self.assertEqual(before["SASL"], "SASL PLAIN LOGIN")
             session.stls()
             after = [line.split(" ")[0] for line in session.listing("CAPA")]
             self.assertNotIn("STLS", after)
