@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocols/pop3_texts.h"
 #include "protocols/result.h"
 #include "protocols/smtp_session.h"  // PlaintextAuth, BareNewline
 
@@ -52,6 +53,7 @@ struct Config {
   } limits;
   struct Pop3 {
     std::chrono::seconds idle_timeout{600};
+    Pop3Language language = Pop3Language::kEnglish;  // of LANG *
   } pop3;
   struct Log {
     LogLevel level = LogLevel::kInfo;

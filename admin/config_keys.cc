@@ -18,6 +18,8 @@ constexpr std::array<PlaintextAuth, 3> kPlaintextValues = {PlaintextAuth::kLoopb
                                                            PlaintextAuth::kAlways};
 constexpr std::array<std::string_view, 2> kNewlineWords = {"reject", "normalise"};
 constexpr std::array<BareNewline, 2> kNewlineValues = {BareNewline::kReject, BareNewline::kNormalise};
+// In the order of Pop3Language.
+constexpr std::array<std::string_view, kPop3Languages> kLanguageWords = {"en", "de", "fr", "es", "zh"};
 constexpr std::array<std::string_view, 4> kLevelWords = {"debug", "info", "warning", "error"};
 constexpr std::array<LogLevel, 4> kLevelValues = {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning,
                                                   LogLevel::kError};
@@ -92,6 +94,14 @@ const std::array kKeys = {
               "A POP3 session that says nothing for so long ends, and deletes nothing.",
               DurationKey{[](Config& c) -> std::chrono::seconds& { return c.pop3.idle_timeout; },
                           std::chrono::minutes(10), std::chrono::hours(24)}},
+
+    ConfigKey{
+        "pop3", "language",
+        "Of POP3's messages for people, for programs that ask for the server's own: \"en\", \"de\", \"fr\", "
+        "\"es\", "
+        "\"zh\".",
+        ChoiceKey{kLanguageWords, [](const Config& c) { return static_cast<std::size_t>(c.pop3.language); },
+                  [](Config& c, std::size_t i) { c.pop3.language = static_cast<Pop3Language>(i); }}},
 
     ConfigKey{"log", "level", "\"debug\", \"info\", \"warning\", \"error\".",
               ChoiceKey{kLevelWords, [](const Config& c) { return place_of(kLevelValues, c.log.level); },
@@ -224,7 +234,9 @@ struct Setter {
 struct TomlPrinter {
   Config& config;
 
-  static std::string text(const std::string& value) { return value.empty() ? std::string() : in_quotes(value); }
+  static std::string text(const std::string& value) {
+    return value.empty() ? std::string() : in_quotes(value);
+  }
   std::string operator()(const HostnameKey& key) const { return text(key.at(config)); }
   std::string operator()(const PathKey& key) const { return text(key.at(config)); }
   std::string operator()(const PathsKey& key) const {

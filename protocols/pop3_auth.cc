@@ -7,8 +7,8 @@ namespace mailstead {
 void Pop3Core::auth(std::string_view argument) {
   const std::string_view mechanism = argument.substr(0, argument.find(' '));
   auto exchange = sasl::Exchange::of(mechanism);
-  if (!exchange) return refuse_auth("Mechanism not supported");
-  if (!plaintext_allowed()) return refuse("Use STLS first");
+  if (!exchange) return refuse_auth(Pop3Text::kMechanismUnknown);
+  if (!plaintext_allowed()) return refuse(Pop3Text::kUseStls);
   user_.clear();
   exchange_ = std::move(exchange);
   on_auth_step(exchange_->begin(ascii::trim(argument.substr(mechanism.size()))));
@@ -17,7 +17,7 @@ void Pop3Core::auth(std::string_view argument) {
 void Pop3Core::on_auth_line(std::string_view line) {
   command_ = "AUTH";
   if (line != "*") return on_auth_step(exchange_->respond(line));
-  refuse_auth("Cancelled");  // RFC 5034 4
+  refuse_auth(Pop3Text::kCancelled);  // RFC 5034 4
 }
 
 void Pop3Core::on_auth_step(sasl::Exchange::Step step) {
@@ -30,9 +30,9 @@ void Pop3Core::on_auth_step(sasl::Exchange::Step step) {
     return;
   }
   const sasl::Exchange exchange = *exchange_;
-  if (step == kUndecodable) return refuse_auth("Cannot decode the response");
-  if (step == kMalformed) return refuse_auth("The response is not what the mechanism wants");
-  if (step == kNotForOthers) return refuse_auth("[AUTH] Wrong name or password", exchange.user());
+  if (step == kUndecodable) return refuse_auth(Pop3Text::kResponseUndecodable);
+  if (step == kMalformed) return refuse_auth(Pop3Text::kResponseMalformed);
+  if (step == kNotForOthers) return refuse_auth(Pop3Text::kWrongLogin, exchange.user());
   end_auth();
   want(AskLogin{exchange.user(), exchange.password()});
 }
@@ -42,7 +42,7 @@ void Pop3Core::end_auth() {
   lines_.set_limit(kMaxCommandLine);
 }
 
-void Pop3Core::refuse_auth(std::string_view text, std::string_view subject) {
+void Pop3Core::refuse_auth(Pop3Text text, std::string_view subject) {
   end_auth();
   refuse(text, subject);
   if (++failed_logins_ >= kMaxFailedLogins) hang_up();

@@ -16,6 +16,7 @@ constexpr Pop3Command kCommands[] = {
     {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument},
     {"AUTH", &Pop3Core::auth, kBeforeLogin | kNeedsArgument},
     {"STLS", &Pop3Core::stls, kBeforeLogin | kNoArgument | kEndsPipeline},
+    {"LANG", &Pop3Core::lang, kBeforeLogin | kAfterLogin},
     {"QUIT", &Pop3Core::quit, kBeforeLogin | kAfterLogin | kNoArgument},
     {"STAT", &Pop3Core::stat, kAfterLogin | kNoArgument},
     {"LIST", &Pop3Core::list, kAfterLogin},
@@ -38,8 +39,8 @@ const Pop3Command* find_pop3_command(std::string_view name) {
 
 // RFC 2449 5. Only what works here and now is named.
 void Pop3Core::capa(std::string_view) {
-  ok("Capabilities follow");
-  output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n";
+  ok(Pop3Text::kCapabilitiesFollow);
+  output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nLANG\r\n";
   if (plaintext_allowed()) output_ += fmt::format("USER\r\nSASL {}\r\n", sasl::kMechanisms);  // RFC 5034 3
   // RFC 2595 4: only in AUTHORIZATION
   if (options_.stls_available && !peer_.tls && !logged_in()) output_ += "STLS\r\n";
@@ -47,16 +48,16 @@ void Pop3Core::capa(std::string_view) {
 }
 
 void Pop3Core::user(std::string_view argument) {
-  if (!plaintext_allowed()) return refuse("Use STLS first", ascii::trim_end(argument));
+  if (!plaintext_allowed()) return refuse(Pop3Text::kUseStls, ascii::trim_end(argument));
   user_ = ascii::trim_end(argument);  // no name ends in a blank, but some clients send one
-  if (user_.empty()) return bad_command("The command needs an argument");
-  ok("Send PASS");  // RFC 1939 7: the same for every name
+  if (user_.empty()) return bad_command(Pop3Text::kArgumentMissing);
+  ok(Pop3Text::kSendPass);  // RFC 1939 7: the same for every name
 }
 
 // RFC 1939 7: PASS has one argument only, so blanks are part of it.
 void Pop3Core::pass(std::string_view argument) {
-  if (!plaintext_allowed()) return refuse("Use STLS first");
-  if (user_.empty()) return refuse("Send USER first");
+  if (!plaintext_allowed()) return refuse(Pop3Text::kUseStls);
+  if (user_.empty()) return refuse(Pop3Text::kSendUserFirst);
   want(AskLogin{std::exchange(user_, {}), std::string(argument)});
 }
 
@@ -67,34 +68,52 @@ void Pop3Core::answer_login(LoginVerdict verdict, std::shared_ptr<const Maildrop
     snapshot_ = std::move(snapshot);
     rset({});
   } else if (verdict == LoginVerdict::kWrong) {
-    error("[AUTH] Wrong name or password");  // RFC 3206 4
+    error(Pop3Text::kWrongLogin);  // RFC 3206 4
     if (++failed_logins_ >= kMaxFailedLogins) hang_up();
   } else if (verdict == LoginVerdict::kInUse) {
-    error("[IN-USE] The mailbox is open in another session");  // RFC 2449 8.1.2
+    error(Pop3Text::kInUse);  // RFC 2449 8.1.2
   } else {
-    error("[SYS/TEMP] Login is not possible right now");  // RFC 3206 3
+    error(Pop3Text::kLoginUnavailable);  // RFC 3206 3
   }
   settle();
 }
 
 void Pop3Core::stls(std::string_view) {
-  if (peer_.tls) return refuse("TLS is active already");
-  if (!options_.stls_available) return refuse("TLS is not available");
-  ok("Begin TLS");
+  if (peer_.tls) return refuse(Pop3Text::kTlsActive);
+  if (!options_.stls_available) return refuse(Pop3Text::kTlsUnavailable);
+  ok(Pop3Text::kBeginTls);
   wants_ = Wants::kTls;
 }
 
+// RFC 6856 3.
+void Pop3Core::lang(std::string_view argument) {
+  const std::string_view range = ascii::trim(argument);
+  if (range.empty()) {
+    ok(Pop3Text::kLanguagesFollow);
+    for (int i = 0; i < kPop3Languages; ++i) {
+      const auto each = static_cast<Pop3Language>(i);
+      output_ += fmt::format("{} {}\r\n", language_tag(each), language_name(each));
+    }
+    output_ += ".\r\n";
+    return;
+  }
+  const auto language = range == "*" ? options_.language : find_language(range);
+  if (!language) return refuse(Pop3Text::kLanguageUnknown);
+  language_ = *language;
+  ok_facts(fmt::format("{} {}", language_tag(language_), pop3_text(Pop3Text::kLanguageChanged, language_)));
+}
+
 void Pop3Core::stat(std::string_view) {
-  ok(fmt::format("{} {}", live_messages_, live_octets_));
+  ok_facts(fmt::format("{} {}", live_messages_, live_octets_));
 }
 
 void Pop3Core::dele(std::string_view argument) {
   const auto index = find_message(argument);
-  if (!index) return error("No such message");
+  if (!index) return error(Pop3Text::kNoSuchMessage);
   deleted_[*index] = true;
   --live_messages_;
   live_octets_ -= (*snapshot_)[*index].size;
-  ok("Marked");
+  ok(Pop3Text::kMarked);
 }
 
 // RFC 1939 5: all marks are taken away. Also the state right after login.
@@ -103,11 +122,11 @@ void Pop3Core::rset(std::string_view) {
   live_messages_ = snapshot_->size();
   live_octets_ = 0;
   for (const MaildropEntry& entry : *snapshot_) live_octets_ += entry.size;
-  ok(fmt::format("{} messages ({} octets)", live_messages_, live_octets_));
+  ok(Pop3Text::kMailboxHolds, live_messages_, live_octets_);
 }
 
 void Pop3Core::noop(std::string_view) {
-  ok("Nothing done");
+  ok(Pop3Text::kNothingDone);
 }
 
 // RFC 1939 6: the messages are removed first, and then it is said.
@@ -117,16 +136,16 @@ void Pop3Core::quit(std::string_view) {
     if (deleted_[i]) ask.indices.push_back(i);
   }
   if (!ask.indices.empty()) return want(std::move(ask));
-  ok("Goodbye");
+  ok(Pop3Text::kGoodbye);
   hang_up();
 }
 
 void Pop3Core::answer_delete(bool committed) {
   if (!take_answer()) return;
   if (committed) {
-    ok("Goodbye");
+    ok(Pop3Text::kGoodbye);
   } else {
-    error("[SYS/TEMP] No message was removed");
+    error(Pop3Text::kNothingRemoved);
   }
   hang_up();
 }

@@ -18,7 +18,7 @@ Pop3Core::Pop3Core(Pop3Options options, PeerFacts peer, std::string& output, std
 
 // No "<...>" in it: that would offer APOP, RFC 1939 7.
 void Pop3Core::start() {
-  ok(options_.hostname + " POP3 ready");
+  ok_facts(options_.hostname + " POP3 ready");
 }
 
 std::size_t Pop3Core::receive(std::string_view bytes) {
@@ -40,19 +40,19 @@ void Pop3Core::read_line(std::string_view bytes, std::size_t& consumed) {
     case LineEvent::kLine:
       ++progress_;
       if (exchange_) return on_auth_line(lines_.line());
-      if (lines_.line().size() + 2 > kMaxPop3Line) return bad_command("Line too long");
+      if (lines_.line().size() + 2 > kMaxPop3Line) return bad_command(Pop3Text::kLineTooLong);
       return on_command(lines_.line(), bytes.size() - consumed);
     case LineEvent::kTooLong:
-      refuse("Line too long");
+      refuse(Pop3Text::kLineTooLong);
       return hang_up();
     case LineEvent::kNul:
       ++progress_;
       end_auth();
-      return bad_command("A command must not hold a NUL");
+      return bad_command(Pop3Text::kNul);
     case LineEvent::kBareNewline:
       ++progress_;
       end_auth();
-      return bad_command("A line must end in CR LF");  // RFC 1939 3
+      return bad_command(Pop3Text::kBareNewline);  // RFC 1939 3
   }
 }
 
@@ -62,41 +62,45 @@ void Pop3Core::on_command(std::string_view line, std::size_t bytes_behind) {
   if (!argument.empty()) argument.remove_prefix(1);
 
   const Pop3Command* command = find_pop3_command(name);
-  if (command == nullptr) return bad_command("Unknown command");
+  if (command == nullptr) return bad_command(Pop3Text::kUnknownCommand);
   command_ = command->name;
   if (command->has(Pop3Rule::kEndsPipeline) && bytes_behind > 0) {
     // It may have been put there by somebody between us and the client, to be run after the handshake.
-    refuse("Input sent before the reply it has to wait for");
+    refuse(Pop3Text::kInputTooSoon);
     return hang_up();
   }
   if (!command->has(logged_in() ? Pop3Rule::kAfterLogin : Pop3Rule::kBeforeLogin)) {
-    return bad_command(logged_in() ? "Not after login" : "Log in first");
+    return bad_command(logged_in() ? Pop3Text::kNotAfterLogin : Pop3Text::kLogInFirst);
   }
   const bool has_argument = !ascii::trim(argument).empty();
-  if (command->has(Pop3Rule::kNoArgument) && has_argument)
-    return bad_command("The command takes no argument");
+  if (command->has(Pop3Rule::kNoArgument) && has_argument) return bad_command(Pop3Text::kArgumentTooMany);
   if (command->has(Pop3Rule::kNeedsArgument) && argument.empty()) {
-    return bad_command("The command needs an argument");
+    return bad_command(Pop3Text::kArgumentMissing);
   }
   bad_commands_ = 0;
   (this->*command->run)(argument);
 }
 
-void Pop3Core::ok(std::string_view text) {
+void Pop3Core::ok(Pop3Text text, std::uint64_t first, std::uint64_t second) {
+  ok_facts(pop3_text(text, language_, first, second));
+}
+
+// For programs, or not to be translated.
+void Pop3Core::ok_facts(std::string_view facts) {
   output_ += "+OK ";
-  output_ += text;
+  output_ += facts;
   output_ += "\r\n";
 }
 
-void Pop3Core::error(std::string_view text) {
+void Pop3Core::error(Pop3Text text) {
   output_ += "-ERR ";
-  output_ += text;
+  output_ += pop3_text(text, language_);
   output_ += "\r\n";
 }
 
-// An error that the log has to know of.
-void Pop3Core::refuse(std::string_view text, std::string_view subject) {
-  note_refusal("-ERR " + std::string(text), subject);
+// An error that the log has to know of, in the administrator's language and not the client's.
+void Pop3Core::refuse(Pop3Text text, std::string_view subject) {
+  note_refusal("-ERR " + pop3_text(text, Pop3Language::kEnglish), subject);
   error(text);
 }
 
@@ -107,9 +111,9 @@ void Pop3Core::note_refusal(std::string reply, std::string_view subject) {
 
 // A line that is no command here and now; who sends nothing else is no mail program. What it holds stays out
 // of the log: it may be a password.
-void Pop3Core::bad_command(std::string_view text) {
+void Pop3Core::bad_command(Pop3Text text) {
   if (++bad_commands_ < kMaxBadCommands) return refuse(text);
-  refuse("Too many bad commands");
+  refuse(Pop3Text::kTooManyBadCommands);
   hang_up();
 }
 
@@ -141,7 +145,7 @@ void Pop3Core::settle() {
       continue_message();
     } else if (stopping_) {
       // No [AUTH]: RFC 3206 5 has it for replies to the commands that log in.
-      error(expelled_ ? "The mailbox is no longer open to this login" : "[SYS/TEMP] Server shutting down");
+      error(expelled_ ? Pop3Text::kMailboxClosed : Pop3Text::kShuttingDown);
       hang_up();
     } else {
       return;
@@ -162,6 +166,7 @@ void Pop3Core::tls_established(const PeerFacts& facts) {
   peer_ = facts;
   ++progress_;
   user_.clear();
+  language_ = Pop3Language::kEnglish;
   lines_ = LineReader(kMaxCommandLine);
   wants_ = Wants::kInput;
   settle();

@@ -14,6 +14,7 @@
 #include "protocols/dot_writer.h"
 #include "protocols/line_reader.h"
 #include "protocols/pop3_session.h"
+#include "protocols/pop3_texts.h"
 #include "protocols/sasl.h"
 
 namespace mailstead {
@@ -53,6 +54,7 @@ class Pop3Core {
   void pass(std::string_view argument);
   void auth(std::string_view argument);
   void stls(std::string_view argument);
+  void lang(std::string_view argument);
   void stat(std::string_view argument);
   void list(std::string_view argument);
   void uidl(std::string_view argument);
@@ -83,11 +85,12 @@ class Pop3Core {
   // pop3_core.cc
   void read_line(std::string_view bytes, std::size_t& consumed);
   void on_command(std::string_view line, std::size_t bytes_behind);
-  void ok(std::string_view text);
-  void error(std::string_view text);
-  void refuse(std::string_view text, std::string_view subject = {});
+  void ok(Pop3Text text, std::uint64_t first = 0, std::uint64_t second = 0);
+  void ok_facts(std::string_view facts);
+  void error(Pop3Text text);
+  void refuse(Pop3Text text, std::string_view subject = {});
   void note_refusal(std::string reply, std::string_view subject);
-  void bad_command(std::string_view text);
+  void bad_command(Pop3Text text);
   void hang_up();
   void want(Pop3Ask ask);
   bool take_answer();
@@ -98,7 +101,7 @@ class Pop3Core {
   void on_auth_line(std::string_view line);
   void on_auth_step(sasl::Exchange::Step step);
   void end_auth();
-  void refuse_auth(std::string_view text, std::string_view subject = {});
+  void refuse_auth(Pop3Text text, std::string_view subject = {});
 
   // pop3_messages.cc
   std::optional<std::size_t> find_message(std::string_view number) const;
@@ -125,6 +128,7 @@ class Pop3Core {
   int bad_commands_ = 0;      // in a row
   std::vector<Pop3Session::Refusal> refusals_;
 
+  Pop3Language language_ = Pop3Language::kEnglish;
   std::string user_;                        // between USER and PASS
   std::optional<sasl::Exchange> exchange_;  // between AUTH and its end
   int failed_logins_ = 0;

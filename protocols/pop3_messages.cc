@@ -30,13 +30,13 @@ std::string Pop3Core::listing_line(Listing what, std::size_t index) const {
 
 void Pop3Core::start_listing(Listing what, std::string_view argument) {
   if (ascii::trim(argument).empty()) {
-    ok(fmt::format("{} messages ({} octets)", live_messages_, live_octets_));
+    ok(Pop3Text::kMailboxHolds, live_messages_, live_octets_);
     listing_ = ListingReply{what};
     return;
   }
   const auto index = find_message(argument);
-  if (!index) return error("No such message");
-  ok(listing_line(what, *index));
+  if (!index) return error(Pop3Text::kNoSuchMessage);
+  ok_facts(listing_line(what, *index));
 }
 
 void Pop3Core::continue_listing() {
@@ -61,7 +61,7 @@ void Pop3Core::uidl(std::string_view argument) {
 
 void Pop3Core::retr(std::string_view argument) {
   const auto index = find_message(argument);
-  if (!index) return error("No such message");
+  if (!index) return error(Pop3Text::kNoSuchMessage);
   start_message(*index, std::nullopt);
 }
 
@@ -69,9 +69,9 @@ void Pop3Core::top(std::string_view argument) {
   argument = ascii::trim_end(argument);
   const std::size_t blank = std::min(argument.find(' '), argument.size());
   const auto lines = ascii::number(ascii::trim(argument.substr(blank)));
-  if (!lines) return refuse("Syntax: TOP message lines");
+  if (!lines) return refuse(Pop3Text::kTopSyntax);
   const auto index = find_message(argument.substr(0, blank));
-  if (!index) return error("No such message");
+  if (!index) return error(Pop3Text::kNoSuchMessage);
   start_message(*index, lines);
 }
 
@@ -91,9 +91,9 @@ void Pop3Core::say_message_follows() {
   if (message_->started) return;
   message_->started = true;
   if (message_->whole) {
-    ok(fmt::format("{} octets", (*snapshot_)[message_->index].size));
+    ok(Pop3Text::kOctets, (*snapshot_)[message_->index].size);
   } else {
-    ok("Top of message follows");
+    ok(Pop3Text::kTopFollows);
   }
 }
 
@@ -120,9 +120,9 @@ void Pop3Core::fail_message(ReadVerdict verdict) {
     note_refusal("(closed within the message)", uidl);
     hang_up();
   } else if (verdict == ReadVerdict::kUnavailable) {
-    refuse("[SYS/TEMP] The message cannot be read right now", uidl);
+    refuse(Pop3Text::kUnreadableNow, uidl);
   } else {
-    refuse("[SYS/PERM] The message cannot be read", uidl);
+    refuse(Pop3Text::kUnreadable, uidl);
   }
 }
 

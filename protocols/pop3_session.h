@@ -1,4 +1,4 @@
-// The server's side of POP3 (RFC 1939) with CAPA (2449), STLS (2595), AUTH (5034), response
+// The server's side of POP3 (RFC 1939) with CAPA (2449), STLS (2595), AUTH (5034), LANG (6856), response
 // codes (2449, 3206) and PIPELINING.
 //
 // One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
@@ -15,6 +15,7 @@
 
 #include "protocols/envelope.h"
 #include "protocols/maildrop.h"
+#include "protocols/pop3_texts.h"
 #include "protocols/session.h"
 #include "protocols/smtp_session.h"  // PlaintextAuth, kMaxRefusals
 
@@ -25,7 +26,8 @@ struct Pop3Options {
   std::string version;          // for CAPA IMPLEMENTATION
   bool stls_available = false;  // a certificate is loaded and the connection began in the clear
   PlaintextAuth plaintext_auth = PlaintextAuth::kLoopback;
-  std::chrono::seconds idle_timeout{600};  // after login; RFC 1939 3: at least 10 minutes
+  std::chrono::seconds idle_timeout{600};          // after login; RFC 1939 3: at least 10 minutes
+  Pop3Language language = Pop3Language::kEnglish;  // of LANG *: the administrator's choice
 };
 
 // What the session asks of the server. After each, the matching answer_…() is called exactly once.

@@ -206,6 +206,7 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
     options.stls_available = can_start_tls;
     options.plaintext_auth = config_.auth.plaintext;
     options.idle_timeout = config_.pop3.idle_timeout;
+    options.language = config_.pop3.language;
     return std::make_shared<Pop3Driver>(*services_, std::move(options), peer, service_name(service));
   }
   SmtpOptions options;

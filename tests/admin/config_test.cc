@@ -55,6 +55,7 @@ TEST_CASE("an empty configuration has every default", "[config]") {
   CHECK(config.limits.connections_per_address == 50);
   CHECK(config.limits.free_space == 64u << 20);
   CHECK(config.pop3.idle_timeout == std::chrono::minutes(10));
+  CHECK(config.pop3.language == Pop3Language::kEnglish);
   CHECK(config.log.level == LogLevel::kInfo);
   CHECK(config.log.format == LogFormat::kText);
 }
@@ -84,6 +85,7 @@ connections_per_address = 3
 free_space = "1 GiB"
 [pop3]
 idle_timeout = "2 h"
+language = "es"
 [log]
 level = "debug"
 format = "json"
@@ -107,6 +109,7 @@ format = "json"
   CHECK(config.limits.connections_per_address == 3);
   CHECK(config.limits.free_space == 1u << 30);
   CHECK(config.pop3.idle_timeout == std::chrono::hours(2));
+  CHECK(config.pop3.language == Pop3Language::kSpanish);
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.format == LogFormat::kJson);
   // No key of the table was left out above.

@@ -126,6 +126,7 @@ const std::map<std::string, Directive>& directives() {
          d.smtp.plaintext_auth = d.pop3.plaintext_auth = choose(kPlaintext, rest);
        }},
       {"limit", set_limit},
+      {"language", [](Dialogue& d, std::string& rest) { d.pop3.language = find_language(rest).value(); }},
       {"normalise", [](Dialogue& d, std::string&) { d.smtp.bare_newline = BareNewline::kNormalise; }},
       {"mailbox",
        [](Dialogue& d, std::string& rest) {

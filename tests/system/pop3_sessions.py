@@ -312,7 +312,7 @@ class Commands(mailstead.SharedServerTest):
         user = self.new_mailbox()
         with self.server.pop3() as session:
             before = {line.split(" ")[0]: line for line in session.listing("CAPA")}
-            self.assertLessEqual({"TOP", "UIDL", "USER", "SASL", "PIPELINING", "STLS", "RESP-CODES"}, set(before))
+            self.assertLessEqual({"TOP", "UIDL", "USER", "SASL", "PIPELINING", "STLS", "RESP-CODES", "LANG"}, set(before))
             self.assertEqual(before["SASL"], "SASL PLAIN LOGIN")
             session.stls()
             after = [line.split(" ")[0] for line in session.listing("CAPA")]
@@ -321,6 +321,13 @@ class Commands(mailstead.SharedServerTest):
             session.login(user, self.server.passwords[user])
             self.assertNotIn("STLS", [line.split(" ")[0] for line in session.listing("CAPA")])
             session.quit()
+
+    def test_the_administrators_language(self):
+        server = mailstead.Server('[pop3]\nlanguage = "de"').start()
+        self.addCleanup(server.close)
+        with server.pop3() as session:
+            self.assertTrue(session.must("LANG *").endswith("de Sprache gewechselt"))
+            self.assertEqual(session.listing("LANG")[4], "zh 中文")
 
     def test_wrong_password_and_unknown_user_look_alike(self):
         user = self.new_mailbox()
