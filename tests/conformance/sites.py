@@ -1,0 +1,175 @@
+"""Servers to be judged: ours and peers, each with mailboxes, messages and ways in. See README.md."""
+
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+import mailstead  # noqa: E402
+
+PASSWORD = "correct horse"
+MOST_USERS = 200  # of a peer
+NOBODY = 65534  # user and group of a peer's mailboxes
+
+
+class Site:
+    """One running server. Mailboxes are made when they are asked for; a message goes into one as it is."""
+
+    name = ""
+    ports = {}  # "pop3", "pop3s": (host, port)
+
+    def mailbox(self, *messages):
+        """A new mailbox that holds these messages, in this order; its user name. The password is PASSWORD."""
+        raise NotImplementedError
+
+    def deliver(self, user, message):
+        raise NotImplementedError
+
+    def stream(self, service="pop3"):
+        stream = mailstead.Stream(self.ports[service])
+        if service == "pop3s":
+            stream.start_tls()
+        return stream
+
+    def greeted(self, service="pop3"):
+        """A session before login."""
+        return mailstead.Pop3(self.stream(service))
+
+    def session(self, user, service="pop3"):
+        """A session after login."""
+        session = self.greeted(service)
+        session.login(user, PASSWORD)
+        return session
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Mailstead(Site):
+    name = "Mailstead"
+
+    def __init__(self):
+        self.server = mailstead.Server().start()
+        self.ports = self.server.ports
+        self.numbers = itertools.count(1)
+
+    def mailbox(self, *messages):
+        user = self.server.add_cheap_mailbox("user%d@example.org" % next(self.numbers), PASSWORD)
+        for message in messages:
+            self.deliver(user, message)
+        return user
+
+    def deliver(self, user, message):
+        self.server.deliver(message, user)
+
+    def close(self):
+        self.server.close()
+
+
+class Dovecot(Site):
+    """Debian's, with a configuration of its own in a folder of its own. Needs root, for it changes users."""
+
+    name = "Dovecot"
+
+    def __init__(self):
+        self.folder = mailstead.work_folder("mailstead-peer-")
+        os.chmod(self.folder, 0o755)
+        self.numbers = itertools.count(1)
+        self.messages = itertools.count(1)
+        self.ports = {}
+        for service in ("pop3", "pop3s"):
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                self.ports[service] = probe.getsockname()
+        # All at once: it looks at the file's time, whose grain is a second.
+        self.users = os.path.join(self.folder, "users")
+        with open(self.users, "w") as file:
+            for number in range(1, MOST_USERS):
+                user = "user%d" % number
+                file.write("%s:{PLAIN}%s:%d:%d::%s\n" % (user, PASSWORD, NOBODY, NOBODY, self.home(user)))
+        certificate = os.path.join(self.folder, "cert.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-keyout", certificate + ".key", "-out", certificate], check=True, capture_output=True)
+        config = os.path.join(self.folder, "dovecot.conf")
+        with open(config, "w") as file:
+            file.write(CONFIGURATION.format(folder=self.folder, pop3=self.ports["pop3"][1], pop3s=self.ports["pop3s"][1],
+                                            certificate=certificate, users=self.users))
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", config], stdin=subprocess.DEVNULL)
+        mailstead.until(self.answers, "dovecot answers")
+
+    def answers(self):
+        try:
+            self.greeted().close()
+            return True
+        except (OSError, mailstead.Closed):
+            return False
+
+    def home(self, user):
+        return os.path.join(self.folder, "mail", user)
+
+    def mailbox(self, *messages):
+        user = "user%d" % next(self.numbers)
+        for part in ("tmp", "new", "cur"):
+            os.makedirs(os.path.join(self.home(user), "Maildir", part))
+        subprocess.run(["chown", "-R", "%d:%d" % (NOBODY, NOBODY), self.home(user)], check=True)
+        for message in messages:
+            self.deliver(user, message)
+        return user
+
+    def deliver(self, user, message):
+        number = next(self.messages)
+        path = os.path.join(self.home(user), "Maildir", "new", "%d.%d.peer" % (time.time(), number))
+        with open(path, "wb") as file:
+            file.write(message)
+        os.utime(path, (number, number))
+        os.chown(path, NOBODY, NOBODY)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+CONFIGURATION = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = pop3
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{certificate}.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+first_valid_uid = 0
+mail_location = maildir:~/Maildir
+passdb {{
+  driver = passwd-file
+  args = {users}
+}}
+userdb {{
+  driver = passwd-file
+  args = {users}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
+service stats {{
+  chroot =
+}}
+"""
+
+PEERS = {"dovecot": Dovecot}
