@@ -1,5 +1,6 @@
 #include "storage/deletion.h"
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,16 +21,24 @@ Result<void> mark_once(Database& database, std::span<const std::int64_t> ids) {
   return transaction->commit();
 }
 
-// Another mail tool may have renamed the files: then they are found by base name.
+// Another mail tool may have renamed the files: then they are found by base name. Of several files of one
+// base name the first is the message's, as for reconcile(), with its other names; the rest are messages of
+// their own.
 Result<void> remove_renamed(Maildir& maildir, const std::vector<MessageRow>& rows) {
   auto paths = maildir.list();
   if (!paths) return paths.error();
-  std::unordered_multimap<std::string, const std::string*> by_base;
-  for (const std::string& path : *paths) by_base.emplace(base_name(path), &path);
+  std::sort(paths->begin(), paths->end());
+  std::unordered_map<std::string, std::vector<const std::string*>> by_base;
+  for (const std::string& path : *paths) by_base[std::string(base_name(path))].push_back(&path);
   for (const MessageRow& row : rows) {
-    auto [first, last] = by_base.equal_range(std::string(base_name(row.name)));
-    for (; first != last; ++first) {
-      auto done = maildir.remove(*first->second);
+    const auto found = by_base.find(std::string(base_name(row.name)));
+    if (found == by_base.end()) continue;
+    std::vector<const std::string*> names = found->second;
+    std::erase_if(names, [&](const std::string* name) {
+      return name != names.front() && !maildir.same_file(*names.front(), *name);
+    });
+    for (const std::string* name : names) {
+      auto done = maildir.remove(*name);
       if (!done && done.error().kind != ErrorKind::kNotFound) return done;
     }
   }

@@ -7,7 +7,9 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <system_error>
 
@@ -19,6 +21,7 @@ std::atomic<DiskHook> disk_hook{nullptr};
 
 constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kFileMode = 0600;
+constexpr std::time_t kStillWarmSeconds = 5;
 
 ErrorKind kind_of(int error_number) {
   switch (error_number) {
@@ -164,6 +167,19 @@ Result<FileHandle> create_unnamed_file(int at) {
   return file;
 }
 
+bool is_being_written(int fd) {
+  // A read lease is given only while nobody has the file open for writing. Should somebody open it in the
+  // moment that we hold it, we are told by SIGURG, which is ignored unless it is asked for; SIGIO would end
+  // the process.
+  if (::fcntl(fd, F_SETSIG, SIGURG) == 0 && ::fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+    static_cast<void>(::fcntl(fd, F_SETLEASE, F_UNLCK));
+    return false;
+  }
+  if (errno == EAGAIN) return true;
+  struct stat facts {};
+  return ::fstat(fd, &facts) == 0 && ::time(nullptr) - facts.st_mtim.tv_sec < kStillWarmSeconds;
+}
+
 Result<void> write_all(int fd, std::string_view bytes) {
   if (int failed = pass_disk_hook("write")) return system_error(failed, "write", "a file");
   while (!bytes.empty()) {
@@ -246,6 +262,7 @@ Result<void> put_in_place(int from_at, const std::string& from, int to_at, const
   if (int failed = pass_disk_hook("move")) return system_error(failed, "replace", to);
   if (::renameat2(from_at, from.c_str(), to_at, to.c_str(), RENAME_EXCHANGE) == 0) return {};
   if (errno != EINVAL && errno != ENOSYS) return system_error(errno, "replace", to);
+  if (auto facts = stat_name(to_at, to); !facts) return facts.error();  // it would be made anew
   if (::renameat(from_at, from.c_str(), to_at, to.c_str()) != 0) return system_error(errno, "replace", to);
   return {};
 }

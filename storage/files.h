@@ -62,6 +62,10 @@ Result<FileHandle> create_file(int at, const std::string& name);
 // A file without a name in this folder: gone when it is closed.
 Result<FileHandle> create_unnamed_file(int at);
 
+// Is somebody writing this file, which we have open for reading? Where the kernel does not tell (another
+// owner's file, some file systems): was it written in the last few seconds?
+bool is_being_written(int fd);
+
 Result<void> write_all(int fd, std::string_view bytes);
 // Appends up to `length` bytes from `offset` to `into`; nothing at the end of the file.
 Result<void> read_some(int fd, std::uint64_t offset, std::size_t length, std::string& into);

@@ -1,5 +1,7 @@
 #include "storage/import.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -91,7 +93,9 @@ class Import {
   Result<void> rename(Work& work) {
     FoundFile& file = *work.file;
     if (file.name) return {};
-    const MessageName name{file.facts.modified_at, naming_.ids.next(), naming_.host};
+    // A file's time may be anything; a name of ours has up to twelve digits.
+    const MessageName name{std::clamp<std::int64_t>(file.facts.modified_at, 0, 999'999'999'999),
+                           naming_.ids.next(), naming_.host};
     const std::size_t flags = file.path.find(':');
     const bool keep_flags = file.path.starts_with("cur/") && flags != std::string::npos;
     const std::string path =

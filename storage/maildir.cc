@@ -128,6 +128,7 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
   if (!file) return file.error();
   struct stat facts {};
   if (::fstat(file->fd(), &facts) != 0) return here(system_error(errno, "look at", path));
+  const bool unfinished = is_being_written(file->fd());
   ContentScan scan;
   std::string piece;
   do {
@@ -135,7 +136,8 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
     if (auto done = read_some(file->fd(), scan.size(), kPiece, piece); !done) return here(done.error());
     scan.add(piece);
   } while (!piece.empty());
-  return MessageFacts{scan.size(), scan.has_dot_lines(), scan.is_canonical(), facts.st_mtim.tv_sec};
+  return MessageFacts{scan.size(), scan.has_dot_lines(), scan.is_canonical(), unfinished,
+                      facts.st_mtim.tv_sec};
 }
 
 Result<void> Maildir::remove(const std::string& path) {
@@ -210,12 +212,14 @@ Result<std::int64_t> Maildir::modified_at(const std::string& path) const {
 }
 
 Result<MaildirTimes> Maildir::times() const {
+  struct timespec now {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
   struct stat new_facts {};
   struct stat cur_facts {};
   if (::fstat(new_.fd(), &new_facts) != 0 || ::fstat(cur_.fd(), &cur_facts) != 0) {
     return here(system_error(errno, "look at", "new and cur"));
   }
-  return MaildirTimes{nanoseconds(new_facts.st_mtim), nanoseconds(cur_facts.st_mtim)};
+  return MaildirTimes{nanoseconds(new_facts.st_mtim), nanoseconds(cur_facts.st_mtim), nanoseconds(now)};
 }
 
 bool Maildir::same_file(const std::string& one, const std::string& other) const {

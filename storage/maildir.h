@@ -23,7 +23,10 @@ namespace mailstead {
 struct MaildirTimes {
   std::int64_t new_time = 0;  // nanoseconds
   std::int64_t cur_time = 0;
-  bool operator==(const MaildirTimes&) const = default;
+  std::int64_t taken_at = 0;  // when it was looked
+  bool operator==(const MaildirTimes& other) const {
+    return new_time == other.new_time && cur_time == other.cur_time;
+  }
 };
 
 // What a message file holds.
@@ -31,6 +34,7 @@ struct MessageFacts {
   std::uint64_t size = 0;
   bool has_dot_lines = false;
   bool canonical = false;        // can be sent as it is
+  bool unfinished = false;       // somebody is still writing it
   std::int64_t modified_at = 0;  // Unix seconds
 };
 

@@ -17,6 +17,7 @@ namespace mailstead {
 
 namespace {
 
+constexpr std::uint64_t kImportOctets = 32 << 20;  // then a slice is over, however few its files
 constexpr std::size_t kGroup = 64;  // files that share the disk's flushes; each needs a descriptor
 
 class Reconciliation {
@@ -31,6 +32,7 @@ class Reconciliation {
   void match_exact_paths();
   void match_base_names();
   Result<void> take_in(std::size_t at_most);
+  std::optional<MessageFacts> inspect(const std::string& path);
   std::vector<FoundFile> ours();
   std::vector<std::string> foreign();
   void import_some(const std::vector<std::string>& paths, std::size_t at_most, std::vector<FoundFile>& into);
@@ -119,6 +121,18 @@ void Reconciliation::skip(const std::string& path, const Error& error) {
   result_.skipped.push_back(fmt::format("left {}/{} alone: {}", maildir_.path(), path, error.message));
 }
 
+// Nothing for a file that has to wait or cannot be read.
+std::optional<MessageFacts> Reconciliation::inspect(const std::string& path) {
+  auto facts = maildir_.inspect(path);
+  if (!facts) {
+    skip(path, facts.error());
+    return std::nullopt;
+  }
+  if (!facts->unfinished) return *facts;
+  result_.settled = false;
+  return std::nullopt;
+}
+
 // The names of ours among the unmatched. A UIDL is unique in its mailbox for ever: a second file with it is
 // somebody's copy, and stays among the unmatched.
 std::vector<FoundFile> Reconciliation::ours() {
@@ -126,12 +140,9 @@ std::vector<FoundFile> Reconciliation::ours() {
   std::erase_if(unmatched_, [&](const std::string& path) {
     auto name = parse_message_name(base_name(path));
     if (!name || uidls_.contains(name->id)) return false;
-    auto facts = maildir_.inspect(path);
-    if (facts) {
+    if (const auto facts = inspect(path)) {
       uidls_.insert(name->id);
       found.push_back({path, name, *facts, false, std::nullopt});
-    } else {
-      skip(path, facts.error());
     }
     return true;
   });
@@ -173,15 +184,15 @@ void Reconciliation::import_some(const std::vector<std::string>& paths, std::siz
                                  std::vector<FoundFile>& into) {
   std::size_t next = 0;
   std::size_t taken = 0;
+  std::uint64_t octets = 0;
   bool room = true;
-  while (room && next < paths.size() && taken < at_most) {
+  while (room && next < paths.size() && taken < at_most && octets < kImportOctets) {
     const std::size_t end = std::min({paths.size(), next + kGroup, next + at_most - taken});
     std::vector<FoundFile> group;
-    for (; next < end; ++next) {
-      if (auto facts = maildir_.inspect(paths[next])) {
+    for (; next < end && octets < kImportOctets; ++next) {
+      if (const auto facts = inspect(paths[next])) {
         group.push_back({paths[next], std::nullopt, *facts, false, std::nullopt});
-      } else {
-        skip(paths[next], facts.error());
+        octets += facts->size;
       }
     }
     if (!group.empty()) result_.settled = false;
@@ -250,14 +261,17 @@ Result<void> Reconciliation::settle_rows() {
       ++result_.missing;
       changed_.push_back(i);
     } else if (row.state == MessageState::kMissing && has_file_[i]) {
-      auto facts = maildir_.inspect(row.name);
-      if (!facts) {
-        skip(row.name, facts.error());
-        continue;
-      }
+      const auto facts = inspect(row.name);
+      if (!facts) continue;
+      // Whatever is in it now is the message, with our line ends.
+      FoundFile file{row.name, MessageName{row.received_at, row.uidl, naming_.host}, *facts, false,
+                     std::nullopt};
+      if (file.needs_work()) result_.settled = false;
+      make_right(std::span(&file, 1));
+      if (file.error) continue;
       row.state = MessageState::kPresent;
-      row.size = facts->size;
-      row.has_dot_lines = facts->has_dot_lines;
+      row.size = file.facts.size;
+      row.has_dot_lines = file.facts.has_dot_lines;
       ++result_.returned;
       changed_.push_back(i);
     }

@@ -142,7 +142,7 @@ Result<void> SqliteStore::make_folder_of(MailboxId mailbox, const Address& addre
     if (kept) static_cast<void>(put_folder_away(*folder_, address, KeepMail::kYes, ""));
     return maildir.error();
   }
-  static_cast<void>(look_for_changes(mailbox, *maildir));  // tried again at the next login
+  notice_failure(look_for_changes(mailbox, *maildir));  // tried again at the next login
   return {};
 }
 
@@ -339,17 +339,25 @@ void SqliteStore::notice(const Reconciled& found, MailboxId mailbox, const Maild
                   std::make_move_iterator(lines.end()));
 }
 
+// Of a look that nobody asked for: the mailbox is as good as it was, but somebody should know.
+void SqliteStore::notice_failure(const Result<void>& done) {
+  if (done || !skips_noticed_.insert(done.error().message).second) return;
+  notices_.push_back(done.error().message);
+}
+
 Result<bool> SqliteStore::take_in_files(std::size_t at_most) {
   if (!database_) return closed_error();
   if (to_take_in_.empty()) return false;
   const MailboxId mailbox = *to_take_in_.begin();
-  to_take_in_.erase(mailbox);  // whatever stands in the way is met again, and told of, at the next login
+  to_take_in_.erase(mailbox);  // what stands in the way now is met again at the next login
   auto maildir = maildir_of(mailbox);
-  if (!maildir) return maildir.error();
-  auto done = look_for_changes(mailbox, *maildir, at_most);
+  if (!maildir) {
+    notice_failure(maildir.error());
+    return !to_take_in_.empty();
+  }
+  notice_failure(look_for_changes(mailbox, *maildir, at_most));
   database_->checkpoint_if_due();
   folder_->refill_reserve();
-  if (!done) return done.error();
   return !to_take_in_.empty();
 }
 
@@ -360,7 +368,7 @@ Result<std::unique_ptr<Maildrop>> SqliteStore::open_maildrop(MailboxId mailbox) 
   auto lock = MaildropLock::take(locks_, mailbox);
   if (!lock) return Error{ErrorKind::kInUse, "another session has this mailbox open"};
   // On a full disk, say, what the index knows already can still be read and deleted.
-  static_cast<void>(look_for_changes(mailbox, *maildir));
+  notice_failure(look_for_changes(mailbox, *maildir));
   auto rows = Index(*database_).of_state(mailbox, MessageState::kPresent);
   if (!rows) return rows.error();
   return std::unique_ptr<Maildrop>(std::make_unique<HeldMaildrop>(std::move(*lock), std::move(*rows)));
@@ -379,7 +387,7 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   auto file = maildir->open_message(row.name);
   if (!file && file.error().kind == ErrorKind::kNotFound) {
     // Another mail tool may have renamed it: the index then learns the new names of all.
-    static_cast<void>(look_for_changes(held->mailbox(), *maildir));
+    notice_failure(look_for_changes(held->mailbox(), *maildir));
     auto path = Index(*database_).path(row.id);
     if (!path) return path.error();
     file = maildir->open_message(*path);
@@ -388,6 +396,10 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   struct stat facts {};
   if (::fstat(file->fd(), &facts) != 0) return system_error(errno, "look at", row.name);
   if (static_cast<std::uint64_t>(facts.st_size) != row.size) {
+    // Somebody changed it under its name. The next login looks into it again and shows what is in it now.
+    static_cast<void>(
+        in_transaction([&] { return Index(*database_).set_state(row.id, MessageState::kMissing); }));
+    watch_.forget(held->mailbox());
     return Error{ErrorKind::kCorrupt, fmt::format("{}/{} has {} octets, the index says {}", maildir->path(),
                                                   row.name, facts.st_size, row.size)};
   }

@@ -68,6 +68,7 @@ class SqliteStore final : public Store {
   // Looks at the folder when somebody else changed it.
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
+  void notice_failure(const Result<void>& done);
   Result<void> write_logins();
   void delete_leftovers();
 

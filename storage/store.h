@@ -147,7 +147,7 @@ class Store {
 
   // Imports up to `at_most` of the files that other mail tools put into the mailboxes' folders, of what the
   // start and logins found there and left for later; true when more is left: call it again. Call it at the
-  // start, and when files_wait() says so.
+  // start, and when files_wait() says so. What goes wrong is among the notices, and tried again at a login.
   virtual Result<bool> take_in_files(std::size_t at_most) = 0;
   virtual bool files_wait() const = 0;
   // What the store found and did unasked since the last call, a sentence each: files imported, moved,

@@ -1,5 +1,7 @@
 #include "storage/watch.h"
 
+#include <algorithm>
+
 namespace mailstead {
 
 bool MaildirWatch::is_quiet(MailboxId mailbox, const MaildirTimes& times) const {
@@ -14,7 +16,12 @@ bool MaildirWatch::needs_scan(MailboxId mailbox, const MaildirTimes& times, std:
 }
 
 void MaildirWatch::scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) {
-  seen_[mailbox] = {times, now, false};
+  const std::int64_t newest = std::max(times.new_time, times.cur_time);
+  if (times.taken_at - newest < kGrain) {
+    seen_.erase(mailbox);
+  } else {
+    seen_[mailbox] = {times, now, false};
+  }
 }
 
 void MaildirWatch::expect(MailboxId mailbox, const MaildirTimes& times) {

@@ -19,7 +19,8 @@ class MaildirWatch {
   // Nobody but us changed it, as far as the times tell.
   bool is_quiet(MailboxId mailbox, const MaildirTimes& times) const;
   bool needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) const;
-  // `times` were taken before a scan that found all settled.
+  // `times` were taken before a scan that found all settled. A folder that had been changed in the same
+  // moment may change again without another time: then nothing is noted, and the next login scans once more.
   void scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now);
   // After a change of ours to a maildir that was quiet before it.
   void expect(MailboxId mailbox, const MaildirTimes& times);
@@ -27,6 +28,7 @@ class MaildirWatch {
 
  private:
   static constexpr std::int64_t kRescanSeconds = 600;
+  static constexpr std::int64_t kGrain = 20'000'000;  // nanoseconds: more than a tick of the kernel's clock
   struct Seen {
     MaildirTimes times;
     std::int64_t scanned_at = 0;  // Unix seconds
