@@ -33,6 +33,9 @@ enum class Again { kHarmless, kUnsafe };
 
 enum class Secret { kNone, kPassword };
 
+// What has to hold of the address, as far as somebody should hear of it before he thinks of a password.
+enum class Mailbox { kAny, kNew, kThere };
+
 struct Command {
   std::string_view name = {};  // "mailbox add"
   std::span<const Argument> arguments = {};
@@ -42,6 +45,7 @@ struct Command {
   Needs needs = Needs::kStore;
   Again again = Again::kHarmless;
   Secret secret = Secret::kNone;
+  Mailbox mailbox = Mailbox::kAny;
   std::string_view summary = {};                             // one line
   std::string_view detail = {};                              // more for `help COMMAND`; may be empty
   Report (*run)(const Request&, CommandContext&) = nullptr;  // null: Needs::kNothing

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "admin/control.h"
@@ -65,6 +67,25 @@ Report run_somewhere(const CommandLine& line, const Request& request) {
   }
 }
 
+// Nobody is asked for a password twice only to hear that there is no such mailbox, or that there is one. The
+// command itself still decides.
+std::optional<Report> in_vain(const CommandLine& line) {
+  if (line.command->mailbox == Mailbox::kAny || line.password_stdin || ::isatty(STDIN_FILENO) != 1) return {};
+  std::error_code problem;
+  if (std::filesystem::is_empty(line.data, problem)) return {};  // to look would make the store
+  CommandLine look = line;
+  look.command = find_command("mailbox show");
+  look.request.command = look.command->name;
+  Report report = run_somewhere(look, look.request);
+  const bool there = report.exit_code == 0;
+  if (line.command->mailbox == Mailbox::kNew) {
+    if (!there) return {};
+    return failed(fmt::format("the mailbox {} exists already", line.request.arguments.front()));
+  }
+  if (there) return {};
+  return report;
+}
+
 Report with_password(Report report, const std::string& password) {
   report.text += fmt::format("The password, shown only this once: {}\n", password);
   report.json = json_with(report.json, "password", password);
@@ -79,6 +100,7 @@ Report dispatch(const CommandLine& line) {
   if (const Result<void> entered = enter_folder(line.data, missing); !entered) return failed(entered.error());
   if (line.command->secret == Secret::kNone) return run_somewhere(line, line.request);
 
+  if (std::optional<Report> refusal = in_vain(line)) return *std::move(refusal);
   const Result<NewPassword> password =
       new_password(line.password_stdin ? PasswordSource::kStandardInput : PasswordSource::kTerminalOrNew);
   if (!password) {

@@ -196,6 +196,17 @@ TEST_CASE("on a terminal the password is asked for twice and not shown", "[cli]"
       run_on_terminal({"--data", place.data, "mailbox", "password", "anna@example.org"}, {"\n"});
   CHECK(made.exit_code == 0);
   CHECK(has(made.out, "shown only this once"));
+
+  // Nobody types a password in vain.
+  const Outcome again = run_on_terminal(add, {});
+  CHECK(again.exit_code == 1);
+  CHECK(has(again.out, "the mailbox anna@example.org exists already"));
+  CHECK_FALSE(has(again.out, "Password"));
+  const Outcome nobody =
+      run_on_terminal({"--data", place.data, "mailbox", "password", "bert@example.org"}, {});
+  CHECK(nobody.exit_code == 1);
+  CHECK(has(nobody.out, "there is no mailbox bert@example.org"));
+  CHECK_FALSE(has(nobody.out, "Password"));
 }
 
 TEST_CASE("a data folder that is not there is made for the first mailbox only", "[cli]") {
