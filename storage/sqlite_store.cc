@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -17,6 +18,7 @@ namespace mailstead {
 namespace {
 
 constexpr std::int64_t kLoginWriteSeconds = 60;
+constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
 constexpr std::size_t kMostSkipsNoticed = 1'000;
 constexpr std::size_t kMostFilesAtClose = 4'096;  // deleted then; the next start deletes the rest
 
@@ -165,6 +167,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
     if (auto done = transaction->commit(); !done) return done;
   }
   watch_.forget(entry->id);
+  forget_maildir_to_read(entry->id);
   logins_.erase(entry->id);
   to_take_in_.erase(entry->id);
   auto refreshed = refresh_directory();
@@ -311,6 +314,24 @@ Result<Maildir> SqliteStore::maildir_of(MailboxId mailbox) const {
   return maildir;
 }
 
+Result<Maildir*> SqliteStore::maildir_to_read(MailboxId mailbox) {
+  const auto found = std::find_if(reading_.begin(), reading_.end(),
+                                  [mailbox](const auto& each) { return each.first == mailbox; });
+  if (found != reading_.end()) {
+    std::rotate(reading_.begin(), found, found + 1);
+    return &reading_.front().second;
+  }
+  auto maildir = maildir_of(mailbox);
+  if (!maildir) return maildir.error();
+  if (reading_.size() == kMostMaildirsOpen) reading_.pop_back();
+  reading_.emplace(reading_.begin(), mailbox, std::move(*maildir));
+  return &reading_.front().second;
+}
+
+void SqliteStore::forget_maildir_to_read(MailboxId mailbox) {
+  std::erase_if(reading_, [mailbox](const auto& each) { return each.first == mailbox; });
+}
+
 Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports) {
   auto times = maildir.times();
   if (!times) return times.error();
@@ -382,15 +403,19 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
     return Error{ErrorKind::kInvalid, "no such message in this maildrop"};
   }
   const MessageRow& row = held->rows()[index];
-  auto maildir = maildir_of(held->mailbox());
+  auto maildir = maildir_to_read(held->mailbox());
   if (!maildir) return maildir.error();
-  auto file = maildir->open_message(row.name);
+  auto file = (*maildir)->open_message(row.name);
   if (!file && file.error().kind == ErrorKind::kNotFound) {
-    // Another mail tool may have renamed it: the index then learns the new names of all.
-    notice_failure(look_for_changes(held->mailbox(), *maildir));
+    // Another mail tool may have renamed it: the index then learns the new names of all, from the folder that
+    // is there now.
+    forget_maildir_to_read(held->mailbox());
+    maildir = maildir_to_read(held->mailbox());
+    if (!maildir) return maildir.error();
+    notice_failure(look_for_changes(held->mailbox(), **maildir));
     auto path = Index(*database_).path(row.id);
     if (!path) return path.error();
-    file = maildir->open_message(*path);
+    file = (*maildir)->open_message(*path);
   }
   if (!file) return file.error();
   struct stat facts {};
@@ -400,8 +425,8 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
     static_cast<void>(
         in_transaction([&] { return Index(*database_).set_state(row.id, MessageState::kMissing); }));
     watch_.forget(held->mailbox());
-    return Error{ErrorKind::kCorrupt, fmt::format("{}/{} has {} octets, the index says {}", maildir->path(),
-                                                  row.name, facts.st_size, row.size)};
+    return Error{ErrorKind::kCorrupt, fmt::format("{}/{} has {} octets, the index says {}",
+                                                  (*maildir)->path(), row.name, facts.st_size, row.size)};
   }
   return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(*file)));
 }

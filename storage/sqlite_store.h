@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "storage/accounts.h"
@@ -64,6 +65,10 @@ class SqliteStore final : public Store {
   Result<void> in_transaction(Work work);
   Result<MailboxEntry> known(const Address& address) const;
   Result<Maildir> maildir_of(MailboxId mailbox) const;
+  // The folders of the mailboxes read last stay open: opening them costs more than reading a small message.
+  // Good until the next call.
+  Result<Maildir*> maildir_to_read(MailboxId mailbox);
+  void forget_maildir_to_read(MailboxId mailbox);
   Result<void> make_folder_of(MailboxId mailbox, const Address& address);
   // Looks at the folder when somebody else changed it.
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice);
@@ -80,8 +85,9 @@ class SqliteStore final : public Store {
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
   std::unordered_map<MailboxId, std::int64_t> logins_;  // not written yet: a login is not worth a flush
   std::int64_t logins_written_at_ = 0;
-  std::unordered_set<MailboxId> to_purge_;    // have marked messages whose files are still there
-  std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
+  std::unordered_set<MailboxId> to_purge_;              // have marked messages whose files are still there
+  std::unordered_set<MailboxId> to_take_in_;            // have files that wait to be imported
+  std::vector<std::pair<MailboxId, Maildir>> reading_;  // the last one used in front
   std::vector<std::string> notices_;
   std::unordered_set<std::string> skips_noticed_;
 

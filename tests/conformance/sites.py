@@ -69,6 +69,11 @@ class Mailstead(Site):
     def deliver(self, user, message):
         self.server.deliver(message, user)
 
+    def folder_of(self, user):
+        """Where a file becomes a message."""
+        name, _, domain = user.partition("@")
+        return os.path.join(self.server.data, "mail", domain, name, "new")
+
     def close(self):
         self.server.close()
 
@@ -78,7 +83,8 @@ class Dovecot(Site):
 
     name = "Dovecot"
 
-    def __init__(self):
+    def __init__(self, fast=False):
+        """`fast`: its documented high-performance mode, in which a login process serves many sessions."""
         self.folder = mailstead.work_folder("mailstead-peer-")
         os.chmod(self.folder, 0o755)
         self.numbers = itertools.count(1)
@@ -100,6 +106,7 @@ class Dovecot(Site):
         with open(config, "w") as file:
             file.write(CONFIGURATION.format(folder=self.folder, pop3=self.ports["pop3"][1], pop3s=self.ports["pop3s"][1],
                                             certificate=certificate, users=self.users))
+            file.write(HIGH_PERFORMANCE if fast else "")
         self.process = subprocess.Popen(["dovecot", "-F", "-c", config], stdin=subprocess.DEVNULL)
         mailstead.until(self.answers, "dovecot answers")
 
@@ -109,6 +116,9 @@ class Dovecot(Site):
             return True
         except (OSError, mailstead.Closed):
             return False
+
+    def folder_of(self, user):
+        return os.path.join(self.home(user), "Maildir", "new")
 
     def home(self, user):
         return os.path.join(self.folder, "mail", user)
@@ -170,6 +180,26 @@ service pop3-login {{
 service stats {{
   chroot =
 }}
+"""
+
+HIGH_PERFORMANCE = """
+service pop3-login {
+  service_count = 0
+  process_min_avail = 2
+  client_limit = 12000
+}
+service pop3 {
+  service_count = 1000
+  process_min_avail = 2
+  process_limit = 2000
+}
+service anvil {
+  client_limit = 20000
+}
+service auth {
+  client_limit = 20000
+}
+mail_max_userip_connections = 20000
 """
 
 PEERS = {"dovecot": Dovecot}

@@ -389,3 +389,19 @@ TEST_CASE("an import that cannot be written down is told of", "[storage]") {
   CHECK(store->take_notices().size() == 1);
   CHECK(fetch_all(*store, kAnna).size() == 1);
 }
+
+TEST_CASE("a session reads on when the mailbox's folder was put back from a copy", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (const char* content : {"A: 1\r\n\r\n", "A: 2\r\n\r\n"})
+    REQUIRE(deliver(*store, {kAnna}, content).has_value());
+  auto maildrop = store->open_maildrop(id_of(*store, kAnna));
+  REQUIRE(maildrop.has_value());
+  CHECK(read_message(*store, **maildrop, 0) == kept(kAnna, "A: 1\r\n\r\n"));
+  const std::string folder = scratch.data() + "/mail/example.org/anna";
+  fs::copy(folder, folder + ".copy", fs::copy_options::recursive);
+  fs::remove_all(folder);
+  fs::rename(folder + ".copy", folder);
+  CHECK(read_message(*store, **maildrop, 1) == kept(kAnna, "A: 2\r\n\r\n"));
+  CHECK(read_message(*store, **maildrop, 0) == kept(kAnna, "A: 1\r\n\r\n"));
+}
