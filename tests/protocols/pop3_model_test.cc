@@ -180,19 +180,19 @@ class Dice {
 };
 
 Message random_message(Dice& dice) {
-  static const std::string kLines[] = {"Subject: x", "",    ".",      "..",  ".dot", "From: a@b.example",
-                                       "text",       " ",   "a.b.c.", "...", "+OK",  std::string(998, 'x'),
-                                       "-ERR no",    "\xff"};
+  static const std::string odd_lines[] = {"Subject: x", "",    ".",      "..",  ".dot", "From: a@b.example",
+                                          "text",       " ",   "a.b.c.", "...", "+OK",  std::string(998, 'x'),
+                                          "-ERR no",    "\xff"};
   Message message;
   const std::size_t count = dice.one_in(50) ? 5000 : dice.up_to(12);
-  for (std::size_t i = 0; i < count; ++i) message.lines.push_back(dice.of(kLines));
+  for (std::size_t i = 0; i < count; ++i) message.lines.push_back(dice.of(odd_lines));
   return message;
 }
 
 std::string random_number(Dice& dice, std::size_t messages) {
-  static const std::string kOdd[] = {
+  static const std::string odd[] = {
       "0", "-1", "+1", "1.0", "x", "4294967297", "99999999999999999999", "1x", "1 ", "0x1 ignored", "1 2 3"};
-  std::string number = dice.one_in(8) ? dice.of(kOdd) : std::to_string(1 + dice.up_to(messages));
+  std::string number = dice.one_in(8) ? dice.of(odd) : std::to_string(1 + dice.up_to(messages));
   while (number.ends_with(' ')) number.pop_back();
   return number;
 }
@@ -203,15 +203,15 @@ struct Command {
 };
 
 Command random_command(Dice& dice, const Model& model, std::size_t messages) {
-  static const std::string kAny[] = {"STAT", "LIST", "UIDL", "RETR", "TOP",
-                                     "DELE", "NOOP", "RSET", "USER", "PASS"};
+  static const std::string names[] = {"STAT", "LIST", "UIDL", "RETR", "TOP",
+                                      "DELE", "NOOP", "RSET", "USER", "PASS"};
   if (!model.logged_in() && !dice.one_in(6)) {
     if (dice.one_in(2)) return {"USER", dice.one_in(10) ? "bert@example.org" : kUser};
     return {"PASS", dice.one_in(10) ? "secret" : kPassword};
   }
   if (dice.one_in(60)) return {"QUIT", ""};
   if (dice.one_in(30)) return {"XYZZY", ""};
-  Command command{dice.of(kAny), ""};
+  Command command{dice.of(names), ""};
   if (command.name == "RETR" || command.name == "DELE") command.argument = random_number(dice, messages);
   if (command.name == "TOP") command.argument = random_number(dice, messages) + " " + random_number(dice, 8);
   if ((command.name == "LIST" || command.name == "UIDL") && dice.one_in(2))
