@@ -69,6 +69,7 @@ def main():
     mailstead.raise_file_limit()
     with sites.Mailstead() as ours, sites.Dovecot(fast=True) as peer:
         users = {site: fill(site, options.users, options.messages) for site in (ours, peer)}
+        ours.be_quiet()
         print("%d users with %d messages each, %d connections at a time" % (options.users, options.messages, options.users))
         for name, commands, unit in MEASURES:
             if commands.startswith("RETR") and options.messages < 200:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -68,6 +69,12 @@ class Mailstead(Site):
 
     def deliver(self, user, message):
         self.server.deliver(message, user)
+
+    def be_quiet(self):
+        """The harness reads every line of the log, which costs more than a session."""
+        self.server.configure('[log]\nlevel = "warning"')
+        self.server.process.send_signal(signal.SIGHUP)
+        time.sleep(1)  # what tells of a reload is quiet now
 
     def folder_of(self, user):
         """Where a file becomes a message."""
