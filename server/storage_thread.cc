@@ -52,8 +52,10 @@ void StorageThread::import_files() {
   importing_ = true;
   auto more = std::make_shared<bool>(false);
   const auto work = [more](Store& store) {
-    const auto left = store.take_in_files(kTidySlice);
-    *more = left.has_value() && *left;
+    // What stands in one mailbox's way is none of the others' business. This ends: the store lets go of a
+    // mailbox that resists, until its next login.
+    (void)store.take_in_files(kTidySlice);
+    *more = store.files_wait();
   };
   const auto done = [this, more] {
     if (*more) {

@@ -1,0 +1,72 @@
+#include "server/storage_thread.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "storage/reconcile.h"
+#include "tests/catch.h"
+#include "tests/storage/support.h"
+
+using namespace mailstead;
+using namespace mailstead::storage_test;
+
+namespace {
+
+constexpr std::size_t kMany = 700;  // more than the start and one slice take in
+
+std::string box_of(const Scratch& scratch, const std::string& user) {
+  return scratch.data() + "/mail/example.org/" + user + "/";
+}
+
+}  // namespace
+
+TEST_CASE("a mailbox that resists does not stop the import of the others' files", "[storage_thread]") {
+  // Whoever has the first turn, in one of the two it is the one that resists.
+  std::string resists = "anna";
+  std::string other = "bert";
+  SECTION("anna's resists") {}
+  SECTION("bert's resists") {
+    std::swap(resists, other);
+  }
+  Scratch scratch;
+  store_with(scratch.data(), {"anna@example.org", "bert@example.org"}).reset();
+  for (const char* user : {"anna", "bert"}) {
+    for (std::size_t i = 0; i < kMany; ++i) {
+      write_file(box_of(scratch, user) + "new/" + std::to_string(i), "A: 1\n\n");
+    }
+  }
+  auto store = open_store(scratch.data());
+  REQUIRE(store->files_wait());
+  static_cast<void>(store->take_notices());
+  std::filesystem::rename(box_of(scratch, resists), scratch.path() + "/elsewhere");
+
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  std::size_t imported = 0;
+  StorageThread storage(&loop, *store, [&](const std::string& notice) {
+    if (notice.ends_with("in " + other + "@example.org") && notice.starts_with("imported ")) {
+      imported += std::stoul(notice.substr(std::string("imported ").size()));
+    }
+  });
+  storage.import_files();
+  // No other job comes that would set it going again.
+  bool late = false;
+  uv_timer_t limit;
+  uv_timer_init(&loop, &limit);
+  limit.data = &late;
+  uv_timer_start(
+      &limit, [](uv_timer_t* timer) { *static_cast<bool*>(timer->data) = true; }, 10'000, 0);
+  constexpr std::size_t kLeftByStart = kMany - kImportSlice;
+  while (imported < kLeftByStart && !late) uv_run(&loop, UV_RUN_ONCE);
+  CHECK(imported == kLeftByStart);
+  uv_close(reinterpret_cast<uv_handle_t*>(&limit), nullptr);
+  storage.stop([] {});
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&loop) == 0);
+  CHECK_FALSE(store->files_wait());
+  CHECK(fetch_all(*store, other + "@example.org").size() == kMany);
+}
