@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -45,6 +45,13 @@ Result<int> bind_socket(const std::string& data) {
   if (fd >= 0) ::close(fd);
   return Error{ErrorKind::kIo,
                "cannot make the control socket " + control_socket_path(data) + ": " + std::strerror(code)};
+}
+
+// The other side has closed its socket. Shutting down its sending half alone (RDHUP) is no hang-up: such a
+// caller waits for its answer.
+bool has_hung_up(int fd) {
+  pollfd look{fd, 0, 0};
+  return ::poll(&look, 1, 0) == 1 && (look.revents & POLLHUP) != 0;
 }
 
 bool may_call(uv_pipe_t& pipe) {
@@ -97,6 +104,7 @@ class ControlServer::Caller {
   void answer(const Report& report) {
     if (closing_) return;
     answer_ = encode_report(report);
+    answering_ = true;
     start_clock();
     uv_buf_t buffer = uv_buf_init(answer_.data(), static_cast<unsigned>(answer_.size()));
     write_.data = this;
@@ -109,7 +117,6 @@ class ControlServer::Caller {
   void close() {
     if (closing_) return;
     closing_ = true;
-    *gone_ = true;
     server_.callers_.erase(this);
     uv_close(reinterpret_cast<uv_handle_t*>(&timer_), [](uv_handle_t* timer) {
       auto* self = static_cast<Caller*>(timer->data);
@@ -124,8 +131,18 @@ class ControlServer::Caller {
     --holds_;
     if (closed_ && holds_ == 0) delete this;
   }
-  bool busy() const { return holds_ > 0; }
-  std::shared_ptr<const std::atomic<bool>> gone() const { return gone_; }
+  // The server ends: who waits for its answer gets it, and has a moment to take it.
+  void hurry() {
+    if (holds_ > 0) return;
+    if (!answering_) return close();
+    start_clock();
+  }
+  // Good while the command holds on to its caller: nothing closes it then.
+  int fd() const {
+    uv_os_fd_t fd = -1;
+    uv_fileno(reinterpret_cast<const uv_handle_t*>(&pipe_), &fd);
+    return fd;
+  }
 
  private:
   uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(&pipe_); }
@@ -164,9 +181,9 @@ class ControlServer::Caller {
   std::array<char, 4096> buffer_{};
   std::string request_;
   std::string answer_;
-  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   int holds_ = 0;
   bool accepted_ = false;
+  bool answering_ = false;
   bool closing_ = false;
   bool closed_ = false;
 };
@@ -201,10 +218,10 @@ void ControlServer::accept() {
 void ControlServer::execute(Caller& caller, Request request) {
   if (callers_.size() > kMaxCallers) return caller.answer(busy());
   auto report = std::make_shared<Report>();
-  const auto work = [report, request, gone = caller.gone(), data = context_.data, config = context_.config(),
+  const auto work = [report, request, fd = caller.fd(), data = context_.data, config = context_.config(),
                      facts = context_.facts()](Store& store) {
-    if (*gone) {
-      // It was told, or had to think, that nothing was done.
+    if (has_hung_up(fd)) {
+      // It had to think that nothing was done. Nobody reads from its socket any more, so this is how to know.
       report->exit_code = 1;
       report->error = "not done: the caller went away before its turn";
       return;
@@ -234,9 +251,7 @@ void ControlServer::stop() {
   uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(listener_, nullptr)),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_pipe_t*>(handle); });
   const auto callers = callers_;
-  for (Caller* caller : callers) {
-    if (!caller->busy()) caller->close();
-  }
+  for (Caller* caller : callers) caller->hurry();
 }
 
 }  // namespace mailstead

@@ -2,7 +2,8 @@
 // admin/control.h.
 //
 // Mode 0600; a caller must be of the server's own user or root. One request a connection, bounded in size and
-// time. Commands run on the storage thread. Ownership: one for the server; handles are freed in their close
+// time. Commands run on the storage thread; a caller that has closed its socket by then gets nothing done.
+// Ownership: one for the server; handles are freed in their close
 // callbacks. Threads: the reactor.
 #pragma once
 
@@ -37,7 +38,8 @@ class ControlServer {
 
   // The folder's lock has to be held: what is left of an older socket is removed.
   Result<void> start();
-  // No new callers; those being answered are let go when their answer is out. The socket's file is removed.
+  // No new callers; those being answered are let go when their answer is out, or after 2 s in which they did
+  // not take it. The socket's file is removed.
   void stop();
 
  private:

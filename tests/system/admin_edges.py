@@ -281,6 +281,55 @@ class ControlSocket(mailstead.ServerTest):
         self.assertEqual(failures, [])
         self.assertEqual(len(self.server.json("alias", "list")), 12)
 
+    def test_a_caller_that_hung_up_before_its_turn(self):
+        """Nothing is done for it: it had to think so. Who only ended its sending half waits for the answer."""
+        request = {"command": "alias add", "arguments": ["", USER], "flags": [], "secret": ""}
+
+        def call(name):
+            channel = socket.socket(socket.AF_UNIX)
+            channel.settimeout(mailstead.TIMEOUT)
+            channel.connect(self.path())
+            channel.sendall(json.dumps(dict(request, arguments=[name, USER])).encode() + b"\n")
+            return channel
+
+        self.server.process.send_signal(signal.SIGSTOP)
+        try:
+            call("gone@example.org").close()
+            waiting = call("waiting@example.org")
+            waiting.shutdown(socket.SHUT_WR)
+        finally:
+            self.server.process.send_signal(signal.SIGCONT)
+        with waiting:
+            self.assertEqual(json.loads(mailstead.read_all(waiting))["exit_code"], 0)
+        self.assertIn("the caller went away", self.server.wait_line(lambda line: "gone@example.org" in line, "logged"))
+        self.assertEqual(re.findall(r"(\w+)@example.org", self.server.admin("alias", "list").stdout)[0], "waiting")
+        self.assertEqual(len(self.server.json("alias", "list")), 1)
+
+    def test_an_answer_is_finished_when_the_server_ends(self):
+        """Also one that is larger than what the socket holds; but not for ever."""
+        many = [self.server.add_cheap_mailbox("user%02d%s@%s.%s.org" % (number, "x" * 50, "y" * 60, "z" * 60))
+                for number in range(20)]
+        for number in range(150):
+            request = {"command": "alias add", "arguments": ["alias%d@example.org" % number, *many], "flags": [], "secret": ""}
+            self.assertIn(b'"exit_code":0', self.server.control(json.dumps(request).encode() + b"\n"))
+        request = {"command": "alias list", "arguments": [], "flags": [], "secret": ""}
+        callers = []
+        for _ in range(2):
+            start = len(self.server.lines)
+            callers.append(socket.socket(socket.AF_UNIX))
+            callers[-1].settimeout(mailstead.TIMEOUT)
+            callers[-1].connect(self.path())
+            callers[-1].sendall(json.dumps(request).encode() + b"\n")
+            self.server.wait_line(lambda line: "alias list" in line, "it is answered", start)
+        self.server.process.send_signal(signal.SIGTERM)
+        self.server.wait_line(lambda line: "stopping" in line, "it ends")
+        until(lambda: not os.path.exists(self.path()), "it takes no more callers")
+        with callers[0], callers[1]:
+            answer = mailstead.read_all(callers[0])
+            self.assertGreater(len(answer), 400_000)
+            self.assertEqual(json.loads(answer)["exit_code"], 0)
+            self.assertEqual(self.server.wait(), 0)  # the other one takes nothing
+
     def test_mode(self):
         self.assertEqual(stat.S_IMODE(os.lstat(self.path()).st_mode), 0o600)
 
