@@ -133,9 +133,8 @@ bool Connection::step() {
     case Wants::kInput:
       return feed();
     case Wants::kAnswer:
-      if (asked_) return false;
-      asked_ = driver_->answer_ask() == Answered::kLater;
-      return !asked_;
+      if (!asked_) asked_ = driver_->answer_ask() == Answered::kLater;
+      return !asked_ || await_answer();
     case Wants::kDrain:
       if (!flush()) return false;
       session.drained();
@@ -153,6 +152,17 @@ bool Connection::step() {
       driver_->before_farewell();
       if (flush()) finish();
       return false;
+  }
+  return false;
+}
+
+// The answer comes later. Who hangs up before it ends his stream like who has said all he has to say.
+bool Connection::await_answer() {
+  if (!pending_.empty() || writing_) return false;
+  if (!ended_) {
+    stream_->start_reading();  // else the end would not be seen
+  } else if (driver_->answers_to_nobody() && flush()) {
+    finish();
   }
   return false;
 }

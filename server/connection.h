@@ -62,6 +62,7 @@ class Connection final : private StreamEvents {
   // One step of the loop; false: nothing more can be done now.
   bool step();
   bool feed();
+  bool await_answer();
   // Writes the session's output. True: it has all gone out.
   bool flush();
   void finish();

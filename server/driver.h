@@ -28,6 +28,10 @@ class Driver : public std::enable_shared_from_this<Driver> {
   virtual Session& session() = 0;
   // The session wants an answer: give it now, or post work that gives it later and then calls resume().
   virtual Answered answer_ask() = 0;
+  // The client has ended its half and left no command behind: does the ask that is being answered change
+  // nothing but what this session may do next? Then nobody has any use for the answer, and the connection
+  // goes.
+  virtual bool answers_to_nobody() { return false; }
   // Called before input is handed to the session: the place to end a session that may not go on.
   virtual void check_session() {}
   // The TLS handshake that the session asked for is done: tell it.

@@ -39,6 +39,10 @@ Answered Pop3Driver::answer_ask() {
   return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
 }
 
+bool Pop3Driver::answers_to_nobody() {
+  return std::holds_alternative<AskLogin>(session_.ask());
+}
+
 void Pop3Driver::check_session() {
   auto newest = services_.storage.store().directory();
   if (newest == directory_) return;

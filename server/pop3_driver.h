@@ -19,6 +19,7 @@ class Pop3Driver final : public Driver {
 
   Session& session() override { return session_; }
   Answered answer_ask() override;
+  bool answers_to_nobody() override;
   void check_session() override;
   void after_run() override;
   void secured(const PeerFacts& peer) override;

@@ -70,6 +70,10 @@ Answered SmtpDriver::answer_ask() {
   return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
 }
 
+bool SmtpDriver::answers_to_nobody() {
+  return std::holds_alternative<AskPassword>(session_.ask());
+}
+
 // A user whose mailbox was taken away or got another password meanwhile may not go on.
 void SmtpDriver::check_session() {
   auto newest = services_.storage.store().directory();

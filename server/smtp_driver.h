@@ -17,6 +17,7 @@ class SmtpDriver final : public Driver {
 
   Session& session() override { return session_; }
   Answered answer_ask() override;
+  bool answers_to_nobody() override;
   void check_session() override;
   void secured(const PeerFacts& peer) override;
   void after_run() override;

@@ -73,6 +73,49 @@ TEST_CASE("an answer that comes after the connection has gone resumes nobody", "
   uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
 }
 
+TEST_CASE("who ends the stream while only a useless answer is awaited is let go", "[connection]") {
+  Loopback house;
+  house.driver->futile = true;
+  house.driver->on_ask = [](LineDriver&) { return Answered::kLater; };
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("one\nask\n");
+    client.half_close();
+    // What was said before the ask still comes.
+    REQUIRE(client.read_all() == "hello\r\nsaid one\r\n");
+  });
+  CHECK(house.driver->closed);
+  CHECK(house.driver->line_session.lines == "one|ask|");
+}
+
+TEST_CASE("an answer is awaited for the commands behind it, also after the end of the stream",
+          "[connection]") {
+  Loopback house;
+  house.driver->futile = true;
+  uv_timer_t later;
+  uv_timer_init(house.loop(), &later);
+  later.data = house.driver.get();
+  house.driver->on_ask = [&](LineDriver&) {
+    uv_timer_start(
+        &later,
+        [](uv_timer_t* timer) {
+          auto* driver = static_cast<LineDriver*>(timer->data);
+          CHECK_FALSE(driver->closed);
+          driver->line_session.answer("late");
+          driver->resume_now();
+        },
+        100, 0);
+    return Answered::kLater;
+  };
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("ask\nnext\n");
+    client.half_close();
+    REQUIRE(client.read_all() == "hello\r\nlate\r\nsaid next\r\n");
+  });
+  uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
+}
+
 TEST_CASE("long output is made only as fast as the client takes it", "[connection]") {
   Loopback house;
   house.run([&](std::uint16_t port) {

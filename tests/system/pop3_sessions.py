@@ -1,5 +1,6 @@
 """POP3 over the wire: who holds a mailbox, what a session sees, and what its end does."""
 
+import base64
 import json
 import os
 import socket
@@ -244,6 +245,53 @@ class TakenAway(mailstead.SharedServerTest):
                 self.assertRegex(code, "[45]..")
             except Closed:
                 pass
+
+
+class HangingUp(mailstead.SharedServerTest):
+    """Who ends the stream while a password is checked has no use for the answer, unless more commands wait for it."""
+
+    def guesses_worked_for(self, guess):
+        user = self.new_mailbox()
+        start = len(self.server.lines)
+        for number in range(20):
+            guess(user, "wrong%d" % number)
+        with self.server.pop3(user):
+            self.server.wait_line(lambda line: " login user=" + user in line, "the right one", start)
+        return sum("login-failed user=" + user in line for line in self.server.lines[start:])
+
+    def test_pop3_guesses(self):
+        def guess(user, password):
+            with self.server.pop3() as session:
+                session.must("USER " + user)
+                session.stream.send(b"PASS %s\r\n" % password.encode())
+        self.assertLess(self.guesses_worked_for(guess), 10)
+
+    def test_pop3s_guesses(self):
+        def guess(user, password):
+            with self.server.pop3(service="pop3s") as session:
+                session.must("USER " + user)
+                session.stream.send(b"PASS %s\r\n" % password.encode())
+        self.assertLess(self.guesses_worked_for(guess), 15)  # a handshake each takes its time
+
+    def test_smtp_guesses(self):
+        def guess(user, password):
+            with self.server.smtp("submission") as session:
+                token = base64.b64encode(b"\0%s\0%s" % (user.encode(), password.encode()))
+                session.send_raw(b"AUTH PLAIN %s\r\n" % token)
+        self.assertLess(self.guesses_worked_for(guess), 10)
+
+    def test_commands_behind_the_password_are_answered(self):
+        user = self.new_mailbox()
+        with self.server.pop3() as session:
+            session.stream.send(("USER %s\r\nPASS %s\r\nSTAT\r\nQUIT\r\n" % (user, self.server.passwords[user])).encode())
+            session.stream.socket.shutdown(socket.SHUT_WR)
+            replies = session.stream.rest().split(b"\r\n")
+            self.assertEqual([reply[:3] for reply in replies], [b"+OK"] * 4 + [b""], replies)
+        with self.server.smtp("submission") as session:
+            token = base64.b64encode(b"\0%s\0%s" % (user.encode(), self.server.passwords[user].encode()))
+            session.send_raw(b"AUTH PLAIN %s\r\nQUIT\r\n" % token)
+            session.stream.socket.shutdown(socket.SHUT_WR)
+            self.assertRegex(session.stream.rest(), rb"\A235 .*\r\n221 .*\r\n\Z")
 
 
 class Commands(mailstead.SharedServerTest):
