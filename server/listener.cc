@@ -1,5 +1,6 @@
 #include "server/listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -14,12 +15,21 @@ namespace mailstead {
 namespace {
 
 constexpr int kBacklog = 1024;
+constexpr int kAcceptsAtOnce = 64;  // then others get their turn
+constexpr std::uint64_t kRestMs = 1'000;
 
 union SocketAddress {
   sockaddr any;
   sockaddr_in v4;
   sockaddr_in6 v6;
 };
+
+// A socket for ::ffff:192.0.2.1 is an IPv4 socket by another name, and would need another family.
+std::string ipv4_inside(const ListenAddress& address) {
+  constexpr std::string_view kMapped = "::ffff:";
+  const bool mapped = address.host.starts_with(kMapped) && address.host.find('.') != std::string::npos;
+  return mapped ? address.host.substr(kMapped.size()) : std::string();
+}
 
 bool parse(const ListenAddress& address, SocketAddress& out) {
   std::memset(&out, 0, sizeof out);
@@ -41,16 +51,51 @@ bool takes_ipv4(const ListenAddress& address, const Config::Listen& all) {
          });
 }
 
-Error bind_error(Service service, const ListenAddress& address, int code) {
+bool overlap(const ListenAddress& one, const ListenAddress& other) {
+  const auto is_ipv6 = [](const ListenAddress& address) {
+    return address.host.find(':') != std::string::npos;
+  };
+  const auto is_any = [](const ListenAddress& address) {
+    return address.host == "::" || address.host == "0.0.0.0";
+  };
+  return one.port == other.port && is_ipv6(one) == is_ipv6(other) &&
+         (one.host == other.host || is_any(one) || is_any(other));
+}
+
+// What else the configuration wants on this address; "pop3 on [::1]:2525", or nothing.
+std::string rival(Service service, const ListenAddress& address, const Config::Listen& all) {
+  for (const auto& [other_service, other] : wanted_listeners(all)) {
+    const bool itself = other_service == service && other == address;
+    if (!itself && address.port != 0 && overlap(address, other)) {
+      return fmt::format("{} on {}", service_name(other_service), other.text());
+    }
+  }
+  return {};
+}
+
+Error bind_error(Service service, const ListenAddress& address, const Config::Listen& all, int code) {
   const std::string where =
       fmt::format("cannot listen for {} on {}: ", service_name(service), address.text());
   switch (code) {
     case EADDRINUSE:
+      if (const std::string other = rival(service, address, all); !other.empty()) {
+        return {
+            ErrorKind::kInUse,
+            where + fmt::format("[listen] of the configuration also has {}, and the two overlap; keep one "
+                                "of them, or choose another port",
+                                other)};
+      }
       return {ErrorKind::kInUse,
               where +
                   "the port is in use by another program; stop that one, or choose another port "
                   "in [listen] of the configuration"};
     case EACCES:
+      if (address.port >= 1024) {
+        return {ErrorKind::kDenied,
+                where +
+                    "this system forbids it (see `sysctl net.ipv4.ip_unprivileged_port_start`, SELinux, "
+                    "AppArmor); allow it, or choose another port in [listen] of the configuration"};
+      }
       return {ErrorKind::kDenied,
               where +
                   "ports below 1024 need root or CAP_NET_BIND_SERVICE; start as root, or choose "
@@ -131,17 +176,34 @@ bool is_wanted(const BoundSocket& socket, const Config::Listen& all) {
 
 Result<BoundSocket> bind_one(Service service, const ListenAddress& address, const Config::Listen& all) {
   BoundSocket socket{service, address, address, takes_ipv4(address, all), -1};
+  if (const std::string ipv4 = ipv4_inside(address); !ipv4.empty()) {
+    return Error{
+        ErrorKind::kInvalid,
+        fmt::format("cannot listen for {} on {}: this is an IPv4 address in the form of IPv6; write {} "
+                    "in [listen] of the configuration",
+                    service_name(service), address.text(), ListenAddress{ipv4, address.port}.text())};
+  }
   SocketAddress parsed{};
-  if (!parse(address, parsed)) return bind_error(service, address, EADDRNOTAVAIL);
+  if (!parse(address, parsed)) return bind_error(service, address, all, EADDRNOTAVAIL);
   int fd = open_socket(parsed, !socket.takes_ipv4);
   if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && socket.takes_ipv4) {
     // A machine without IPv6 still gets its mail.
     socket.bound.host = "0.0.0.0";
     if (parse(socket.bound, parsed)) fd = open_socket(parsed, true);
   }
-  if (fd < 0) return bind_error(service, address, -fd);
+  if (fd < 0) return bind_error(service, address, all, -fd);
   socket.fd = fd;
   socket.bound.port = bound_port(fd);
+  return socket;
+}
+
+BoundSocket take_over(const BoundSocket& there, Service service, const ListenAddress& address,
+                      const Config::Listen& all) {
+  BoundSocket socket{service, address, there.bound, takes_ipv4(address, all), -1};
+  const bool same = address.port != 0 && address.port == there.bound.port &&
+                    (address.host == there.bound.host || address.host == there.wanted.host) &&
+                    socket.takes_ipv4 == there.takes_ipv4;
+  if (same) socket.fd = fcntl(there.fd, F_DUPFD_CLOEXEC, 0);
   return socket;
 }
 
@@ -158,38 +220,86 @@ Result<std::vector<BoundSocket>> bind_all(const Config::Listen& listen) {
   return bound;
 }
 
-Listener::Listener(uv_loop_t* loop, BoundSocket socket,
-                   std::function<void(Listener&, std::unique_ptr<TcpStream>)> accepted)
-    : socket_(std::move(socket)), accepted_(std::move(accepted)), handle_(new uv_tcp_t) {
-  uv_tcp_init(loop, handle_);
-  handle_->data = this;
+Listener::Listener(uv_loop_t* loop, BoundSocket socket, Events events)
+    : socket_(std::move(socket)), events_(std::move(events)), rest_(new uv_timer_t) {
+  uv_timer_init(loop, rest_);
+  rest_->data = this;
 }
 
 Listener::~Listener() {
-  handle_->data = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(handle_),
-           [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
+  if (poll_ != nullptr) {
+    uv_close(reinterpret_cast<uv_handle_t*>(poll_),
+             [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
+  }
+  uv_close(reinterpret_cast<uv_handle_t*>(rest_),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+  // A handle that closes no longer looks at its descriptor.
+  ::close(socket_.fd);
 }
 
 Result<void> Listener::start() {
-  int status = uv_tcp_open(handle_, socket_.fd);
+  auto poll = std::make_unique<uv_poll_t>();
+  int status = uv_poll_init(rest_->loop, poll.get(), socket_.fd);
   if (status == 0) {
-    status =
-        uv_listen(reinterpret_cast<uv_stream_t*>(handle_), kBacklog, [](uv_stream_t* server, int problem) {
-          // Out of file descriptors: libuv refuses the connection with the one it keeps in reserve, and goes
-          // on.
-          if (problem == 0 && server->data != nullptr) static_cast<Listener*>(server->data)->accept();
-        });
+    poll_ = poll.release();
+    poll_->data = this;
+    status = watch();
   }
-  if (status != 0) return bind_error(socket_.service, socket_.wanted, -status);
+  if (status != 0) {
+    return Error{ErrorKind::kIo, fmt::format("cannot accept for {} on {}: {}", service_name(socket_.service),
+                                             socket_.wanted.text(), uv_strerror(status))};
+  }
   return {};
 }
 
+int Listener::watch() {
+  return uv_poll_start(poll_, UV_READABLE,
+                       [](uv_poll_t* poll, int, int) { static_cast<Listener*>(poll->data)->accept(); });
+}
+
+// Not by uv_listen(): that one hangs up on those who come while there are no descriptors, without telling,
+// and turns in circles when another thread took the one that it keeps for this.
 void Listener::accept() {
-  auto stream = std::make_unique<TcpStream>(reinterpret_cast<uv_stream_t*>(handle_));
-  if (stream->ok()) return accepted_(*this, std::move(stream));
-  TcpStream* failed = stream.release();
-  failed->close([failed] { delete failed; });
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    const int fd = accept4(socket_.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      const int code = errno;
+      if (code == EAGAIN || code == EWOULDBLOCK) return;
+      if (code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM) return rest(code);
+      continue;  // accept(2): the new connection's own trouble
+    }
+    auto stream = std::make_unique<TcpStream>(rest_->loop, fd);
+    if (stream->ok()) {
+      events_.accepted(*this, std::move(stream));
+    } else {
+      TcpStream* failed = stream.release();
+      failed->close([failed] { delete failed; });
+    }
+  }
+}
+
+void Listener::rest(int code) {
+  if (events_.exhausted) events_.exhausted(*this, code);
+  uv_poll_stop(poll_);
+  uv_timer_start(
+      rest_,
+      [](uv_timer_t* timer) {
+        auto* self = static_cast<Listener*>(timer->data);
+        self->watch();
+        self->accept();
+      },
+      kRestMs, 0);
+}
+
+void Listener::pause() {
+  accept();  // who waits in the queue would be cut off
+  // On Linux a listening socket becomes a bound one by this, and listens again after listen().
+  shutdown(socket_.fd, SHUT_RD);
+}
+
+bool Listener::resume() {
+  // A port that the kernel chose is let go with the listening.
+  return listen(socket_.fd, kBacklog) == 0 && bound_port(socket_.fd) == socket_.bound.port;
 }
 
 }  // namespace mailstead

@@ -39,7 +39,13 @@ void ignore_signals() {
 }  // namespace
 
 Server::Server(ServeRequest request, Log& log)
-    : request_(std::move(request)), log_(log), config_(request_.config), certificates_(log, request_.data) {
+    : request_(std::move(request)),
+      log_(log),
+      config_(request_.config),
+      certificates_(log, request_.data),
+      listeners_(&loop_, log, [this](Listener& from, std::unique_ptr<TcpStream> stream) {
+        accept(from, std::move(stream));
+      }) {
   uv_loop_init(&loop_);
 }
 
@@ -113,7 +119,7 @@ Result<void> Server::begin() {
   uv_timer_init(&loop_, &grace_timer_);
   grace_timer_.data = this;
   if (auto started = control_->start(); !started.has_value()) return started;
-  for (BoundSocket& socket : std::exchange(bound_, {})) add_listener(std::move(socket));
+  if (auto started = listeners_.start(std::exchange(bound_, {})); !started.has_value()) return started;
   storage_->import_files();
   log_.info("ready");
   return {};
@@ -145,21 +151,6 @@ void Server::watch_certificates() {
         self->certificates_.reload_when_changed(self->config_);
       },
       kCertificateCheckMs, kCertificateCheckMs);
-}
-
-void Server::add_listener(BoundSocket socket) {
-  const std::string address = socket.bound.text();
-  const Service service = socket.service;
-  auto listener = std::make_unique<Listener>(
-      &loop_, std::move(socket),
-      [this](Listener& from, std::unique_ptr<TcpStream> stream) { accept(from, std::move(stream)); });
-  if (auto started = listener->start(); !started.has_value()) {
-    log_.error("listen-failed", {{"why", started.error().message}});
-    return;
-  }
-  listeners_.push_back(std::move(listener));
-  log_.info("listening", {{"service", service_name(service), LogField::Style::kPlain},
-                          {"address", address, LogField::Style::kPlain}});
 }
 
 void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
@@ -227,42 +218,27 @@ void Server::reload() {
     log_.error("configuration-kept", {{"why", loaded.error().message}});
     return;
   }
-  const Config::Listen listen = loaded->listen;
-  config_ = *std::move(loaded);
+  const Config before = std::exchange(config_, *std::move(loaded));
   log_.configure(config_.log.level, config_.log.format);
   certificates_.reload(config_);
-  reload_listeners(listen);
-  log_.info("reloaded");
-}
-
-void Server::reload_listeners(const Config::Listen& listen) {
-  const auto wanted = wanted_listeners(listen);
-  // What is no longer wanted goes first: its port may be wanted for something else.
-  std::erase_if(listeners_, [&](const auto& listener) {
-    if (is_wanted(listener->socket(), listen)) return false;
-    log_.info("closed", {{"service", service_name(listener->service()), LogField::Style::kPlain},
-                         {"address", listener->socket().bound.text(), LogField::Style::kPlain}});
-    return true;
-  });
-  for (const auto& [service, address] : wanted) {
-    const bool there = std::any_of(listeners_.begin(), listeners_.end(), [&](const auto& listener) {
-      return listener->service() == service && listener->socket().wanted == address;
-    });
-    if (there) continue;
-    auto socket = bind_one(service, address, listen);
-    if (socket.has_value()) {
-      add_listener(*std::move(socket));
-    } else {
-      log_.error("listen-failed", {{"why", socket.error().message}});
-    }
+  if (auto changed = listeners_.change_to(config_.listen); !changed.has_value()) {
+    config_.listen = before.listen;
+    log_.error("listen-failed",
+               {{"why", changed.error().message},
+                {"what",
+                 "the server listens where it did; correct [listen], or restart the server if it is "
+                 "right"}});
+    log_.info("reloaded", {{"except", "listen"}});
+    return;
   }
+  log_.info("reloaded");
 }
 
 ServerFacts Server::facts() const {
   ServerFacts facts;
   facts.pid = getpid();
   facts.started_at = started_at_;
-  for (const auto& listener : listeners_) {
+  for (const auto& listener : listeners_.all()) {
     facts.listeners.push_back(
         {service_name(listener->service()), listener->socket().bound.text(), *listener->open_connections});
   }
@@ -277,7 +253,7 @@ ServerFacts Server::facts() const {
 void Server::stop() {
   if (stopping_) return hurry();  // asked twice
   stopping_ = true;
-  listeners_.clear();
+  listeners_.close_all();
   control_->stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
   uv_timer_start(

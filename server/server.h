@@ -18,7 +18,7 @@
 #include "server/certificates.h"
 #include "server/connection_set.h"
 #include "server/control_server.h"
-#include "server/listener.h"
+#include "server/listener_set.h"
 #include "server/log.h"
 #include "server/services.h"
 
@@ -39,12 +39,10 @@ class Server {
   Result<void> begin();
   void watch_signals();
   void watch_certificates();
-  void add_listener(BoundSocket socket);
   void accept(Listener& listener, std::unique_ptr<TcpStream> stream);
   void refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why);
   std::shared_ptr<Driver> make_driver(Service service, const PeerFacts& peer);
   void reload();
-  void reload_listeners(const Config::Listen& listen);
   ServerFacts facts() const;
   void stop();
   void hurry();
@@ -70,7 +68,7 @@ class Server {
   std::unique_ptr<Login> login_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<ControlServer> control_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  ListenerSet listeners_;
   ConnectionSet connections_;
   bool stopping_ = false;
   bool winding_down_ = false;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -42,11 +43,15 @@ PeerFacts facts_of(const sockaddr_storage& address) {
 
 }  // namespace
 
-TcpStream::TcpStream(uv_stream_t* listener) {
-  uv_tcp_init(listener->loop, &handle_);
+TcpStream::TcpStream(uv_loop_t* loop, int socket) {
+  uv_tcp_init(loop, &handle_);
   handle_.data = this;
-  ok_ = uv_accept(listener, reinterpret_cast<uv_stream_t*>(&handle_)) == 0;
-  if (ok_) uv_tcp_nodelay(&handle_, 1);
+  ok_ = uv_tcp_open(&handle_, socket) == 0;
+  if (ok_) {
+    uv_tcp_nodelay(&handle_, 1);
+  } else {
+    ::close(socket);
+  }
 }
 
 PeerFacts TcpStream::peer() const {

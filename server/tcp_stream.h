@@ -11,8 +11,8 @@ namespace mailstead {
 
 class TcpStream final : public Stream {
  public:
-  // Accepts the waiting connection of `listener`. Check ok(): when it is false, only close() may be called.
-  explicit TcpStream(uv_stream_t* listener);
+  // Takes over a connected, non-blocking socket. Check ok(): when it is false, only close() may be called.
+  TcpStream(uv_loop_t* loop, int socket);
 
   bool ok() const { return ok_; }
   // The other side's address without port; IPv4-mapped IPv6 addresses as IPv4.

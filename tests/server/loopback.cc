@@ -94,14 +94,16 @@ Loopback::Loopback(TlsStart tls, std::shared_ptr<const TlsContext> context)
   auto socket = bind_one(Service::kSmtp, {"127.0.0.1", 0}, {});
   if (!socket.has_value()) throw std::runtime_error(socket.error().message);
   port_ = socket->bound.port;
-  listener_ =
-      std::make_unique<Listener>(&loop_, *socket, [this](Listener&, std::unique_ptr<TcpStream> stream) {
-        ConnectionOptions options;
-        options.peer = stream->peer();
-        options.tls = context_;
-        options.make_driver = [this](const PeerFacts&) { return driver; };
-        connections.start(&loop_, std::move(stream), log_, std::move(options), tls_, [] {});
-      });
+  listener_ = std::make_unique<Listener>(
+      &loop_, *socket,
+      Listener::Events{[this](Listener&, std::unique_ptr<TcpStream> stream) {
+                         ConnectionOptions options;
+                         options.peer = stream->peer();
+                         options.tls = context_;
+                         options.make_driver = [this](const PeerFacts&) { return driver; };
+                         connections.start(&loop_, std::move(stream), log_, std::move(options), tls_, [] {});
+                       },
+                       {}});
   if (!listener_->start().has_value()) throw std::runtime_error("cannot listen");
 }
 

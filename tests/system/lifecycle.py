@@ -25,6 +25,14 @@ def has_ipv6():
         return False
 
 
+def is_free(port):
+    try:
+        socket.create_server(("0.0.0.0", port)).close()
+        return True
+    except OSError:
+        return False
+
+
 class Listening(mailstead.ServerTest):
     mailboxes = ()
 
@@ -66,8 +74,11 @@ class Listening(mailstead.ServerTest):
             code, _ = session.reply()
             self.assertRegex(code, "^4|^250$")
             kept = code == "250"
+            # Said once, however often it is tried again.
+            self.assertTrue(self.server.wait_line(lambda line: "accept-failed" in line, "the log tells of it"))
             ticks = cpu_ticks(self.server.pid)
             time.sleep(2)
+            self.assertEqual(self.server.log().count("accept-failed"), 1)
             self.assertLess(cpu_ticks(self.server.pid) - ticks, os.sysconf("SC_CLK_TCK"), "it is busy with nothing")
             for connection in held:
                 connection.close()
@@ -313,6 +324,56 @@ class Reloading(mailstead.ServerTest):
             for host in ("127.0.0.1", "::1"):
                 with mailstead.Stream((host, port)) as stream:
                     self.assertTrue(stream.line().startswith(b"220"))
+
+    def test_an_address_in_use_keeps_the_listeners(self):
+        none = {"submission": [], "submissions": [], "pop3": [], "pop3s": []}
+        with socket.create_server(("127.0.0.1", 0)) as probe, socket.create_server(("127.0.0.1", 0)) as busy:
+            old = "127.0.0.1:%d" % probe.getsockname()[1]
+            taken = "127.0.0.1:%d" % busy.getsockname()[1]
+            probe.close()
+            server = self.new_server(listen=dict(none, smtp=[old]))
+            server.start()
+            for wrong in (dict(none, smtp=[taken]), dict(none, smtp=[old.replace(".1:", ".2:")], pop3=[taken]),
+                          dict(none, smtp=["[::ffff:127.0.0.1]:2525"])):
+                server.configure("[limits]\nmessage_size = 1234567", wrong)
+                self.reload(server, " reloaded except=listen")
+                self.assertIn(" error listen-failed ", server.lines[-2])
+                self.assertEqual([each["address"] for each in server.json("status")["listeners"]], [old])
+                with server.smtp() as session:
+                    self.assertIn("SIZE 1234567", session.ehlo, "the rest is in force")
+            server.configure("", dict(none, smtp=[old.replace(".1:", ".2:")]))
+            self.reload(server, " reloaded")
+            self.assertEqual([each["address"] for each in server.json("status")["listeners"]],
+                             [old.replace(".1:", ".2:")])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can bind a port below 1024 first")
+    def test_a_port_that_only_root_may_bind_is_kept(self):
+        none = {"submission": [], "submissions": [], "pop3": [], "pop3s": []}
+        host, wider = ("[::1]", "[::]") if has_ipv6() else ("127.0.0.1", "0.0.0.0")
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
+            first = min(int(file.read()), 1024)
+        port = next((number for number in range(first - 1, 0, -1) if is_free(number)), None)
+        if port is None:
+            self.skipTest("no port here that only root may bind, as in some containers")
+        for old, new in (("%s:%d" % (wider, port), "%s:%d" % (host, port)), ("%s:%d" % (host, port), "127.0.0.2:%d" % port)):
+            server = self.new_server(listen=dict(none, smtp=[old]))
+            os.chmod(server.folder, 0o755)
+            os.chmod(server.config, 0o644)
+            os.mkdir(server.data, 0o700)
+            os.chown(server.data, 65534, 65534)
+            server.start()
+            self.assertIn("root-dropped", server.log())
+            server.configure(listen=dict(none, smtp=[new]))
+            self.reload(server, " reloaded except=listen")
+            self.assertRegex(server.lines[-2], "listen-failed.*below 1024 need root.*restart the server")
+            with mailstead.Stream((host.strip("[]"), port)) as stream:
+                self.assertTrue(stream.line().startswith(b"220"))
+            # Which service an address is for needs no rights.
+            server.configure(listen=dict(none, pop3=[old]))
+            self.reload(server, " reloaded")
+            with mailstead.Stream((host.strip("[]"), port)) as stream:
+                self.assertTrue(stream.line().startswith(b"+OK"))
+            server.stop()
 
     def test_an_empty_file_is_no_new_configuration(self):
         """Somebody may be writing it at this moment."""
