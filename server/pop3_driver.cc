@@ -151,6 +151,7 @@ Answered Pop3Driver::answer(AskRead& ask) {
     piece->reader = reader_;
     posted = services_.files.post(read, done);
   } else {
+    reader_ = nullptr;  // one file for each connection: the file limit is counted so
     // The first piece is read where the file is opened: a small message costs one way to another thread and
     // back.
     const auto open = [piece, read, maildrop = maildrop_](Store& store) {

@@ -2,6 +2,7 @@
 //
 // The maildrop is held from a right password until the session says its last word: it is free again before
 // the client can have read that, so that a client that quits and comes back at once is not told [IN-USE].
+// At most one message's file is open.
 #pragma once
 
 #include <memory>

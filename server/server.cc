@@ -18,8 +18,9 @@ namespace mailstead {
 namespace {
 
 constexpr std::uint64_t kGraceMs = 8'000;  // container engines kill after ten seconds
-// Files that are no connections: the database, maildirs, messages being read and spooled, the control socket.
-constexpr std::uint32_t kReservedFiles = 256;
+// Files that are no connection's: a group of 64 deliveries with its maildirs (320), callers of the control
+// socket (128), and the database, listeners, certificates and what the threads wake the loop by.
+constexpr std::uint32_t kReservedFiles = 512;
 constexpr std::uint64_t kHurryMs = 500;
 constexpr std::uint64_t kCertificateCheckMs = 60'000;
 constexpr std::size_t kFileThreads = 2;
@@ -121,6 +122,7 @@ Result<void> Server::begin() {
   if (auto started = control_->start(); !started.has_value()) return started;
   if (auto started = listeners_.start(std::exchange(bound_, {})); !started.has_value()) return started;
   storage_->import_files();
+  tell_of_file_limit();
   log_.info("ready");
   return {};
 }
@@ -153,11 +155,27 @@ void Server::watch_certificates() {
       kCertificateCheckMs, kCertificateCheckMs);
 }
 
+// A connection may hold a second file: the message that it receives, or the one that it reads.
+std::uint32_t Server::most_connections() const {
+  const std::uint32_t reserved = std::min(file_limit_ / 2, kReservedFiles);
+  return std::min(config_.limits.connections, (file_limit_ - reserved) / 2);
+}
+
+void Server::tell_of_file_limit() const {
+  if (most_connections() >= config_.limits.connections) return;
+  log_.warning("connections-limited",
+               {{"connections", fmt::format("{}", most_connections())},
+                {"configured", fmt::format("{}", config_.limits.connections)},
+                {"what", fmt::format("the limit of {} open files is enough for fewer connections than "
+                                     "limits.connections of the configuration; raise it (ulimit -n, "
+                                     "LimitNOFILE= of systemd) to {}, or lower limits.connections",
+                                     file_limit_, 2ULL * config_.limits.connections + kReservedFiles)}});
+}
+
 void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
   const PeerFacts peer = stream->peer();
-  const Admission admission = connections_.admit(
-      peer, {std::min(config_.limits.connections, file_limit_ - std::min(file_limit_ / 4, kReservedFiles)),
-             config_.limits.connections_per_address});
+  const Admission admission =
+      connections_.admit(peer, {most_connections(), config_.limits.connections_per_address});
   if (admission != Admission::kWelcome) return refuse(listener, std::move(stream), admission);
   const Service service = listener.service();
   ConnectionOptions options;
@@ -221,6 +239,7 @@ void Server::reload() {
   const Config before = std::exchange(config_, *std::move(loaded));
   log_.configure(config_.log.level, config_.log.format);
   certificates_.reload(config_);
+  if (config_.limits.connections != before.limits.connections) tell_of_file_limit();
   if (auto changed = listeners_.change_to(config_.listen); !changed.has_value()) {
     config_.listen = before.listen;
     log_.error("listen-failed",

@@ -43,6 +43,8 @@ class Server {
   void refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why);
   std::shared_ptr<Driver> make_driver(Service service, const PeerFacts& peer);
   void reload();
+  std::uint32_t most_connections() const;
+  void tell_of_file_limit() const;
   ServerFacts facts() const;
   void stop();
   void hurry();

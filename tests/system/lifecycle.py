@@ -87,6 +87,44 @@ class Listening(mailstead.ServerTest):
         self.server.deliver(PLAIN, USER)
         self.assertEqual(len(self.server.fetch(USER)), 2 if kept else 1)
 
+    def test_files_suffice_for_all_connections(self):
+        """Each holds a second file, a message that arrives, and still everything else goes on."""
+        server = self.new_server()
+        server.start(before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024)))
+        self.assertEqual(server.log().count(" warning connections-limited connections=256 configured=20000 "), 1)
+        users = [server.add_cheap_mailbox("user%d@example.org" % number) for number in range(64)]
+        server.deliver(PLAIN, users[0])
+        body = b"Subject: large\r\n\r\n" + (b"y" * 70 + b"\r\n") * 1100
+        with server.smtp() as other, server.pop3() as reader:
+            senders = []
+            while len(senders) < 400:
+                session = server.smtp(greet=False)
+                code, text = session.reply()
+                if code == "421":
+                    self.assertIn("too many connections", text)
+                    session.close()
+                    break
+                session.must("EHLO client.example")
+                session.envelope("a@b.example", [users[0]])
+                session.must("DATA", "354")
+                session.send_raw(body)
+                senders.append(session)
+            self.assertEqual(len(senders), 254)
+            until(lambda: len(os.listdir("/proc/%d/fd" % server.pid)) > 2 * len(senders), "each has its file")
+            reader.login(users[0], server.passwords[users[0]])
+            self.assertEqual(len(reader.uidl()), 1)
+            reader.retr(1)
+            server.admin("status")
+            # A group of deliveries, each with the folders of another mailbox.
+            other.send(PLAIN, "a@b.example", users)
+            for session in senders:
+                session.send_raw(b".\r\n")
+                session.expect("250")
+                session.close()
+            reader.quit()
+        self.assertNotRegex(server.log(), "spool-failed|delivery-failed|accept-failed")
+        self.assertEqual(len(server.fetch(users[0])), 2 + len(senders))
+
     def test_connection_limit(self):
         server = self.new_server("[limits]\nconnections = 4")
         server.start()
