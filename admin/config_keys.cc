@@ -81,7 +81,7 @@ const std::array kKeys = {
         SizeKey{[](Config& c) -> std::uint64_t& { return c.limits.message_size; }, 64ull << 10, 16ull << 30}},
     ConfigKey{"limits", "recipients", "Of one message.",
               CountKey{[](Config& c) -> std::uint32_t& { return c.limits.recipients; }, 100, 100000}},
-    ConfigKey{"limits", "connections", "At one time, in all.",
+    ConfigKey{"limits", "connections", "At one time, in all; each needs two open files (ulimit -n).",
               CountKey{[](Config& c) -> std::uint32_t& { return c.limits.connections; }, 1, 1000000}},
     ConfigKey{
         "limits", "connections_per_address", "At one time; loopback is not limited by it.",

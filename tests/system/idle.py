@@ -66,7 +66,7 @@ class Crowd:
 
 class Idle(unittest.TestCase):
     def test_thousands_of_idle_sessions(self):
-        needed = 2 * COUNT + LOGGED_IN + TLS + 200
+        needed = 2 * (2 * COUNT + LOGGED_IN + TLS) + 600  # the server counts two files for each connection
         if mailstead.raise_file_limit() < needed:
             self.skipTest("the hard limit of open files is below %d" % needed)
         crowds = []
