@@ -73,19 +73,14 @@ class Replies {
   void check() {
     while (!left_.empty()) {
       const std::string_view line = take_line();
+      if (line.starts_with("+ ")) {
+        require(line.ends_with("\r\n") && line.find_first_of("*. \t", 2) == std::string_view::npos,
+                "a challenge is base64");  // RFC 5034 4
+        continue;
+      }
       require(line.starts_with("+OK ") || line.starts_with("-ERR "), "a reply begins with +OK or -ERR");
       require(line.ends_with("\r\n") && line.size() <= 512, "and is one line of at most 512 octets");
-      for (const char c : line.substr(0, line.size() - 2)) require(c >= ' ' && c <= '~', "and printable");
-      const std::string_view text = line.substr(0, line.size() - 2);
-      const std::string_view octets = text.substr(4, text.size() >= 11 ? text.size() - 11 : 0);
-      if (text.ends_with(" octets") && ascii::number(octets)) {
-        check_message(*ascii::number(octets));
-      } else if (text == "+OK Top of message follows" || text == "+OK Capabilities follow") {
-        take_block();
-      } else if (text.ends_with(" octets)") && !left_.empty() &&
-                 (ascii::is_digit(left_.front()) || left_[0] == '.')) {
-        take_block();  // LIST or UIDL, and not RSET or a login
-      }
+      check_text(line.substr(0, line.size() - 2));
     }
   }
 
@@ -99,6 +94,53 @@ class Replies {
     const std::string_view line = left_.substr(0, newline + 1);
     left_.remove_prefix(newline + 1);
     return line;
+  }
+
+  std::string ok(Pop3Text text, std::uint64_t first = 0, std::uint64_t second = 0) const {
+    return "+OK " + pop3_text(text, language_, first, second);
+  }
+
+  void check_text(std::string_view text) {
+    follow_language(text);
+    for (const char c : text) {
+      const bool ascii = c >= ' ' && c <= '~';
+      require(ascii || (language_ != Pop3Language::kEnglish && static_cast<unsigned char>(c) >= 0x80),
+              "and printable, and ASCII until LANG");
+    }
+    const auto [first, second] = numbers(text);
+    if (text == ok(Pop3Text::kOctets, first)) {
+      check_message(first);
+    } else if (text == ok(Pop3Text::kTopFollows) || text == ok(Pop3Text::kCapabilitiesFollow) ||
+               text == ok(Pop3Text::kLanguagesFollow)) {
+      take_block();
+    } else if (text == ok(Pop3Text::kMailboxHolds, first, second) && !left_.empty() &&
+               (ascii::is_digit(left_.front()) || left_[0] == '.')) {
+      take_block();  // LIST or UIDL, and not RSET or a login
+    }
+  }
+
+  void follow_language(std::string_view text) {
+    // After STLS the session speaks English again; the reply itself is the last in the old language.
+    if (tls_begins_) language_ = Pop3Language::kEnglish;
+    tls_begins_ = text == ok(Pop3Text::kBeginTls);
+    for (int i = 0; i < kPop3Languages; ++i) {
+      const auto each = static_cast<Pop3Language>(i);
+      const std::string changed =
+          "+OK " + std::string(language_tag(each)) + " " + pop3_text(Pop3Text::kLanguageChanged, each);
+      if (text == changed) language_ = each;
+    }
+  }
+
+  // The first two numbers in it, or 0.
+  static std::pair<std::uint64_t, std::uint64_t> numbers(std::string_view text) {
+    std::uint64_t found[2] = {0, 0};
+    for (std::uint64_t& each : found) {
+      const std::size_t begin = std::min(text.find_first_of("0123456789"), text.size());
+      const std::size_t end = std::min(text.find_first_not_of("0123456789", begin), text.size());
+      each = ascii::number(text.substr(begin, end - begin)).value_or(0);
+      text.remove_prefix(end);
+    }
+    return {found[0], found[1]};
   }
 
   // Up to the dot, unstuffed. False when the session closed before it.
@@ -126,6 +168,8 @@ class Replies {
   std::string_view left_;
   Wants end_;
   std::string block_;
+  Pop3Language language_ = Pop3Language::kEnglish;
+  bool tls_begins_ = false;
 };
 
 class Run {
@@ -225,7 +269,13 @@ class Run {
     require(session_.wants() == Wants::kClose, "QUIT closes");
   }
 
-  bool secured() const { return transcript_.output.find("+OK Begin TLS\r\n") != std::string::npos; }
+  bool secured() const {
+    for (int i = 0; i < kPop3Languages; ++i) {
+      const std::string begun = pop3_text(Pop3Text::kBeginTls, static_cast<Pop3Language>(i));
+      if (transcript_.output.find("+OK " + begun + "\r\n") != std::string::npos) return true;
+    }
+    return false;
+  }
 
   const Setting& setting_;
   Pop3Session session_;
