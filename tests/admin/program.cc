@@ -46,13 +46,26 @@ int exit_code_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+template <typename Fork>
+pid_t forked(Fork fork) {
+  fork_mutex().lock();
+  const pid_t child = fork();
+  fork_mutex().unlock();  // in both processes
+  return child;
+}
+
 }  // namespace
+
+std::mutex& fork_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
 
 Outcome run(const std::vector<std::string>& arguments, const std::string& input,
             const std::function<int(const ServeRequest&)>& serve) {
   std::fflush(nullptr);
   const int in = memory_file(input), out = memory_file(""), err = memory_file("");
-  const pid_t child = ::fork();
+  const pid_t child = forked([] { return ::fork(); });
   if (child == 0) {
     ::dup2(in, STDIN_FILENO);
     ::dup2(out, STDOUT_FILENO);
@@ -70,7 +83,7 @@ Outcome run(const std::vector<std::string>& arguments, const std::string& input,
 Outcome run_on_terminal(const std::vector<std::string>& arguments, const std::vector<std::string>& typed) {
   std::fflush(nullptr);
   int terminal = -1;
-  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  const pid_t child = forked([&] { return ::forkpty(&terminal, nullptr, nullptr, nullptr); });
   if (child == 0) ::_exit(call(arguments, {}));
   Outcome outcome;
   std::array<char, 4096> buffer;

@@ -7,6 +7,9 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+
+#include "tests/admin/program.h"
 
 namespace mailstead::admin_test {
 
@@ -23,6 +26,7 @@ StubServer::StubServer(const std::string& data, Answer answer) : answer_(std::mo
   }
   ::close(folder);
   thread_ = std::thread([this] { run(); });
+  accepting_.wait(false);
 }
 
 StubServer::~StubServer() {
@@ -32,9 +36,12 @@ StubServer::~StubServer() {
 }
 
 void StubServer::run() {
+  accepting_ = true;
+  accepting_.notify_one();
   while (true) {
     const int caller = ::accept(listener_, nullptr, nullptr);
     if (caller < 0) return;
+    const std::scoped_lock no_fork(fork_mutex());
     std::string line;
     char octet = 0;
     while (answer_ && ::read(caller, &octet, 1) == 1 && octet != '\n') line += octet;

@@ -1,6 +1,7 @@
 // A control socket with one thread behind it: reads a line, writes what `answer` makes of it, closes.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -23,6 +24,7 @@ class StubServer {
 
   Answer answer_;
   int listener_ = -1;
+  std::atomic<bool> accepting_ = false;
   std::thread thread_;
 };
 
