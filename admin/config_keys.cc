@@ -18,8 +18,11 @@ constexpr std::array<PlaintextAuth, 3> kPlaintextValues = {PlaintextAuth::kLoopb
                                                            PlaintextAuth::kAlways};
 constexpr std::array<std::string_view, 2> kNewlineWords = {"reject", "normalise"};
 constexpr std::array<BareNewline, 2> kNewlineValues = {BareNewline::kReject, BareNewline::kNormalise};
-// In the order of Pop3Language.
-constexpr std::array<std::string_view, kPop3Languages> kLanguageWords = {"en", "de", "fr", "es", "zh"};
+const std::array<std::string_view, kPop3Languages> kLanguageWords = [] {
+  std::array<std::string_view, kPop3Languages> words;
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = language_tag(static_cast<Pop3Language>(i));
+  return words;
+}();
 constexpr std::array<std::string_view, 4> kLevelWords = {"debug", "info", "warning", "error"};
 constexpr std::array<LogLevel, 4> kLevelValues = {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning,
                                                   LogLevel::kError};
@@ -98,8 +101,7 @@ const std::array kKeys = {
     ConfigKey{
         "pop3", "language",
         "Of POP3's messages for people, for programs that ask for the server's own: \"en\", \"de\", \"fr\", "
-        "\"es\", "
-        "\"zh\".",
+        "\"es\", \"zh\".",
         ChoiceKey{kLanguageWords, [](const Config& c) { return static_cast<std::size_t>(c.pop3.language); },
                   [](Config& c, std::size_t i) { c.pop3.language = static_cast<Pop3Language>(i); }}},
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t kLoginWriteSeconds = 60;
 constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
-constexpr std::size_t kMostSkipsNoticed = 1'000;
+constexpr std::size_t kMostTroublesNoticed = 1'000;
 constexpr std::size_t kMostFilesAtClose = 4'096;  // deleted then; the next start deletes the rest
 
 Error closed_error() {
@@ -348,13 +348,17 @@ Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, 
   return {};
 }
 
+// Trouble that stays is told once.
+bool SqliteStore::is_news(const std::string& trouble) {
+  if (troubles_noticed_.size() > kMostTroublesNoticed) troubles_noticed_.clear();
+  return troubles_noticed_.insert(trouble).second;
+}
+
 void SqliteStore::notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir) {
   const auto directory_now = directory();
   const MailboxEntry* entry = directory_now->find(mailbox);
   Reconciled news = found;
-  if (skips_noticed_.size() > kMostSkipsNoticed) skips_noticed_.clear();
-  std::erase_if(news.skipped,
-                [this](const std::string& line) { return !skips_noticed_.insert(line).second; });
+  std::erase_if(news.skipped, [this](const std::string& line) { return !is_news(line); });
   auto lines = sentences(news, entry == nullptr ? maildir.path() : entry->address.text());
   notices_.insert(notices_.end(), std::make_move_iterator(lines.begin()),
                   std::make_move_iterator(lines.end()));
@@ -362,8 +366,7 @@ void SqliteStore::notice(const Reconciled& found, MailboxId mailbox, const Maild
 
 // Of a look that nobody asked for: the mailbox is as good as it was, but somebody should know.
 void SqliteStore::notice_failure(const Result<void>& done) {
-  if (done || !skips_noticed_.insert(done.error().message).second) return;
-  notices_.push_back(done.error().message);
+  if (!done && is_news(done.error().message)) notices_.push_back(done.error().message);
 }
 
 Result<bool> SqliteStore::take_in_files(std::size_t at_most) {

@@ -74,6 +74,7 @@ class SqliteStore final : public Store {
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   void notice_failure(const Result<void>& done);
+  bool is_news(const std::string& trouble);
   Result<void> write_logins();
   void delete_leftovers();
 
@@ -89,7 +90,7 @@ class SqliteStore final : public Store {
   std::unordered_set<MailboxId> to_take_in_;            // have files that wait to be imported
   std::vector<std::pair<MailboxId, Maildir>> reading_;  // the last one used in front
   std::vector<std::string> notices_;
-  std::unordered_set<std::string> skips_noticed_;
+  std::unordered_set<std::string> troubles_noticed_;
 
   mutable std::mutex directory_mutex_;  // guards directory_
   std::shared_ptr<const Directory> directory_;
