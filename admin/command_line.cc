@@ -30,6 +30,7 @@ struct Options {
   std::vector<std::string> words;
   bool json = false, help = false, version = false;
   std::map<std::string, bool> flags;
+  std::map<std::string, std::string> choices;  // empty: not given
 };
 
 std::string join(const std::vector<std::string>& words) {
@@ -67,6 +68,7 @@ Report unknown_option(const std::string& option) {
                                     "--help", "--version", "--password-stdin"};
   for (const Command& command : commands()) {
     for (const std::string_view flag : command.flags) known.push_back("--" + std::string(flag));
+    for (const Choice& choice : command.choices) known.push_back("--" + std::string(choice.name));
   }
   const std::string near = nearest(option, known);
   return misused(near.empty() ? fmt::format("unknown option '{}'; see 'mailstead help'", option)
@@ -86,8 +88,10 @@ std::optional<Report> parse_options(int argc, char** argv, Options& options) {
   app.add_flag("--password-stdin", options.line.password_stdin);
   for (const Command& command : commands()) {
     for (const std::string_view flag : command.flags) options.flags.try_emplace(std::string(flag), false);
+    for (const Choice& choice : command.choices) options.choices.try_emplace(std::string(choice.name));
   }
   for (auto& [name, given] : options.flags) app.add_flag("--" + name, given);
+  for (auto& [name, value] : options.choices) app.add_option("--" + name, value);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {
@@ -137,6 +141,9 @@ std::variant<CommandLine, Report> parse_command_line(int argc, char** argv) {
   line.request.arguments = std::move(options.words);
   for (const auto& [name, given] : options.flags) {
     if (given) line.request.flags.push_back(name);
+  }
+  for (const auto& [name, value] : options.choices) {
+    if (!value.empty()) line.request.flags.push_back(name + '=' + value);
   }
   if (line.password_stdin && line.command->secret != Secret::kPassword) {
     return misused(fmt::format("'{}' has no option '--password-stdin'", line.command->name));

@@ -1,6 +1,7 @@
 #include "admin/command_table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -8,11 +9,17 @@
 #include "admin/report.h"
 #include "admin/text.h"
 #include "protocols/address.h"
+#include "storage/app_passwords.h"
 
 namespace mailstead::admin {
 namespace {
 
 constexpr std::array kAddress = {Argument{"ADDRESS", ArgumentKind::kAddress}};
+constexpr std::array kDevice = {Argument{"ADDRESS", ArgumentKind::kAddress},
+                                Argument{"NAME", ArgumentKind::kDevice}};
+constexpr std::array<std::string_view, 1> kApop = {"apop"};
+constexpr std::array<std::string_view, 2> kScopes = {"send", "read"};
+constexpr std::array kOnly = {Choice{"only", kScopes}};
 constexpr std::array kAlias = {Argument{"ALIAS", ArgumentKind::kAlias}};
 constexpr std::array kAliasAndTargets = {Argument{"ALIAS", ArgumentKind::kAlias},
                                          Argument{"TARGET", ArgumentKind::kAddress}};
@@ -80,6 +87,33 @@ constexpr std::array kCommands = {
             .most = 1,
             .summary = "end what 'mailbox disable' began",
             .run = enable_mailbox},
+    Command{.name = "app-password add",
+            .arguments = kDevice,
+            .least = 2,
+            .most = 2,
+            .flags = kApop,
+            .choices = kOnly,
+            .again = Again::kUnsafe,
+            .summary = "make a password for one device or program",
+            .detail =
+                "It is printed once. The device logs in with it and the mailbox's address, also by SCRAM,\n"
+                "and can be shut out by itself.\n"
+                "  --apop  it is good for APOP too; then the server keeps it so that it can read it\n"
+                "  --only  it is good for sending (SMTP) or reading (POP3) only",
+            .run = add_app_password},
+    Command{.name = "app-password list",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .summary = "list the app passwords of a mailbox",
+            .run = list_app_passwords},
+    Command{.name = "app-password revoke",
+            .arguments = kDevice,
+            .least = 2,
+            .most = 2,
+            .again = Again::kUnsafe,
+            .summary = "shut out a device; its sessions end",
+            .run = revoke_app_password},
     Command{.name = "alias add",
             .arguments = kAliasAndTargets,
             .least = 2,
@@ -130,6 +164,10 @@ constexpr std::array kCommands = {
 // Empty when the argument is what it should be, else what is wrong with it.
 std::string fault(const Argument& argument, const std::string& text) {
   if (argument.kind == ArgumentKind::kWord) return {};
+  if (argument.kind == ArgumentKind::kDevice) {
+    const Result<void> checked = check_device_name(text);
+    return checked ? "" : checked.error().message;
+  }
   if (argument.kind == ArgumentKind::kAlias && text.starts_with('@')) {
     if (parse_domain(std::string_view(text).substr(1))) return {};
     return fmt::format("'{}' is not '@' and a domain", text);
@@ -139,6 +177,19 @@ std::string fault(const Argument& argument, const std::string& text) {
   constexpr std::size_t kShown = 60;
   const std::string shown = text.size() > kShown ? text.substr(0, kShown) + "..." : text;
   return fmt::format("'{}': {}", shown, address.error().message);
+}
+
+// The same for a flag: "keep-mail", or "only=read" for a choice.
+std::string flag_fault(const Command& command, std::string_view flag) {
+  if (std::find(command.flags.begin(), command.flags.end(), flag) != command.flags.end()) return {};
+  const std::string_view name = flag.substr(0, flag.find('='));
+  for (const Choice& choice : command.choices) {
+    if (choice.name != name) continue;
+    const std::string_view value = flag.substr(std::min(name.size() + 1, flag.size()));
+    if (std::find(choice.values.begin(), choice.values.end(), value) != choice.values.end()) return {};
+    return fmt::format("'--{}' is one of: {}", choice.name, fmt::join(choice.values, ", "));
+  }
+  return fmt::format("'{}' has no option '--{}'", command.name, name);
 }
 
 }  // namespace
@@ -157,6 +208,8 @@ std::string usage(const Command& command) {
   std::string text(command.name);
   if (command.secret == Secret::kPassword) text += " [--password-stdin]";
   for (const std::string_view flag : command.flags) text += fmt::format(" [--{}]", flag);
+  for (const Choice& choice : command.choices)
+    text += fmt::format(" [--{} {}]", choice.name, fmt::join(choice.values, "|"));
   for (const Argument& argument : command.arguments) {
     text += command.least == 0 ? fmt::format(" [{}]", argument.name) : fmt::format(" {}", argument.name);
   }
@@ -171,9 +224,7 @@ Report check_request(const Command& command, const Request& request) {
                                count < command.least ? "too few" : "too many", usage(command)));
   }
   for (const std::string& flag : request.flags) {
-    if (std::find(command.flags.begin(), command.flags.end(), flag) == command.flags.end()) {
-      return misused(fmt::format("'{}' has no option '--{}'", command.name, flag));
-    }
+    if (const std::string wrong = flag_fault(command, flag); !wrong.empty()) return misused(wrong);
   }
   for (std::size_t i = 0; i < count; ++i) {
     const Argument& argument = command.arguments[std::min(i, command.arguments.size() - 1)];

@@ -13,12 +13,19 @@ namespace mailstead::admin {
 enum class ArgumentKind {
   kAddress,  // a mail address
   kAlias,    // a mail address, or "@domain"
+  kDevice,   // the name of an app password
   kWord,     // anything
 };
 
 struct Argument {
   std::string_view name;  // "ADDRESS"
   ArgumentKind kind = ArgumentKind::kWord;
+};
+
+// An option that takes one of a few words: "--only read" goes with the request as the flag "only=read".
+struct Choice {
+  std::string_view name = {};
+  std::span<const std::string_view> values = {};
 };
 
 enum class Needs {
@@ -42,6 +49,7 @@ struct Command {
   std::size_t least = 0;  // arguments
   std::size_t most = 0;
   std::span<const std::string_view> flags = {};  // without the dashes, sent with the request
+  std::span<const Choice> choices = {};
   Needs needs = Needs::kStore;
   Again again = Again::kHarmless;
   Secret secret = Secret::kNone;
@@ -72,6 +80,9 @@ Report remove_mailbox(const Request& request, CommandContext& context);
 Report set_password(const Request& request, CommandContext& context);
 Report disable_mailbox(const Request& request, CommandContext& context);
 Report enable_mailbox(const Request& request, CommandContext& context);
+Report add_app_password(const Request& request, CommandContext& context);
+Report list_app_passwords(const Request& request, CommandContext& context);
+Report revoke_app_password(const Request& request, CommandContext& context);
 Report add_alias(const Request& request, CommandContext& context);
 Report list_aliases(const Request& request, CommandContext& context);
 Report remove_alias(const Request& request, CommandContext& context);

@@ -1,8 +1,10 @@
 // completion SHELL, from the table of commands. packaging/completion holds what it prints.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
+#include <set>
 
 #include "admin/command_line.h"
 #include "admin/report.h"
@@ -30,9 +32,34 @@ std::map<std::string, std::string> words_after() {
     add("help", name.substr(0, space));
     if (command.secret == Secret::kPassword) add(name, "--password-stdin");
     for (const std::string_view flag : command.flags) add(name, "--" + std::string(flag));
+    for (const Choice& choice : command.choices) add(name, "--" + std::string(choice.name));
   }
   add("completion", "bash");
   return after;
+}
+
+// By option: "--only) COMPREPLY=…".
+std::string values() {
+  std::map<std::string, std::string> lines;
+  for (const Command& command : commands()) {
+    for (const Choice& choice : command.choices) {
+      lines[std::string(choice.name)] =
+          fmt::format("    --{}) COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n", choice.name,
+                      fmt::join(choice.values, " "));
+    }
+  }
+  std::string text;
+  for (const auto& [name, line] : lines) text += line;
+  return text;
+}
+
+// The options that take a value: "--data | --only".
+std::string with_value() {
+  std::set<std::string> names = {"--data", "--config"};
+  for (const Command& command : commands()) {
+    for (const Choice& choice : command.choices) names.insert("--" + std::string(choice.name));
+  }
+  return fmt::format("{}", fmt::join(names, " | "));
 }
 
 std::string bash() {
@@ -48,10 +75,10 @@ _mailstead() {{
   case $previous in
     --data) COMPREPLY=($(compgen -d -- "$current")); return ;;
     --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
-  esac
+{}  esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${{COMP_WORDS[i]}} in
-      --data | --config) ((i++)) ;;
+      {}) ((i++)) ;;
       -*) ;;
       *) place=${{place:+$place }}${{COMP_WORDS[i]}} ;;
     esac
@@ -63,7 +90,7 @@ _mailstead() {{
 }}
 complete -F _mailstead mailstead
 )",
-                     cases);
+                     values(), with_value(), cases);
 }
 
 }  // namespace

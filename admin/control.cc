@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "admin/text.h"
+#include "protocols/utf8.h"
 
 namespace mailstead {
 namespace {
@@ -14,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 // Arguments may hold any byte, JSON only UTF-8: what is not travels as {"hex": "c3ff"}.
 Json encode_text(const std::string& text) {
-  if (admin::is_utf8(text)) return text;
+  if (utf8::is_valid(text)) return text;
   std::string hex;
   for (const char byte : text) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   return Json{{"hex", hex}};

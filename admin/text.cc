@@ -6,38 +6,10 @@
 #include <array>
 #include <ctime>
 
+#include "protocols/utf8.h"
+
 namespace mailstead::admin {
 namespace {
-
-// The length of the UTF-8 character at the start of `text` (RFC 3629 4: no surrogates, no overlong forms); 0:
-// none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [text](std::size_t at) {
-    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
-  };
-  const auto follows = [&byte](std::size_t at) { return (byte(at) & 0xC0u) == 0x80u; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned low = lead == 0xE0 ? 0xA0u : 0x80u;
-    const unsigned high = lead == 0xED ? 0x9Fu : 0xBFu;
-    return byte(1) >= low && byte(1) <= high && follows(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const unsigned low = lead == 0xF0 ? 0x90u : 0x80u;
-    const unsigned high = lead == 0xF4 ? 0x8Fu : 0xBFu;
-    return byte(1) >= low && byte(1) <= high && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-bool is_control(std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  if (character.size() == 1) return first < 0x20 || first == 0x7F;
-  // U+0080 to U+009F: terminals take them for the start of a command.
-  return character.size() == 2 && first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
-}
 
 std::size_t characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
@@ -73,23 +45,14 @@ std::size_t distance(std::string_view from, std::string_view to) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t length = std::max<std::size_t>(utf8_length(text), 1);
+    const std::size_t length = std::max<std::size_t>(utf8::length(text), 1);
     const std::string_view character = text.substr(0, length);
     const bool broken = length == 1 && static_cast<unsigned char>(character[0]) >= 0x80;
-    if (broken || is_control(character)) {
+    if (broken || utf8::is_control(character)) {
       for (const char byte : character) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
     } else {
       out += character;

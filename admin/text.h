@@ -9,8 +9,6 @@
 
 namespace mailstead::admin {
 
-bool is_utf8(std::string_view text);
-
 // The text with control characters, and bytes that are not UTF-8, as \xNN: one line, harmless on a terminal.
 std::string printable(std::string_view text);
 

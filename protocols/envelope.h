@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,13 +21,21 @@ struct Envelope {
   std::optional<std::uint64_t> declared_size;  // SIZE= of MAIL, octets (RFC 1870)
 };
 
+// What belongs to one TLS connection and to no other, for SCRAM-SHA-256-PLUS. Octets; empty: there is none.
+struct ChannelBindings {
+  std::string tls_exporter;          // RFC 9266
+  std::string tls_unique;            // RFC 5929 3, before TLS 1.3
+  std::string tls_server_end_point;  // RFC 5929 4: the hash of our certificate
+};
+
 // What a session has to know about its connection. Filled by the server, never by the client's words.
 struct PeerFacts {
-  std::string address;      // "192.0.2.1" or "2001:db8::1", without port or zone
-  bool loopback = false;    // the address is the machine itself
-  bool tls = false;         // the connection is encrypted now
-  std::string tls_version;  // "TLSv1.3", empty without TLS
-  std::string tls_cipher;   // RFC name, empty without TLS
+  std::string address;                              // "192.0.2.1" or "2001:db8::1", without port or zone
+  bool loopback = false;                            // the address is the machine itself
+  bool tls = false;                                 // the connection is encrypted now
+  std::string tls_version;                          // "TLSv1.3", empty without TLS
+  std::string tls_cipher;                           // RFC name, empty without TLS
+  std::shared_ptr<const ChannelBindings> bindings;  // null without TLS
 };
 
 }  // namespace mailstead

@@ -14,6 +14,7 @@ constexpr Pop3Command kCommands[] = {
     {"CAPA", &Pop3Core::capa, kBeforeLogin | kAfterLogin | kNoArgument},
     {"USER", &Pop3Core::user, kBeforeLogin | kNeedsArgument},
     {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument},
+    {"APOP", &Pop3Core::apop, kBeforeLogin | kNeedsArgument},
     {"AUTH", &Pop3Core::auth, kBeforeLogin | kNeedsArgument},
     {"STLS", &Pop3Core::stls, kBeforeLogin | kNoArgument | kEndsPipeline},
     {"LANG", &Pop3Core::lang, kBeforeLogin | kAfterLogin},
@@ -41,41 +42,12 @@ const Pop3Command* find_pop3_command(std::string_view name) {
 void Pop3Core::capa(std::string_view) {
   ok(Pop3Text::kCapabilitiesFollow);
   output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nLANG\r\n";
-  if (plaintext_allowed()) output_ += fmt::format("USER\r\nSASL {}\r\n", sasl::kMechanisms);  // RFC 5034 3
+  const sasl::Offer offer = this->offer();
+  if (offer.passwords) output_ += "USER\r\n";
+  if (const std::string names = offer.names(); !names.empty()) output_ += fmt::format("SASL {}\r\n", names);
   // RFC 2595 4: only in AUTHORIZATION
   if (options_.stls_available && !peer_.tls && !logged_in()) output_ += "STLS\r\n";
   output_ += fmt::format("IMPLEMENTATION Mailstead {}\r\n.\r\n", options_.version);
-}
-
-void Pop3Core::user(std::string_view argument) {
-  if (!plaintext_allowed()) return refuse(Pop3Text::kUseStls, ascii::trim_end(argument));
-  user_ = ascii::trim_end(argument);  // no name ends in a blank, but some clients send one
-  if (user_.empty()) return bad_command(Pop3Text::kArgumentMissing);
-  ok(Pop3Text::kSendPass);  // RFC 1939 7: the same for every name
-}
-
-// RFC 1939 7: PASS has one argument only, so blanks are part of it.
-void Pop3Core::pass(std::string_view argument) {
-  if (!plaintext_allowed()) return refuse(Pop3Text::kUseStls);
-  if (user_.empty()) return refuse(Pop3Text::kSendUserFirst);
-  want(AskLogin{std::exchange(user_, {}), std::string(argument)});
-}
-
-void Pop3Core::answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot) {
-  if (!take_answer()) return;
-  ask_.reset();  // the password is needed no more
-  if (verdict == LoginVerdict::kRight && snapshot != nullptr) {
-    snapshot_ = std::move(snapshot);
-    rset({});
-  } else if (verdict == LoginVerdict::kWrong) {
-    error(Pop3Text::kWrongLogin);  // RFC 3206 4
-    if (++failed_logins_ >= kMaxFailedLogins) hang_up();
-  } else if (verdict == LoginVerdict::kInUse) {
-    error(Pop3Text::kInUse);  // RFC 2449 8.1.2
-  } else {
-    error(Pop3Text::kLoginUnavailable);  // RFC 3206 3
-  }
-  settle();
 }
 
 void Pop3Core::stls(std::string_view) {

@@ -16,9 +16,10 @@ constexpr std::chrono::seconds kHandshakePatience{30};
 Pop3Core::Pop3Core(Pop3Options options, PeerFacts peer, std::string& output, std::uint64_t& progress)
     : options_(std::move(options)), peer_(std::move(peer)), output_(output), progress_(progress) {}
 
-// No "<...>" in it: that would offer APOP, RFC 1939 7.
+// RFC 1939 7: "<...>" offers APOP; so it stands there only while somebody can use it.
 void Pop3Core::start() {
-  ok_facts(options_.hostname + " POP3 ready");
+  const bool apop = !options_.apop_timestamp.empty();
+  ok_facts(options_.hostname + " POP3 ready" + (apop ? " " + options_.apop_timestamp : ""));
 }
 
 std::size_t Pop3Core::receive(std::string_view bytes) {
@@ -191,11 +192,6 @@ void Pop3Core::expel() {
 std::chrono::seconds Pop3Core::patience() const {
   if (wants_ == Wants::kTls) return kHandshakePatience;
   return logged_in() ? options_.idle_timeout : kLoginPatience;
-}
-
-bool Pop3Core::plaintext_allowed() const {
-  if (peer_.tls || options_.plaintext_auth == PlaintextAuth::kAlways) return true;
-  return options_.plaintext_auth == PlaintextAuth::kLoopback && peer_.loopback;
 }
 
 }  // namespace mailstead

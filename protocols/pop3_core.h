@@ -1,11 +1,12 @@
 // The machine inside Pop3Session. Private to protocols/: everybody else includes pop3_session.h.
 //
 // pop3_core.cc     framing, replies, the end of a session
-// pop3_commands.cc the command table, login by USER and PASS, and the commands that need no more than a line
-// pop3_auth.cc     login by AUTH
+// pop3_commands.cc the command table, and the commands that need no more than a line
+// pop3_auth.cc     login: USER and PASS, APOP, AUTH
 // pop3_messages.cc LIST, UIDL, RETR and TOP
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,8 @@ class Pop3Core {
   std::chrono::seconds patience() const;
   Pop3Ask& ask() { return *ask_; }
 
+  void answer_scram_challenge(const scram::Challenge& challenge);
+  void answer_scram_proof(LoginVerdict verdict, std::string_view signature);
   void answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot);
   void answer_read(ReadVerdict verdict, std::string_view bytes);
   void answer_delete(bool committed);
@@ -52,6 +55,7 @@ class Pop3Core {
   void capa(std::string_view argument);
   void user(std::string_view argument);
   void pass(std::string_view argument);
+  void apop(std::string_view argument);
   void auth(std::string_view argument);
   void stls(std::string_view argument);
   void lang(std::string_view argument);
@@ -95,12 +99,12 @@ class Pop3Core {
   void want(Pop3Ask ask);
   bool take_answer();
   void settle();
-  bool plaintext_allowed() const;
 
   // pop3_auth.cc
+  sasl::Offer offer() const;
   void on_auth_line(std::string_view line);
   void on_auth_step(sasl::Exchange::Step step);
-  void end_auth();
+  std::unique_ptr<sasl::Exchange> end_auth();
   void refuse_auth(Pop3Text text, std::string_view subject = {});
 
   // pop3_messages.cc
@@ -129,8 +133,8 @@ class Pop3Core {
   std::vector<Pop3Session::Refusal> refusals_;
 
   Pop3Language language_ = Pop3Language::kEnglish;
-  std::string user_;                        // between USER and PASS
-  std::optional<sasl::Exchange> exchange_;  // between AUTH and its end
+  std::string user_;                          // between USER and PASS
+  std::unique_ptr<sasl::Exchange> exchange_;  // between AUTH and its end
   int failed_logins_ = 0;
 
   // TRANSACTION and UPDATE.

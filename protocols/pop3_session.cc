@@ -47,6 +47,12 @@ Pop3Ask& Pop3Session::ask() {
 void Pop3Session::answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot) {
   core_->answer_login(verdict, std::move(snapshot));
 }
+void Pop3Session::answer_scram_challenge(const scram::Challenge& challenge) {
+  core_->answer_scram_challenge(challenge);
+}
+void Pop3Session::answer_scram_proof(LoginVerdict verdict, std::string_view signature) {
+  core_->answer_scram_proof(verdict, signature);
+}
 void Pop3Session::answer_read(ReadVerdict verdict, std::string_view bytes) {
   core_->answer_read(verdict, bytes);
 }

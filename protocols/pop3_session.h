@@ -1,5 +1,5 @@
-// The server's side of POP3 (RFC 1939) with CAPA (2449), STLS (2595), AUTH (5034), LANG (6856), response
-// codes (2449, 3206) and PIPELINING.
+// The server's side of POP3 (RFC 1939) with APOP, CAPA (2449), STLS (2595), AUTH (5034), LANG (6856),
+// response codes (2449, 3206) and PIPELINING.
 //
 // One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets; LIST, UIDL, RETR and TOP make about kOutputChunk
@@ -16,8 +16,8 @@
 #include "protocols/envelope.h"
 #include "protocols/maildrop.h"
 #include "protocols/pop3_texts.h"
+#include "protocols/sasl.h"
 #include "protocols/session.h"
-#include "protocols/smtp_session.h"  // PlaintextAuth, kMaxRefusals
 
 namespace mailstead {
 
@@ -26,6 +26,8 @@ struct Pop3Options {
   std::string version;          // for CAPA IMPLEMENTATION
   bool stls_available = false;  // a certificate is loaded and the connection began in the clear
   PlaintextAuth plaintext_auth = PlaintextAuth::kLoopback;
+  sasl::Scram scram = sasl::Scram::kAbsent;
+  std::string apop_timestamp;  // "<…>", new for each session; empty: nobody can use APOP (RFC 1939 7)
   std::chrono::seconds idle_timeout{600};          // after login; RFC 1939 3: at least 10 minutes
   Pop3Language language = Pop3Language::kEnglish;  // of LANG *: the administrator's choice
 };
@@ -35,6 +37,14 @@ struct AskLogin {  // answer_login: check the password, then lock the maildrop a
   std::string user;
   std::string password;
 };
+struct AskApop {  // answer_login: as AskLogin, by RFC 1939 7
+  std::string user;
+  std::string timestamp;  // of the greeting
+  std::string digest;     // 32 hex digits in lower case: MD5 of the timestamp and the secret
+};
+struct AskMaildrop {  // answer_login: the proof of AskScramProof was right; now lock the maildrop
+  std::string user;
+};
 struct AskRead {  // answer_read: bytes of a message, in order, at most `length`; never past the entry's size
   std::size_t index = 0;  // into the snapshot
   std::uint64_t offset = 0;
@@ -43,7 +53,8 @@ struct AskRead {  // answer_read: bytes of a message, in order, at most `length`
 struct AskDelete {  // answer_delete: QUIT; delete these for good, all or nothing, durable before the answer
   std::vector<std::size_t> indices;
 };
-using Pop3Ask = std::variant<AskLogin, AskRead, AskDelete>;
+using Pop3Ask =
+    std::variant<AskLogin, AskApop, AskScramChallenge, AskScramProof, AskMaildrop, AskRead, AskDelete>;
 
 enum class LoginVerdict { kRight, kWrong, kInUse, kUnavailable };
 enum class ReadVerdict {
@@ -75,6 +86,10 @@ class Pop3Session final : public Session {
 
   // `snapshot` only with kRight; must stay unchanged while the session lives.
   void answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot);
+  // The same for every name, known or not.
+  void answer_scram_challenge(const scram::Challenge& challenge);
+  // Not kInUse. With kRight `signature` is what scram::check() gave.
+  void answer_scram_proof(LoginVerdict verdict, std::string_view signature);
   // An empty piece before the entry's end means that the file is shorter than the index says: as kGone.
   void answer_read(ReadVerdict verdict, std::string_view bytes);
   void answer_delete(bool committed);

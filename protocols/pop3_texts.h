@@ -25,6 +25,8 @@ enum class Pop3Text {
   kSendPass,
   kTopFollows,
   // -ERR
+  kApopNotOffered,
+  kApopSyntax,
   kArgumentMissing,
   kArgumentTooMany,
   kBareNewline,

@@ -1,25 +1,26 @@
 #include "protocols/sasl.h"
 
-#include <openssl/base64.h>
-
-#include <cstdint>
 #include <utility>
 
 #include "protocols/ascii.h"
+#include "protocols/base64.h"
 
 namespace mailstead::sasl {
+namespace {
 
-std::optional<std::string> decode(std::string_view base64) {
-  std::string text(base64.size() / 4 * 3 + 3, '\0');
-  std::size_t length = 0;
-  // RFC 4954 4: octets outside the alphabet are an error. BoringSSL takes none, and works in constant time.
-  if (EVP_DecodeBase64(reinterpret_cast<std::uint8_t*>(text.data()), &length, text.size(),
-                       reinterpret_cast<const std::uint8_t*>(base64.data()), base64.size()) != 1) {
-    return std::nullopt;
-  }
-  text.resize(length);
-  return text;
-}
+struct Named {
+  std::string_view name;
+  Mechanism mechanism;
+};
+
+// In the order in which they are offered: programs that cannot tell which is best take the first they know,
+// and a password that a person chose has no keys for SCRAM.
+constexpr Named kMechanisms[] = {{"PLAIN", Mechanism::kPlain},
+                                 {"LOGIN", Mechanism::kLogin},
+                                 {"SCRAM-SHA-256", Mechanism::kScram},
+                                 {"SCRAM-SHA-256-PLUS", Mechanism::kScramPlus}};
+
+}  // namespace
 
 std::optional<Plain> parse_plain(std::string_view message) {
   const std::size_t first = message.find('\0');
@@ -35,35 +36,84 @@ std::optional<Plain> parse_plain(std::string_view message) {
   return plain;
 }
 
-std::optional<Exchange> Exchange::of(std::string_view mechanism) {
-  if (ascii::same(mechanism, "PLAIN")) return Exchange(Awaits::kPlain);
-  if (ascii::same(mechanism, "LOGIN")) return Exchange(Awaits::kLoginUser);
+std::optional<Mechanism> find_mechanism(std::string_view name) {
+  for (const Named& each : kMechanisms) {
+    if (ascii::same(each.name, name)) return each.mechanism;
+  }
   return std::nullopt;
 }
 
+bool says_password(Mechanism mechanism) {
+  return mechanism == Mechanism::kPlain || mechanism == Mechanism::kLogin;
+}
+
+bool Offer::has(Mechanism mechanism) const {
+  if (says_password(mechanism)) return passwords;
+  return scram && (mechanism == Mechanism::kScram || bindings != nullptr);
+}
+
+std::string Offer::names() const {
+  std::string names;
+  for (const Named& each : kMechanisms) {
+    if (!has(each.mechanism)) continue;
+    if (!names.empty()) names += ' ';
+    names += each.name;
+  }
+  return names;
+}
+
+Offer offer_to(const PeerFacts& peer, PlaintextAuth plaintext, Scram scram) {
+  const bool in_the_clear =
+      plaintext == PlaintextAuth::kAlways || (plaintext == PlaintextAuth::kLoopback && peer.loopback);
+  return {peer.tls || in_the_clear, scram == Scram::kAvailable, peer.bindings};
+}
+
+Exchange::Exchange(Mechanism mechanism, const Offer& offer) {
+  switch (mechanism) {
+    case Mechanism::kPlain:
+      awaits_ = Awaits::kPlain;
+      break;
+    case Mechanism::kLogin:
+      awaits_ = Awaits::kLoginUser;
+      break;
+    case Mechanism::kScram:
+    case Mechanism::kScramPlus:
+      awaits_ = Awaits::kScramFirst;
+      scram_.emplace(mechanism == Mechanism::kScram ? scram::Binding::kNone : scram::Binding::kRequired,
+                     offer.bindings);
+      break;
+  }
+}
+
 Exchange::Step Exchange::begin(std::string_view initial_response) {
-  if (initial_response.empty()) return ask(awaits_, awaits_ == Awaits::kPlain ? "" : kLoginUserPrompt);
+  if (initial_response.empty()) {
+    return ask(awaits_, awaits_ == Awaits::kLoginUser ? std::string(kLoginUserPrompt) : "");
+  }
   if (initial_response == "=") return take({});
   return respond(initial_response);
 }
 
 Exchange::Step Exchange::respond(std::string_view line) {
-  const auto message = decode(line);
+  const auto message = base64::decode(line);
   return message ? take(*message) : Step::kUndecodable;
 }
 
-Exchange::Step Exchange::ask(Awaits next, std::string_view challenge) {
+Exchange::Step Exchange::ask(Awaits next, std::string challenge) {
   awaits_ = next;
-  challenge_ = challenge;
+  challenge_ = std::move(challenge);
   return Step::kChallenge;
 }
 
 Exchange::Step Exchange::take(std::string_view message) {
-  if (awaits_ == Awaits::kPlain) return take_plain(message);
+  if (scram_) return take_scram(message);
+  return awaits_ == Awaits::kPlain ? take_plain(message) : take_login(message);
+}
+
+Exchange::Step Exchange::take_login(std::string_view message) {
   if (message.empty() || message.find('\0') != std::string_view::npos) return Step::kMalformed;
   if (awaits_ == Awaits::kLoginUser) {
     user_ = message;
-    return ask(Awaits::kLoginPassword, kLoginPasswordPrompt);
+    return ask(Awaits::kLoginPassword, std::string(kLoginPasswordPrompt));
   }
   password_ = message;
   return Step::kCredentials;
@@ -76,6 +126,26 @@ Exchange::Step Exchange::take_plain(std::string_view message) {
   password_ = std::move(plain->password);
   const bool own = plain->authzid.empty() || ascii::same(plain->authzid, user_);
   return own ? Step::kCredentials : Step::kNotForOthers;
+}
+
+Exchange::Step Exchange::take_scram(std::string_view message) {
+  if (awaits_ == Awaits::kScramEnd) return message.empty() ? Step::kAccepted : Step::kMalformed;
+  const bool first = awaits_ == Awaits::kScramFirst;
+  const auto taken = first ? scram_->take_client_first(message) : scram_->take_client_final(message);
+  user_ = scram_->user();
+  if (taken == scram::Exchange::Step::kMalformed) return Step::kMalformed;
+  if (taken == scram::Exchange::Step::kNotForOthers) return Step::kNotForOthers;
+  return first ? Step::kScramChallenge : Step::kScramProof;
+}
+
+Exchange::Step Exchange::begin_scram(const scram::Challenge& challenge) {
+  return ask(Awaits::kScramFinal, base64::encode(scram_->server_first(challenge)));
+}
+
+// RFC 5034 4 and RFC 4954 4: what goes with success goes as a challenge, which the client answers with
+// nothing.
+Exchange::Step Exchange::accept(std::string_view signature) {
+  return ask(Awaits::kScramEnd, base64::encode(scram::Exchange::server_final(signature)));
 }
 
 }  // namespace mailstead::sasl

@@ -36,6 +36,9 @@ inline constexpr std::size_t kMaxCommandLine = 2048;
 // Octets of output after which a session consumes and makes no more until they have been written.
 inline constexpr std::size_t kOutputChunk = 64 * 1024;
 
+// Refusals that a session keeps for the log between two calls of its take_refusals().
+inline constexpr std::size_t kMaxRefusals = 32;
+
 enum class Wants { kInput, kAnswer, kDrain, kTls, kClose };
 
 class Session {

@@ -72,7 +72,7 @@ void SmtpCore::ehlo(std::string_view argument) {
   std::vector<std::string> lines{options_.hostname, "PIPELINING",
                                  fmt::format("SIZE {}", options_.message_size), "8BITMIME"};
   if (options_.starttls_available && !peer_.tls) lines.emplace_back("STARTTLS");
-  if (auth_offered()) lines.push_back("AUTH " + std::string(sasl::kMechanisms));
+  if (const std::string names = offer().names(); !names.empty()) lines.push_back("AUTH " + names);
   lines.emplace_back("ENHANCEDSTATUSCODES");
   for (std::size_t i = 0; i < lines.size(); ++i) {
     output_ += fmt::format("250{}{}\r\n", i + 1 < lines.size() ? '-' : ' ', lines[i]);

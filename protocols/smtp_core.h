@@ -7,6 +7,7 @@
 // smtp_content.cc  DATA
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,8 @@ class SmtpCore {
   SmtpAsk& ask() { return *ask_; }
 
   void answer_password(PasswordVerdict verdict, std::string user);
+  void answer_scram_challenge(const scram::Challenge& challenge);
+  void answer_scram_proof(PasswordVerdict verdict, std::string user, std::string_view signature);
   void answer_sender(bool allowed);
   void answer_recipient(RecipientVerdict verdict);
   void answer_begin(std::string id, std::string date);
@@ -93,10 +96,11 @@ class SmtpCore {
   void accept_sender();
 
   // smtp_auth.cc
-  bool auth_offered() const;
+  sasl::Offer offer() const;
   void on_auth_line(std::string_view line);
   void on_auth_step(sasl::Exchange::Step step);
-  void end_auth();
+  std::unique_ptr<sasl::Exchange> end_auth();
+  void accept_user(std::string user);
 
   // smtp_content.cc
   std::size_t read_content(std::string_view bytes);
@@ -122,8 +126,9 @@ class SmtpCore {
   std::string helo_;
   Greeting greeting_ = Greeting::kHelo;
   std::string user_;  // authenticated
-  std::optional<sasl::Exchange> exchange_;
-  std::string login_user_;  // the name that AUTH is about, until it is decided
+  std::unique_ptr<sasl::Exchange> exchange_;
+  std::string login_user_;   // the name that AUTH is about, until it is decided
+  std::string proven_user_;  // by SCRAM: authenticated when the client has heard our signature
 
   // The transaction: from MAIL to the end of DATA.
   bool in_transaction_ = false;

@@ -47,6 +47,12 @@ SmtpAsk& SmtpSession::ask() {
 void SmtpSession::answer_password(PasswordVerdict verdict, std::string user) {
   core_->answer_password(verdict, std::move(user));
 }
+void SmtpSession::answer_scram_challenge(const scram::Challenge& challenge) {
+  core_->answer_scram_challenge(challenge);
+}
+void SmtpSession::answer_scram_proof(PasswordVerdict verdict, std::string user, std::string_view signature) {
+  core_->answer_scram_proof(verdict, std::move(user), signature);
+}
 void SmtpSession::answer_sender(bool allowed) {
   core_->answer_sender(allowed);
 }

@@ -1,6 +1,6 @@
 // The server's side of SMTP (RFC 5321) with PIPELINING (2920), SIZE (1870), 8BITMIME (6152),
-// ENHANCEDSTATUSCODES (2034), STARTTLS (3207) and AUTH PLAIN and LOGIN (4954, 4616), for mail exchange and
-// submission (6409, 8314).
+// ENHANCEDSTATUSCODES (2034), STARTTLS (3207) and AUTH (4954, see sasl.h), for mail exchange and submission
+// (6409, 8314).
 //
 // One session is one connection. It pauses on an ask (see SmtpAsk) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets, at most kSpoolChunk octets of a message before it
@@ -19,6 +19,7 @@
 #include "protocols/address.h"
 #include "protocols/data_reader.h"  // BareNewline
 #include "protocols/envelope.h"
+#include "protocols/sasl.h"
 #include "protocols/session.h"
 
 namespace mailstead {
@@ -26,17 +27,15 @@ namespace mailstead {
 // Octets of a message that are kept in memory; more of it is asked to be spooled, a piece of this size at a
 // time.
 inline constexpr std::size_t kSpoolChunk = 64 * 1024;
-// Refusals kept for the log between two calls of take_refusals().
-inline constexpr std::size_t kMaxRefusals = 32;
 
 enum class SmtpService { kExchange, kSubmission };  // port 25 | 587 and 465
-enum class PlaintextAuth { kLoopback, kNever, kAlways };
 
 struct SmtpOptions {
   std::string hostname;  // ours, for the greeting and the trace lines
   SmtpService service = SmtpService::kExchange;
   bool starttls_available = false;  // a certificate is loaded and the connection began in the clear
   PlaintextAuth plaintext_auth = PlaintextAuth::kLoopback;
+  sasl::Scram scram = sasl::Scram::kAbsent;
   std::uint64_t message_size = 50ull << 20;  // octets, RFC 1870
   std::size_t recipients = 1000;
   BareNewline bare_newline = BareNewline::kReject;
@@ -74,7 +73,8 @@ struct AskCommit {  // answer_commit: the message is whole; make it durable
   // refused already); a mailbox that an alias leads to may be among them: kLoop.
   std::vector<std::string> delivered_to;
 };
-using SmtpAsk = std::variant<AskPassword, AskSender, AskRecipient, AskBegin, AskSpool, AskCommit>;
+using SmtpAsk = std::variant<AskPassword, AskScramChallenge, AskScramProof, AskSender, AskRecipient, AskBegin,
+                             AskSpool, AskCommit>;
 
 enum class PasswordVerdict { kRight, kWrong, kUnavailable };
 enum class RecipientVerdict { kOurs, kUnknown, kNotOurs, kDisabled, kFull, kUnavailable };
@@ -109,6 +109,10 @@ class SmtpSession final : public Session {
 
   // `user` is the mailbox that the password opened, as it is to stand in logs.
   void answer_password(PasswordVerdict verdict, std::string user);
+  // The same for every name, known or not.
+  void answer_scram_challenge(const scram::Challenge& challenge);
+  // As answer_password(); with kRight `signature` is what scram::check() gave.
+  void answer_scram_proof(PasswordVerdict verdict, std::string user, std::string_view signature);
   void answer_sender(bool allowed);
   void answer_recipient(RecipientVerdict verdict);
   // `id`: the queue id. `date`: RFC 5322 date-time for the Received line. An empty id refuses with 452 4.3.1.

@@ -1,13 +1,17 @@
 #include "server/login.h"
 
+#include <fmt/format.h>
 #include <openssl/hmac.h>
+#include <openssl/md5.h>
 #include <openssl/mem.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <utility>
 
+#include "protocols/base64.h"
 #include "server/network.h"
 #include "storage/password.h"
 
@@ -19,25 +23,58 @@ constexpr std::uint64_t kFailuresMs = 10 * 60'000;
 constexpr std::uint64_t kFirstDelayMs = 500;
 constexpr std::uint64_t kMaxDelayMs = 15'000;
 constexpr std::size_t kMaxNetworks = 10'000;
+constexpr std::size_t kMaxRemembered = 10'000;
 constexpr unsigned kMaxRunning = 2;  // of one network
 constexpr std::size_t kMaxWaiting =
     250;  // of one network; the last one's client is still there when its turn comes
 
+bool opens(PasswordScope scope, LoginPurpose purpose) {
+  return scope == PasswordScope::kReadAndSend ||
+         (scope == PasswordScope::kRead) == (purpose == LoginPurpose::kRead);
+}
+
+// RFC 1939 7, in constant time.
+bool apop_matches(std::string_view timestamp, std::string_view secret, std::string_view digest) {
+  std::string text(timestamp);
+  text += secret;
+  std::array<std::uint8_t, MD5_DIGEST_LENGTH> octets{};
+  MD5(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), octets.data());
+  OPENSSL_cleanse(text.data(), text.size());
+  std::string hex;
+  for (const std::uint8_t octet : octets) hex += fmt::format("{:02x}", octet);
+  return digest.size() == hex.size() && CRYPTO_memcmp(digest.data(), hex.data(), hex.size()) == 0;
+}
+
 }  // namespace
 
 struct Login::Attempt {
-  std::string user;
-  std::string password;
-  PeerFacts peer;
+  LoginRequest request;
   std::string network;
-  std::string service;
   std::function<void(LoginResult)> done;
   std::shared_ptr<LoginTicket> ticket = std::make_shared<LoginTicket>();
-  LoginResult result;
-  std::string hash;  // empty: nobody's
   bool known = false;
+  std::string salt;  // of the mailbox's app passwords, or what a stranger's would be
+  LoginResult result;
+  // What was found to check it with, and which it was.
+  Credentials credentials;
+  PasswordScope scope = PasswordScope::kReadAndSend;
+  std::string_view why = {};  // for the log, when it is wrong: a literal
 
-  ~Attempt() { OPENSSL_cleanse(password.data(), password.size()); }
+  ~Attempt() {
+    if (auto* proof = password()) OPENSSL_cleanse(proof->data(), proof->size());
+  }
+
+  std::string* password() {
+    auto* proof = std::get_if<PasswordProof>(&request.proof);
+    return proof == nullptr ? nullptr : &proof->password;
+  }
+  void judge();
+
+ private:
+  bool try_proof(const PasswordProof& proof);
+  bool try_proof(const ScramProof& proof);
+  bool try_proof(const ApopProof& proof);
+  bool is_opened_by(const AppPasswordKeys& keys);
 };
 
 // Something that waits for its time. Freed in its timer's close callback.
@@ -63,21 +100,16 @@ Login::Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Log& l
   RAND_bytes(key_.data(), key_.size());
 }
 
-std::shared_ptr<LoginTicket> Login::check(std::string user, std::string password, const PeerFacts& peer,
-                                          std::string_view service, std::function<void(LoginResult)> done) {
+std::shared_ptr<LoginTicket> Login::check(LoginRequest request, std::function<void(LoginResult)> done) {
   auto attempt = std::make_shared<Attempt>();
-  attempt->user = std::move(user);
-  attempt->password = std::move(password);
-  attempt->peer = peer;
-  attempt->network = network_of(peer.address);
-  attempt->service = service;
+  attempt->request = std::move(request);
+  attempt->network = network_of(attempt->request.peer.address);
   attempt->done = std::move(done);
   const auto directory = storage_.store().directory();
-  if (const auto address = parse_address(attempt->user); address.has_value()) {
+  if (const auto address = parse_address(attempt->request.user); address.has_value()) {
     if (const MailboxEntry* entry = directory->find(*address); entry != nullptr && entry->enabled) {
       attempt->known = true;
-      attempt->result.mailbox = entry->id;
-      attempt->result.credentials_serial = entry->credentials_serial;
+      attempt->result.key = {entry->id, entry->credentials_serial, 0};
       attempt->result.address = entry->address.text();
     }
   }
@@ -97,6 +129,13 @@ std::shared_ptr<LoginTicket> Login::check(std::string user, std::string password
   return attempt->ticket;
 }
 
+scram::Challenge Login::scram_challenge(const std::string& user) const {
+  std::array<std::uint8_t, 18> random{};
+  RAND_bytes(random.data(), random.size());
+  return {storage_.store().scram_salt(user), scram::kIterations,
+          base64::encode({reinterpret_cast<const char*>(random.data()), random.size()})};
+}
+
 Login::Digest Login::digest(MailboxId mailbox, std::string_view password) const {
   std::string message(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
   message += password;
@@ -108,17 +147,39 @@ Login::Digest Login::digest(MailboxId mailbox, std::string_view password) const 
   return result;
 }
 
-bool Login::remembered(const Attempt& attempt) {
-  if (!attempt.known) return false;
-  const auto found = remembered_.find(attempt.result.mailbox);
+// The digest is random to everybody but us.
+std::size_t Login::DigestHash::operator()(const Digest& digest) const {
+  std::size_t hash = 0;
+  std::memcpy(&hash, digest.data(), sizeof hash);
+  return hash;
+}
+
+bool Login::remembered(Attempt& attempt) {
+  const std::string* password = attempt.password();
+  if (!attempt.known || password == nullptr) return false;
+  const auto found = remembered_.find(digest(attempt.result.key.mailbox, *password));
   if (found == remembered_.end()) return false;
   const Remembered& entry = found->second;
-  if (entry.until < uv_now(loop_) || entry.credentials_serial != attempt.result.credentials_serial) {
+  if (entry.until < uv_now(loop_) || !storage_.store().directory()->admits(entry.key)) {
     remembered_.erase(found);
     return false;
   }
-  const Digest given = digest(attempt.result.mailbox, attempt.password);
-  return CRYPTO_memcmp(given.data(), entry.digest.data(), given.size()) == 0;
+  if (!opens(entry.scope, attempt.request.purpose)) return false;
+  attempt.result.key = entry.key;
+  attempt.result.device = entry.device;
+  return true;
+}
+
+void Login::remember(const Attempt& attempt) {
+  const auto* proof = std::get_if<PasswordProof>(&attempt.request.proof);
+  if (proof == nullptr) return;
+  const std::uint64_t now = uv_now(loop_);
+  if (remembered_.size() >= kMaxRemembered) {
+    std::erase_if(remembered_, [now](const auto& each) { return each.second.until < now; });
+    if (remembered_.size() >= kMaxRemembered) remembered_.clear();
+  }
+  remembered_[digest(attempt.result.key.mailbox, proof->password)] = {
+      attempt.result.key, attempt.scope, attempt.result.device, now + kRememberMs};
 }
 
 Login::Network& Login::network(const std::string& name) {
@@ -144,7 +205,7 @@ void Login::advance(const std::string& name) {
   while (from.running < kMaxRunning && !from.waiting.empty()) {
     const auto attempt = from.waiting.front();
     const std::uint64_t now = uv_now(loop_);
-    if (!hurrying_ && from.not_before > now && !attempt->peer.loopback) {
+    if (!hurrying_ && from.not_before > now && !attempt->request.peer.loopback) {
       if (!std::exchange(from.timer_set, true)) {
         later(from.not_before - now, [this, name] {
           network(name).timer_set = false;
@@ -167,29 +228,85 @@ void Login::advance(const std::string& name) {
 void Login::look_up(const std::shared_ptr<Attempt>& attempt) {
   const auto work = [attempt](Store& store) {
     // An unknown user makes the same way through the house.
-    const auto address = parse_address(attempt->user);
-    auto hash = store.password_hash(address.has_value() ? *address : Address{});
-    if (hash.has_value()) attempt->hash = *hash;
+    const auto address = parse_address(attempt->request.user);
+    auto credentials = store.credentials(address.has_value() ? *address : Address{});
+    if (credentials.has_value()) attempt->credentials = *std::move(credentials);
+    attempt->salt = store.scram_salt(attempt->request.user);
+    if (attempt->password() == nullptr) attempt->judge();
   };
-  if (!storage_.post(work, [this, attempt] { hash(attempt); })) conclude(attempt);
+  const auto done = [this, attempt] { attempt->password() == nullptr ? conclude(attempt) : hash(attempt); };
+  if (!storage_.post(work, done)) conclude(attempt);
 }
 
 void Login::hash(const std::shared_ptr<Attempt>& attempt) {
   const auto work = [attempt] {
-    if (attempt->ticket->abandoned) return;
-    const bool right = attempt->known && !attempt->hash.empty()
-                           ? verify_password(attempt->password, attempt->hash)
-                           : verify_nobody(attempt->password);
-    attempt->result.outcome = right ? LoginOutcome::kRight : LoginOutcome::kWrong;
+    if (!attempt->ticket->abandoned) attempt->judge();
   };
   if (!hashing_.post(work, [this, attempt] { conclude(attempt); })) conclude(attempt);
+}
+
+// On the storage thread, or for a password on a hashing thread.
+void Login::Attempt::judge() {
+  const bool right = std::visit([this](const auto& proof) { return try_proof(proof); }, request.proof);
+  result.outcome = right ? LoginOutcome::kRight : LoginOutcome::kWrong;
+  credentials = {};
+}
+
+// The work done depends on what was said, and not on who was named.
+bool Login::Attempt::try_proof(const PasswordProof& proof) {
+  if (is_like_app_password(proof.password)) {
+    const scram::Keys given = scram::derive_keys(proof.password, salt);
+    for (const AppPasswordKeys& keys : credentials.app_passwords) {
+      const bool usual = keys.salt == salt && keys.iterations == scram::kIterations;
+      const scram::Keys own = usual ? given : scram::derive_keys(proof.password, keys.salt, keys.iterations);
+      if (scram::same_keys(own, keys.keys)) return is_opened_by(keys);
+    }
+  }
+  return known && !credentials.password_hash.empty()
+             ? verify_password(proof.password, credentials.password_hash)
+             : verify_nobody(proof.password);
+}
+
+bool Login::Attempt::try_proof(const ScramProof& proof) {
+  if (credentials.app_passwords.empty()) static_cast<void>(scram::check(proof.proof, scram::Keys{}));
+  for (const AppPasswordKeys& keys : credentials.app_passwords) {
+    const auto signature = scram::check(proof.proof, keys.keys);
+    if (!signature) continue;
+    result.signature = *signature;
+    return is_opened_by(keys);
+  }
+  if (known && credentials.app_passwords.empty())
+    why = "SCRAM works with app passwords only, and there are none";
+  return false;
+}
+
+bool Login::Attempt::try_proof(const ApopProof& proof) {
+  bool any = false;
+  for (const AppPasswordKeys& keys : credentials.app_passwords) {
+    if (keys.apop_secret.empty()) continue;
+    any = true;
+    if (apop_matches(proof.timestamp, keys.apop_secret, proof.digest)) return is_opened_by(keys);
+  }
+  if (known && !any) why = "APOP works with app passwords that were added for it only, and there are none";
+  return false;
+}
+
+bool Login::Attempt::is_opened_by(const AppPasswordKeys& keys) {
+  if (!opens(keys.scope, request.purpose)) {
+    why = request.purpose == LoginPurpose::kRead ? "the app password is for sending only"
+                                                 : "the app password is for reading only";
+    return false;
+  }
+  result.key.app_password = keys.id;
+  result.device = keys.name;
+  scope = keys.scope;
+  return true;
 }
 
 void Login::conclude(const std::shared_ptr<Attempt>& attempt) {
   std::uint64_t delay = 0;
   if (attempt->result.outcome == LoginOutcome::kRight) {
-    remembered_[attempt->result.mailbox] = {digest(attempt->result.mailbox, attempt->password),
-                                            attempt->result.credentials_serial, uv_now(loop_) + kRememberMs};
+    remember(*attempt);
   } else if (attempt->result.outcome == LoginOutcome::kWrong) {
     delay = note_failure(*attempt);
   }
@@ -211,11 +328,16 @@ std::uint64_t Login::note_failure(const Attempt& attempt) {
 }
 
 void Login::log_outcome(const Attempt& attempt) {
+  static constexpr const char* kBy[] = {"password", "scram", "apop"};
   const bool right = attempt.result.outcome == LoginOutcome::kRight;
-  const std::vector<LogField> fields = {{"user", right ? attempt.result.address : attempt.user},
-                                        {"service", attempt.service},
-                                        {"peer", attempt.peer.address},
-                                        {"tls", attempt.peer.tls ? attempt.peer.tls_version : "none"}};
+  const PeerFacts& peer = attempt.request.peer;
+  std::vector<LogField> fields = {{"user", right ? attempt.result.address : attempt.request.user},
+                                  {"service", attempt.request.service},
+                                  {"peer", peer.address},
+                                  {"tls", peer.tls ? peer.tls_version : "none"},
+                                  {"by", kBy[attempt.request.proof.index()]}};
+  if (!attempt.result.device.empty()) fields.push_back({"device", attempt.result.device});
+  if (!attempt.why.empty()) fields.push_back({"why", std::string(attempt.why)});
   if (right) {
     ++right_;
     log_.info("login", fields);

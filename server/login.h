@@ -1,8 +1,10 @@
-// Logins: is this password right for this user? The same for SMTP and POP3.
+// Logins: is this the right password, proof or digest for this user? The same for SMTP and POP3.
 //
-// The hash is looked up on the storage thread and checked on a hashing thread; an unknown user costs the same
+// What it is checked with is looked up on the storage thread. A password is checked on a hashing thread
+// against the mailbox's own and, when it has their form, its app passwords; an unknown user costs the same
 // time. A verified password is remembered for a few minutes, as an HMAC under a key made at start, so that a
-// client that polls every minute costs no hash; it is forgotten as soon as the mailbox's credentials change.
+// client that polls every minute costs no hash; it is forgotten as soon as it opens the mailbox no more. A
+// SCRAM proof and an APOP digest cost no hash.
 //
 // Guessing is slow, and slows nobody else. Each network (an IPv4 address, an IPv6 /64) has a queue of its own
 // and at most two passwords in work; who hangs up is no longer worked for. After a wrong password the
@@ -25,8 +27,10 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <variant>
 
 #include "protocols/envelope.h"
+#include "protocols/scram.h"
 #include "server/log.h"
 #include "server/storage_thread.h"
 #include "server/work_queue.h"
@@ -35,11 +39,35 @@ namespace mailstead {
 
 enum class LoginOutcome { kRight, kWrong, kUnavailable };
 
+// What the client shows for his right to log in.
+struct PasswordProof {
+  std::string password;
+};
+struct ScramProof {
+  scram::Proof proof;
+};
+struct ApopProof {
+  std::string timestamp;  // of our greeting
+  std::string digest;     // 32 hex digits in lower case
+};
+using LoginProof = std::variant<PasswordProof, ScramProof, ApopProof>;
+
+enum class LoginPurpose { kRead, kSend };
+
+struct LoginRequest {
+  std::string user;
+  LoginProof proof;
+  LoginPurpose purpose = LoginPurpose::kRead;
+  PeerFacts peer;
+  std::string service;  // for the log: "pop3"
+};
+
 struct LoginResult {
   LoginOutcome outcome = LoginOutcome::kUnavailable;
-  MailboxId mailbox = 0;
-  std::int64_t credentials_serial = 0;  // of the mailbox when the password was checked
-  std::string address;                  // of the mailbox, for logs
+  LoginKey key;
+  std::string address;    // of the mailbox, for logs
+  std::string device;     // name of the app password; empty: the mailbox's own password
+  std::string signature;  // what the server shows in return to a SCRAM proof
 };
 
 // Held by who asked; set when nobody waits for the answer any more.
@@ -51,10 +79,12 @@ class Login {
  public:
   Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Log& log);
 
-  // `done` runs later, never inside the call, and not at all once abandoned or stopped. `service` is for the
-  // log: "pop3".
-  std::shared_ptr<LoginTicket> check(std::string user, std::string password, const PeerFacts& peer,
-                                     std::string_view service, std::function<void(LoginResult)> done);
+  // `done` runs later, never inside the call, and not at all once abandoned or stopped.
+  std::shared_ptr<LoginTicket> check(LoginRequest request, std::function<void(LoginResult)> done);
+
+  // What a SCRAM exchange for this name begins with. The salt is the same each time, whether or not anybody
+  // has the name.
+  scram::Challenge scram_challenge(const std::string& user) const;
 
   // Answers at once what waits for its delay, and refuses what waits for its turn.
   void hurry();
@@ -69,9 +99,13 @@ class Login {
   struct Delayed;
   using Digest = std::array<std::uint8_t, 32>;
   struct Remembered {
-    Digest digest{};
-    std::int64_t credentials_serial = 0;
+    LoginKey key;
+    PasswordScope scope = PasswordScope::kReadAndSend;
+    std::string device;
     std::uint64_t until = 0;  // loop time, ms
+  };
+  struct DigestHash {
+    std::size_t operator()(const Digest& digest) const;
   };
   struct Network {
     unsigned failures = 0;
@@ -83,7 +117,8 @@ class Login {
   };
 
   Digest digest(MailboxId mailbox, std::string_view password) const;
-  bool remembered(const Attempt& attempt);
+  bool remembered(Attempt& attempt);
+  void remember(const Attempt& attempt);
   Network& network(const std::string& name);
   void advance(const std::string& name);
   void look_up(const std::shared_ptr<Attempt>& attempt);
@@ -99,7 +134,7 @@ class Login {
   WorkQueue& hashing_;
   Log& log_;
   Digest key_{};
-  std::unordered_map<MailboxId, Remembered> remembered_;
+  std::unordered_map<Digest, Remembered, DigestHash> remembered_;
   std::unordered_map<std::string, Network> networks_;
   std::unordered_set<Delayed*> delayed_;
   bool hurrying_ = false;

@@ -17,6 +17,11 @@ struct Pop3Driver::Piece {
 
 namespace {
 
+LoginVerdict verdict_of(LoginOutcome outcome) {
+  if (outcome == LoginOutcome::kRight) return LoginVerdict::kRight;
+  return outcome == LoginOutcome::kWrong ? LoginVerdict::kWrong : LoginVerdict::kUnavailable;
+}
+
 ReadVerdict verdict_of(const Error& error) {
   const bool gone = error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kCorrupt;
   return gone ? ReadVerdict::kGone : ReadVerdict::kUnavailable;
@@ -40,7 +45,9 @@ Answered Pop3Driver::answer_ask() {
 }
 
 bool Pop3Driver::answers_to_nobody() {
-  return std::holds_alternative<AskLogin>(session_.ask());
+  const Pop3Ask& ask = session_.ask();
+  return std::holds_alternative<AskLogin>(ask) || std::holds_alternative<AskApop>(ask) ||
+         std::holds_alternative<AskScramProof>(ask);
 }
 
 void Pop3Driver::check_session() {
@@ -48,10 +55,7 @@ void Pop3Driver::check_session() {
   if (newest == directory_) return;
   directory_ = std::move(newest);
   if (maildrop_ == nullptr) return;
-  const MailboxEntry* entry = directory_->find(login_.mailbox);
-  if (entry == nullptr || !entry->enabled || entry->credentials_serial != login_.credentials_serial) {
-    session_.expel();
-  }
+  if (!directory_->admits(login_.key)) session_.expel();
 }
 
 void Pop3Driver::after_run() {
@@ -90,25 +94,56 @@ void Pop3Driver::connection_closed() {
 }
 
 Answered Pop3Driver::answer(AskLogin& ask) {
-  ticket_ = services_.login.check(std::move(ask.user), std::move(ask.password), peer_, service_,
+  return log_in(std::move(ask.user), PasswordProof{std::move(ask.password)});
+}
+
+Answered Pop3Driver::answer(AskApop& ask) {
+  return log_in(std::move(ask.user), ApopProof{std::move(ask.timestamp), std::move(ask.digest)});
+}
+
+Answered Pop3Driver::log_in(std::string user, LoginProof proof) {
+  ticket_ = services_.login.check({std::move(user), std::move(proof), LoginPurpose::kRead, peer_, service_},
                                   [self = self()](const LoginResult& result) {
                                     if (result.outcome == LoginOutcome::kRight)
                                       return self->open_maildrop(result);
-                                    self->session_.answer_login(result.outcome == LoginOutcome::kWrong
-                                                                    ? LoginVerdict::kWrong
-                                                                    : LoginVerdict::kUnavailable,
-                                                                nullptr);
+                                    self->session_.answer_login(verdict_of(result.outcome), nullptr);
                                     self->resume();
                                   });
   return Answered::kLater;
 }
 
+Answered Pop3Driver::answer(AskScramChallenge& ask) {
+  session_.answer_scram_challenge(services_.login.scram_challenge(ask.user));
+  return Answered::kNow;
+}
+
+Answered Pop3Driver::answer(AskScramProof& ask) {
+  ticket_ = services_.login.check(
+      {std::move(ask.user), ScramProof{std::move(ask.proof)}, LoginPurpose::kRead, peer_, service_},
+      [self = self()](const LoginResult& result) {
+        self->login_ = result;
+        self->session_.answer_scram_proof(verdict_of(result.outcome), result.signature);
+        self->resume();
+      });
+  return Answered::kLater;
+}
+
+// A while may have passed since the proof.
+Answered Pop3Driver::answer(AskMaildrop&) {
+  if (services_.storage.store().directory()->admits(login_.key)) {
+    open_maildrop(login_);
+    return Answered::kLater;
+  }
+  session_.answer_login(LoginVerdict::kWrong, nullptr);
+  return Answered::kNow;
+}
+
 void Pop3Driver::open_maildrop(const LoginResult& login) {
   login_ = login;
   auto opened = std::make_shared<Result<std::unique_ptr<Maildrop>>>(Error{});
-  const auto work = [opened, mailbox = login.mailbox](Store& store) {
-    *opened = store.open_maildrop(mailbox);
-    if (opened->has_value()) (void)store.note_login(mailbox);
+  const auto work = [opened, key = login.key](Store& store) {
+    *opened = store.open_maildrop(key.mailbox);
+    if (opened->has_value()) (void)store.note_login(key.mailbox, key.app_password);
   };
   const auto done = [self = self(), opened] {
     // Nobody is there to use it: the lock goes at once.
@@ -200,7 +235,7 @@ Answered Pop3Driver::answer(AskDelete& ask) {
                                            {"messages", fmt::format("{}", count)}});
     }
     self->session_.answer_delete(outcome->has_value());
-    if (outcome->has_value()) self->services_.storage.tidy_deleted(self->login_.mailbox);
+    if (outcome->has_value()) self->services_.storage.tidy_deleted(self->login_.key.mailbox);
     self->resume();
   };
   if (services_.storage.post(work, done)) return Answered::kLater;

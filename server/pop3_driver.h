@@ -31,8 +31,13 @@ class Pop3Driver final : public Driver {
   struct Piece;
 
   Answered answer(AskLogin& ask);
+  Answered answer(AskApop& ask);
+  Answered answer(AskScramChallenge& ask);
+  Answered answer(AskScramProof& ask);
+  Answered answer(AskMaildrop& ask);
   Answered answer(AskRead& ask);
   Answered answer(AskDelete& ask);
+  Answered log_in(std::string user, LoginProof proof);
   void open_maildrop(const LoginResult& login);
   void give_piece(const Piece& piece);
   std::shared_ptr<Pop3Driver> self();

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <ctime>
 #include <utility>
@@ -35,6 +37,13 @@ void ignore_signals() {
   sigemptyset(&blocked);
   for (const int number : kSignals) sigaddset(&blocked, number);
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+}
+
+// RFC 1939 7: different for each greeting, in the form of a msg-id. Nobody can guess the next one.
+std::string new_timestamp(std::string_view hostname) {
+  std::array<std::uint64_t, 2> random{};
+  RAND_bytes(reinterpret_cast<std::uint8_t*>(random.data()), sizeof random);
+  return fmt::format("<{:016x}{:016x}.{}@{}>", random[0], random[1], std::time(nullptr), hostname);
 }
 
 }  // namespace
@@ -208,6 +217,8 @@ void Server::refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admis
 
 std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& peer) {
   const bool can_start_tls = !is_implicit_tls(service) && certificates_.context() != nullptr;
+  const auto directory = store_->directory();
+  const auto scram = directory->offers_scram() ? sasl::Scram::kAvailable : sasl::Scram::kAbsent;
   if (service == Service::kPop3 || service == Service::kPop3s) {
     Pop3Options options;
     options.hostname = config_.hostname;
@@ -216,6 +227,8 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
     options.plaintext_auth = config_.auth.plaintext;
     options.idle_timeout = config_.pop3.idle_timeout;
     options.language = config_.pop3.language;
+    options.scram = scram;
+    if (directory->offers_apop()) options.apop_timestamp = new_timestamp(config_.hostname);
     return std::make_shared<Pop3Driver>(*services_, std::move(options), peer, service_name(service));
   }
   SmtpOptions options;
@@ -226,6 +239,7 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
   options.message_size = config_.limits.message_size;
   options.recipients = config_.limits.recipients;
   options.bare_newline = config_.smtp.bare_newline;
+  options.scram = scram;
   return std::make_shared<SmtpDriver>(*services_, std::move(options), peer, service_name(service));
 }
 

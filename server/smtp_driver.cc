@@ -23,6 +23,11 @@ CommitVerdict verdict_of(const Error& error) {
   }
 }
 
+PasswordVerdict verdict_of(LoginOutcome outcome) {
+  if (outcome == LoginOutcome::kRight) return PasswordVerdict::kRight;
+  return outcome == LoginOutcome::kWrong ? PasswordVerdict::kWrong : PasswordVerdict::kUnavailable;
+}
+
 RecipientVerdict verdict_of(RecipientKind kind) {
   switch (kind) {
     case RecipientKind::kOurs:
@@ -71,7 +76,8 @@ Answered SmtpDriver::answer_ask() {
 }
 
 bool SmtpDriver::answers_to_nobody() {
-  return std::holds_alternative<AskPassword>(session_.ask());
+  const SmtpAsk& ask = session_.ask();
+  return std::holds_alternative<AskPassword>(ask) || std::holds_alternative<AskScramProof>(ask);
 }
 
 // A user whose mailbox was taken away or got another password meanwhile may not go on.
@@ -79,10 +85,7 @@ void SmtpDriver::check_session() {
   auto newest = services_.storage.store().directory();
   if (newest == directory_) return;
   directory_ = std::move(newest);
-  if (user_ == 0) return;
-  const MailboxEntry* entry = directory_->find(user_);
-  if (entry == nullptr || !entry->enabled || entry->credentials_serial != credentials_serial_)
-    session_.expel();
+  if (key_ && !directory_->admits(*key_)) session_.expel();
 }
 
 void SmtpDriver::secured(const PeerFacts& peer) {
@@ -107,25 +110,38 @@ void SmtpDriver::after_run() {
 }
 
 Answered SmtpDriver::answer(AskPassword& ask) {
-  ticket_ = services_.login.check(std::move(ask.user), std::move(ask.password), peer_, service_,
-                                  [self = self()](const LoginResult& result) {
-                                    if (result.outcome == LoginOutcome::kRight) {
-                                      self->user_ = result.mailbox;
-                                      self->credentials_serial_ = result.credentials_serial;
-                                    }
-                                    const auto verdict = result.outcome == LoginOutcome::kRight
-                                                             ? PasswordVerdict::kRight
-                                                         : result.outcome == LoginOutcome::kWrong
-                                                             ? PasswordVerdict::kWrong
-                                                             : PasswordVerdict::kUnavailable;
-                                    self->session_.answer_password(verdict, result.address);
-                                    self->resume();
-                                  });
+  ticket_ = services_.login.check(
+      {std::move(ask.user), PasswordProof{std::move(ask.password)}, LoginPurpose::kSend, peer_, service_},
+      [self = self()](const LoginResult& result) {
+        self->note(result);
+        self->session_.answer_password(verdict_of(result.outcome), result.address);
+        self->resume();
+      });
   return Answered::kLater;
 }
 
+Answered SmtpDriver::answer(AskScramChallenge& ask) {
+  session_.answer_scram_challenge(services_.login.scram_challenge(ask.user));
+  return Answered::kNow;
+}
+
+Answered SmtpDriver::answer(AskScramProof& ask) {
+  ticket_ = services_.login.check(
+      {std::move(ask.user), ScramProof{std::move(ask.proof)}, LoginPurpose::kSend, peer_, service_},
+      [self = self()](const LoginResult& result) {
+        self->note(result);
+        self->session_.answer_scram_proof(verdict_of(result.outcome), result.address, result.signature);
+        self->resume();
+      });
+  return Answered::kLater;
+}
+
+void SmtpDriver::note(const LoginResult& result) {
+  if (result.outcome == LoginOutcome::kRight) key_ = result.key;
+}
+
 Answered SmtpDriver::answer(AskSender& ask) {
-  session_.answer_sender(services_.storage.store().directory()->may_send_as(user_, ask.reverse_path));
+  session_.answer_sender(services_.storage.store().directory()->may_send_as(key_->mailbox, ask.reverse_path));
   return Answered::kNow;
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocols/smtp_session.h"
@@ -25,12 +26,15 @@ class SmtpDriver final : public Driver {
 
  private:
   Answered answer(AskPassword& ask);
+  Answered answer(AskScramChallenge& ask);
+  Answered answer(AskScramProof& ask);
   Answered answer(AskSender& ask);
   Answered answer(AskRecipient& ask);
   Answered answer(AskBegin& ask);
   Answered answer(AskSpool& ask);
   Answered answer(AskCommit& ask);
   void committed(const AskCommit& ask, const Result<Delivered>& result);
+  void note(const LoginResult& result);
   std::shared_ptr<SmtpDriver> self();
 
   Services& services_;
@@ -39,8 +43,7 @@ class SmtpDriver final : public Driver {
   SmtpSession session_;
   std::shared_ptr<const Directory> directory_;  // as last looked at
   std::shared_ptr<LoginTicket> ticket_;         // of the newest login
-  MailboxId user_ = 0;                          // 0: not logged in
-  std::int64_t credentials_serial_ = 0;
+  std::optional<LoginKey> key_;                 // once logged in
   std::shared_ptr<std::unique_ptr<Spool>>
       spool_;  // of the message that arrives now; null: all of it is in memory
 };

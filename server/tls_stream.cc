@@ -1,8 +1,12 @@
 #include "server/tls_stream.h"
 
 #include <openssl/bio.h>
+#include <openssl/digest.h>
 #include <openssl/err.h>
+#include <openssl/nid.h>
+#include <openssl/obj.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +14,49 @@
 #include <utility>
 
 namespace mailstead {
+namespace {
+
+// RFC 9266 2 and 4.2: before TLS 1.3 only with an extended master secret, else two connections can be made to
+// have the same.
+std::string exported(SSL* ssl) {
+  if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1) return {};
+  constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
+  std::array<std::uint8_t, 32> octets{};
+  if (SSL_export_keying_material(ssl, octets.data(), octets.size(), kLabel.data(), kLabel.size(), nullptr, 0,
+                                 1) != 1) {
+    ERR_clear_error();
+    return {};
+  }
+  return {reinterpret_cast<const char*>(octets.data()), octets.size()};
+}
+
+// RFC 5929 3: the first Finished message. TLS 1.3 has no such binding.
+std::string finished(SSL* ssl) {
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> octets{};
+  std::size_t length = 0;
+  if (SSL_version(ssl) >= TLS1_3_VERSION ||
+      SSL_get_tls_unique(ssl, octets.data(), &length, octets.size()) != 1) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(octets.data()), length};
+}
+
+// RFC 5929 4.1: by the hash function of the certificate's signature, SHA-256 for those that are broken.
+std::string certificate_hash(SSL* ssl) {
+  const X509* certificate = SSL_get_certificate(ssl);
+  int hash = NID_undef;
+  if (certificate == nullptr ||
+      OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &hash, nullptr) != 1 || hash == NID_undef) {
+    return {};
+  }
+  const EVP_MD* function = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> octets{};
+  unsigned length = 0;
+  if (function == nullptr || X509_digest(certificate, function, octets.data(), &length) != 1) return {};
+  return {reinterpret_cast<const char*>(octets.data()), length};
+}
+
+}  // namespace
 
 TlsStream::TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<const TlsContext> context,
                      std::function<void(bool ok)> secured)
@@ -41,6 +88,8 @@ void TlsStream::describe(PeerFacts& facts) const {
   if (const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get()); cipher != nullptr) {
     facts.tls_cipher = SSL_CIPHER_standard_name(cipher);
   }
+  facts.bindings = std::make_shared<const ChannelBindings>(
+      ChannelBindings{exported(ssl_.get()), finished(ssl_.get()), certificate_hash(ssl_.get())});
 }
 
 void TlsStream::advance_handshake() {

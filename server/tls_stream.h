@@ -25,7 +25,7 @@ class TlsStream final : public Stream, private StreamEvents {
 
   // Begins the handshake; events have to be set before.
   void handshake();
-  // After the handshake: fills in version and cipher.
+  // After the handshake: fills in version, cipher and channel bindings.
   void describe(PeerFacts& facts) const;
 
   void set_events(StreamEvents* events) override { events_ = events; }

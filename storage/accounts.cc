@@ -7,16 +7,34 @@
 #include <unordered_map>
 #include <utility>
 
+#include "storage/app_passwords.h"
+
 namespace mailstead {
 
-Result<std::shared_ptr<const Directory>> Accounts::directory() {
+Result<std::shared_ptr<const Directory>> Accounts::directory(const SecretKey& secret_key) {
   auto rows = mailboxes();
   if (!rows) return rows.error();
   auto names = aliases();
   if (!names) return names.error();
+  std::vector<AppPasswordRow> passwords;
+  if (auto done = AppPasswords(database_).read_all(passwords); !done) return done.error();
   std::vector<MailboxEntry> entries;
+  std::unordered_map<MailboxId, std::size_t> places;
   for (const AccountRow& row : *rows) {
-    entries.push_back({row.id, row.address, row.enabled, row.credentials_serial});
+    places.emplace(row.id, entries.size());
+    MailboxEntry entry;
+    entry.id = row.id;
+    entry.address = row.address;
+    entry.enabled = row.enabled;
+    entry.credentials_serial = row.credentials_serial;
+    entries.push_back(std::move(entry));
+  }
+  for (const AppPasswordRow& row : passwords) {
+    const auto place = places.find(row.mailbox);
+    if (place == places.end()) continue;
+    MailboxEntry& entry = entries[place->second];
+    if (entry.app_passwords.empty()) entry.scram_salt = row.salt;
+    entry.app_passwords.push_back({row.id, apop_of(row, entry.address, secret_key)});
   }
   return std::shared_ptr<const Directory>(std::make_shared<Directory>(std::move(entries), std::move(*names)));
 }
@@ -90,8 +108,10 @@ Result<MailboxId> Accounts::add_mailbox(const AccountRow& account) {
 }
 
 Result<std::int64_t> Accounts::remove_mailbox(MailboxId mailbox, const Address& address, bool keep) {
-  if (auto done = database_.run("DELETE FROM messages WHERE mailbox = ?1", mailbox); !done)
-    return done.error();
+  for (const char* sql :
+       {"DELETE FROM messages WHERE mailbox = ?1", "DELETE FROM app_passwords WHERE mailbox = ?1"}) {
+    if (auto done = database_.run(sql, mailbox); !done) return done.error();
+  }
   if (auto done = database_.run("DELETE FROM mailboxes WHERE id = ?1", mailbox); !done) return done.error();
   if (auto done = database_.run("INSERT INTO removals (local, domain, keep) VALUES (?1, ?2, ?3)",
                                 address.local_part, address.domain, std::int64_t{keep});

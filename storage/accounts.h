@@ -13,6 +13,7 @@
 #include "protocols/result.h"
 #include "storage/database.h"
 #include "storage/directory.h"
+#include "storage/secret_key.h"
 
 namespace mailstead {
 
@@ -37,7 +38,8 @@ class Accounts {
  public:
   explicit Accounts(Database& database) : database_(database) {}
 
-  Result<std::shared_ptr<const Directory>> directory();
+  // `secret_key` tells which APOP secrets can be read.
+  Result<std::shared_ptr<const Directory>> directory(const SecretKey& secret_key);
   Result<std::vector<AccountRow>> mailboxes();
   Result<std::vector<AliasEntry>> aliases();
   // The same, row by row: at an error `into` holds what came before it.

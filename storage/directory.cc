@@ -26,6 +26,11 @@ Directory::Directory(std::vector<MailboxEntry> mailboxes, std::vector<AliasEntry
     domains_.insert(key.substr(key.rfind('@') + 1));
     mailbox_by_key_.emplace(std::move(key), i);
     mailbox_by_id_.emplace(mailboxes_[i].id, i);
+    if (!mailboxes_[i].enabled) continue;
+    for (const AppPasswordEntry& entry : mailboxes_[i].app_passwords) {
+      offers_scram_ = true;
+      offers_apop_ = offers_apop_ || entry.apop == Apop::kReady;
+    }
   }
   for (std::size_t i = 0; i < aliases_.size(); ++i) {
     auto key = alias_key(aliases_[i].name);
@@ -118,6 +123,14 @@ bool Directory::may_send_as(MailboxId mailbox, const Address& reverse_path) cons
   const auto reached = reach(reverse_path);
   return std::any_of(reached.begin(), reached.end(),
                      [mailbox](const MailboxEntry* entry) { return entry->id == mailbox; });
+}
+
+bool Directory::admits(const LoginKey& key) const {
+  const MailboxEntry* entry = find(key.mailbox);
+  if (entry == nullptr || !entry->enabled) return false;
+  if (key.app_password == 0) return entry->credentials_serial == key.credentials_serial;
+  return std::any_of(entry->app_passwords.begin(), entry->app_passwords.end(),
+                     [&](const AppPasswordEntry& each) { return each.id == key.app_password; });
 }
 
 bool Directory::is_ours(std::string_view domain) const {

@@ -18,7 +18,19 @@
 
 namespace mailstead {
 
-using MailboxId = std::int64_t;  // of the index; never reused
+using MailboxId = std::int64_t;      // of the index; never reused
+using AppPasswordId = std::int64_t;  // never reused; 0: the mailbox's own password
+
+// What an app password opens.
+enum class PasswordScope : std::int64_t { kReadAndSend = 0, kRead = 1, kSend = 2 };
+
+// RFC 1939 7: a secret that both sides know.
+enum class Apop { kNo, kReady, kLost };  // kLost: there is one, and secret.key does not open it
+
+struct AppPasswordEntry {
+  AppPasswordId id = 0;
+  Apop apop = Apop::kNo;
+};
 
 struct MailboxEntry {
   MailboxId id = 0;
@@ -26,6 +38,15 @@ struct MailboxEntry {
   bool enabled = true;
   // Changes whenever the password does: a session that logged in under another serial has to end.
   std::int64_t credentials_serial = 0;
+  std::vector<AppPasswordEntry> app_passwords = {};
+  std::string scram_salt = {};  // of its app passwords; empty when it has none
+};
+
+// By what a session logged in. It may go on while Directory::admits() it.
+struct LoginKey {
+  MailboxId mailbox = 0;
+  std::int64_t credentials_serial = 0;  // of the mailbox then
+  AppPasswordId app_password = 0;
 };
 
 struct AliasEntry {
@@ -53,6 +74,12 @@ class Directory {
   // it?
   bool may_send_as(MailboxId mailbox, const Address& reverse_path) const;
 
+  // Is the mailbox there and enabled, and the password that opened it still the same?
+  bool admits(const LoginKey& key) const;
+  // Is there an enabled mailbox that can log in so?
+  bool offers_scram() const { return offers_scram_; }
+  bool offers_apop() const { return offers_apop_; }
+
   bool is_ours(std::string_view domain) const;
   const std::vector<MailboxEntry>& mailboxes() const { return mailboxes_; }  // in the order they were made
   const std::vector<AliasEntry>& aliases() const { return aliases_; }
@@ -69,6 +96,8 @@ class Directory {
   std::unordered_map<MailboxId, std::size_t> mailbox_by_id_;
   std::unordered_map<std::string, std::size_t> alias_by_key_;
   std::unordered_set<std::string> domains_;
+  bool offers_scram_ = false;
+  bool offers_apop_ = false;
 };
 
 }  // namespace mailstead

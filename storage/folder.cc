@@ -63,17 +63,17 @@ Error plain_error(const std::string& path, int error_number) {
 
 // What we make in a data folder, and what a volume, its owner or a service keeps beside it.
 bool may_be_in_ours(const std::string& name) {
-  static constexpr std::string_view kOurs[] = {
-      "mail", "queue", "tls", "dkim", "secret.key", "lock", "control.sock", kReserveFile, "lost+found"};
+  static constexpr std::string_view kOurs[] = {"mail", "queue",        "tls",        "dkim",
+                                               "lock", "control.sock", kReserveFile, "lost+found"};
   return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
-         name.starts_with("mailstead") || name.starts_with('.') || name.ends_with(".log") ||
-         name.ends_with(".pid");
+         name.starts_with("mailstead") || name.starts_with("secret.key") || name.starts_with('.') ||
+         name.ends_with(".log") || name.ends_with(".pid");
 }
 
 // What may lie in a folder before its first start: settings and keys for it, and what a fresh volume holds.
 bool may_be_in_new(const std::string& name) {
-  return name == "lost+found" || name == "tls" || name == "dkim" || name == "control.sock" ||
-         name.starts_with("mailstead");
+  return name == "lost+found" || name == "tls" || name == "dkim" || name == "secret.key" ||
+         name == "control.sock" || name.starts_with("mailstead");
 }
 
 // Does it read "PROCESS HOST" as we write it? An owner that died before that left it empty.

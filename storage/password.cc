@@ -114,6 +114,28 @@ bool verify_by_crypt(std::string_view password, const std::string& hash) {
   return equal;
 }
 
+// No i, l, o, 0, 1: 31 characters, 25 of them are 123 bits, 30 are 148.
+constexpr std::string_view kLetters = "abcdefghjkmnpqrstuvwxyz23456789";
+constexpr std::size_t kGroupLength = 5;
+constexpr std::size_t kGroups = 5;
+constexpr std::size_t kAppGroups = 6;
+
+std::string generate(std::size_t groups) {
+  constexpr unsigned kFair =
+      256 - 256 % kLetters.size();  // bytes from here on would favour the first letters
+  std::string password;
+  std::size_t letters = 0;
+  while (letters < groups * kGroupLength) {
+    std::uint8_t byte = 0;
+    RAND_bytes(&byte, 1);
+    if (byte >= kFair) continue;
+    if (letters != 0 && letters % kGroupLength == 0) password += '-';
+    password += kLetters[byte % kLetters.size()];
+    ++letters;
+  }
+  return password;
+}
+
 }  // namespace
 
 Result<std::string> hash_password(std::string_view password) {
@@ -147,24 +169,20 @@ bool verify_nobody(std::string_view password) {
 }
 
 std::string generate_password() {
-  // No i, l, o, 0, 1: 31 characters, 25 of them are 123 bits.
-  constexpr std::string_view kLetters = "abcdefghjkmnpqrstuvwxyz23456789";
-  constexpr std::size_t kGroups = 5;
-  constexpr std::size_t kGroupLength = 5;
-  constexpr unsigned kFair =
-      256 - 256 % kLetters.size();  // bytes from here on would favour the first letters
+  return generate(kGroups);
+}
 
-  std::string password;
-  std::size_t letters = 0;
-  while (letters < kGroups * kGroupLength) {
-    std::uint8_t byte = 0;
-    RAND_bytes(&byte, 1);
-    if (byte >= kFair) continue;
-    if (letters != 0 && letters % kGroupLength == 0) password += '-';
-    password += kLetters[byte % kLetters.size()];
-    ++letters;
+std::string generate_app_password() {
+  return generate(kAppGroups);
+}
+
+bool is_like_app_password(std::string_view password) {
+  if (password.size() != kAppGroups * (kGroupLength + 1) - 1) return false;
+  for (std::size_t i = 0; i < password.size(); ++i) {
+    const bool between = i % (kGroupLength + 1) == kGroupLength;
+    if (between ? password[i] != '-' : kLetters.find(password[i]) == std::string_view::npos) return false;
   }
-  return password;
+  return true;
 }
 
 }  // namespace mailstead

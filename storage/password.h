@@ -22,4 +22,9 @@ bool verify_nobody(std::string_view password);
 // mistaken.
 std::string generate_password();
 
+// The same for a program: 148 random bits. Never a person's choice, so that it needs no slow hash.
+std::string generate_app_password();
+// Has it the form of one? What has not need not be looked for among them.
+bool is_like_app_password(std::string_view password);
+
 }  // namespace mailstead

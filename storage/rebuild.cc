@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "storage/accounts.h"
+#include "storage/app_passwords.h"
 #include "storage/files.h"
 #include "storage/message_id.h"
 #include "storage/schema.h"
@@ -55,6 +57,7 @@ Result<void> move_aside(const DataFolder& folder, const std::string& aside) {
 struct Salvaged {
   std::size_t mailboxes = 0;
   std::size_t aliases = 0;
+  std::size_t app_passwords = 0;
 };
 
 // Copies what can be read. Reading stops at the first damage, and what came before it is kept.
@@ -68,6 +71,7 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
   Accounts from(**damaged);
   Accounts to(into);
   std::vector<AccountRow> accounts;
+  std::unordered_set<MailboxId> kept;
   static_cast<void>(from.read_mailboxes(accounts));
   for (const AccountRow& account : accounts) {
     auto again = parse_address(account.address.text());
@@ -76,6 +80,7 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
     if (!added && added.error().kind == ErrorKind::kExists) continue;
     if (!added) return added.error();
     ++salvaged.mailboxes;
+    kept.insert(account.id);
   }
   std::vector<AliasEntry> aliases;
   static_cast<void>(from.read_aliases(aliases));
@@ -85,6 +90,14 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
       return added.error();
     }
     if (added) ++salvaged.aliases;
+  }
+  std::vector<AppPasswordRow> passwords;
+  static_cast<void>(AppPasswords(**damaged).read_all(passwords));
+  for (const AppPasswordRow& password : passwords) {
+    if (!kept.contains(password.mailbox) || !check_device_name(password.name)) continue;
+    auto added = AppPasswords(into).add(password);
+    if (!added && added.error().kind != ErrorKind::kExists) return added.error();
+    if (added) ++salvaged.app_passwords;
   }
   return salvaged;
 }
@@ -101,8 +114,9 @@ Result<void> fill_from(const DataFolder& folder, const std::string& aside, Datab
     if (!salvaged) return salvaged.error();
     if (auto done = write_meta(database, "rebuilt_from", aside); !done) return done;
     if (auto done = transaction->commit(); !done) return done;
-    report.actions.push_back(fmt::format("read {} mailboxes and {} aliases from the damaged database",
-                                         salvaged->mailboxes, salvaged->aliases));
+    report.actions.push_back(
+        fmt::format("read {} mailboxes, {} aliases and {} app passwords from the damaged database",
+                    salvaged->mailboxes, salvaged->aliases, salvaged->app_passwords));
   }
   if (auto done = remove_file(folder.fd(), kRebuildFile); !done)
     return in_folder(folder.path(), done.error());

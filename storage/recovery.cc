@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -125,12 +126,14 @@ Result<void> Recovery::adopt_folders() {
     report_.actions.push_back(
         fmt::format("left {} alone: its name is no mailbox's and it has no address file", path));
   }
-  auto directory = accounts_.directory();
-  if (!directory) return directory.error();
+  auto accounts = accounts_.mailboxes();
+  if (!accounts) return accounts.error();
+  std::unordered_set<std::string> known;
+  for (const AccountRow& account : *accounts) known.insert(account.address.key());
   auto removals = accounts_.removals();
   if (!removals) return removals.error();
   for (const Address& address : *addresses) {
-    if ((*directory)->find(address) != nullptr) continue;
+    if (known.contains(address.key())) continue;
     bool being_removed = false;
     for (const RemovalRow& removal : *removals) being_removed |= removal.address.key() == address.key();
     if (being_removed) continue;

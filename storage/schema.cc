@@ -57,6 +57,20 @@ CREATE TABLE removals (                         -- mailboxes whose folder is sti
   keep INTEGER NOT NULL
 );
 )sql"},
+    {2, R"sql(
+CREATE TABLE app_passwords (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  mailbox INTEGER NOT NULL REFERENCES mailboxes (id),
+  name TEXT NOT NULL,                           -- the device's, as it was given
+  key TEXT NOT NULL,                            -- the name in lower case
+  scope INTEGER NOT NULL,                       -- 0 read and send, 1 read, 2 send
+  keys TEXT NOT NULL,                           -- "SCRAM-SHA-256$4096:salt$stored:server"
+  apop TEXT NOT NULL DEFAULT '',                -- base64 of the sealed secret; empty: not for APOP
+  created_at INTEGER NOT NULL,
+  last_used_at INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (mailbox, key)
+);
+)sql"},
 };
 
 }  // namespace

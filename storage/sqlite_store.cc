@@ -17,7 +17,6 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::int64_t kLoginWriteSeconds = 60;
 constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
 constexpr std::size_t kMostTroublesNoticed = 1'000;
 constexpr std::size_t kMostFilesAtClose = 4'096;  // deleted then; the next start deletes the rest
@@ -46,18 +45,22 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, Recovery
   return SqliteStore::open(options, report);
 }
 
-SqliteStore::SqliteStore(std::unique_ptr<DataFolder> folder, const std::string& host)
-    : folder_(std::move(folder)), naming_{ids_, sanitised_host(host)} {}
+SqliteStore::SqliteStore(std::unique_ptr<DataFolder> folder, const SecretKey& secret_key,
+                         const std::string& host)
+    : folder_(std::move(folder)), secret_key_(secret_key), naming_{ids_, sanitised_host(host)} {}
 
 Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, RecoveryReport& report) {
   auto folder = DataFolder::open(options.data, sanitised_host(options.host));
   if (!folder) return folder.error();
-  std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*folder), options.host));
+  auto secret_key = SecretKey::open(**folder, report.actions);
+  if (!secret_key) return secret_key.error();
+  std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*folder), *secret_key, options.host));
   auto database = recover(*store->folder_, store->naming_, store->watch_, report);
   if (!database) return database.error();
   store->database_ = std::move(*database);
   store->to_take_in_.insert(report.unfinished.begin(), report.unfinished.end());
   if (auto done = store->refresh_directory(); !done) return done.error();
+  store->tell_of_lost_secrets(report);
   return std::unique_ptr<Store>(std::move(store));
 }
 
@@ -85,7 +88,7 @@ std::shared_ptr<const Directory> SqliteStore::directory() const {
 }
 
 Result<void> SqliteStore::refresh_directory() {
-  auto newest = Accounts(*database_).directory();
+  auto newest = Accounts(*database_).directory(secret_key_);
   if (!newest) return newest.error();
   std::lock_guard guard(directory_mutex_);
   directory_ = std::move(*newest);
@@ -96,15 +99,6 @@ Result<MailboxEntry> SqliteStore::known(const Address& address) const {
   const MailboxEntry* entry = directory()->find(address);
   if (entry == nullptr) return unknown_mailbox(address);
   return *entry;
-}
-
-// Also for one statement: Transaction knows what to do when a commit's outcome is not known.
-template <typename Work>
-Result<void> SqliteStore::in_transaction(Work work) {
-  auto transaction = Transaction::begin(*database_);
-  if (!transaction) return transaction.error();
-  Result<void> done = work();
-  return done ? transaction->commit() : done;
 }
 
 Result<void> SqliteStore::add_mailbox(const Address& address, const std::string& password_hash) {
@@ -199,38 +193,6 @@ Result<void> SqliteStore::set_enabled(const Address& address, bool enabled) {
   auto done = in_transaction([&] { return Accounts(*database_).set_enabled(entry->id, enabled); });
   if (!done) return done;
   return refresh_directory();
-}
-
-Result<std::string> SqliteStore::password_hash(const Address& address) {
-  if (!database_) return closed_error();
-  auto entry = known(address);
-  if (!entry) return entry.error();
-  if (!entry->enabled) return Error{ErrorKind::kNotFound, fmt::format("{} is disabled", address.text())};
-  auto hash = Accounts(*database_).password(entry->id);
-  if (!hash) return hash.error();
-  if (hash->empty()) return Error{ErrorKind::kNotFound, fmt::format("{} has no password", address.text())};
-  return hash;
-}
-
-Result<void> SqliteStore::note_login(MailboxId mailbox) {
-  if (!database_) return closed_error();
-  const std::int64_t now = unix_seconds();
-  logins_[mailbox] = now;
-  if (now - logins_written_at_ < kLoginWriteSeconds) return {};
-  return write_logins();
-}
-
-Result<void> SqliteStore::write_logins() {
-  if (logins_.empty()) return {};
-  auto transaction = Transaction::begin(*database_);
-  if (!transaction) return transaction.error();
-  for (auto [mailbox, at] : logins_) {
-    if (auto done = Accounts(*database_).note_login(mailbox, at); !done) return done;
-  }
-  if (auto done = transaction->commit(); !done) return done;
-  logins_.clear();
-  logins_written_at_ = unix_seconds();
-  return {};
 }
 
 Result<std::vector<MailboxSummary>> SqliteStore::list_mailboxes() {

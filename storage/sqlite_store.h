@@ -1,4 +1,6 @@
 // The Store over SQLite and maildirs: the façade that joins the parts of this folder.
+//
+// sqlite_credentials.cc holds what logins need; sqlite_store.cc the rest.
 #pragma once
 
 #include <memory>
@@ -17,6 +19,7 @@
 #include "storage/maildrop.h"
 #include "storage/message_id.h"
 #include "storage/reconcile.h"
+#include "storage/secret_key.h"
 #include "storage/store.h"
 #include "storage/watch.h"
 
@@ -34,8 +37,12 @@ class SqliteStore final : public Store {
   Result<bool> sweep_removed(std::size_t at_most) override;
   Result<void> set_password(const Address& address, const std::string& password_hash) override;
   Result<void> set_enabled(const Address& address, bool enabled) override;
-  Result<std::string> password_hash(const Address& address) override;
-  Result<void> note_login(MailboxId mailbox) override;
+  Result<void> add_app_password(const Address& address, const NewAppPassword& password) override;
+  Result<std::vector<AppPasswordSummary>> list_app_passwords(const Address& address) override;
+  Result<void> revoke_app_password(const Address& address, const std::string& name) override;
+  Result<Credentials> credentials(const Address& address) override;
+  std::string scram_salt(const std::string& name) const override;
+  Result<void> note_login(MailboxId mailbox, AppPasswordId app_password) override;
   Result<std::vector<MailboxSummary>> list_mailboxes() override;
   Result<MailboxSummary> show_mailbox(const Address& address) override;
   Result<void> add_alias(const std::string& name, const std::vector<Address>& targets) override;
@@ -58,11 +65,17 @@ class SqliteStore final : public Store {
   Result<void> close() override;
 
  private:
-  SqliteStore(std::unique_ptr<DataFolder> folder, const std::string& host);
+  SqliteStore(std::unique_ptr<DataFolder> folder, const SecretKey& secret_key, const std::string& host);
 
   Result<void> refresh_directory();
+  // Also for one statement: Transaction knows what to do when a commit's outcome is not known.
   template <typename Work>
-  Result<void> in_transaction(Work work);
+  Result<void> in_transaction(Work work) {
+    auto transaction = Transaction::begin(*database_);
+    if (!transaction) return transaction.error();
+    Result<void> done = work();
+    return done ? transaction->commit() : done;
+  }
   Result<MailboxEntry> known(const Address& address) const;
   Result<Maildir> maildir_of(MailboxId mailbox) const;
   // The folders of the mailboxes read last stay open: opening them costs more than reading a small message.
@@ -76,15 +89,19 @@ class SqliteStore final : public Store {
   void notice_failure(const Result<void>& done);
   bool is_news(const std::string& trouble);
   Result<void> write_logins();
+  void tell_of_lost_secrets(RecoveryReport& report) const;
   void delete_leftovers();
 
   std::unique_ptr<DataFolder> folder_;
+  const SecretKey secret_key_;
   MessageIds ids_;
   Naming naming_;
   MaildirWatch watch_;
   std::unique_ptr<Database> database_;  // null once closed
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
-  std::unordered_map<MailboxId, std::int64_t> logins_;  // not written yet: a login is not worth a flush
+  // Unix seconds, not written yet: a login is not worth a flush.
+  std::unordered_map<MailboxId, std::int64_t> logins_;
+  std::unordered_map<AppPasswordId, std::int64_t> app_logins_;
   std::int64_t logins_written_at_ = 0;
   std::unordered_set<MailboxId> to_purge_;              // have marked messages whose files are still there
   std::unordered_set<MailboxId> to_take_in_;            // have files that wait to be imported

@@ -19,9 +19,12 @@
 #include "protocols/envelope.h"
 #include "protocols/maildrop.h"
 #include "protocols/result.h"
+#include "protocols/scram.h"
 #include "storage/directory.h"
 
 namespace mailstead {
+
+enum class ApopUse { kNo, kYes };
 
 // The start of a mailbox's life, what recovery did: one line each, for the log and for people.
 struct RecoveryReport {
@@ -74,6 +77,41 @@ struct MailboxSummary {
   std::int64_t last_login_at = 0;     // Unix seconds, 0: never
 };
 
+struct AppPasswordSummary {
+  std::string name;  // of the device
+  PasswordScope scope = PasswordScope::kReadAndSend;
+  Apop apop = Apop::kNo;
+  std::int64_t created_at = 0;    // Unix seconds
+  std::int64_t last_used_at = 0;  // Unix seconds, 0: never
+};
+
+struct NewAppPassword {
+  std::string name;
+  PasswordScope scope = PasswordScope::kReadAndSend;
+  ApopUse apop = ApopUse::kNo;
+  std::string password;  // generated, ASCII: see generate_app_password()
+};
+
+// What a login is checked with. Wiped when it goes.
+struct AppPasswordKeys {
+  AppPasswordId id = 0;
+  std::string name;
+  PasswordScope scope = PasswordScope::kReadAndSend;
+  std::string salt;
+  unsigned iterations = 0;
+  scram::Keys keys;
+  std::string apop_secret;  // empty: not for APOP, or lost
+
+  AppPasswordKeys() = default;
+  AppPasswordKeys(AppPasswordKeys&&) = default;
+  AppPasswordKeys& operator=(AppPasswordKeys&&) = default;
+  ~AppPasswordKeys();
+};
+struct Credentials {
+  std::string password_hash;  // PHC string; empty: no password
+  std::vector<AppPasswordKeys> app_passwords;
+};
+
 enum class KeepMail { kNo, kYes };
 
 // A held maildrop: the lock and the snapshot of one POP3 session. Destroying it frees the lock, and only its
@@ -113,9 +151,18 @@ class Store {
   virtual Result<bool> sweep_removed(std::size_t at_most) = 0;
   virtual Result<void> set_password(const Address& address, const std::string& password_hash) = 0;
   virtual Result<void> set_enabled(const Address& address, bool enabled) = 0;
-  // The hash to verify against; kNotFound for an unknown or disabled mailbox or one without a password.
-  virtual Result<std::string> password_hash(const Address& address) = 0;
-  virtual Result<void> note_login(MailboxId mailbox) = 0;
+  // App passwords. kExists: there is one of this name (letter case does not matter). kInvalid: the name, or
+  // too many.
+  virtual Result<void> add_app_password(const Address& address, const NewAppPassword& password) = 0;
+  virtual Result<std::vector<AppPasswordSummary>> list_app_passwords(const Address& address) = 0;
+  virtual Result<void> revoke_app_password(const Address& address, const std::string& name) = 0;
+  // kNotFound for an unknown or disabled mailbox.
+  virtual Result<Credentials> credentials(const Address& address) = 0;
+  // The salt for SCRAM that belongs to this name, which need not be a mailbox's or even an address: who asks
+  // cannot tell from it whether it is. Any thread.
+  virtual std::string scram_salt(const std::string& name) const = 0;
+  // When who logged in by what: written down within the minute.
+  virtual Result<void> note_login(MailboxId mailbox, AppPasswordId app_password) = 0;
   virtual Result<std::vector<MailboxSummary>> list_mailboxes() = 0;
   virtual Result<MailboxSummary> show_mailbox(const Address& address) = 0;
 

@@ -147,11 +147,11 @@ TEST_CASE("a mailbox's life without a server", "[cli]") {
   {
     const auto store = Store::open({place.data, "test"}, recovery);
     REQUIRE(store);
-    const auto anna = (*store)->password_hash(parse_address("anna@example.org").value());
-    CHECK(verify_password(password.substr(0, password.size() - 1), *anna));
-    const auto bo = (*store)->password_hash(parse_address("bo@example.org").value());
-    CHECK(verify_password(renewed["password"].get<std::string>(), *bo));
-    CHECK_FALSE(verify_password("a b c", *bo));
+    const auto anna = (*store)->credentials(parse_address("anna@example.org").value())->password_hash;
+    CHECK(verify_password(password.substr(0, password.size() - 1), anna));
+    const auto bo = (*store)->credentials(parse_address("bo@example.org").value())->password_hash;
+    CHECK(verify_password(renewed["password"].get<std::string>(), bo));
+    CHECK_FALSE(verify_password("a b c", bo));
   }
   CHECK(recovery.clean);
 

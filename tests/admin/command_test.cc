@@ -110,7 +110,7 @@ TEST_CASE("passwords and being enabled are changed", "[command]") {
   const std::string other = std::string(kHash) + "x";
   CHECK(place.run("mailbox password", {"anna@example.org"}, {}, other).text ==
         "anna@example.org has a new password.\n");
-  CHECK(*place.store->password_hash(parse_address("anna@example.org").value()) == other);
+  CHECK(place.store->credentials(parse_address("anna@example.org").value())->password_hash == other);
   CHECK(place.run("mailbox password", {"bo@example.org"}, {}, kHash).exit_code == 1);
   CHECK(place.run("mailbox disable", {"anna@example.org"}).text == "anna@example.org is disabled.\n");
   CHECK(place.json("mailbox show", {"anna@example.org"})["enabled"] == false);

@@ -62,6 +62,10 @@ Setting make_setting(std::string_view line) {
   setting.event = choices.draw(3);
   setting.event_turn = choices.draw(8);
   setting.seed = choices.draw(64);
+  if (choices.draw(2) == 1) {
+    setting.options.scram = sasl::Scram::kAvailable;
+    setting.options.apop_timestamp = "<1.2@mx.example.org>";
+  }
   return setting;
 }
 
@@ -243,6 +247,29 @@ class Run {
     require(!session_.logged_in(), "a session logs in once");
     require(setting_.peer.loopback || secured(), "no password is asked about that came in the clear");
     require(!ask.user.empty() && !ask.password.empty(), "name and password are there");
+    open_maildrop();
+  }
+  void answer(AskApop& ask) {
+    require(!session_.logged_in() && !ask.user.empty(), "a session logs in once, with a name");
+    require(ask.timestamp == setting_.options.apop_timestamp && !ask.timestamp.empty(), "with our timestamp");
+    require(ask.digest.size() == 32 && ask.digest.find_first_not_of("0123456789abcdef") == std::string::npos,
+            "a digest is 32 digits");
+    open_maildrop();
+  }
+  void answer(AskScramChallenge& ask) {
+    require(setting_.options.scram == sasl::Scram::kAvailable && !ask.user.empty(), "SCRAM is offered");
+    session_.answer_scram_challenge({"salt", 4096, "nonce"});
+  }
+  void answer(AskScramProof& ask) {
+    require(!ask.user.empty() && ask.proof.auth_message.find("nonce,s=c2FsdA==") != std::string::npos,
+            "what is proved holds our part");
+    session_.answer_scram_proof(verdict(2) == 0 ? LoginVerdict::kRight : LoginVerdict::kWrong, "signature");
+  }
+  void answer(AskMaildrop& ask) {
+    require(!session_.logged_in() && !ask.user.empty(), "a session logs in once, with a name");
+    open_maildrop();
+  }
+  void open_maildrop() {
     const auto found = static_cast<LoginVerdict>(verdict(4));
     auto snapshot = std::make_shared<MaildropSnapshot>();
     for (const std::string& message : messages()) {

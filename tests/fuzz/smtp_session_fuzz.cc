@@ -44,6 +44,7 @@ Setting make_setting(std::string_view line) {
   setting.event = choices.draw(3);
   setting.event_turn = choices.draw(8);
   setting.seed = choices.draw(64);
+  if (choices.draw(2) == 1) setting.options.scram = sasl::Scram::kAvailable;
   return setting;
 }
 
@@ -139,6 +140,15 @@ class Run {
     require(ask.user.find('\0') == std::string::npos && !ask.user.empty(), "a name has no NUL");
     require(ask.password.find('\0') == std::string::npos && !ask.password.empty(), "a password has no NUL");
     session_.answer_password(static_cast<PasswordVerdict>(verdict(3)), "anna@example.org");
+  }
+  void answer(AskScramChallenge& ask) {
+    require(setting_.options.scram == sasl::Scram::kAvailable && !ask.user.empty(), "SCRAM is offered");
+    session_.answer_scram_challenge({"salt", 4096, "nonce"});
+  }
+  void answer(AskScramProof& ask) {
+    require(!ask.user.empty() && ask.proof.auth_message.find("nonce,s=c2FsdA==") != std::string::npos,
+            "what is proved holds our part");
+    session_.answer_scram_proof(static_cast<PasswordVerdict>(verdict(3)), "anna@example.org", "signature");
   }
   void answer(AskSender& ask) {
     check_address(ask.reverse_path);

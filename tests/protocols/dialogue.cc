@@ -93,6 +93,18 @@ void set_peer(Dialogue& dialogue, std::string& rest) {
   }
 }
 
+void set_bindings(Dialogue& dialogue, std::string& rest) {
+  ChannelBindings bindings;
+  while (!rest.empty()) {
+    const std::string type = take_word(rest);
+    std::string& octets = type == "tls-exporter" ? bindings.tls_exporter
+                          : type == "tls-unique" ? bindings.tls_unique
+                                                 : bindings.tls_server_end_point;
+    octets = unescape(take_word(rest));
+  }
+  dialogue.peer.bindings = std::make_shared<const ChannelBindings>(bindings);
+}
+
 void set_limit(Dialogue& dialogue, std::string& rest) {
   const std::string what = take_word(rest);
   if (what == "size") {
@@ -125,6 +137,9 @@ const std::map<std::string, Directive>& directives() {
        [](Dialogue& d, std::string& rest) {
          d.smtp.plaintext_auth = d.pop3.plaintext_auth = choose(kPlaintext, rest);
        }},
+      {"scram", [](Dialogue& d, std::string&) { d.smtp.scram = d.pop3.scram = sasl::Scram::kAvailable; }},
+      {"bindings", set_bindings},
+      {"apop", [](Dialogue& d, std::string& rest) { d.pop3.apop_timestamp = rest; }},
       {"limit", set_limit},
       {"language", [](Dialogue& d, std::string& rest) { d.pop3.language = find_language(rest).value(); }},
       {"normalise", [](Dialogue& d, std::string&) { d.smtp.bare_newline = BareNewline::kNormalise; }},

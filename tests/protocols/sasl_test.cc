@@ -1,20 +1,9 @@
 #include "protocols/sasl.h"
 
+#include "protocols/base64.h"
 #include "tests/catch.h"
 
 namespace mailstead::sasl {
-
-TEST_CASE("base64 is decoded whole and padded or not at all", "[sasl]") {
-  CHECK(decode("") == "");
-  CHECK(decode("YQ==") == "a");
-  CHECK(decode("YWJj") == "abc");
-  CHECK(decode("AGEAYg==") == std::string("\0a\0b", 4));
-  for (const char* text :
-       {"Y", "YQ", "YQ=", "YQ===", "=", "====", "YQ==YQ==", "Y Q=", "YQ==\n", "Y!==", "YW-_"}) {
-    INFO(text);
-    CHECK_FALSE(decode(text));
-  }
-}
 
 TEST_CASE("PLAIN is three fields between two NULs", "[sasl]") {
   using namespace std::string_view_literals;
@@ -31,34 +20,73 @@ TEST_CASE("PLAIN is three fields between two NULs", "[sasl]") {
 }
 
 TEST_CASE("the prompts of LOGIN are its words", "[sasl]") {
-  CHECK(decode(kLoginUserPrompt) == "Username:");
-  CHECK(decode(kLoginPasswordPrompt) == "Password:");
+  CHECK(base64::decode(kLoginUserPrompt) == "Username:");
+  CHECK(base64::decode(kLoginPasswordPrompt) == "Password:");
+}
+
+namespace {
+
+const Offer kPasswords{true, false, nullptr};
+
+Exchange exchange(Mechanism mechanism) {
+  return {mechanism, kPasswords};
+}
+
+}  // namespace
+
+TEST_CASE("a mechanism is found by its name", "[sasl]") {
+  CHECK(find_mechanism("plain") == Mechanism::kPlain);
+  CHECK(find_mechanism("SCRAM-SHA-256-plus") == Mechanism::kScramPlus);
+  for (const char* name : {"", "CRAM-MD5", "SCRAM-SHA-1", "PLAINER", "SCRAM-SHA-256-"})
+    CHECK_FALSE(find_mechanism(name));
+}
+
+TEST_CASE("a password is said over TLS, or where the configuration lets it", "[sasl]") {
+  PeerFacts peer;
+  CHECK_FALSE(offer_to(peer, PlaintextAuth::kLoopback, Scram::kAbsent).passwords);
+  CHECK_FALSE(offer_to(peer, PlaintextAuth::kNever, Scram::kAbsent).passwords);
+  CHECK(offer_to(peer, PlaintextAuth::kAlways, Scram::kAbsent).passwords);
+  peer.loopback = true;
+  CHECK(offer_to(peer, PlaintextAuth::kLoopback, Scram::kAbsent).passwords);
+  CHECK_FALSE(offer_to(peer, PlaintextAuth::kNever, Scram::kAbsent).passwords);
+  peer.loopback = false;
+  peer.tls = true;
+  CHECK(offer_to(peer, PlaintextAuth::kNever, Scram::kAbsent).passwords);
+}
+
+TEST_CASE("what is offered is what works here", "[sasl]") {
+  PeerFacts peer;
+  CHECK(offer_to(peer, PlaintextAuth::kNever, Scram::kAbsent).names().empty());
+  CHECK(offer_to(peer, PlaintextAuth::kNever, Scram::kAvailable).names() == "SCRAM-SHA-256");
+  CHECK(offer_to(peer, PlaintextAuth::kAlways, Scram::kAvailable).names() == "PLAIN LOGIN SCRAM-SHA-256");
+  peer.tls = true;
+  peer.bindings = std::make_shared<const ChannelBindings>(ChannelBindings{"exporter", "", ""});
+  CHECK(offer_to(peer, PlaintextAuth::kNever, Scram::kAbsent).names() == "PLAIN LOGIN");
+  const Offer all = offer_to(peer, PlaintextAuth::kNever, Scram::kAvailable);
+  CHECK(all.names() == "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS");
+  CHECK(all.has(Mechanism::kScramPlus));
 }
 
 TEST_CASE("an exchange ends in a name and a password, or in what is wrong with it", "[sasl]") {
   using enum Exchange::Step;
-  CHECK_FALSE(Exchange::of("CRAM-MD5"));
-  CHECK_FALSE(Exchange::of(""));
-  auto plain = Exchange::of("plain");
-  REQUIRE(plain);
-  CHECK(plain->begin("") == kChallenge);
-  CHECK(plain->challenge().empty());
-  CHECK(plain->respond("AHUAcA==") == kCredentials);
-  CHECK(plain->user() == "u");
-  CHECK(plain->password() == "p");
-  auto login = Exchange::of("LOGIN");
-  REQUIRE(login);
-  CHECK(login->begin("dQ==") == kChallenge);
-  CHECK(login->challenge() == kLoginPasswordPrompt);
-  CHECK(login->respond("cA==") == kCredentials);
-  CHECK(login->user() == "u");
-  CHECK(login->password() == "p");
-  CHECK(Exchange::of("PLAIN")->begin("=") == kMalformed);
-  CHECK(Exchange::of("PLAIN")->begin("dQ=") == kUndecodable);
-  CHECK(Exchange::of("PLAIN")->begin("eAB1AHA=") == kNotForOthers);
-  CHECK(Exchange::of("PLAIN")->begin("VQB1AHA=") == kCredentials);  // "U" and "u" are one
-  CHECK(Exchange::of("LOGIN")->begin("=") == kMalformed);
-  CHECK(Exchange::of("LOGIN")->begin("dQB1") == kMalformed);
+  Exchange plain = exchange(Mechanism::kPlain);
+  CHECK(plain.begin("") == kChallenge);
+  CHECK(plain.challenge().empty());
+  CHECK(plain.respond("AHUAcA==") == kCredentials);
+  CHECK(plain.user() == "u");
+  CHECK(plain.password() == "p");
+  Exchange login = exchange(Mechanism::kLogin);
+  CHECK(login.begin("dQ==") == kChallenge);
+  CHECK(login.challenge() == kLoginPasswordPrompt);
+  CHECK(login.respond("cA==") == kCredentials);
+  CHECK(login.user() == "u");
+  CHECK(login.password() == "p");
+  CHECK(exchange(Mechanism::kPlain).begin("=") == kMalformed);
+  CHECK(exchange(Mechanism::kPlain).begin("dQ=") == kUndecodable);
+  CHECK(exchange(Mechanism::kPlain).begin("eAB1AHA=") == kNotForOthers);
+  CHECK(exchange(Mechanism::kPlain).begin("VQB1AHA=") == kCredentials);  // "U" and "u" are one
+  CHECK(exchange(Mechanism::kLogin).begin("=") == kMalformed);
+  CHECK(exchange(Mechanism::kLogin).begin("dQB1") == kMalformed);
 }
 
 }  // namespace mailstead::sasl

@@ -1,9 +1,14 @@
 #include "tests/protocols/world.h"
 
+#include <openssl/md5.h>
+
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 #include <variant>
+
+#include "protocols/base64.h"
 
 namespace mailstead::test {
 namespace {
@@ -11,6 +16,11 @@ namespace {
 std::string key_of(const std::string& text) {
   const auto address = parse_address(text);
   return address ? address->key() : text;
+}
+
+// Of the example in RFC 7677 3.
+scram::Challenge scram_challenge() {
+  return {base64::decode("W22ZaJ0SNY7soEsUEjb6gQ==").value(), 4096, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"};
 }
 
 }  // namespace
@@ -38,6 +48,17 @@ void World::answer(SmtpSession& session, AskPassword& ask) {
   }
   session.answer_password(right ? PasswordVerdict::kRight : PasswordVerdict::kWrong,
                           right ? found->first : "");
+}
+
+void World::answer(SmtpSession& session, AskScramChallenge&) {
+  ++asked["scram"];
+  session.answer_scram_challenge(scram_challenge());
+}
+
+void World::answer(SmtpSession& session, AskScramProof& ask) {
+  const auto signature = judge(ask);
+  session.answer_scram_proof(signature ? PasswordVerdict::kRight : PasswordVerdict::kWrong, key_of(ask.user),
+                             signature.value_or(""));
 }
 
 void World::answer(SmtpSession& session, AskSender& ask) {
@@ -83,21 +104,63 @@ void World::answer(SmtpSession& session, AskCommit& ask) {
   session.answer_commit(commit_verdict);
 }
 
-void World::answer(Pop3Session& session, AskLogin& ask) {
-  ++asked["login"];
-  const std::string key = key_of(ask.user);
-  const auto found = passwords_.find(key);
-  if (const auto login = logins.find(key); login != logins.end())
-    return session.answer_login(login->second, nullptr);
-  if (found == passwords_.end() || found->second != ask.password) {
-    return session.answer_login(LoginVerdict::kWrong, nullptr);
-  }
+LoginVerdict World::judge(const std::string& user, const std::string& password) const {
+  const auto found = passwords_.find(key_of(user));
+  const bool right = found != passwords_.end() && found->second == password;
+  return right ? LoginVerdict::kRight : LoginVerdict::kWrong;
+}
+
+void World::open_maildrop(Pop3Session& session, LoginVerdict verdict) {
+  if (verdict != LoginVerdict::kRight) return session.answer_login(verdict, nullptr);
   auto snapshot = std::make_shared<MaildropSnapshot>();
   for (const std::string& message : messages_) {
     const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
     snapshot->push_back({message.size(), "u" + std::to_string(snapshot->size() + 1), dots});
   }
   session.answer_login(LoginVerdict::kRight, snapshot);
+}
+
+void World::answer(Pop3Session& session, AskLogin& ask) {
+  ++asked["login"];
+  const auto login = logins.find(key_of(ask.user));
+  open_maildrop(session, login != logins.end() ? login->second : judge(ask.user, ask.password));
+}
+
+void World::answer(Pop3Session& session, AskApop& ask) {
+  ++asked["apop"];
+  const auto found = passwords_.find(key_of(ask.user));
+  const std::string text = ask.timestamp + (found == passwords_.end() ? "" : found->second);
+  std::array<std::uint8_t, MD5_DIGEST_LENGTH> digest{};
+  MD5(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), digest.data());
+  std::string hex;
+  for (const std::uint8_t octet : digest) {
+    hex += "0123456789abcdef"[octet >> 4];
+    hex += "0123456789abcdef"[octet & 15];
+  }
+  const bool right = found != passwords_.end() && hex == ask.digest;
+  open_maildrop(session, right ? LoginVerdict::kRight : LoginVerdict::kWrong);
+}
+
+void World::answer(Pop3Session& session, AskScramChallenge&) {
+  ++asked["scram"];
+  session.answer_scram_challenge(scram_challenge());
+}
+
+std::optional<std::string> World::judge(const AskScramProof& ask) const {
+  const auto found = passwords_.find(key_of(ask.user));
+  const std::string password = found == passwords_.end() ? "" : found->second;
+  return scram::check(ask.proof, scram::derive_keys(password, scram_challenge().salt));
+}
+
+void World::answer(Pop3Session& session, AskScramProof& ask) {
+  const auto signature = judge(ask);
+  session.answer_scram_proof(signature ? LoginVerdict::kRight : LoginVerdict::kWrong, signature.value_or(""));
+}
+
+void World::answer(Pop3Session& session, AskMaildrop& ask) {
+  ++asked["login"];
+  const auto login = logins.find(key_of(ask.user));
+  open_maildrop(session, login != logins.end() ? login->second : LoginVerdict::kRight);
 }
 
 void World::answer(Pop3Session& session, AskRead& ask) {

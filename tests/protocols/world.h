@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,14 +48,25 @@ class World {
 
  private:
   void answer(SmtpSession& session, AskPassword& ask);
+  void answer(SmtpSession& session, AskScramChallenge& ask);
+  void answer(SmtpSession& session, AskScramProof& ask);
   void answer(SmtpSession& session, AskSender& ask);
   void answer(SmtpSession& session, AskRecipient& ask);
   void answer(SmtpSession& session, AskBegin& ask);
   void answer(SmtpSession& session, AskSpool& ask);
   void answer(SmtpSession& session, AskCommit& ask);
   void answer(Pop3Session& session, AskLogin& ask);
+  void answer(Pop3Session& session, AskApop& ask);
+  void answer(Pop3Session& session, AskScramChallenge& ask);
+  void answer(Pop3Session& session, AskScramProof& ask);
+  void answer(Pop3Session& session, AskMaildrop& ask);
   void answer(Pop3Session& session, AskRead& ask);
   void answer(Pop3Session& session, AskDelete& ask);
+
+  LoginVerdict judge(const std::string& user, const std::string& password) const;
+  void open_maildrop(Pop3Session& session, LoginVerdict verdict);
+  // What the proof's maker is answered; nothing for a wrong proof.
+  std::optional<std::string> judge(const AskScramProof& ask) const;
 
   std::map<std::string, std::string> passwords_;  // by key
   std::vector<std::string> messages_;

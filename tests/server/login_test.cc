@@ -1,5 +1,9 @@
 #include "server/login.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -42,13 +46,21 @@ class LoginFixture {
   // What `check` ends in goes to answers[its number]; the number is returned.
   std::size_t check(const std::string& user, const std::string& password,
                     const std::string& from = "127.0.0.1") {
+    return check_proof(user, PasswordProof{password}, LoginPurpose::kRead, from);
+  }
+
+  std::size_t check_proof(const std::string& user, LoginProof proof,
+                          LoginPurpose purpose = LoginPurpose::kRead, const std::string& from = "127.0.0.1") {
     const std::size_t number = answers.size();
     answers.push_back("");
     answered_at.push_back(0);
     PeerFacts peer;
     peer.address = from;
     peer.loopback = from == "127.0.0.1";
-    tickets.push_back(login_->check(user, password, peer, "pop3", [this, number](const LoginResult& result) {
+    LoginRequest request{user, std::move(proof), purpose, peer, "pop3"};
+    tickets.push_back(login_->check(std::move(request), [this, number](const LoginResult& result) {
+      results.resize(answers.size());
+      results[number] = result;
       order.push_back(number);
       answered_at[number] = uv_now(&loop_);
       answers[number] = result.outcome == LoginOutcome::kRight   ? "right " + result.address
@@ -88,6 +100,7 @@ class LoginFixture {
   }
 
   std::vector<std::string> answers;
+  std::vector<LoginResult> results;
   std::vector<std::uint64_t> answered_at;  // loop time, ms
   std::vector<std::size_t> order;
   std::vector<std::shared_ptr<LoginTicket>> tickets;
@@ -209,4 +222,144 @@ TEST_CASE("when the server ends, delays end and what waits is refused", "[login]
   fixture.login().stop();
   for (int i = 0; i < 10; ++i) fixture.turn();
   CHECK(fixture.answers[last].empty());
+}
+
+namespace {
+
+// The proof that a client with this password makes.
+ScramProof scram_proof(Login& login, const std::string& user, const std::string& password) {
+  const scram::Challenge challenge = login.scram_challenge(user);
+  const scram::Keys keys = scram::derive_keys(password, challenge.salt, challenge.iterations);
+  ScramProof proof;
+  proof.proof.auth_message = "n=user,r=x," + challenge.nonce;
+  // The client's key, which only the password gives, is made here as a client does it.
+  std::array<std::uint8_t, 32> salted{};
+  PKCS5_PBKDF2_HMAC(password.data(), password.size(),
+                    reinterpret_cast<const std::uint8_t*>(challenge.salt.data()), challenge.salt.size(),
+                    challenge.iterations, EVP_sha256(), salted.size(), salted.data());
+  const auto hmac = [](const std::array<std::uint8_t, 32>& key, const std::string& text) {
+    std::array<std::uint8_t, 32> digest{};
+    unsigned length = 0;
+    HMAC(EVP_sha256(), key.data(), key.size(), reinterpret_cast<const std::uint8_t*>(text.data()),
+         text.size(), digest.data(), &length);
+    return digest;
+  };
+  const auto client_key = hmac(salted, "Client Key");
+  const auto signature = hmac(keys.stored, proof.proof.auth_message);
+  for (std::size_t i = 0; i < client_key.size(); ++i)
+    proof.proof.client_proof[i] = static_cast<std::uint8_t>(client_key[i] ^ signature[i]);
+  return proof;
+}
+
+// RFC 1939 7: of "<stamp>tanstaaf".
+const ApopProof kApopProof{"<1896.697170952@dbc.mtview.ca.us>", "c4c9334bac560ecc979e58001b3e22fb"};
+
+constexpr const char* kPhone = "abcde-fghjk-mnpqr-stuvw-xyz23-45678";
+constexpr const char* kTablet = "bbbbb-fghjk-mnpqr-stuvw-xyz23-45678";
+
+void add_app_password(Store& store, const std::string& name, const std::string& password,
+                      PasswordScope scope = PasswordScope::kReadAndSend, ApopUse apop = ApopUse::kNo) {
+  REQUIRE(store.add_app_password(address(kAnna), {name, scope, apop, password}).has_value());
+}
+
+}  // namespace
+
+TEST_CASE("an app password opens its mailbox, beside the mailbox's own", "[login]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "phone", kPhone);
+  add_app_password(fixture.store(), "tablet", kTablet);
+  for (int times = 0; times < 2; ++times) {  // the second time it is remembered
+    CHECK(fixture.ask(kAnna, kPhone) == "right anna@example.org");
+    CHECK(fixture.results.back().device == "phone");
+    CHECK(fixture.ask(kAnna, kTablet) == "right anna@example.org");
+    CHECK(fixture.results.back().device == "tablet");
+    CHECK(fixture.results.back().key.app_password != 0);
+    CHECK(fixture.ask(kAnna, "right") == "right anna@example.org");
+    CHECK(fixture.results.back().device.empty());
+    CHECK(fixture.results.back().key.app_password == 0);
+  }
+  CHECK(fixture.ask("bert@example.org", kPhone) == "wrong");
+  CHECK(fixture.ask("nobody@example.org", kPhone) == "wrong");
+}
+
+TEST_CASE("a revoked app password opens nothing, at once", "[login]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "phone", kPhone);
+  CHECK(fixture.ask(kAnna, kPhone) == "right anna@example.org");
+  REQUIRE(fixture.store().revoke_app_password(address(kAnna), "phone").has_value());
+  CHECK(fixture.ask(kAnna, kPhone) == "wrong");
+  // The mailbox's new password is nothing to the tablet.
+  add_app_password(fixture.store(), "tablet", kTablet);
+  CHECK(fixture.ask(kAnna, kTablet) == "right anna@example.org");
+  REQUIRE(fixture.store().set_password(address(kAnna), kCheapHash).has_value());
+  CHECK(fixture.ask(kAnna, kTablet) == "right anna@example.org");
+}
+
+TEST_CASE("an app password is good for what it is made for", "[login]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "phone", kPhone, PasswordScope::kRead);
+  add_app_password(fixture.store(), "scanner", kTablet, PasswordScope::kSend);
+  const auto ask = [&](const char* password, LoginPurpose purpose) {
+    return fixture.answer_to(fixture.check_proof(kAnna, PasswordProof{password}, purpose));
+  };
+  CHECK(ask(kPhone, LoginPurpose::kRead) == "right anna@example.org");
+  CHECK(ask(kPhone, LoginPurpose::kSend) == "wrong");  // also when it is remembered
+  CHECK(ask(kTablet, LoginPurpose::kSend) == "right anna@example.org");
+  CHECK(ask(kTablet, LoginPurpose::kRead) == "wrong");
+  const auto prove = [&](const char* password, LoginPurpose purpose) {
+    return fixture.answer_to(
+        fixture.check_proof(kAnna, scram_proof(fixture.login(), kAnna, password), purpose));
+  };
+  CHECK(prove(kPhone, LoginPurpose::kSend) == "wrong");
+  CHECK(prove(kPhone, LoginPurpose::kRead) == "right anna@example.org");
+}
+
+TEST_CASE("a SCRAM proof of any of the app passwords is right, and answered in kind", "[login]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "phone", kPhone);
+  add_app_password(fixture.store(), "tablet", kTablet);
+  Login& login = fixture.login();
+  const auto prove = [&](const std::string& user, const std::string& password) {
+    return fixture.answer_to(fixture.check_proof(user, scram_proof(login, user, password)));
+  };
+  CHECK(prove(kAnna, kTablet) == "right anna@example.org");
+  CHECK(fixture.results.back().device == "tablet");
+  CHECK(fixture.results.back().signature.size() == 32);
+  CHECK(prove(kAnna, kPhone) == "right anna@example.org");
+  CHECK(prove(kAnna, "right") == "wrong");  // the mailbox's own password has no keys
+  CHECK(fixture.results.back().signature.empty());
+  CHECK(prove("bert@example.org", kPhone) == "wrong");
+  CHECK(prove("nobody@example.org", kPhone) == "wrong");
+  // A proof is good once: another exchange has another nonce.
+  CHECK(login.scram_challenge(kAnna).nonce != login.scram_challenge(kAnna).nonce);
+  CHECK(login.scram_challenge(kAnna).salt == login.scram_challenge(kAnna).salt);
+}
+
+TEST_CASE("an APOP digest is right for app passwords that were made for it", "[login]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "old phone", "tanstaaf", PasswordScope::kRead, ApopUse::kYes);
+  const auto prove = [&](const std::string& user, const ApopProof& proof) {
+    return fixture.answer_to(fixture.check_proof(user, proof));
+  };
+  CHECK(prove(kAnna, kApopProof) == "right anna@example.org");
+  CHECK(fixture.results.back().device == "old phone");
+  CHECK(prove(kAnna, {"<other>", kApopProof.digest}) == "wrong");
+  CHECK(prove(kAnna, {kApopProof.timestamp, "c4c9334bac560ecc979e58001b3e22fc"}) == "wrong");
+  CHECK(prove("bert@example.org", kApopProof) == "wrong");
+  REQUIRE(fixture.store().revoke_app_password(address(kAnna), "old phone").has_value());
+  add_app_password(fixture.store(), "new phone", "tanstaaf");
+  CHECK(prove(kAnna, kApopProof) == "wrong");
+}
+
+TEST_CASE("wrong proofs and digests delay like wrong passwords", "[login]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "phone", kPhone, PasswordScope::kRead, ApopUse::kYes);
+  const auto begin = fixture.now();
+  const auto first = fixture.check_proof(kAnna, kApopProof, LoginPurpose::kRead, "192.0.2.1");
+  CHECK(fixture.answer_to(first) == "wrong");
+  CHECK(fixture.answered_at[first] - begin >= 500);
+  const auto second = fixture.check_proof(kAnna, scram_proof(fixture.login(), kAnna, "guess"),
+                                          LoginPurpose::kRead, "192.0.2.1");
+  CHECK(fixture.answer_to(second) == "wrong");
+  CHECK(fixture.answered_at[second] - fixture.answered_at[first] >= 1000);
 }

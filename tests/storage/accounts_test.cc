@@ -36,16 +36,16 @@ TEST_CASE("passwords, their serial and the enabled flag", "[storage]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
   const auto serial = store->directory()->find(address(kAnna))->credentials_serial;
-  CHECK(store->password_hash(address("Anna@Example.org")).value() == "$x$");
+  CHECK(store->credentials(address("Anna@Example.org"))->password_hash == "$x$");
   REQUIRE(store->set_password(address(kAnna), "$2$").has_value());
-  CHECK(store->password_hash(address(kAnna)).value() == "$2$");
+  CHECK(store->credentials(address(kAnna))->password_hash == "$2$");
   CHECK(store->directory()->find(address(kAnna))->credentials_serial != serial);
   REQUIRE(store->set_enabled(address(kAnna), false).has_value());
-  CHECK(store->password_hash(address(kAnna)).error().kind == ErrorKind::kNotFound);
+  CHECK(store->credentials(address(kAnna)).error().kind == ErrorKind::kNotFound);
   CHECK(store->directory()->classify(address(kAnna)) == RecipientKind::kDisabled);
   CHECK_FALSE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
   REQUIRE(store->set_enabled(address(kAnna), true).has_value());
-  CHECK(store->password_hash(address("nobody@example.org")).error().kind == ErrorKind::kNotFound);
+  CHECK(store->credentials(address("nobody@example.org")).error().kind == ErrorKind::kNotFound);
   CHECK(kind_of(store->set_password(address("nobody@example.org"), "$x$")) == ErrorKind::kNotFound);
 }
 
@@ -54,8 +54,8 @@ TEST_CASE("a summary counts what is there", "[storage]") {
   auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
   REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
   REQUIRE(deliver(*store, {kAnna}, "A: 2\r\n\r\n").has_value());
-  REQUIRE(store->note_login(id_of(*store, kAnna)).has_value());
-  REQUIRE(store->note_login(id_of(*store, kAnna)).has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna), 0).has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna), 0).has_value());
   auto summary = store->show_mailbox(address(kAnna));
   REQUIRE(summary.has_value());
   CHECK(summary->messages == 2);

@@ -180,7 +180,7 @@ TEST_CASE("a crash at any operation of a recovery is recovered from", "[storage]
     });
     crashed = run.crashed;
     auto store = open_store(data);
-    CHECK(store->password_hash(address(kAnna)).has_value());
+    CHECK(store->credentials(address(kAnna)).has_value());
     CHECK(store->directory()->resolve(address("info@example.org")).size() == 1);
     const auto mail = fetch_all(*store, kAnna);
     CHECK(mail.size() == uidls.size() + 2);
@@ -219,23 +219,23 @@ TEST_CASE("a crash at any operation of adding or removing a mailbox leaves it th
     });
     crashed = run.crashed;
     auto store = open_store(data);
-    const auto hash = store->password_hash(address(kAnna));
+    const auto found = store->credentials(address(kAnna));
     const auto acknowledged = run.acknowledged.size();
     if (acknowledged == 0) {
-      CHECK((!hash || *hash == "$x$"));
+      CHECK((!found || found->password_hash == "$x$"));
     } else if (acknowledged == 1) {
-      CHECK((!hash || *hash == "$new$"));
+      CHECK((!found || found->password_hash == "$new$"));
     } else {
-      REQUIRE(hash.has_value());
-      CHECK(*hash == "$new$");
+      REQUIRE(found.has_value());
+      CHECK(found->password_hash == "$new$");
     }
-    if (!hash) {
+    if (!found) {
       // Gone, and not back without a password.
       CHECK(store->directory()->find(address(kAnna)) == nullptr);
       REQUIRE(store->add_mailbox(address(kAnna), "$again$").has_value());
     }
     const std::size_t mail = fetch_all(*store, kAnna).size();
-    const bool was_never_removed = hash && *hash == "$x$";
+    const bool was_never_removed = found && found->password_hash == "$x$";
     CHECK(mail == (was_never_removed || keep == KeepMail::kYes ? 1u : 0u));
     store.reset();
     std::filesystem::remove_all(data);

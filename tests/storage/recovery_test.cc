@@ -144,9 +144,9 @@ TEST_CASE("a lost database is made again from the folders, without passwords", "
   CHECK(mentions(report, "made the mailbox anna@example.org again"));
   world.check_anna(*store);
   CHECK_FALSE(store->show_mailbox(address(kAnna))->has_password);
-  CHECK_FALSE(store->password_hash(address(kAnna)).has_value());
+  CHECK(store->credentials(address(kAnna))->password_hash.empty());
   REQUIRE(store->set_password(address(kAnna), "$y$").has_value());
-  CHECK(store->password_hash(address(kAnna)).value() == "$y$");
+  CHECK(store->credentials(address(kAnna))->password_hash == "$y$");
 }
 
 TEST_CASE("a damaged database is kept aside, its accounts are saved, the index is rebuilt", "[storage]") {

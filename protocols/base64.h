@@ -1,0 +1,15 @@
+// Base64 as RFC 4648 4 has it, with padding. Pure functions; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mailstead::base64 {
+
+// nullopt: not base64, whole and padded.
+std::optional<std::string> decode(std::string_view text);
+
+std::string encode(std::string_view octets);
+
+}  // namespace mailstead::base64

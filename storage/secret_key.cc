@@ -1,0 +1,126 @@
+#include "storage/secret_key.h"
+
+#include <fmt/format.h>
+#include <openssl/aead.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/mem.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+
+#include "storage/files.h"
+#include "storage/message_id.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::size_t kNonceOctets = 12;
+constexpr std::size_t kTagOctets = 16;
+constexpr std::size_t kDigits = 64;
+
+// Each use has a key of its own.
+constexpr std::string_view kToSeal = "seal";
+constexpr std::string_view kToDerive = "derive";
+
+const std::uint8_t* octets(std::string_view text) {
+  return reinterpret_cast<const std::uint8_t*>(text.data());
+}
+
+std::array<std::uint8_t, 32> hmac(const std::array<std::uint8_t, 32>& key, std::string_view text) {
+  std::array<std::uint8_t, 32> digest{};
+  unsigned length = 0;
+  HMAC(EVP_sha256(), key.data(), key.size(), octets(text), text.size(), digest.data(), &length);
+  return digest;
+}
+
+int digit_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+std::optional<std::array<std::uint8_t, 32>> parse_key(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.size() != kDigits) return std::nullopt;
+  std::array<std::uint8_t, 32> key{};
+  for (std::size_t i = 0; i < kDigits; ++i) {
+    const int value = digit_value(text[i]);
+    if (value < 0) return std::nullopt;
+    key[i / 2] = static_cast<std::uint8_t>(key[i / 2] << 4 | value);
+  }
+  return key;
+}
+
+}  // namespace
+
+SecretKey::~SecretKey() {
+  OPENSSL_cleanse(key_.data(), key_.size());
+}
+
+Result<SecretKey> SecretKey::open(const DataFolder& folder, std::vector<std::string>& actions) {
+  auto text = read_small_file(folder.fd(), kSecretKeyFile, kDigits + 2);
+  if (!text && text.error().kind == ErrorKind::kNotFound) return make(folder);
+  if (!text) return in_folder(folder.path(), text.error());
+  const auto key = parse_key(*text);
+  OPENSSL_cleanse(text->data(), text->size());
+  if (key) return SecretKey(*key);
+  const std::string aside = fmt::format("{}.damaged-{}", kSecretKeyFile, unix_seconds());
+  if (auto done = move_file(folder.fd(), kSecretKeyFile, folder.fd(), aside); !done) {
+    return in_folder(folder.path(), done.error());
+  }
+  actions.push_back(
+      fmt::format("{} was damaged: it is kept as {}, a new one was made", kSecretKeyFile, aside));
+  return make(folder);
+}
+
+Result<SecretKey> SecretKey::make(const DataFolder& folder) {
+  Octets key{};
+  RAND_bytes(key.data(), key.size());
+  std::string text;
+  for (const std::uint8_t octet : key) text += fmt::format("{:02x}", octet);
+  text += '\n';
+  auto done = replace_small_file(folder.fd(), kSecretKeyFile, text);
+  if (done) done = sync_handle(folder.fd(), "the data folder");
+  OPENSSL_cleanse(text.data(), text.size());
+  if (!done) return in_folder(folder.path(), done.error());
+  return SecretKey(key);
+}
+
+std::string SecretKey::seal(std::string_view secret, std::string_view bound_to) const {
+  const Octets key = hmac(key_, kToSeal);
+  bssl::ScopedEVP_AEAD_CTX context;
+  EVP_AEAD_CTX_init(context.get(), EVP_aead_aes_256_gcm(), key.data(), key.size(), kTagOctets, nullptr);
+  std::string sealed(kNonceOctets + secret.size() + kTagOctets, '\0');
+  auto* const out = reinterpret_cast<std::uint8_t*>(sealed.data());
+  RAND_bytes(out, kNonceOctets);
+  std::size_t length = 0;
+  EVP_AEAD_CTX_seal(context.get(), out + kNonceOctets, &length, sealed.size() - kNonceOctets, out,
+                    kNonceOctets, octets(secret), secret.size(), octets(bound_to), bound_to.size());
+  return sealed;
+}
+
+std::optional<std::string> SecretKey::unseal(std::string_view sealed, std::string_view bound_to) const {
+  if (sealed.size() < kNonceOctets + kTagOctets) return std::nullopt;
+  const Octets key = hmac(key_, kToSeal);
+  bssl::ScopedEVP_AEAD_CTX context;
+  EVP_AEAD_CTX_init(context.get(), EVP_aead_aes_256_gcm(), key.data(), key.size(), kTagOctets, nullptr);
+  const std::string_view body = sealed.substr(kNonceOctets);
+  std::string secret(body.size(), '\0');
+  std::size_t length = 0;
+  if (EVP_AEAD_CTX_open(context.get(), reinterpret_cast<std::uint8_t*>(secret.data()), &length, secret.size(),
+                        octets(sealed), kNonceOctets, octets(body), body.size(), octets(bound_to),
+                        bound_to.size()) != 1) {
+    return std::nullopt;
+  }
+  secret.resize(length);
+  return secret;
+}
+
+std::string SecretKey::derive(std::string_view text, std::size_t octets_wanted) const {
+  const Octets digest = hmac(hmac(key_, kToDerive), text);
+  return {reinterpret_cast<const char*>(digest.data()), std::min(octets_wanted, digest.size())};
+}
+
+}  // namespace mailstead
