@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/ban_list.h"
 #include "admin/config.h"
 #include "protocols/result.h"
 #include "storage/store.h"
@@ -45,6 +46,7 @@ struct ServerFacts {
   std::uint64_t messages_refused = 0;  // replies 4xx or 5xx to RCPT or the end of data
   std::uint64_t logins = 0;
   std::uint64_t failed_logins = 0;
+  std::uint64_t bans = 0;  // in force
   std::uint64_t messages_retrieved = 0;
 };
 
@@ -53,6 +55,7 @@ struct CommandContext {
   const Config& config;
   std::string data;                     // the data folder
   const ServerFacts* server = nullptr;  // null: no server runs
+  BanList* bans = nullptr;              // the same
 };
 
 Report run_command(const Request& request, CommandContext& context);

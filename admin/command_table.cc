@@ -1,5 +1,6 @@
 #include "admin/command_table.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -23,6 +24,7 @@ constexpr std::array kOnly = {Choice{"only", kScopes}};
 constexpr std::array kAlias = {Argument{"ALIAS", ArgumentKind::kAlias}};
 constexpr std::array kAliasAndTargets = {Argument{"ALIAS", ArgumentKind::kAlias},
                                          Argument{"TARGET", ArgumentKind::kAddress}};
+constexpr std::array kNetwork = {Argument{"IP", ArgumentKind::kNetwork}};
 constexpr std::array kHelpTopic = {Argument{"COMMAND", ArgumentKind::kWord}};
 constexpr std::array kShell = {Argument{"SHELL", ArgumentKind::kWord}};
 constexpr std::array<std::string_view, 1> kKeepMail = {"keep-mail"};
@@ -140,6 +142,21 @@ constexpr std::array kCommands = {
             .needs = Needs::kServer,
             .summary = "say what the running server does; fails when none runs",
             .run = show_status},
+    Command{.name = "ban list",
+            .needs = Needs::kServer,
+            .summary = "list the networks that may not log in for a while",
+            .detail =
+                "A network that tried too many wrong passwords is banned (auth.ban_after, auth.ban_time).\n"
+                "Each ban ends by itself.",
+            .run = list_bans},
+    Command{.name = "ban remove",
+            .arguments = kNetwork,
+            .least = 1,
+            .most = 1,
+            .needs = Needs::kServer,
+            .again = Again::kUnsafe,
+            .summary = "end the ban of an address",
+            .run = lift_ban},
     Command{.name = "tls show", .summary = "show the TLS certificate", .run = show_tls},
     Command{.name = "config show", .needs = Needs::kNothing, .summary = "print the values in force"},
     Command{.name = "config check",
@@ -167,6 +184,13 @@ std::string fault(const Argument& argument, const std::string& text) {
   if (argument.kind == ArgumentKind::kDevice) {
     const Result<void> checked = check_device_name(text);
     return checked ? "" : checked.error().message;
+  }
+  if (argument.kind == ArgumentKind::kNetwork) {
+    const std::string address = text.ends_with("/64") ? text.substr(0, text.size() - 3) : text;
+    in6_addr parsed{};
+    if (inet_pton(AF_INET, text.c_str(), &parsed) == 1 || inet_pton(AF_INET6, address.c_str(), &parsed) == 1)
+      return {};
+    return fmt::format("'{}' is not an IP address", printable(text));
   }
   if (argument.kind == ArgumentKind::kAlias && text.starts_with('@')) {
     if (parse_domain(std::string_view(text).substr(1))) return {};

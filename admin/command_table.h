@@ -14,6 +14,7 @@ enum class ArgumentKind {
   kAddress,  // a mail address
   kAlias,    // a mail address, or "@domain"
   kDevice,   // the name of an app password
+  kNetwork,  // an IP address, or what `ban list` calls a network
   kWord,     // anything
 };
 
@@ -88,6 +89,8 @@ Report list_aliases(const Request& request, CommandContext& context);
 Report remove_alias(const Request& request, CommandContext& context);
 Report list_domains(const Request& request, CommandContext& context);
 Report show_status(const Request& request, CommandContext& context);
+Report list_bans(const Request& request, CommandContext& context);
+Report lift_ban(const Request& request, CommandContext& context);
 Report show_tls(const Request& request, CommandContext& context);
 
 }  // namespace mailstead::admin

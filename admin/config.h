@@ -42,6 +42,8 @@ struct Config {
   } smtp;
   struct Auth {
     PlaintextAuth plaintext = PlaintextAuth::kLoopback;
+    std::uint32_t ban_after = 20;  // different wrong logins of one network; 0: never
+    std::chrono::seconds ban_time{900};
   } auth;
   struct Limits {
     std::uint64_t message_size = 50ull << 20;    // octets

@@ -78,6 +78,13 @@ const std::array kKeys = {
                         [](const Config& c) { return place_of(kPlaintextValues, c.auth.plaintext); },
                         [](Config& c, std::size_t i) { c.auth.plaintext = kPlaintextValues[i]; }}},
 
+    ConfigKey{"auth", "ban_after",
+              "Different wrong passwords after which a network may not log in for a while; 0: any number.",
+              CountKey{[](Config& c) -> std::uint32_t& { return c.auth.ban_after; }, 0, 1000}},
+    ConfigKey{"auth", "ban_time", "How long, the first time; each next time twice as long, up to a day.",
+              DurationKey{[](Config& c) -> std::chrono::seconds& { return c.auth.ban_time; },
+                          std::chrono::seconds(60), std::chrono::hours(24)}},
+
     // RFC 5321 4.5.3.1.7 and 4.5.3.1.8 set the least of these two.
     ConfigKey{
         "limits", "message_size", "The largest message, as it arrives.",

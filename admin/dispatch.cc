@@ -36,7 +36,7 @@ Result<Report> run_here(const CommandLine& line, const Request& request) {
   Result<std::unique_ptr<Store>> store = Store::open({.data = line.data, .host = config->hostname}, recovery);
   if (!store) return std::move(store).error();
   for (const std::string& action : recovery.actions) note("recovery: " + action);
-  CommandContext context{**store, *config, line.data, nullptr};
+  CommandContext context{**store, *config, line.data, nullptr, nullptr};
   Report report = run_command(request, context);
   // What the command did is durable already; an unmarked close costs the next start a look around.
   if (const Result<void> closed = (*store)->close(); !closed) note(closed.error().message);

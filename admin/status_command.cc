@@ -68,6 +68,8 @@ Report show_status(const Request&, CommandContext& context) {
   table.add({"messages refused", std::to_string(server.messages_refused)});
   table.add({"messages retrieved", std::to_string(server.messages_retrieved)});
   table.add({"logins", fmt::format("{}, {} failed", server.logins, server.failed_logins)});
+  if (server.bans > 0)
+    table.add({"banned", fmt::format("{}, see 'mailstead ban list'", counted(server.bans, "network"))});
   table.add({"certificate", certificate_text(certificate, now)});
 
   return done(table.text() + listeners_text(server),
@@ -84,6 +86,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"messages_retrieved", server.messages_retrieved},
                             {"logins", server.logins},
                             {"failed_logins", server.failed_logins},
+                            {"bans", server.bans},
                             {"certificate_expires_at",
                              certificate ? time_value(certificate->not_after) : Value(nullptr)},
                             {"listeners", listeners_value(server)}});

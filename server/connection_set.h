@@ -17,7 +17,7 @@ struct ConnectionLimits {
   std::uint32_t per_address = 0;  // does not bind loopback
 };
 
-enum class Admission { kWelcome, kTooManyFromAddress, kTooMany };
+enum class Admission { kWelcome, kTooManyFromAddress, kTooMany, kBanned };
 
 class ConnectionSet {
  public:

@@ -219,14 +219,14 @@ void ControlServer::execute(Caller& caller, Request request) {
   if (callers_.size() > kMaxCallers) return caller.answer(busy());
   auto report = std::make_shared<Report>();
   const auto work = [report, request, fd = caller.fd(), data = context_.data, config = context_.config(),
-                     facts = context_.facts()](Store& store) {
+                     facts = context_.facts(), &bans = context_.bans](Store& store) {
     if (has_hung_up(fd)) {
       // It had to think that nothing was done. Nobody reads from its socket any more, so this is how to know.
       report->exit_code = 1;
       report->error = "not done: the caller went away before its turn";
       return;
     }
-    CommandContext context{store, config, data, &facts};
+    CommandContext context{store, config, data, &facts, &bans};
     *report = run_command(request, context);
   };
   caller.hold();

@@ -26,6 +26,7 @@ class ControlServer {
   struct Context {
     StorageThread& storage;
     Log& log;
+    BanList& bans;
     std::string data;
     std::function<Config()> config;
     std::function<ServerFacts()> facts;

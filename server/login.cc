@@ -95,8 +95,8 @@ struct Login::Delayed {
   }
 };
 
-Login::Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Log& log)
-    : loop_(loop), storage_(storage), hashing_(hashing), log_(log) {
+Login::Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Bans& bans, Log& log)
+    : loop_(loop), storage_(storage), hashing_(hashing), bans_(bans), log_(log) {
   RAND_bytes(key_.data(), key_.size());
 }
 
@@ -205,7 +205,7 @@ void Login::advance(const std::string& name) {
   while (from.running < kMaxRunning && !from.waiting.empty()) {
     const auto attempt = from.waiting.front();
     const std::uint64_t now = uv_now(loop_);
-    if (!hurrying_ && from.not_before > now && !attempt->request.peer.loopback) {
+    if (!hurrying_ && from.not_before > now && !bans_.is_shared(attempt->request.peer)) {
       if (!std::exchange(from.timer_set, true)) {
         later(from.not_before - now, [this, name] {
           network(name).timer_set = false;
@@ -217,6 +217,11 @@ void Login::advance(const std::string& name) {
     from.waiting.pop_front();
     if (attempt->ticket->abandoned) continue;
     if (hurrying_) {
+      answer_after(0, attempt);
+      continue;
+    }
+    if (bans_.is_banned(attempt->request.peer)) {
+      attempt->result.outcome = LoginOutcome::kBanned;
       answer_after(0, attempt);
       continue;
     }
@@ -324,7 +329,29 @@ std::uint64_t Login::note_failure(const Attempt& attempt) {
   const std::uint64_t delay = std::min(kFirstDelayMs << doublings, kMaxDelayMs);
   from.forget_at = now + kFailuresMs;
   from.not_before = now + delay;
+  if (const auto ban = bans_.note_wrong(attempt.request.peer, guess_of(attempt))) {
+    log_.warning("banned",
+                 {{"network", ban->network},
+                  {"wrong_logins", fmt::format("{}", ban->wrong_logins)},
+                  {"seconds", fmt::format("{}", ban->until - ban->since)},
+                  {"what", "nobody from there can log in until then; `mailstead ban remove` ends it"}});
+  }
   return delay;
+}
+
+// A SCRAM proof and an APOP digest are new each time: each is a guess of its own.
+std::uint64_t Login::guess_of(const Attempt& attempt) const {
+  std::string text = attempt.request.user + '\0';
+  if (const auto* proof = std::get_if<PasswordProof>(&attempt.request.proof)) {
+    text += proof->password;
+  } else if (const auto* scram = std::get_if<ScramProof>(&attempt.request.proof)) {
+    text += scram->proof.auth_message;
+  } else {
+    text += std::get<ApopProof>(attempt.request.proof).digest;
+  }
+  const Digest made = digest(0, text);
+  OPENSSL_cleanse(text.data(), text.size());
+  return DigestHash()(made);
 }
 
 void Login::log_outcome(const Attempt& attempt) {
@@ -344,7 +371,7 @@ void Login::log_outcome(const Attempt& attempt) {
   } else if (attempt.result.outcome == LoginOutcome::kWrong) {
     ++wrong_;
     log_.warning("login-failed", fields);
-  } else if (!attempt.ticket->abandoned) {
+  } else if (attempt.result.outcome == LoginOutcome::kUnavailable && !attempt.ticket->abandoned) {
     log_.warning("login-refused-busy", fields);
   }
 }
@@ -355,6 +382,7 @@ void Login::answer_after(std::uint64_t milliseconds, const std::shared_ptr<Attem
     Network& from = network(attempt->network);
     from.failures = 0;
     from.not_before = 0;
+    bans_.note_right(attempt->request.peer);
   }
   later(hurrying_ ? 0 : milliseconds, [attempt] {
     if (!attempt->ticket->abandoned) attempt->done(attempt->result);

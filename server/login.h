@@ -9,8 +9,8 @@
 // Guessing is slow, and slows nobody else. Each network (an IPv4 address, an IPv6 /64) has a queue of its own
 // and at most two passwords in work; who hangs up is no longer worked for. After a wrong password the
 // network's next one waits before it is looked at, and the answer to the wrong one comes as late: 0.5 s,
-// doubled with each failure up to 15 s, forgotten after ten minutes or by a right one. Loopback's next one
-// does not wait: everybody behind a local proxy would.
+// doubled with each failure up to 15 s, forgotten after ten minutes or by a right one. Who goes on guessing
+// is banned (bans.h). The next one of loopback and of a gateway does not wait: everybody behind it would.
 //
 // Ownership: one for the server. Threads: the reactor.
 #pragma once
@@ -31,13 +31,14 @@
 
 #include "protocols/envelope.h"
 #include "protocols/scram.h"
+#include "server/bans.h"
 #include "server/log.h"
 #include "server/storage_thread.h"
 #include "server/work_queue.h"
 
 namespace mailstead {
 
-enum class LoginOutcome { kRight, kWrong, kUnavailable };
+enum class LoginOutcome { kRight, kWrong, kUnavailable, kBanned };
 
 // What the client shows for his right to log in.
 struct PasswordProof {
@@ -77,7 +78,7 @@ struct LoginTicket {
 
 class Login {
  public:
-  Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Log& log);
+  Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Bans& bans, Log& log);
 
   // `done` runs later, never inside the call, and not at all once abandoned or stopped.
   std::shared_ptr<LoginTicket> check(LoginRequest request, std::function<void(LoginResult)> done);
@@ -125,6 +126,7 @@ class Login {
   void hash(const std::shared_ptr<Attempt>& attempt);
   void conclude(const std::shared_ptr<Attempt>& attempt);
   std::uint64_t note_failure(const Attempt& attempt);
+  std::uint64_t guess_of(const Attempt& attempt) const;
   void log_outcome(const Attempt& attempt);
   void answer_after(std::uint64_t milliseconds, const std::shared_ptr<Attempt>& attempt);
   void later(std::uint64_t milliseconds, std::function<void()> action);
@@ -132,6 +134,7 @@ class Login {
   uv_loop_t* loop_;
   StorageThread& storage_;
   WorkQueue& hashing_;
+  Bans& bans_;
   Log& log_;
   Digest key_{};
   std::unordered_map<Digest, Remembered, DigestHash> remembered_;

@@ -1,18 +1,18 @@
-// Whose connection is it, for limits and delays: whoever holds one address of an IPv6 /64 holds them all.
-// Pure; any thread.
+// Whose connection is it, for limits, delays and bans: whoever holds one address of an IPv6 /64 holds them
+// all. Any thread.
 #pragma once
 
-#include <arpa/inet.h>
-
 #include <string>
+#include <vector>
 
 namespace mailstead {
 
-// The address itself for IPv4; the first 64 bits, as 8 octets, for IPv6.
-inline std::string network_of(const std::string& address) {
-  in6_addr parsed{};
-  if (inet_pton(AF_INET6, address.c_str(), &parsed) != 1) return address;
-  return std::string(reinterpret_cast<const char*>(parsed.s6_addr), 8);
-}
+// The address itself for IPv4; its first 64 bits for IPv6, "2001:db8:1:2::/64". What is no address stays as
+// it is.
+std::string network_of(const std::string& address);
+
+// The networks of the machine's default gateways: behind a container's bridge, or a router that maps
+// addresses, everybody comes from there. Reads /proc; empty where it cannot be read.
+std::vector<std::string> gateway_networks();
 
 }  // namespace mailstead

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "admin/owner.h"
+#include "server/network.h"
 #include "server/pop3_driver.h"
 #include "server/privileges.h"
 #include "server/smtp_driver.h"
@@ -39,6 +40,10 @@ void ignore_signals() {
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
 }
 
+BanRules ban_rules(const Config& config) {
+  return {config.auth.ban_after, config.auth.ban_time};
+}
+
 // RFC 1939 7: different for each greeting, in the form of a msg-id. Nobody can guess the next one.
 std::string new_timestamp(std::string_view hostname) {
   std::array<std::uint64_t, 2> random{};
@@ -53,6 +58,7 @@ Server::Server(ServeRequest request, Log& log)
       log_(log),
       config_(request_.config),
       certificates_(log, request_.data),
+      bans_(ban_rules(config_), gateway_networks()),
       listeners_(&loop_, log, [this](Listener& from, std::unique_ptr<TcpStream> stream) {
         accept(from, std::move(stream));
       }) {
@@ -120,10 +126,10 @@ Result<void> Server::begin() {
   });
   files_ = std::make_unique<WorkQueue>(&loop_, kFileThreads, kMaxFileJobs);
   hashing_ = std::make_unique<WorkQueue>(&loop_, kHashingThreads, kMaxHashingJobs);
-  login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, log_);
+  login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, bans_, log_);
   services_ = std::make_unique<Services>(Services{config_, log_, *storage_, *files_, *login_, counters_});
   control_ = std::make_unique<ControlServer>(
-      &loop_, ControlServer::Context{*storage_, log_, request_.data, [this] { return config_; },
+      &loop_, ControlServer::Context{*storage_, log_, bans_, request_.data, [this] { return config_; },
                                      [this] { return facts(); }});
   watch_certificates();
   uv_timer_init(&loop_, &grace_timer_);
@@ -183,6 +189,10 @@ void Server::tell_of_file_limit() const {
 
 void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
   const PeerFacts peer = stream->peer();
+  // Other servers bring mail to port 25, whatever somebody at their address guesses.
+  if (listener.service() != Service::kSmtp && bans_.is_banned(peer)) {
+    return refuse(listener, std::move(stream), Admission::kBanned);
+  }
   const Admission admission =
       connections_.admit(peer, {most_connections(), config_.limits.connections_per_address});
   if (admission != Admission::kWelcome) return refuse(listener, std::move(stream), admission);
@@ -201,11 +211,15 @@ void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
 }
 
 void Server::refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why) {
-  const char* reason =
-      why == Admission::kTooMany ? "too many connections" : "too many connections from your address";
-  log_.warning(
-      "connection-refused",
-      {{"service", service_name(listener.service())}, {"peer", stream->peer().address}, {"why", reason}});
+  const char* reason = why == Admission::kTooMany  ? "too many connections"
+                       : why == Admission::kBanned ? "too many wrong passwords from your address"
+                                                   : "too many connections from your address";
+  // Of a ban it is said once: `ban list` counts.
+  if (why != Admission::kBanned || bans_.note_refused(stream->peer())) {
+    log_.warning(
+        "connection-refused",
+        {{"service", service_name(listener.service())}, {"peer", stream->peer().address}, {"why", reason}});
+  }
   const bool pop3 = listener.service() == Service::kPop3;
   if (!is_implicit_tls(listener.service())) {
     (void)stream->write(pop3 ? fmt::format("-ERR [SYS/TEMP] {}, try again later\r\n", reason)
@@ -253,6 +267,7 @@ void Server::reload() {
   const Config before = std::exchange(config_, *std::move(loaded));
   log_.configure(config_.log.level, config_.log.format);
   certificates_.reload(config_);
+  bans_.set_rules(ban_rules(config_));
   if (config_.limits.connections != before.limits.connections) tell_of_file_limit();
   if (auto changed = listeners_.change_to(config_.listen); !changed.has_value()) {
     config_.listen = before.listen;
@@ -280,6 +295,7 @@ ServerFacts Server::facts() const {
   facts.messages_retrieved = counters_.retrieved;
   facts.logins = login_->right();
   facts.failed_logins = login_->wrong();
+  facts.bans = bans_.bans().size();
   return facts;
 }
 

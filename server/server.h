@@ -67,6 +67,7 @@ class Server {
   std::unique_ptr<StorageThread> storage_;
   std::unique_ptr<WorkQueue> files_;
   std::unique_ptr<WorkQueue> hashing_;
+  Bans bans_;
   std::unique_ptr<Login> login_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<ControlServer> control_;

@@ -32,7 +32,7 @@ struct Place {
 
   Report run(const std::string& command, std::vector<std::string> arguments = {},
              std::vector<std::string> flags = {}, const std::string& secret = {}) {
-    CommandContext context{*store, config, folder.path(), server};
+    CommandContext context{*store, config, folder.path(), server, bans};
     Report report = run_command({command, std::move(arguments), std::move(flags), secret}, context);
     INFO(command << ": " << report.error);
     CHECK(report.error.empty() == (report.exit_code == 0));
@@ -63,6 +63,7 @@ struct Place {
   Config config;
   std::unique_ptr<Store> store;
   const ServerFacts* server = nullptr;
+  BanList* bans = nullptr;
 };
 
 }  // namespace
@@ -265,4 +266,42 @@ TEST_CASE("every command of the table can be run or is the command line's own", 
     CHECK(command.least <= command.most);
     CHECK(command.arguments.empty() == (command.most == 0));
   }
+}
+
+namespace {
+
+// One ban, and what was asked of it.
+class OneBan final : public BanList {
+ public:
+  std::vector<Ban> bans() const override {
+    return there ? std::vector<Ban>{{"2001:db8::/64", 1740821400, 4102444800, 20, 7}} : std::vector<Ban>{};
+  }
+  bool lift(const std::string& network) override {
+    asked = network;
+    return std::exchange(there, false);
+  }
+  bool there = true;
+  std::string asked;
+};
+
+}  // namespace
+
+TEST_CASE("bans are listed and lifted where a server runs", "[command]") {
+  Place place;
+  CHECK(place.run("ban list").error.find("no server runs") == 0);
+  CHECK(place.run("ban remove", {"192.0.2.1"}).error.find("no server runs") == 0);
+  OneBan bans;
+  place.bans = &bans;
+  CHECK(place.run("ban list").text.find("2001:db8::/64  2025-03-01 09:30 UTC") != std::string::npos);
+  const Json listed = place.json("ban list");
+  CHECK(listed[0]["network"] == "2001:db8::/64");
+  CHECK(listed[0]["wrong_logins"] == 20);
+  CHECK(listed[0]["refused"] == 7);
+  for (const char* wrong : {"", "example.org", "192.0.2", "192.0.2.1/24", "192.0.2.1/64", "::1/63", "a\nb"})
+    CHECK(place.run("ban remove", {wrong}).exit_code == 2);
+  CHECK(place.json("ban remove", {"2001:db8::/64"})["network"] == "2001:db8::/64");
+  CHECK(bans.asked == "2001:db8::");
+  CHECK(place.run("ban remove", {"2001:db8::1"}).error == "2001:db8::1 is not banned");
+  CHECK(place.run("ban list").text == "Nobody is banned.\n");
+  CHECK(place.json("ban list").empty());
 }

@@ -77,6 +77,8 @@ more_keys = ["/etc/k2.pem"]
 bare_newline = "normalise"
 [auth]
 plaintext = "never"
+ban_after = 7
+ban_time = "2 h"
 [limits]
 message_size = 65536
 recipients = 100
@@ -103,6 +105,8 @@ format = "json"
   CHECK(config.tls.more_keys == std::vector<std::string>{"/etc/k2.pem"});
   CHECK(config.smtp.bare_newline == BareNewline::kNormalise);
   CHECK(config.auth.plaintext == PlaintextAuth::kNever);
+  CHECK(config.auth.ban_after == 7);
+  CHECK(config.auth.ban_time == std::chrono::hours(2));
   CHECK(config.limits.message_size == 65536);
   CHECK(config.limits.recipients == 100);
   CHECK(config.limits.connections == 7);

@@ -32,7 +32,7 @@ class LoginFixture {
     uv_loop_init(&loop_);
     storage_ = std::make_unique<StorageThread>(&loop_, *store_, [](const std::string&) {});
     hashing_ = std::make_unique<WorkQueue>(&loop_, 1, 1'000);
-    login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, log_);
+    login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, bans_, log_);
   }
 
   ~LoginFixture() {
@@ -63,9 +63,10 @@ class LoginFixture {
       results[number] = result;
       order.push_back(number);
       answered_at[number] = uv_now(&loop_);
-      answers[number] = result.outcome == LoginOutcome::kRight   ? "right " + result.address
-                        : result.outcome == LoginOutcome::kWrong ? "wrong"
-                                                                 : "unavailable";
+      answers[number] = result.outcome == LoginOutcome::kRight    ? "right " + result.address
+                        : result.outcome == LoginOutcome::kWrong  ? "wrong"
+                        : result.outcome == LoginOutcome::kBanned ? "banned"
+                                                                  : "unavailable";
     }));
     return number;
   }
@@ -93,6 +94,7 @@ class LoginFixture {
 
   Store& store() { return *store_; }
   Login& login() { return *login_; }
+  Bans& bans() { return bans_; }
   void turn() { uv_run(&loop_, UV_RUN_NOWAIT); }
   std::uint64_t now() {
     uv_update_time(&loop_);
@@ -112,6 +114,7 @@ class LoginFixture {
   Log log_{LogLevel::kError, LogFormat::kText};
   std::unique_ptr<StorageThread> storage_;
   std::unique_ptr<WorkQueue> hashing_;
+  Bans bans_{{.after = 4, .time = std::chrono::seconds(60)}, {"198.51.100.1"}};
   std::unique_ptr<Login> login_;
   std::atomic<bool> held_ = false;
 };
@@ -362,4 +365,41 @@ TEST_CASE("wrong proofs and digests delay like wrong passwords", "[login]") {
                                           LoginPurpose::kRead, "192.0.2.1");
   CHECK(fixture.answer_to(second) == "wrong");
   CHECK(fixture.answered_at[second] - fixture.answered_at[first] >= 1000);
+}
+
+TEST_CASE("who guesses on is banned, whatever he guesses with, until a time", "[login][ban]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "phone", kPhone, PasswordScope::kReadAndSend, ApopUse::kYes);
+  constexpr const char* kGuesser = "192.0.2.1";
+  CHECK(fixture.ask(kAnna, "one", kGuesser) == "wrong");
+  CHECK(fixture.ask(kAnna, "one", kGuesser) == "wrong");  // the same again is no other guess
+  CHECK(fixture.answer_to(fixture.check_proof(kAnna, kApopProof, LoginPurpose::kRead, kGuesser)) == "wrong");
+  CHECK(fixture.answer_to(fixture.check_proof("bert@example.org", scram_proof(fixture.login(), kAnna, "two"),
+                                              LoginPurpose::kSend, kGuesser)) == "wrong");
+  CHECK(fixture.bans().bans().empty());
+  CHECK(fixture.ask("nobody@example.org", "one", kGuesser) == "wrong");
+  REQUIRE(fixture.bans().bans().size() == 1);
+  CHECK(fixture.bans().bans()[0].network == kGuesser);
+  CHECK(fixture.bans().bans()[0].wrong_logins == 4);
+  CHECK(fixture.ask(kAnna, "right", kGuesser) == "banned");
+  CHECK(fixture.ask(kAnna, "right", "192.0.2.2") == "right anna@example.org");
+  CHECK(fixture.bans().lift(kGuesser));
+  CHECK(fixture.ask(kAnna, "right", kGuesser) == "right anna@example.org");
+}
+
+TEST_CASE("who logs in well is not banned for what others behind his address do", "[login][ban]") {
+  LoginFixture fixture;
+  CHECK(fixture.ask(kAnna, "right", "192.0.2.1") == "right anna@example.org");
+  for (const char* guess : {"one", "two", "three", "four"})
+    CHECK(fixture.ask(kAnna, guess, "192.0.2.1") == "wrong");
+  CHECK(fixture.bans().bans().empty());
+}
+
+TEST_CASE("a gateway's next password does not wait", "[login][ban]") {
+  LoginFixture fixture;
+  const auto guess = fixture.check(kAnna, "wrong", "198.51.100.1");
+  CHECK(fixture.answer_to(guess) == "wrong");
+  const auto begin = fixture.now();
+  CHECK(fixture.ask(kAnna, "right", "198.51.100.1") == "right anna@example.org");
+  CHECK(fixture.answered_at.back() - begin < 5'000);
 }
