@@ -6,81 +6,20 @@ Sending is judged by a plain POP3 session, fetching by what a plain SMTP session
 
 import os
 import poplib
-import shutil
 import smtplib
-import ssl
-import subprocess
-import sys
-import unittest
 
+import client_tools
 import mailstead
 import messages
-
-USER = "anna@example.org"
-OTHER = "bert@example.org"
-PASSWORD = "correct horse"
-
-
-def run(command, home, stdin=b"", codes=(0,), unprivileged=False):
-    """Runs a client with a home folder of its own, so that nobody's settings come in."""
-    more = {}
-    if unprivileged and os.geteuid() == 0:
-        subprocess.run(["chown", "-R", "65534:65534", home], check=True)
-        more = {"user": 65534, "group": 65534, "extra_groups": []}
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=mailstead.TIMEOUT, cwd=home,
-                          env=dict(os.environ, HOME=home, XDG_CONFIG_HOME=home, FETCHMAILHOME=home, LC_ALL="C.UTF-8"), **more)
-    if done.returncode not in codes:
-        raise AssertionError("%s exited with %d\n%s\n%s" % (" ".join(command), done.returncode,
-                                                            done.stdout.decode(errors="replace")[-2000:],
-                                                            done.stderr.decode(errors="replace")[-2000:]))
-    return done
-
-
-def write(home, name, text):
-    path = os.path.join(home, name)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(mailstead.as_bytes(text))
-    return path
-
-
-def needs(program):
-    return unittest.skipUnless(shutil.which(program), program + " is not installed")
-
-
-def lf(message):
-    return message.replace(b"\r\n", b"\n")
-
-
-class ClientTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = mailstead.Server().start()
-        for address in (USER, OTHER):
-            cls.server.add_mailbox(address, PASSWORD)
-        cls.certificate = os.path.join(cls.server.data, "tls", "certificate.pem")
-        with open(cls.certificate) as file:
-            der = ssl.PEM_cert_to_DER_cert(file.read())
-        digest = mailstead.hashlib.sha256(der).hexdigest().upper()
-        cls.fingerprint = ":".join(digest[i:i + 2] for i in range(0, 64, 2))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.close()
-
-    def setUp(self):
-        self.home = mailstead.work_folder("mailstead-client-")
-        self.addCleanup(shutil.rmtree, self.home, True)
-        if USER in self.server.passwords:
-            self.server.fetch(USER, delete=True)
-            self.server.fetch(OTHER, delete=True)
-
-    # Where each transport goes: (service, with authentication)
-    TRANSPORTS = {"plain": ("smtp", False), "plain with AUTH": ("submission", True), "STARTTLS": ("smtp", False),
-                  "STARTTLS with AUTH": ("submission", True), "TLS": ("submissions", True)}
+from client_tools import OTHER, PASSWORD, USER, ClientTest, crlf, lf, needs, run, unfolded, with_blank_line, write
 
 
 class Sending(ClientTest):
     """Each client sends all small messages by each transport, and the 25 MB attachment by one of them."""
+
+    # Where each transport goes: (service, with authentication)
+    TRANSPORTS = {"plain": ("smtp", False), "plain with AUTH": ("submission", True), "STARTTLS": ("smtp", False),
+                  "STARTTLS with AUTH": ("submission", True), "TLS": ("submissions", True)}
 
     def judge(self, send, large="TLS"):
         for transport in self.TRANSPORTS:
@@ -187,27 +126,15 @@ class Fetching(ClientTest):
     def judge(self, fetch, undo, alike=lambda message: message, transports=("plain", "STLS", "POP3S"), large="POP3S"):
         """`fetch(port, transport)` gives the messages as the client left them; undo(copy) takes back what it did to one.
 
-        What cannot be taken back, alike() does to both sides before they are compared. Clients need not keep the order,
-        so each message is found by its X-Message field.
+        What cannot be taken back, alike() does to both sides.
         """
         for transport in transports:
             sent = messages.small_messages()
             if transport == large:
                 sent["large"] = messages.large_message()
-            for message in sent.values():
-                self.server.deliver(message, USER)
-            kept = {name_of(copy): copy for _, copy in self.server.fetch(USER)}
-            self.assertEqual(set(kept), set(sent))
-            service = "pop3s" if transport == "POP3S" else "pop3"
-            found = {}
-            for copy in fetch(self.server.ports[service][1], transport):
-                copy = undo(copy)
-                found[name_of(copy)] = copy
-            self.assertEqual(set(found), set(sent), "by " + transport)
-            for name in sent:
-                with self.subTest(transport=transport, message=name):
-                    mailstead.assert_same(alike(kept[name]), alike(found[name]), name)
-                    mailstead.assert_same(alike(sent[name]), mailstead.sent_part(alike(found[name])), name)
+            kept = self.deliver(sent)
+            copies = [undo(copy) for copy in fetch(self.port(transport), transport)]
+            self.compare(sent, kept, copies, alike, "by " + transport)
             self.assertEqual(self.server.fetch(USER), [], "deleted by QUIT")
 
     def test_poplib(self):
@@ -260,93 +187,36 @@ class Fetching(ClientTest):
 
         self.judge(fetch, lambda copy: copy)
 
-    def maildir(self):
-        folder = os.path.join(self.home, "Maildir")
-        shutil.rmtree(folder, ignore_errors=True)
-        for part in ("tmp", "new", "cur"):
-            os.makedirs(os.path.join(folder, part))
-        return folder
-
-    def copies_in(self, folder):
-        copies = []
-        for name in sorted(os.listdir(folder)):
-            with open(os.path.join(folder, name), "rb") as file:
-                copies.append(file.read())
-        return copies
-
     @needs("mpop")
     def test_mpop(self):
-        """Writes LF line ends; its own Received field is switched off. Logs in by USER, AUTH PLAIN and AUTH LOGIN."""
+        """Writes LF line ends. Logs in by USER, AUTH PLAIN and AUTH LOGIN."""
         def fetch(port, transport):
             folder = self.maildir()
-            lines = ["account default", "host 127.0.0.1", "port %d" % port, "user " + USER, "password " + PASSWORD,
-                     "auth " + {"plain": "user", "STLS": "plain", "POP3S": "login"}[transport], "delivery maildir " + folder, "received_header off", "keep off", "timeout 120",
-                     "uidls_file " + os.path.join(self.home, "uidls")]
-            if transport == "plain":
-                lines += ["tls off"]
-            else:
-                lines += ["tls on", "tls_starttls " + ("on" if transport == "STLS" else "off"),
-                          "tls_fingerprint " + self.fingerprint]
-            run(["mpop", "-Q", "-C", write(self.home, "mpoprc", "\n".join(lines) + "\n")], self.home)
+            client_tools.mpop(self.home, port, transport, self.fingerprint, folder,
+                              auth={"plain": "user", "STLS": "plain", "POP3S": "login"}[transport])
             return self.copies_in(os.path.join(folder, "new"))
 
-        self.judge(fetch, lambda copy: copy.replace(b"\n", b"\r\n"))
+        self.judge(fetch, crlf)
 
     @needs("fetchmail")
     def test_fetchmail(self):
-        """Writes LF line ends to its delivery command, and a blank line after headers that have none.
-
-        `invisible` keeps its own Received field away.
-        """
+        """Writes LF line ends to its delivery command, and a blank line after headers that have none."""
         def fetch(port, transport):
             folder = self.maildir()
-            tls = {"plain": "sslproto ''", "STLS": "sslproto 'TLS1.2+' no sslcertck", "POP3S": "ssl no sslcertck"}[transport]
-            mda = write(self.home, "mda", "#!/bin/sh\nexec cat > $(mktemp %s/new/XXXXXXXX)\n" % folder)
-            config = write(self.home, "fetchmailrc",
-                           "set no syslog\nset invisible\npoll 127.0.0.1 protocol pop3 service %d timeout 120\n"
-                           "  username '%s' password '%s' %s\n  no keep no rewrite fetchall pass8bits mda \"/bin/sh %s\"\n"
-                           % (port, USER, PASSWORD, tls, mda))
-            run(["fetchmail", "-f", config, "--pidfile", os.path.join(self.home, "pid"), "-i",
-                 os.path.join(self.home, "ids"), "--nodetach"], self.home)
+            client_tools.fetchmail(self.home, port, transport, folder)
             return self.copies_in(os.path.join(folder, "new"))
 
-        self.judge(fetch, lambda copy: copy.replace(b"\n", b"\r\n"), with_blank_line)
+        self.judge(fetch, crlf, with_blank_line)
 
     @needs("getmail")
     def test_getmail(self):
-        """Writes LF line ends, a blank line after headers that have none, and folds long fields anew.
-
-        Its own Received and Delivered-To fields are switched off. Knows no STLS. Refuses to run as root.
-        """
+        """Writes LF line ends, a blank line after headers that have none, and folds long fields anew."""
         def fetch(port, transport):
             folder = self.maildir()
-            kind = "SimplePOP3SSLRetriever" if transport == "POP3S" else "SimplePOP3Retriever"
-            config = write(self.home, "getmailrc",
-                           "[retriever]\ntype = %s\nserver = 127.0.0.1\nport = %d\nusername = %s\npassword = %s\ntimeout = 120\n"
-                           "[destination]\ntype = Maildir\npath = %s/\n"
-                           "[options]\nread_all = true\ndelete = true\ndelivered_to = false\nreceived = false\nverbose = 0\n"
-                           % (kind, port, USER, PASSWORD, folder))
-            run(["getmail", "--getmaildir", self.home, "--rcfile", config], self.home,
-                unprivileged=True)
+            client_tools.getmail(self.home, port, transport, folder)
             return self.copies_in(os.path.join(folder, "new"))
 
-        self.judge(fetch, lambda copy: copy.replace(b"\n", b"\r\n"), lambda message: unfolded(with_blank_line(message)),
-                   transports=("plain", "POP3S"))
-
-
-def with_blank_line(message):
-    return message if b"\r\n\r\n" in message else message + b"\r\n"
-
-
-def unfolded(message):
-    """Folding and the white space at the folds undone in the header; the body as it is."""
-    fields, body = mailstead.header_fields(message)
-    return b"".join(b" ".join(line.replace(b":", b": ", 1).split()) + b"\r\n" for _, line in fields) + message[body:]
-
-
-def name_of(copy):
-    fields, _ = mailstead.header_fields(copy)
-    return next((line.partition(b":")[2].strip().decode() for name, line in fields if name == b"x-message"), None)
+        self.judge(fetch, crlf, lambda message: unfolded(with_blank_line(message)), transports=("plain", "POP3S"))
 
 
 if __name__ == "__main__":
