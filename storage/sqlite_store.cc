@@ -382,16 +382,20 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
     if (!path) return path.error();
     file = (*maildir)->open_message(*path);
   }
+  // Somebody changed it under its name. The next login looks into it again and shows what is in it now.
+  const auto changed = [&](std::string what) {
+    static_cast<void>(
+        in_transaction([&] { return Index(*database_).set_state(row.id, MessageState::kMissing); }));
+    watch_.forget(held->mailbox());
+    return Error{ErrorKind::kCorrupt, std::move(what)};
+  };
+  if (!file && file.error().kind == ErrorKind::kInvalid) return changed(file.error().message);
   if (!file) return file.error();
   struct stat facts {};
   if (::fstat(file->fd(), &facts) != 0) return system_error(errno, "look at", row.name);
   if (static_cast<std::uint64_t>(facts.st_size) != row.size) {
-    // Somebody changed it under its name. The next login looks into it again and shows what is in it now.
-    static_cast<void>(
-        in_transaction([&] { return Index(*database_).set_state(row.id, MessageState::kMissing); }));
-    watch_.forget(held->mailbox());
-    return Error{ErrorKind::kCorrupt, fmt::format("{}/{} has {} octets, the index says {}",
-                                                  (*maildir)->path(), row.name, facts.st_size, row.size)};
+    return changed(fmt::format("{}/{} has {} octets, the index says {}", (*maildir)->path(), row.name,
+                               facts.st_size, row.size));
   }
   return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(*file)));
 }

@@ -311,6 +311,29 @@ TEST_CASE("a file that was changed under its name is refused once, and then show
   CHECK(after[0].content == "A: 2\r\n\r\nchanged\r\n");
 }
 
+TEST_CASE("what is no file any more is refused like a changed one, and then no message", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (const auto replace : {+[](const fs::path& path) { fs::create_symlink("/etc/hostname", path); },
+                             +[](const fs::path& path) { fs::create_directory(path); },
+                             +[](const fs::path& path) { REQUIRE(::mkfifo(path.c_str(), 0600) == 0); }}) {
+    REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+    REQUIRE(fetch_all(*store, kAnna).size() == 1);
+    {
+      auto maildrop = store->open_maildrop(id_of(*store, kAnna));
+      REQUIRE(maildrop.has_value());
+      const fs::path path = box_of(scratch) + "new/" + names_in(box_of(scratch) + "new")[0];
+      fs::remove(path);
+      replace(path);
+      const auto opened = store->open_message(**maildrop, 0);
+      REQUIRE_FALSE(opened.has_value());
+      CHECK(opened.error().kind == ErrorKind::kCorrupt);
+    }
+    CHECK(fetch_all(*store, kAnna).empty());
+    fs::remove(box_of(scratch) + "new/" + names_in(box_of(scratch) + "new")[0]);
+  }
+}
+
 TEST_CASE("deleting a renamed message leaves another file of its base name alone", "[storage]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
