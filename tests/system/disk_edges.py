@@ -213,6 +213,72 @@ class WhileItRuns(SmallDisk):
         self.server.start()
         self.assertEqual(self.server.fetch(USER), [])
 
+    def test_each_quit_on_a_full_disk_is_all_or_nothing(self):
+        """Again and again, while somebody else takes at once what a QUIT gave free, the reserve too; also after a kill."""
+        for number in range(60):
+            self.server.deliver(messages.numbered(number, 20_000), USER)
+        left = self.uidls()
+        for attempt in range(11):
+            self.fill()
+            with self.server.pop3(USER) as session:
+                for number in (1, 2, 4):
+                    session.must("DELE %d" % number)
+                reply = session.command("QUIT")
+                self.assertEqual(session.stream.rest(), b"")
+            if reply.startswith("+OK"):
+                left = left[2:3] + left[4:]
+            else:
+                self.assertGreater(attempt, 0, "the reserve is there for the first one")
+                self.assertTrue(reply.startswith("-ERR [SYS/TEMP]"), reply)
+            if attempt % 4 in (0, 3):  # after a +OK, and after a refusal
+                self.server.kill()
+                self.start_again()
+            self.assertEqual(self.uidls(), left, reply)
+        self.empty()
+        with self.server.pop3(USER) as session:
+            session.must("DELE 1")
+            session.quit()
+        left = left[1:]
+        found = self.server.fetch(USER)
+        self.assertEqual([uidl for uidl, _ in found], left)
+        for _, copy in found:
+            mailstead.assert_same(messages.numbered(number_of(copy), 20_000), mailstead.sent_part(copy))
+
+    def uidls(self):
+        with self.server.pop3(USER) as session:
+            found = [uidl for _, uidl in session.uidl()]
+            session.quit()
+        return found
+
+    def start_again(self):
+        """On the full disk where it starts there, otherwise on one with room."""
+        self.server.start(wait=False)
+        if self.server.wait_line(lambda line: line.endswith("ready"), "ready or the end") is None:
+            self.assertEqual(self.server.wait(), 1)
+            self.empty()
+            self.server.start()
+
+    def test_a_session_on_a_full_disk(self):
+        """Everything but new mail: login, lists, every message, RSET, and a QUIT that has nothing to do."""
+        for number in range(10):
+            self.server.deliver(messages.numbered(number, 3000), USER)
+        before = self.server.fetch(USER)
+        self.fill()
+        with self.server.pop3(USER) as session:
+            self.assertEqual([session.retr(number) for number, _ in session.uidl()], [copy for _, copy in before])
+            session.must("DELE 1")
+            session.must("RSET")
+            session.quit()
+        with self.server.pop3(USER) as session:  # broken off
+            session.must("DELE 1")
+        until(lambda: self.free_mailbox(), "the mailbox is free")
+        self.assertEqual(self.server.fetch(USER), before)
+
+    def free_mailbox(self):
+        with self.server.pop3() as session:
+            session.must("USER " + USER)
+            return session.command("PASS " + self.server.passwords[USER]).startswith("+OK")
+
     def test_admin_on_a_full_disk(self):
         """Done, or one line and exit 1; never half."""
         self.fill()
@@ -249,7 +315,6 @@ class Reserve(SmallDisk):
 
 def number_of(copy):
     return int(next(line for name, line in mailstead.header_fields(copy)[0] if name == b"x-number").split()[1])
-
 
 
 if __name__ == "__main__":
