@@ -9,7 +9,6 @@ what Thunderbird does by itself at its start. Judged by the mbox and popstate.da
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -295,21 +294,21 @@ class AtItsStart(ClientTest):
         self.judge(bird, sent, kept)
         self.assertEqual(self.server.fetch(USER), [])
 
-    def test_taking_mail_off_the_server(self):
-        """POP3S and STLS, with the 25 MB attachment in one of them."""
-        for transport in ("POP3S", "STLS"):
-            with self.subTest(transport=transport):
-                sent = messages.small_messages()
-                if transport == "POP3S":
-                    sent["large"] = messages.large_message()
-                kept = self.deliver(sent)
-                bird = self.introduced(transport, leave_on_server=False)
-                self.assertEqual(self.fetching_start(bird), [len(sent)])
-                self.judge(bird, sent, kept)
-                self.assertEqual(self.server.fetch(USER), [])
-                self.assertEqual(self.fetching_start(bird), [0])
-                self.judge(bird, sent, kept)
-                shutil.rmtree(bird.profile)
+    def taken_off_the_server(self, transport, sent):
+        kept = self.deliver(sent)
+        bird = self.introduced(transport, leave_on_server=False)
+        self.assertEqual(self.fetching_start(bird), [len(sent)])
+        self.judge(bird, sent, kept)
+        self.assertEqual(self.server.fetch(USER), [])
+        self.assertEqual(self.fetching_start(bird), [0])
+        self.judge(bird, sent, kept)
+
+    def test_taking_mail_off_the_server_by_pop3s(self):
+        """With the 25 MB attachment."""
+        self.taken_off_the_server("POP3S", dict(messages.small_messages(), large=messages.large_message()))
+
+    def test_taking_mail_off_the_server_by_stls(self):
+        self.taken_off_the_server("STLS", messages.small_messages())
 
     def test_deleting_in_thunderbird_deletes_on_the_server(self):
         """With "until I delete them" a DELE is sent at the next check, for that message only."""
