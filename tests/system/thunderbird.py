@@ -1,14 +1,15 @@
 """Debian's Thunderbird under Xvfb: what a start fetches and leaves, that the next one fetches nothing twice.
 
 Each test has a profile of its own. Everything that a person would have set stands in it before the mail is fetched: the account
-in user.js, the server's self-signed certificate in cert_override.txt, and the password, which an introducing start puts into
-Thunderbird's own store. Marionette, Mozilla's remote control, does that and ends each start as its menu would; the fetching is
+in user.js, the server's self-signed certificate in cert_override.txt, and the password, which a first start for all tests puts
+into Thunderbird's own store. Marionette, Mozilla's remote control, does that and ends each start as its menu would; the fetching is
 what Thunderbird does by itself at its start. Judged by the mbox and popstate.dat in the profile, and by the server's log.
 """
 
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -121,13 +122,17 @@ class Marionette:
 class Thunderbird:
     """A profile, and one start of Thunderbird over it after the other."""
 
-    def __init__(self, home, display, port, transport, fingerprint):
+    def __init__(self, home, display, port, transport, fingerprint, profile=None):
+        """`profile`: another one to begin with."""
         self.home, self.display = home, display
         self.profile = os.path.join(home, "profile")
         self.mail = os.path.join(self.profile, "Mail", "127.0.0.1")
         self.output = os.path.join(home, "output")
         self.process = self.remote = None
-        os.mkdir(self.profile)
+        if profile:
+            shutil.copytree(profile, self.profile, ignore=shutil.ignore_patterns("lock", ".parentlock"))
+        else:
+            os.mkdir(self.profile)
         write(self.profile, "cert_override.txt", "127.0.0.1:%d:\t%s\t%s\t\n" % (port, SHA256, fingerprint))
         server = {"type": "pop3", "hostname": "127.0.0.1", "port": port, "userName": USER, "name": USER, "authMethod": 3,
                   "socketType": SOCKET_TYPES[transport], "directory": self.mail, "directory-rel": "[ProfD]Mail/127.0.0.1",
@@ -142,9 +147,12 @@ class Thunderbird:
         self.settings.update(("mail.server.server1." + key, value) for key, value in server.items())
         self.settings.update(("mail.server.server2." + key, value) for key, value in local.items())
 
-    def start(self, **server):
-        """With these settings of the account changed, for this start and the later ones."""
+    def configure(self, **server):
+        """Changes these settings of the account, for all starts to come."""
         self.settings.update(("mail.server.server1." + key, value) for key, value in server.items())
+
+    def start(self, **server):
+        self.configure(**server)
         write(self.profile, "user.js", "".join("user_pref(%s, %s);\n" % (json.dumps(key), json.dumps(value))
                                                for key, value in self.settings.items()))
         port_file = os.path.join(self.profile, "MarionetteActivePort")
@@ -237,20 +245,29 @@ class AtItsStart(ClientTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.addClassCleanup(super().tearDownClass)
         cls.display = Display()
+        cls.addClassCleanup(cls.display.close)
+        # One start for all tests, in which Thunderbird learns the password.
+        home = mailstead.work_folder("mailstead-client-")
+        cls.addClassCleanup(shutil.rmtree, home, True)
+        bird = Thunderbird(home, cls.display, cls.server.ports["pop3s"][1], "POP3S", cls.fingerprint)
+        cls.addClassCleanup(bird.kill)
+        bird.start(login_at_startup=False)
+        stored = bird.remote.script(STORE_PASSWORD, USER, PASSWORD)
+        assert stored == "stored", stored
+        bird.end()
+        cls.profile = bird.profile
 
     @classmethod
     def tearDownClass(cls):
-        cls.display.close()
-        super().tearDownClass()
+        pass  # the clean-ups above: they are also done when setUpClass() fails
 
     def introduced(self, transport, **server):
         """A Thunderbird that knows its account and the password, and has not fetched anything yet."""
-        bird = Thunderbird(self.home, self.display, self.port(transport), transport, self.fingerprint)
+        bird = Thunderbird(self.home, self.display, self.port(transport), transport, self.fingerprint, self.profile)
         self.addCleanup(bird.kill)
-        bird.start(login_at_startup=False, **server)
-        self.assertEqual(bird.remote.script(STORE_PASSWORD, USER, PASSWORD), "stored")
-        bird.end()
+        bird.configure(**server)
         return bird
 
     def fetching_start(self, bird, **server):
