@@ -9,17 +9,11 @@ import shutil
 import smtplib
 import ssl
 import stat
-import subprocess
-import unittest
 
+import client_tools
 import mailstead
+from client_tools import USER, needs
 from mailstead import Closed
-
-USER = "anna@example.org"
-
-
-def needs(program):
-    return unittest.skipUnless(shutil.which(program), program + " is not installed")
 
 
 def encoded(data):
@@ -323,17 +317,11 @@ class Clients(AppPasswordTest):
         self.addCleanup(shutil.rmtree, self.home, True)
 
     def run_client(self, *command):
-        done = subprocess.run(command, capture_output=True, cwd=self.home, timeout=mailstead.TIMEOUT, stdin=subprocess.DEVNULL,
-                              env=dict(os.environ, HOME=self.home, FETCHMAILHOME=self.home, XDG_CONFIG_HOME=self.home,
-                                       LC_ALL="C.UTF-8"))
-        self.assertEqual(done.returncode, 0, (done.stdout + done.stderr).decode(errors="replace"))
+        done = client_tools.run(command, self.home)
         return (done.stdout + done.stderr).decode(errors="replace")
 
     def write(self, name, text):
-        path = os.path.join(self.home, name)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        return path
+        return client_tools.write(self.home, name, text)
 
     def logged_in_by(self, how):
         return [line for line in self.server.log().splitlines() if " login " in line and "by=" + how in line]
