@@ -229,6 +229,12 @@ void Connection::give_up(std::string_view why) {
   close();
 }
 
+void Connection::check() {
+  if (closing_ || lingering_ || handshaking_ || driver_ == nullptr) return;
+  driver_->check_session();
+  if (driver_->session().wants() == Wants::kClose) run();
+}
+
 void Connection::shut_down() {
   if (closing_ || lingering_) return;
   if (driver_ == nullptr || handshaking_) return close();

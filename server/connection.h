@@ -42,6 +42,9 @@ class Connection final : private StreamEvents {
   Connection& operator=(const Connection&) = delete;
 
   void start(TlsStart tls);
+  // Mailboxes or passwords have changed: a session that may not go on says farewell when what it does now has
+  // ended, and lets go of its maildrop.
+  void check();
   // The server stops: the session says farewell when what it does now has ended.
   void shut_down();
   // Ends it at once.

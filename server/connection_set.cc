@@ -35,12 +35,20 @@ void ConnectionSet::start(uv_loop_t* loop, std::unique_ptr<TcpStream> stream, Lo
   started.start(tls);
 }
 
-void ConnectionSet::shut_down_all() {
+// Closing frees a connection only in a later turn of the loop, so the pointers stay good.
+std::vector<Connection*> ConnectionSet::all() const {
   std::vector<Connection*> all;
   all.reserve(open_.size());
   for (const auto& entry : open_) all.push_back(entry.first);
-  // Closing frees a connection only in a later turn of the loop, so the pointers stay good.
-  for (Connection* connection : all) connection->shut_down();
+  return all;
+}
+
+void ConnectionSet::check_all() {
+  for (Connection* connection : all()) connection->check();
+}
+
+void ConnectionSet::shut_down_all() {
+  for (Connection* connection : all()) connection->shut_down();
 }
 
 void ConnectionSet::close_all() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "server/connection.h"
 
@@ -27,10 +28,13 @@ class ConnectionSet {
              TlsStart tls, std::function<void()> closed);
 
   std::size_t size() const { return open_.size(); }
+  void check_all();
   void shut_down_all();
   void close_all();
 
  private:
+  std::vector<Connection*> all() const;
+
   std::unordered_map<Connection*, std::unique_ptr<Connection>> open_;
   std::unordered_map<std::string, std::uint32_t> by_network_;
 };

@@ -239,6 +239,7 @@ void ControlServer::execute(Caller& caller, Request request) {
     caller.answer(*report);
     caller.unhold();
     if (request.command == "mailbox remove") context_.storage.tidy_removed();
+    context_.done();
   };
   if (context_.storage.post(work, done)) return;
   caller.answer(busy());

@@ -30,6 +30,7 @@ class ControlServer {
     std::string data;
     std::function<Config()> config;
     std::function<ServerFacts()> facts;
+    std::function<void()> done;  // after each command, when it has been answered
   };
 
   ControlServer(uv_loop_t* loop, Context context);

@@ -384,7 +384,12 @@ void Login::answer_after(std::uint64_t milliseconds, const std::shared_ptr<Attem
     from.not_before = 0;
     bans_.note_right(attempt->request.peer);
   }
-  later(hurrying_ ? 0 : milliseconds, [attempt] {
+  later(hurrying_ ? 0 : milliseconds, [this, attempt] {
+    // What opened the mailbox may have been changed or revoked while it was checked.
+    LoginOutcome& outcome = attempt->result.outcome;
+    if (outcome == LoginOutcome::kRight && !storage_.store().directory()->admits(attempt->result.key)) {
+      outcome = LoginOutcome::kWrong;
+    }
     if (!attempt->ticket->abandoned) attempt->done(attempt->result);
   });
 }

@@ -148,7 +148,9 @@ void Pop3Driver::open_maildrop(const LoginResult& login) {
   const auto done = [self = self(), opened] {
     // Nobody is there to use it: the lock goes at once.
     if (self->closed_) return;
-    if (opened->has_value()) {
+    if (!self->services_.storage.store().directory()->admits(self->login_.key)) {
+      self->session_.answer_login(LoginVerdict::kWrong, nullptr);
+    } else if (opened->has_value()) {
       self->maildrop_ = std::move(**opened);
       self->logged_in_ = true;
       self->session_.answer_login(LoginVerdict::kRight, self->maildrop_->snapshot());

@@ -130,7 +130,7 @@ Result<void> Server::begin() {
   services_ = std::make_unique<Services>(Services{config_, log_, *storage_, *files_, *login_, counters_});
   control_ = std::make_unique<ControlServer>(
       &loop_, ControlServer::Context{*storage_, log_, bans_, request_.data, [this] { return config_; },
-                                     [this] { return facts(); }});
+                                     [this] { return facts(); }, [this] { check_sessions(); }});
   watch_certificates();
   uv_timer_init(&loop_, &grace_timer_);
   grace_timer_.data = this;
@@ -280,6 +280,13 @@ void Server::reload() {
     return;
   }
   log_.info("reloaded");
+}
+
+// A session whose mailbox or password has gone ends now, and not when its client says something again: the
+// client with the new password would find the maildrop held.
+void Server::check_sessions() {
+  auto newest = store_->directory();
+  if (std::exchange(directory_, newest) != newest) connections_.check_all();
 }
 
 ServerFacts Server::facts() const {

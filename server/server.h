@@ -45,6 +45,7 @@ class Server {
   void reload();
   std::uint32_t most_connections() const;
   void tell_of_file_limit() const;
+  void check_sessions();
   ServerFacts facts() const;
   void stop();
   void hurry();
@@ -62,6 +63,7 @@ class Server {
   std::uint32_t file_limit_ = 0;
   std::vector<BoundSocket> bound_;
   std::unique_ptr<Store> store_;
+  std::shared_ptr<const Directory> directory_;  // as last looked at by check_sessions()
   Certificates certificates_;
   Counters counters_;
   std::unique_ptr<StorageThread> storage_;

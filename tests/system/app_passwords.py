@@ -197,6 +197,21 @@ class Logins(AppPasswordTest):
             session.must("USER " + USER)
             session.refused("PASS " + password)
 
+    def test_who_is_shut_out_lets_go_of_the_mailbox_at_once(self):
+        """Also a session that says nothing: who has the new password must not find the maildrop held."""
+        password = self.add("phone")
+        with self.server.pop3() as phone, self.server.smtp("submission") as smtp:
+            phone.login(USER, password)
+            smtp.must("AUTH PLAIN " + encoded("\0%s\0%s" % (USER, password)), "235")
+            self.revoke("phone")
+            with self.server.pop3(USER) as own:
+                self.assertIn("no longer open", phone.reply())
+                self.assertEqual(smtp.reply()[0], "421")
+                self.server.admin("mailbox", "password", USER, "--password-stdin", stdin="another\n")
+                with self.server.pop3() as newest:
+                    newest.login(USER, "another")
+                self.assertIn("no longer open", own.reply())
+
     def test_a_new_mailbox_password_ends_its_own_sessions_only(self):
         password = self.add("phone")
         with self.server.pop3(USER) as own:
