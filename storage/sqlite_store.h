@@ -1,6 +1,7 @@
 // The Store over SQLite and maildirs: the façade that joins the parts of this folder.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,12 +11,14 @@
 #include <vector>
 
 #include "storage/accounts.h"
+#include "storage/aging.h"
 #include "storage/database.h"
 #include "storage/folder.h"
 #include "storage/index.h"
 #include "storage/maildir.h"
 #include "storage/maildrop.h"
 #include "storage/message_id.h"
+#include "storage/notes.h"
 #include "storage/reconcile.h"
 #include "storage/store.h"
 #include "storage/watch.h"
@@ -35,7 +38,11 @@ class SqliteStore final : public Store {
   Result<void> set_password(const Address& address, const std::string& password_hash) override;
   Result<void> set_enabled(const Address& address, bool enabled) override;
   Result<std::string> password_hash(const Address& address) override;
-  Result<void> note_login(MailboxId mailbox) override;
+  Result<void> note_login(MailboxId mailbox, const std::string& device) override;
+  Result<void> note_taken(const Maildrop& maildrop, const std::string& device,
+                          std::span<const TakenMessage> taken) override;
+  Result<void> write_notes() override;
+  Result<std::vector<DeviceFacts>> list_devices(const Address& address) override;
   Result<std::vector<MailboxSummary>> list_mailboxes() override;
   Result<MailboxSummary> show_mailbox(const Address& address) override;
   Result<void> add_alias(const std::string& name, const std::vector<Address>& targets) override;
@@ -47,8 +54,16 @@ class SqliteStore final : public Store {
 
   Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) override;
   Result<std::unique_ptr<MessageReader>> open_message(const Maildrop& maildrop, std::size_t index) override;
-  Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices) override;
+  Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
+                              const DeleteTerms& terms) override;
   Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) override;
+  Result<bool> free_deleted(const FreeTerms& terms, std::size_t at_most) override;
+  DeletedTotals deleted_totals() const override;
+  Result<void> restore_messages(const Address& address, std::span<const std::string> uidls) override;
+  Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) override;
+  Result<KnownMessage> show_message(const Address& address, const std::string& uidl) override;
+  Result<std::vector<KnownMessage>> find_messages(const std::string& id) override;
+  Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) override;
 
   Result<bool> take_in_files(std::size_t at_most) override;
   bool files_wait() const override { return !to_take_in_.empty(); }
@@ -71,12 +86,24 @@ class SqliteStore final : public Store {
   void forget_maildir_to_read(MailboxId mailbox);
   Result<void> make_folder_of(MailboxId mailbox, const Address& address);
   // Looks at the folder when somebody else changed it.
-  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice);
+  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice,
+                                MarkedFiles marked = MarkedFiles::kLeave);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   void notice_failure(const Result<void>& done);
   bool is_news(const std::string& trouble);
-  Result<void> write_logins();
   void delete_leftovers();
+  // True: there is more.
+  bool tidy_some(std::size_t at_most);
+  Result<void> recount_deleted();
+  // Which of the kept messages go now: those past their time, else of the oldest as many as the disk is short
+  // of.
+  Result<std::vector<MessageRow>> choose_to_free(const FreeTerms& terms, std::size_t at_most);
+  Result<void> free_these(const std::vector<MessageRow>& rows);
+  Result<void> unlink_these(const std::vector<MessageRow>& rows);
+  // Before a delivery: deleted mail makes room for new mail.
+  void make_room(std::span<const Delivery> deliveries);
+  void tell_of_jump(const Age& age);
+  Result<std::vector<KnownMessage>> know(const std::vector<MessageRow>& rows);
 
   std::unique_ptr<DataFolder> folder_;
   MessageIds ids_;
@@ -84,16 +111,25 @@ class SqliteStore final : public Store {
   MaildirWatch watch_;
   std::unique_ptr<Database> database_;  // null once closed
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
-  std::unordered_map<MailboxId, std::int64_t> logins_;  // not written yet: a login is not worth a flush
-  std::int64_t logins_written_at_ = 0;
-  std::unordered_set<MailboxId> to_purge_;              // have marked messages whose files are still there
-  std::unordered_set<MailboxId> to_take_in_;            // have files that wait to be imported
+  Notes notes_;
+  std::int64_t notes_written_at_ = 0;
+  struct Tidying {
+    std::int64_t after = 0;  // the id behind which those that are kept have not been tried
+    // What an earlier process marked as gone for good is the start's to finish: it looks whether the disk is
+    // there.
+    bool frees = true;
+  };
+  std::map<MailboxId, Tidying> to_purge_;     // have marked messages whose files are still there
+  MailboxId tidied_ = 0;                      // the last of them that had its turn in tidy_some()
+  std::uint64_t freed_early_ = 0;             // messages, in the calls of free_deleted() that belong together
+  std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
   std::vector<std::pair<MailboxId, Maildir>> reading_;  // the last one used in front
   std::vector<std::string> notices_;
   std::unordered_set<std::string> troubles_noticed_;
 
-  mutable std::mutex directory_mutex_;  // guards directory_
+  mutable std::mutex directory_mutex_;  // guards the next two
   std::shared_ptr<const Directory> directory_;
+  DeletedTotals deleted_totals_;
 };
 
 }  // namespace mailstead
