@@ -136,6 +136,21 @@ Answered SmtpDriver::answer(AskRecipient& ask) {
 
 Answered SmtpDriver::answer(AskBegin&) {
   spool_ = nullptr;
+  const Store& store = services_.storage.store();
+  const auto space = store.free_space();
+  const bool low = space.has_value() && *space < services_.config.limits.free_space;
+  // Deleted mail that is kept goes before new mail is refused.
+  const bool waits = low && store.deleted_totals().messages > 0 &&
+                     services_.storage.free_deleted(free_terms(services_.config), [self = self()] {
+                       self->begin();
+                       self->resume();
+                     });
+  if (waits) return Answered::kLater;
+  begin();
+  return Answered::kNow;
+}
+
+void SmtpDriver::begin() {
   const auto space = services_.storage.store().free_space();
   if (!space.has_value() || *space < services_.config.limits.free_space) {
     services_.log.error("disk-full", {{"service", service_},
@@ -146,7 +161,6 @@ Answered SmtpDriver::answer(AskBegin&) {
   } else {
     session_.answer_begin(services_.storage.store().new_id(), rfc5322_date());
   }
-  return Answered::kNow;
 }
 
 Answered SmtpDriver::answer(AskSpool& ask) {

@@ -249,15 +249,12 @@ Result<void> SqliteStore::note_login(MailboxId mailbox, const std::string& devic
   return write_notes();
 }
 
-Result<void> SqliteStore::note_taken(const Maildrop& maildrop, const std::string& device,
+Result<void> SqliteStore::note_taken(MailboxId mailbox, const std::string& device,
                                      std::span<const TakenMessage> taken) {
   if (!database_) return closed_error();
-  const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
-  if (held == nullptr) return foreign_maildrop();
-  if (directory()->find(held->mailbox()) == nullptr) return mailbox_gone();
+  if (directory()->find(mailbox) == nullptr) return mailbox_gone();
   for (const TakenMessage& message : taken) {
-    if (message.index >= held->rows().size()) return no_such_message();
-    notes_.took(held->mailbox(), device, held->rows()[message.index].id, message.first_at, message.last_at);
+    notes_.took(mailbox, device, message.message, message.first_at, message.last_at);
   }
   if (!notes_.full()) return {};
   auto done = write_notes();

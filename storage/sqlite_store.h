@@ -39,7 +39,7 @@ class SqliteStore final : public Store {
   Result<void> set_enabled(const Address& address, bool enabled) override;
   Result<std::string> password_hash(const Address& address) override;
   Result<void> note_login(MailboxId mailbox, const std::string& device) override;
-  Result<void> note_taken(const Maildrop& maildrop, const std::string& device,
+  Result<void> note_taken(MailboxId mailbox, const std::string& device,
                           std::span<const TakenMessage> taken) override;
   Result<void> write_notes() override;
   Result<std::vector<DeviceFacts>> list_devices(const Address& address) override;
@@ -68,6 +68,7 @@ class SqliteStore final : public Store {
   Result<bool> take_in_files(std::size_t at_most) override;
   bool files_wait() const override { return !to_take_in_.empty(); }
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
+  void note_trouble(const Error& error) override { notice_failure(error); }
 
   Result<std::uint64_t> free_space() const override { return folder_->free_space(); }
   Result<void> close() override;

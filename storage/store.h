@@ -97,7 +97,7 @@ struct DeletedTotals {
 
 // A message that a session sent whole.
 struct TakenMessage {
-  std::size_t index = 0;      // into the snapshot
+  std::int64_t message = 0;   // Maildrop::message()
   std::int64_t first_at = 0;  // Unix seconds, as the next
   std::int64_t last_at = 0;
 };
@@ -145,6 +145,8 @@ class Maildrop {
   virtual ~Maildrop() = default;
   virtual MailboxId mailbox() const = 0;
   virtual std::shared_ptr<const MaildropSnapshot> snapshot() const = 0;  // any thread
+  // What note_taken() calls the message of this index. Any thread.
+  virtual std::int64_t message(std::size_t index) const = 0;
 };
 
 // One message open for reading.
@@ -180,7 +182,7 @@ class Store {
   // Remembered, and written with the next change that is worth a flush, by write_notes(), or by close(); what
   // a crash takes is no harm.
   virtual Result<void> note_login(MailboxId mailbox, const std::string& device = {}) = 0;
-  virtual Result<void> note_taken(const Maildrop& maildrop, const std::string& device,
+  virtual Result<void> note_taken(MailboxId mailbox, const std::string& device,
                                   std::span<const TakenMessage> taken) = 0;
   virtual Result<void> write_notes() = 0;
   // The last seen first.
@@ -240,6 +242,8 @@ class Store {
   // What the store found and did unasked since the last call, a sentence each: files imported, moved,
   // missing, unreadable. Nothing is said twice that has not changed.
   virtual std::vector<std::string> take_notices() = 0;
+  // Makes a notice of the error of a call that nobody waits for.
+  virtual void note_trouble(const Error& error) = 0;
 
   // Octets free for messages on the data folder's file system. Any thread.
   virtual Result<std::uint64_t> free_space() const = 0;

@@ -86,6 +86,7 @@ free_space = "1 GiB"
 [pop3]
 idle_timeout = "2 h"
 language = "es"
+deleted_kept_days = 30
 [log]
 level = "debug"
 format = "json"
@@ -110,6 +111,7 @@ format = "json"
   CHECK(config.limits.free_space == 1u << 30);
   CHECK(config.pop3.idle_timeout == std::chrono::hours(2));
   CHECK(config.pop3.language == Pop3Language::kSpanish);
+  CHECK(config.pop3.deleted_kept_days == 30);
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.format == LogFormat::kJson);
   // No key of the table was left out above.
