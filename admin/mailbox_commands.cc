@@ -126,7 +126,7 @@ Report show_mailbox(const Request& request, CommandContext& context) {
   table.add({"address", mailbox->address.text()});
   table.add({"state", state_of(*mailbox)});
   table.add({"messages", fmt::format("{} ({})", mailbox->messages, size_text(mailbox->octets))});
-  table.add({"deleted, can be restored",
+  table.add({"deleted, kept",
              fmt::format("{} ({})", mailbox->deleted_messages, size_text(mailbox->deleted_octets))});
   table.add({"aliases", aliases.empty() ? "none" : fmt::format("{}", fmt::join(aliases, ", "))});
   table.add({"made", time_text(mailbox->created_at)});

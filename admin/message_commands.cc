@@ -89,8 +89,8 @@ Report list_messages(const Request& request, CommandContext& context) {
   }
   Value::Array array;
   for (std::size_t i = 0; i < messages->size(); ++i) {
-    array.push_back(
-        message_value(messages->at(i), i < first ? MessageHead{} : heads[i - first], context.config, now));
+    array.push_back(message_value(messages->at(i), i < first ? MessageHead{} : heads[i - first],
+                                  context.config, now, History::kOmitted));
   }
   std::string text = list_text(*messages, heads, which, context.config, now);
   if (which == MessageListing::kDeleted) {

@@ -88,7 +88,7 @@ void add_history(const KnownMessage& message, Table& table) {
 }
 
 Value message_value(const KnownMessage& message, const MessageHead& head, const Config& config,
-                    std::int64_t now) {
+                    std::int64_t now, History history) {
   Value::Array events;
   for (const MessageEvent& event : message.events) {
     Value::Object object{{"what", event_word(event.kind)}, {"at", time_value(event.at)}};
@@ -97,19 +97,20 @@ Value message_value(const KnownMessage& message, const MessageHead& head, const 
     events.push_back(std::move(object));
   }
   const bool deleted = message.standing == Standing::kDeleted;
-  return Value::Object{{"address", message.address.text()},
-                       {"uidl", message.uidl},
-                       {"message_id", text_value(message.message_id)},
-                       {"from", text_value(head.from)},
-                       {"subject", text_value(head.subject)},
-                       {"octets", message.size},
-                       {"state", standing_word(message.standing)},
-                       {"received_at", time_value(message.received_at)},
-                       {"deleted_at", time_value(message.deleted_at)},
-                       {"deleted_by", text_value(message.deleted_by)},
-                       {"restorable_until", time_value(restorable_until(message, config, now))},
-                       {"restore_command", deleted ? Value(restore_command(message)) : Value(nullptr)},
-                       {"events", std::move(events)}};
+  Value::Object value{{"address", message.address.text()},
+                      {"uidl", message.uidl},
+                      {"message_id", text_value(message.message_id)},
+                      {"from", text_value(head.from)},
+                      {"subject", text_value(head.subject)},
+                      {"octets", message.size},
+                      {"state", standing_word(message.standing)},
+                      {"received_at", time_value(message.received_at)},
+                      {"deleted_at", time_value(message.deleted_at)},
+                      {"deleted_by", text_value(message.deleted_by)},
+                      {"restorable_until", time_value(restorable_until(message, config, now))},
+                      {"restore_command", deleted ? Value(restore_command(message)) : Value(nullptr)}};
+  if (history == History::kTold) value.emplace_back("events", std::move(events));
+  return value;
 }
 
 MessageHead message_head(Store& store, const KnownMessage& message) {

@@ -23,8 +23,9 @@ std::string restore_command(const KnownMessage& message);
 std::string device_text(const std::string& device);
 // Its history, from its arrival on, in rows of a table with two columns.
 void add_history(const KnownMessage& message, Table& table);
+enum class History { kTold, kOmitted };  // a list has none
 Value message_value(const KnownMessage& message, const MessageHead& head, const Config& config,
-                    std::int64_t now);
+                    std::int64_t now, History history = History::kTold);
 // Empty when the message cannot be read.
 MessageHead message_head(Store& store, const KnownMessage& message);
 Value devices_value(const std::vector<DeviceFacts>& devices);

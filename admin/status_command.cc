@@ -65,7 +65,7 @@ Report show_status(const Request&, CommandContext& context) {
   table.add({"mailboxes", std::to_string(directory->mailboxes().size())});
   table.add({"aliases", std::to_string(directory->aliases().size())});
   const DeletedTotals deleted = context.store.deleted_totals();
-  table.add({"deleted, can be restored",
+  table.add({"deleted, kept",
              fmt::format("{} ({})", counted(deleted.messages, "message"), size_text(deleted.octets))});
   table.add({"messages accepted", std::to_string(server.messages_accepted)});
   table.add({"messages refused", std::to_string(server.messages_refused)});

@@ -155,16 +155,16 @@ Result<std::size_t> put_aside(Database& database, Maildir& maildir, MailboxId ma
   return index.count_after(mailbox, MessageState::kDeleted, after);
 }
 
-Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox,
+Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox, std::int64_t& after,
                                  std::size_t at_most) {
   Index index(database);
-  auto rows = index.of_state(mailbox, MessageState::kDeleting);
+  auto rows = index.of_state_after(mailbox, MessageState::kDeleting, after, at_most);
   if (!rows) return rows.error();
+  if (rows->empty()) return std::size_t{0};
   std::vector<std::int64_t> gone;
   std::vector<MessageRow> not_found;
   Result<void> resisted;
   for (const MessageRow& row : *rows) {
-    if (gone.size() == at_most) break;
     auto done = maildir.remove(row.name);
     if (!done && done.error().kind == ErrorKind::kNotFound) {
       not_found.push_back(row);
@@ -186,8 +186,9 @@ Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId
     }
     if (auto done = transaction->commit(); !done) return done.error();
   }
+  after = rows->back().id;
   if (!resisted) return resisted.error();
-  return rows->size() - gone.size();
+  return index.count_after(mailbox, MessageState::kDeleting, after);
 }
 
 }  // namespace mailstead

@@ -29,9 +29,9 @@ Result<bool> mark_deleted(DataFolder& folder, Database& database, std::span<cons
 Result<std::size_t> put_aside(Database& database, Maildir& maildir, MailboxId mailbox, std::int64_t& after,
                               std::size_t at_most);
 
-// Removes files and rows of up to `at_most` kDeleting messages of the mailbox; returns how many are left. A
-// file that resists does not keep the others; the error is the first one's.
-Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox,
+// Removes files and rows of up to `at_most` kDeleting messages, likewise. A file that resists does not keep
+// the others; the error is the first one's.
+Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox, std::int64_t& after,
                                  std::size_t at_most);
 
 }  // namespace mailstead

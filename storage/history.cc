@@ -36,6 +36,22 @@ Result<std::vector<DeletionRow>> Deletions::of(std::int64_t message) {
   }
 }
 
+Result<std::unordered_map<std::int64_t, DeletionRow>> Deletions::current(MailboxId mailbox) {
+  auto statement = database_.query(
+      "SELECT d.message, d.deleted_at, d.age_from, d.device FROM messages AS m JOIN deletions AS d ON "
+      "d.message = m.id"
+      " WHERE m.mailbox = ?1 AND m.state IN (3, 4) AND d.restored_at = 0",
+      mailbox);
+  if (!statement) return statement.error();
+  std::unordered_map<std::int64_t, DeletionRow> rows;
+  while (true) {
+    auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row) return rows;
+    rows[statement->integer(0)] = {statement->integer(1), statement->integer(2), statement->text(3), 0};
+  }
+}
+
 Result<std::vector<MessageRow>> Deletions::oldest(std::int64_t age, std::size_t at_most) {
   auto statement = database_.query(
       "SELECT m.id, m.mailbox, m.name, m.size, m.state FROM deletions AS d JOIN messages AS m ON m.id = "
@@ -131,8 +147,7 @@ Result<std::vector<MessageEvent>> Devices::fetches(std::int64_t message) {
   }
 }
 
-Result<KnownMessage> known_message(Database& database, const MessageRow& row, const Address& address,
-                                   std::int64_t age) {
+KnownMessage standing_of(const MessageRow& row, const Address& address) {
   KnownMessage known;
   known.mailbox = row.mailbox;
   known.address = address;
@@ -144,6 +159,18 @@ Result<KnownMessage> known_message(Database& database, const MessageRow& row, co
                    : row.state == MessageState::kMissing  ? Standing::kMissing
                    : row.state == MessageState::kDeleting ? Standing::kGone
                                                           : Standing::kPresent;
+  return known;
+}
+
+void tell_deletion(const DeletionRow& deletion, std::int64_t age, KnownMessage& message) {
+  message.deleted_at = deletion.deleted_at;
+  message.deleted_by = deletion.device;
+  message.deleted_for = std::max<std::int64_t>(0, age - deletion.age_from);
+}
+
+Result<KnownMessage> known_message(Database& database, const MessageRow& row, const Address& address,
+                                   std::int64_t age) {
+  KnownMessage known = standing_of(row, address);
   auto events = Devices(database).fetches(row.id);
   if (!events) return events.error();
   known.events = std::move(*events);
@@ -156,9 +183,7 @@ Result<KnownMessage> known_message(Database& database, const MessageRow& row, co
       known.events.push_back(
           {MessageEventKind::kRestored, deletion.restored_at, deletion.restored_at, std::string()});
     } else if (known.standing == Standing::kDeleted) {
-      known.deleted_at = deletion.deleted_at;
-      known.deleted_by = deletion.device;
-      known.deleted_for = std::max<std::int64_t>(0, age - deletion.age_from);
+      tell_deletion(deletion, age, known);
     }
   }
   std::stable_sort(known.events.begin(), known.events.end(),

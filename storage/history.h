@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Deletions {
   Result<void> note_restored(std::int64_t message, std::int64_t now);
   // Oldest first.
   Result<std::vector<DeletionRow>> of(std::int64_t message);
+  // Of the mailbox's messages that are deleted now, by message.
+  Result<std::unordered_map<std::int64_t, DeletionRow>> current(MailboxId mailbox);
   // The rows of messages that were deleted at this age of the store or before, oldest first.
   Result<std::vector<MessageRow>> oldest(std::int64_t age, std::size_t at_most);
 
@@ -59,6 +62,10 @@ class Devices {
   Database& database_;
 };
 
+// What the row alone tells.
+KnownMessage standing_of(const MessageRow& row, const Address& address);
+// What `message`'s newest deletion adds to it, when it was not restored.
+void tell_deletion(const DeletionRow& deletion, std::int64_t age, KnownMessage& message);
 // All that is known of a row, with its history.
 Result<KnownMessage> known_message(Database& database, const MessageRow& row, const Address& address,
                                    std::int64_t age);

@@ -78,7 +78,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   if (auto done = store->recount_deleted(); !done) return done.error();
   auto to_tidy = Index(*store->database_).mailboxes_to_tidy();
   if (!to_tidy) return to_tidy.error();
-  for (MailboxId mailbox : *to_tidy) store->to_purge_[mailbox] = {0, false};
+  for (MailboxId mailbox : *to_tidy) store->to_purge_[mailbox].frees = false;
   return std::unique_ptr<Store>(std::move(store));
 }
 
@@ -89,6 +89,7 @@ SqliteStore::~SqliteStore() {
 Result<void> SqliteStore::close() {
   if (!database_) return {};
   delete_leftovers();
+  make_room({});                     // the end has to be written, too
   static_cast<void>(write_notes());  // who logged in and took what is no reason to call the end unclean
   auto done = mark_clean(*database_);
   if (!done && done.error().kind == ErrorKind::kNoSpace) {
@@ -519,8 +520,9 @@ Result<std::size_t> SqliteStore::purge_deleted(MailboxId mailbox, std::size_t at
   const auto known = to_purge_.find(mailbox);
   Tidying tidying = known == to_purge_.end() ? Tidying{} : known->second;
   // What is to be freed first: it makes the room that the rest may need.
-  auto left = tidying.frees ? purge_marked(*database_, *maildir, mailbox, at_most) : std::size_t{0};
-  auto to_move = put_aside(*database_, *maildir, mailbox, tidying.after, at_most);
+  auto left = tidying.frees ? purge_marked(*database_, *maildir, mailbox, tidying.freed_after, at_most)
+                            : std::size_t{0};
+  auto to_move = put_aside(*database_, *maildir, mailbox, tidying.aside_after, at_most);
   auto after = maildir->times();
   if (after && quiet) watch_.expect(mailbox, *after);
   if (left && to_move) *left += *to_move;

@@ -115,7 +115,9 @@ class SqliteStore final : public Store {
   Notes notes_;
   std::int64_t notes_written_at_ = 0;
   struct Tidying {
-    std::int64_t after = 0;  // the id behind which those that are kept have not been tried
+    std::int64_t aside_after =
+        0;  // the ids behind which the kept ones, and those to be freed, have not been tried
+    std::int64_t freed_after = 0;
     // What an earlier process marked as gone for good is the start's to finish: it looks whether the disk is
     // there.
     bool frees = true;

@@ -92,12 +92,14 @@ Result<std::vector<MessageRow>> SqliteStore::choose_to_free(const FreeTerms& ter
   auto rows = Deletions(*database_).oldest(age->now - terms.kept_seconds, at_most);
   if (!rows || !rows->empty()) return rows;
   const auto space = free_space();
-  if (!space || *space >= terms.least_free) return rows;
+  // A reserve that was given up has to be made again.
+  const std::uint64_t least = std::max(terms.least_free, folder_->holds_reserve() ? 0 : kRoomToWork);
+  if (!space || *space >= least) return rows;
   rows = Deletions(*database_).oldest(kAnyAge, at_most);
   if (!rows) return rows;
   std::uint64_t room = *space;
   std::size_t count = 0;
-  while (count < rows->size() && room < terms.least_free) room += (*rows)[count++].size;
+  while (count < rows->size() && room < least) room += (*rows)[count++].size;
   rows->resize(count);
   freed_early_ += count;
   return rows;
@@ -122,15 +124,17 @@ Result<void> SqliteStore::free_these(const std::vector<MessageRow>& rows) {
     ids.push_back(row.id);
     mailboxes.insert(row.mailbox);
   }
-  auto marked = mark_deleted(*folder_, *database_, ids, {Deleted::kFreed, {}}, nullptr);
+  const DeleteTerms for_good;
+  auto marked = mark_deleted(*folder_, *database_, ids, for_good, nullptr);
   if (!marked && marked.error().kind == ErrorKind::kNoSpace) {
     if (auto done = unlink_these(rows); !done) return done;
-    marked = mark_deleted(*folder_, *database_, ids, {Deleted::kFreed, {}}, nullptr);
+    marked = mark_deleted(*folder_, *database_, ids, for_good, nullptr);
   }
   if (!marked) return marked.error();
   Result<void> resisted;
   for (MailboxId mailbox : mailboxes) {
     to_purge_[mailbox].frees = true;
+    to_purge_[mailbox].freed_after = 0;
     auto left = purge_deleted(mailbox, rows.size());
     if (!left && resisted) resisted = left.error();
   }
@@ -215,12 +219,22 @@ Result<std::vector<KnownMessage>> SqliteStore::list_messages(const Address& addr
   if (!database_) return closed_error();
   auto entry = known(address);
   if (!entry) return entry.error();
-  static_cast<void>(write_notes());
   Index index(*database_);
   auto rows = which == MessageListing::kDeleted ? index.kept(entry->id)
                                                 : index.of_state(entry->id, MessageState::kPresent);
   if (!rows) return rows.error();
-  return know(*rows);
+  auto age = read_age(*database_, unix_seconds());
+  if (!age) return age.error();
+  auto deletions = Deletions(*database_).current(entry->id);
+  if (!deletions) return deletions.error();
+  std::vector<KnownMessage> messages;
+  messages.reserve(rows->size());
+  for (const MessageRow& row : *rows) {
+    messages.push_back(standing_of(row, entry->address));
+    const auto deletion = deletions->find(row.id);
+    if (deletion != deletions->end()) tell_deletion(deletion->second, age->now, messages.back());
+  }
+  return messages;
 }
 
 Result<KnownMessage> SqliteStore::show_message(const Address& address, const std::string& uidl) {

@@ -226,7 +226,7 @@ class Store {
   // messages.
   virtual Result<void> restore_messages(const Address& address, std::span<const std::string> uidls) = 0;
 
-  // Oldest first.
+  // In the maildrop's order, without their events.
   virtual Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) = 0;
   virtual Result<KnownMessage> show_message(const Address& address, const std::string& uidl) = 0;
   // By UIDL or queue id, or by Message-ID with or without its brackets, in all mailboxes.

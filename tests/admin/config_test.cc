@@ -141,8 +141,8 @@ TEST_CASE("a wrong key is named with its line and the likely right one", "[confi
 }
 
 TEST_CASE("keys that nothing serves are not accepted", "[config]") {
-  for (const char* toml : {"[queue]\nexpire = '5 days'", "[resolver]\nservers = []",
-                           "[journal]\nsmall_message = 5", "[pop3]\ndeleted_kept_days = 7"}) {
+  for (const char* toml :
+       {"[queue]\nexpire = '5 days'", "[resolver]\nservers = []", "[journal]\nsmall_message = 5"}) {
     CHECK(error(toml).find("unknown") != std::string::npos);
   }
   CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");
