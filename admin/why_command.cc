@@ -127,8 +127,8 @@ std::string mailbox_text(const MailboxSummary& mailbox, const std::vector<Device
   table.add({"mailbox", mailbox.address.text()});
   table.add({"state", !mailbox.enabled ? "disabled" : mailbox.has_password ? "enabled" : "no password"});
   table.add({"messages", fmt::format("{} ({})", mailbox.messages, size_text(mailbox.octets))});
-  table.add({"deleted, kept",
-             fmt::format("{} ({})", mailbox.deleted_messages, size_text(mailbox.deleted_octets))});
+  table.add(
+      {"deleted, kept", fmt::format("{} ({})", mailbox.deleted_messages, size_text(mailbox.deleted_octets))});
   table.add({"last delivery", time_text(mailbox.last_delivery_at)});
   table.add({"last login", time_text(mailbox.last_login_at)});
   std::string text = "\n" + table.text();
