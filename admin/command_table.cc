@@ -25,10 +25,15 @@ constexpr std::array kAlias = {Argument{"ALIAS", ArgumentKind::kAlias}};
 constexpr std::array kAliasAndTargets = {Argument{"ALIAS", ArgumentKind::kAlias},
                                          Argument{"TARGET", ArgumentKind::kAddress}};
 constexpr std::array kNetwork = {Argument{"IP", ArgumentKind::kNetwork}};
+constexpr std::array kAddressAndUidl = {Argument{"ADDRESS", ArgumentKind::kAddress},
+                                        Argument{"UIDL", ArgumentKind::kWord}};
+constexpr std::array kAddressOrMessage = {Argument{"ADDRESS-OR-MESSAGE-ID", ArgumentKind::kWord}};
 constexpr std::array kHelpTopic = {Argument{"COMMAND", ArgumentKind::kWord}};
 constexpr std::array kShell = {Argument{"SHELL", ArgumentKind::kWord}};
 constexpr std::array<std::string_view, 1> kKeepMail = {"keep-mail"};
-constexpr std::size_t kMany = 1000;  // targets of one alias
+constexpr std::array<std::string_view, 1> kDeleted = {"deleted"};
+constexpr std::array<std::string_view, 2> kAllOrLast = {"all", "last"};
+constexpr std::size_t kMany = 1000;  // targets of one alias, messages to restore
 
 constexpr std::string_view kPasswordHelp =
     "On a terminal the password is asked for twice and not shown; an empty one, or no\n"
@@ -116,6 +121,43 @@ constexpr std::array kCommands = {
             .again = Again::kUnsafe,
             .summary = "shut out a device; its sessions end",
             .run = revoke_app_password},
+    Command{.name = "message list",
+            .arguments = kAddress,
+            .least = 1,
+            .most = 1,
+            .flags = kDeleted,
+            .summary = "list the messages of a mailbox",
+            .detail =
+                "  --deleted  those that were deleted and can be restored: when, by which device, and how\n"
+                "             long they are kept ([pop3] deleted_kept_days)",
+            .run = list_messages},
+    Command{.name = "message show",
+            .arguments = kAddressAndUidl,
+            .least = 2,
+            .most = 2,
+            .summary = "show one message: who fetched it, who deleted it, and when",
+            .run = show_message},
+    Command{.name = "message restore",
+            .arguments = kAddressAndUidl,
+            .least = 1,
+            .most = kMany,
+            .flags = kAllOrLast,
+            .again = Again::kUnsafe,
+            .summary = "put deleted messages back into the mailbox",
+            .detail =
+                "They come back with the same UIDL and in their old place. A mail program that keeps a list\n"
+                "of what it has fetched may not fetch them again; others do at their next login.\n"
+                "  --last  all that was deleted last, by one mail program in one session\n"
+                "  --all   everything that can be restored",
+            .run = restore_messages},
+    Command{.name = "why",
+            .arguments = kAddressOrMessage,
+            .least = 1,
+            .most = 1,
+            .summary = "tell what is known of an address or a message, and what to do",
+            .detail = "A message is named by its queue id, its UIDL, or the Message-ID of its header. Mail\n"
+                      "that arrived before this command existed is found by queue id and UIDL only.",
+            .run = explain},
     Command{.name = "alias add",
             .arguments = kAliasAndTargets,
             .least = 2,

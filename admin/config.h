@@ -56,6 +56,7 @@ struct Config {
   struct Pop3 {
     std::chrono::seconds idle_timeout{600};
     Pop3Language language = Pop3Language::kEnglish;  // of LANG *
+    std::uint32_t deleted_kept_days = 7;             // 0: deleted mail is freed at once
   } pop3;
   struct Log {
     LogLevel level = LogLevel::kInfo;

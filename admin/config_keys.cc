@@ -112,6 +112,11 @@ const std::array kKeys = {
         ChoiceKey{kLanguageWords, [](const Config& c) { return static_cast<std::size_t>(c.pop3.language); },
                   [](Config& c, std::size_t i) { c.pop3.language = static_cast<Pop3Language>(i); }}},
 
+    ConfigKey{"pop3", "deleted_kept_days",
+              "Mail that a mail program deleted can be restored for so many days ('mailstead message\n"
+              "restore'), unless the disk runs low; 0 deletes it at once.",
+              CountKey{[](Config& c) -> std::uint32_t& { return c.pop3.deleted_kept_days; }, 0, 3650}},
+
     ConfigKey{"log", "level", "\"debug\", \"info\", \"warning\", \"error\".",
               ChoiceKey{kLevelWords, [](const Config& c) { return place_of(kLevelValues, c.log.level); },
                         [](Config& c, std::size_t i) { c.log.level = kLevelValues[i]; }}},

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "admin/command_table.h"
+#include "admin/message_report.h"
 #include "admin/report.h"
 #include "admin/text.h"
 
@@ -21,6 +22,8 @@ Value value_of(const MailboxSummary& mailbox) {
                        {"has_password", mailbox.has_password},
                        {"messages", mailbox.messages},
                        {"octets", mailbox.octets},
+                       {"deleted_messages", mailbox.deleted_messages},
+                       {"deleted_octets", mailbox.deleted_octets},
                        {"created_at", time_value(mailbox.created_at)},
                        {"last_delivery_at", time_value(mailbox.last_delivery_at)},
                        {"last_login_at", time_value(mailbox.last_login_at)}};
@@ -123,15 +126,20 @@ Report show_mailbox(const Request& request, CommandContext& context) {
   table.add({"address", mailbox->address.text()});
   table.add({"state", state_of(*mailbox)});
   table.add({"messages", fmt::format("{} ({})", mailbox->messages, size_text(mailbox->octets))});
+  table.add({"deleted, kept",
+             fmt::format("{} ({})", mailbox->deleted_messages, size_text(mailbox->deleted_octets))});
   table.add({"aliases", aliases.empty() ? "none" : fmt::format("{}", fmt::join(aliases, ", "))});
   table.add({"made", time_text(mailbox->created_at)});
   table.add({"last delivery", time_text(mailbox->last_delivery_at)});
   table.add({"last login", time_text(mailbox->last_login_at)});
 
+  const Result<std::vector<DeviceFacts>> devices = context.store.list_devices(mailbox->address);
+  if (!devices) return failed(devices.error());
   Value value = value_of(*mailbox);
   Value::Array names(aliases.begin(), aliases.end());
   std::get<Value::Object>(value.data).emplace_back("aliases", std::move(names));
-  return done(table.text(), value);
+  std::get<Value::Object>(value.data).emplace_back("devices", devices_value(*devices));
+  return done(devices->empty() ? table.text() : table.text() + "\n" + devices_text(*devices), value);
 }
 
 Report remove_mailbox(const Request& request, CommandContext& context) {

@@ -64,6 +64,9 @@ Report show_status(const Request&, CommandContext& context) {
                             : size_text(*space) + (full ? ", too little: mail is asked to come later" : "")});
   table.add({"mailboxes", std::to_string(directory->mailboxes().size())});
   table.add({"aliases", std::to_string(directory->aliases().size())});
+  const DeletedTotals deleted = context.store.deleted_totals();
+  table.add({"deleted, kept",
+             fmt::format("{} ({})", counted(deleted.messages, "message"), size_text(deleted.octets))});
   table.add({"messages accepted", std::to_string(server.messages_accepted)});
   table.add({"messages refused", std::to_string(server.messages_refused)});
   table.add({"messages retrieved", std::to_string(server.messages_retrieved)});
@@ -81,6 +84,8 @@ Report show_status(const Request&, CommandContext& context) {
                             {"free_octets", space ? Value(*space) : Value(nullptr)},
                             {"mailboxes", directory->mailboxes().size()},
                             {"aliases", directory->aliases().size()},
+                            {"deleted_messages", deleted.messages},
+                            {"deleted_octets", deleted.octets},
                             {"messages_accepted", server.messages_accepted},
                             {"messages_refused", server.messages_refused},
                             {"messages_retrieved", server.messages_retrieved},

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <ctime>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace mailstead {
 
@@ -20,6 +22,16 @@ namespace {
 LoginVerdict verdict_of(LoginOutcome outcome) {
   if (outcome == LoginOutcome::kRight) return LoginVerdict::kRight;
   return outcome == LoginOutcome::kWrong ? LoginVerdict::kWrong : LoginVerdict::kUnavailable;
+}
+
+constexpr std::size_t kMostTaken = 1'000;  // collected, before they are handed over
+
+std::vector<TakenMessage> listed(std::unordered_map<std::int64_t, TakenMessage>& taken) {
+  std::vector<TakenMessage> list;
+  list.reserve(taken.size());
+  for (const auto& [message, times] : taken) list.push_back(times);
+  taken.clear();
+  return list;
 }
 
 ReadVerdict verdict_of(const Error& error) {
@@ -41,6 +53,7 @@ std::shared_ptr<Pop3Driver> Pop3Driver::self() {
 }
 
 Answered Pop3Driver::answer_ask() {
+  note_taken();
   return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
 }
 
@@ -58,7 +71,37 @@ void Pop3Driver::check_session() {
   if (!directory_->admits(login_.key)) session_.expel();
 }
 
+std::string Pop3Driver::device() const {
+  return login_.device.empty() ? peer_.address : login_.device;
+}
+
+// The session says how many it sent whole, and of how many octets. Between two reads it sends one at most,
+// and that is the one read last; an empty one, which is never read, is told from it by its size.
+void Pop3Driver::note_taken() {
+  const std::uint64_t octets = session_.retrieved_octets() - counted_octets_;
+  const bool one_more = session_.retrieved_messages() == counted_messages_ + 1;
+  counted_messages_ = session_.retrieved_messages();
+  counted_octets_ = session_.retrieved_octets();
+  if (!one_more || octets == 0 || !asked_index_ || maildrop_ == nullptr) return;
+  const std::size_t index = *std::exchange(asked_index_, std::nullopt);
+  if (maildrop_->snapshot()->at(index).size != octets) return;
+  const std::int64_t message = maildrop_->message(index);
+  const std::int64_t now = std::time(nullptr);
+  auto [noted, is_new] = taken_.try_emplace(message, TakenMessage{message, now, now});
+  if (!is_new) noted->second.last_at = now;
+  if (taken_.size() >= kMostTaken) post_taken();
+}
+
+void Pop3Driver::post_taken() {
+  if (taken_.empty()) return;
+  const auto work = [mailbox = login_.key.mailbox, device = device(), taken = listed(taken_)](Store& store) {
+    (void)store.note_taken(mailbox, device, taken);  // a mailbox that was removed meanwhile: nobody asks
+  };
+  services_.storage.post(work, [] {});
+}
+
 void Pop3Driver::after_run() {
+  note_taken();
   for (const Pop3Session::Refusal& refusal : session_.take_refusals()) {
     services_.log.info("refused", {{"service", service_},
                                    {"peer", peer_.address},
@@ -75,6 +118,8 @@ void Pop3Driver::secured(const PeerFacts& peer) {
 }
 
 void Pop3Driver::before_farewell() {
+  note_taken();
+  post_taken();
   reader_ = nullptr;
   maildrop_ = nullptr;
 }
@@ -141,9 +186,9 @@ Answered Pop3Driver::answer(AskMaildrop&) {
 void Pop3Driver::open_maildrop(const LoginResult& login) {
   login_ = login;
   auto opened = std::make_shared<Result<std::unique_ptr<Maildrop>>>(Error{});
-  const auto work = [opened, key = login.key](Store& store) {
+  const auto work = [opened, key = login.key, device = device()](Store& store) {
     *opened = store.open_maildrop(key.mailbox);
-    if (opened->has_value()) (void)store.note_login(key.mailbox, key.app_password);
+    if (opened->has_value()) (void)store.note_login(key.mailbox, device, key.app_password);
   };
   const auto done = [self = self(), opened] {
     // Nobody is there to use it: the lock goes at once.
@@ -173,6 +218,7 @@ void Pop3Driver::open_maildrop(const LoginResult& login) {
 Answered Pop3Driver::answer(AskRead& ask) {
   auto piece = std::make_shared<Piece>();
   piece->index = ask.index;
+  asked_index_ = ask.index;
   const auto read = [piece, offset = ask.offset, length = ask.length] {
     const auto outcome = piece->reader->read(offset, length, piece->bytes);
     piece->verdict = outcome.has_value() ? ReadVerdict::kBytes : verdict_of(outcome.error());
@@ -223,8 +269,12 @@ void Pop3Driver::give_piece(const Piece& piece) {
 Answered Pop3Driver::answer(AskDelete& ask) {
   const std::size_t count = ask.indices.size();
   auto outcome = std::make_shared<Result<void>>();
-  const auto work = [outcome, maildrop = maildrop_, indices = std::move(ask.indices)](Store& store) {
-    *outcome = store.commit_deletes(*maildrop, indices);
+  const DeleteTerms terms{services_.config.pop3.deleted_kept_days > 0 ? Deleted::kKept : Deleted::kFreed,
+                          device()};
+  const auto work = [outcome, maildrop = maildrop_, indices = std::move(ask.indices), terms,
+                     taken = listed(taken_)](Store& store) {
+    (void)store.note_taken(maildrop->mailbox(), terms.device, taken);
+    *outcome = store.commit_deletes(*maildrop, indices, terms);
   };
   const auto done = [self = self(), outcome, count] {
     if (!outcome->has_value()) {

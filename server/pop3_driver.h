@@ -2,11 +2,15 @@
 //
 // The maildrop is held from a right password until the session says its last word: it is free again before
 // the client can have read that, so that a client that quits and comes back at once is not told [IN-USE].
-// At most one message's file is open.
+// At most one message's file is open. Which messages it took whole is collected, and written with the QUIT's
+// deletes or with the next notes of the store: a RETR costs no flush.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "protocols/pop3_session.h"
 #include "server/driver.h"
@@ -39,6 +43,12 @@ class Pop3Driver final : public Driver {
   Answered answer(AskDelete& ask);
   Answered log_in(std::string user, LoginProof proof);
   void open_maildrop(const LoginResult& login);
+  // Who takes and deletes, as people are told later: a name or an address.
+  std::string device() const;
+  // Looks whether a message was sent whole since the last call.
+  void note_taken();
+  // Hands what was noted over to the store, without waiting.
+  void post_taken();
   void give_piece(const Piece& piece);
   std::shared_ptr<Pop3Driver> self();
 
@@ -52,6 +62,10 @@ class Pop3Driver final : public Driver {
   std::shared_ptr<Maildrop> maildrop_;
   std::shared_ptr<MessageReader> reader_;  // of the message sent now
   std::size_t reader_index_ = 0;
+  std::optional<std::size_t> asked_index_;  // of the message that the session read last, not yet counted
+  std::uint64_t counted_messages_ = 0;      // of what the session says that it sent whole
+  std::uint64_t counted_octets_ = 0;
+  std::unordered_map<std::int64_t, TakenMessage> taken_;  // at most kMostTaken, by message
   bool logged_in_ = false;
   bool closed_ = false;
 };

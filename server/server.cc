@@ -26,6 +26,7 @@ constexpr std::uint64_t kGraceMs = 8'000;  // container engines kill after ten s
 constexpr std::uint32_t kReservedFiles = 512;
 constexpr std::uint64_t kHurryMs = 500;
 constexpr std::uint64_t kCertificateCheckMs = 60'000;
+constexpr std::uint64_t kTendMs = 60'000;
 constexpr std::size_t kFileThreads = 2;
 constexpr std::size_t kHashingThreads = 2;
 constexpr std::size_t kMaxFileJobs = 20'000;    // one for each connection that may be open
@@ -132,6 +133,7 @@ Result<void> Server::begin() {
       &loop_, ControlServer::Context{*storage_, log_, bans_, request_.data, [this] { return config_; },
                                      [this] { return facts(); }, [this] { check_sessions(); }});
   watch_certificates();
+  tend_store();
   uv_timer_init(&loop_, &grace_timer_);
   grace_timer_.data = this;
   if (auto started = control_->start(); !started.has_value()) return started;
@@ -168,6 +170,19 @@ void Server::watch_certificates() {
         self->certificates_.reload_when_changed(self->config_);
       },
       kCertificateCheckMs, kCertificateCheckMs);
+}
+
+// Deleted mail grows old without anybody's login; the first look is at the start.
+void Server::tend_store() {
+  uv_timer_init(&loop_, &tending_timer_);
+  tending_timer_.data = this;
+  uv_timer_start(
+      &tending_timer_,
+      [](uv_timer_t* timer) {
+        auto* self = static_cast<Server*>(timer->data);
+        self->storage_->tend(free_terms(self->config_));
+      },
+      0, kTendMs);
 }
 
 // A connection may hold a second file: the message that it receives, or the one that it reads.
@@ -312,6 +327,7 @@ void Server::stop() {
   listeners_.close_all();
   control_->stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&tending_timer_), nullptr);
   uv_timer_start(
       &grace_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->hurry(); }, kGraceMs, 0);
   connections_.shut_down_all();

@@ -39,6 +39,7 @@ class Server {
   Result<void> begin();
   void watch_signals();
   void watch_certificates();
+  void tend_store();
   void accept(Listener& listener, std::unique_ptr<TcpStream> stream);
   void refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why);
   std::shared_ptr<Driver> make_driver(Service service, const PeerFacts& peer);
@@ -58,6 +59,7 @@ class Server {
   uv_loop_t loop_{};
   uv_signal_t signals_[3]{};
   uv_timer_t certificate_timer_{};
+  uv_timer_t tending_timer_{};
   uv_timer_t grace_timer_{};
   std::int64_t started_at_ = 0;
   std::uint32_t file_limit_ = 0;

@@ -27,4 +27,8 @@ struct Services {
   Counters& counters;
 };
 
+inline FreeTerms free_terms(const Config& config) {
+  return {std::int64_t{config.pop3.deleted_kept_days} * 24 * 3600, config.limits.free_space};
+}
+
 }  // namespace mailstead

@@ -137,7 +137,12 @@ Answered SmtpDriver::answer(AskScramProof& ask) {
 }
 
 void SmtpDriver::note(const LoginResult& result) {
-  if (result.outcome == LoginOutcome::kRight) key_ = result.key;
+  if (result.outcome != LoginOutcome::kRight) return;
+  key_ = result.key;
+  const std::string device = result.device.empty() ? peer_.address : result.device;
+  services_.storage.post([key = result.key, device](
+                             Store& store) { (void)store.note_login(key.mailbox, device, key.app_password); },
+                         [] {});
 }
 
 Answered SmtpDriver::answer(AskSender& ask) {
@@ -152,6 +157,21 @@ Answered SmtpDriver::answer(AskRecipient& ask) {
 
 Answered SmtpDriver::answer(AskBegin&) {
   spool_ = nullptr;
+  const Store& store = services_.storage.store();
+  const auto space = store.free_space();
+  const bool low = space.has_value() && *space < services_.config.limits.free_space;
+  // Deleted mail that is kept goes before new mail is refused.
+  const bool waits = low && store.deleted_totals().messages > 0 &&
+                     services_.storage.free_deleted(free_terms(services_.config), [self = self()] {
+                       self->begin();
+                       self->resume();
+                     });
+  if (waits) return Answered::kLater;
+  begin();
+  return Answered::kNow;
+}
+
+void SmtpDriver::begin() {
   const auto space = services_.storage.store().free_space();
   if (!space.has_value() || *space < services_.config.limits.free_space) {
     services_.log.error("disk-full", {{"service", service_},
@@ -162,7 +182,6 @@ Answered SmtpDriver::answer(AskBegin&) {
   } else {
     session_.answer_begin(services_.storage.store().new_id(), rfc5322_date());
   }
-  return Answered::kNow;
 }
 
 Answered SmtpDriver::answer(AskSpool& ask) {

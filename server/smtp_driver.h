@@ -31,6 +31,7 @@ class SmtpDriver final : public Driver {
   Answered answer(AskSender& ask);
   Answered answer(AskRecipient& ask);
   Answered answer(AskBegin& ask);
+  void begin();
   Answered answer(AskSpool& ask);
   Answered answer(AskCommit& ask);
   void committed(const AskCommit& ask, const Result<Delivered>& result);

@@ -116,6 +116,37 @@ void StorageThread::tidy_removed() {
   });
 }
 
+bool StorageThread::free_deleted(const FreeTerms& terms, std::function<void()> done) {
+  if (!freeing_ && !free_some(terms)) return false;
+  if (done) wait_for_room_.push_back(std::move(done));
+  return true;
+}
+
+bool StorageThread::free_some(const FreeTerms& terms) {
+  auto more = std::make_shared<bool>(false);
+  const auto work = [more, terms](Store& store) {
+    const auto left = store.free_deleted(terms, kTidySlice);
+    *more = left.has_value() && *left;
+    if (!left.has_value()) store.note_trouble(left.error());
+  };
+  freeing_ = post(work, [this, more, terms] {
+    if (!*more || !free_some(terms)) freed();
+  });
+  return freeing_;
+}
+
+void StorageThread::freed() {
+  freeing_ = false;
+  const auto waiting = std::exchange(wait_for_room_, {});
+  for (const auto& done : waiting) done();
+}
+
+void StorageThread::tend(const FreeTerms& terms) {
+  // Notes that cannot be written now are written later.
+  post([](Store& store) { (void)store.write_notes(); }, [] {});
+  free_deleted(terms, {});
+}
+
 void StorageThread::stop(std::function<void()> stopped) {
   queue_.stop(WorkQueue::Waiting::kRun, std::move(stopped));
 }

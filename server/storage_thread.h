@@ -30,6 +30,11 @@ class StorageThread {
   // them. What is left when the server stops, or resists, goes at the next start.
   void tidy_deleted(MailboxId mailbox);
   void tidy_removed();
+  // Frees deleted mail that is past its time, or while the disk is low, likewise; then `done` runs. Who asks
+  // while that is under way waits for the same end. false: too much waits already; nothing will run.
+  bool free_deleted(const FreeTerms& terms, std::function<void()> done);
+  // What is to be done once in a while: notes are written, deleted mail is freed. Called once a minute.
+  void tend(const FreeTerms& terms);
   // Imports files that other tools left, likewise. Called at the start; goes on by itself whenever a login
   // finds more of them than it takes in.
   void import_files();
@@ -43,6 +48,8 @@ class StorageThread {
     std::shared_ptr<Result<Delivered>> result;
   };
   void deliver_waiting();
+  bool free_some(const FreeTerms& terms);
+  void freed();
   // After each job: on the storage thread, then on the reactor.
   void hear_store();
   void pass_on_notices();
@@ -50,6 +57,8 @@ class StorageThread {
   Store& store_;
   std::function<void(const std::string&)> notice_;
   bool importing_ = false;
+  bool freeing_ = false;
+  std::vector<std::function<void()>> wait_for_room_;
   std::mutex mutex_;  // guards the rest
   std::deque<Waiting> waiting_;
   std::vector<std::string> notices_;

@@ -23,10 +23,14 @@ class ContentScan {
   bool is_canonical() const;
   // Values of the Delivered-To fields of the first header block, without white space around them.
   const std::vector<std::string>& delivered_to() const { return delivered_to_; }
+  // The first Message-ID field's value without its angle brackets (RFC 5322 3.6.4), cut when it is very long;
+  // empty when there is none.
+  const std::string& message_id() const { return message_id_; }
 
  private:
   void scan_header(std::string_view bytes);
   void end_header_line();
+  void take_message_id(std::string_view value);
 
   std::uint64_t size_ = 0;
   std::uint64_t carriage_returns_ = 0;
@@ -38,7 +42,12 @@ class ContentScan {
   bool in_header_ = true;
   std::string line_;  // the header line so far, cut
   std::vector<std::string> delivered_to_;
+  std::string message_id_;
+  bool in_message_id_ = false;  // its field's name was the last line's: the value may be folded
 };
+
+// "<a@b>" and " a@b " as they are looked up: "a@b".
+std::string bare_message_id(std::string_view text);
 
 // Turns bare LF, bare CR and runs of CR before LF into CRLF, over pieces of any size.
 class LineEndNormaliser {

@@ -5,27 +5,55 @@
 #include <unordered_map>
 #include <vector>
 
+#include "storage/aging.h"
+#include "storage/history.h"
 #include "storage/message_id.h"
 
 namespace mailstead {
 
 namespace {
 
-Result<void> mark_once(Database& database, std::span<const std::int64_t> ids) {
+Result<void> mark_once(Database& database, std::span<const std::int64_t> ids, const DeleteTerms& terms,
+                       const std::function<Result<void>()>& along) {
   auto transaction = Transaction::begin(database);
   if (!transaction) return transaction.error();
+  const std::int64_t now = unix_seconds();
   Index index(database);
+  if (along) {
+    if (auto done = along(); !done) return done;
+  }
+  if (terms.deleted == Deleted::kFreed) {
+    for (std::int64_t id : ids) {
+      if (auto done = index.set_state(id, MessageState::kDeleting); !done) return done;
+    }
+    return transaction->commit();
+  }
+  auto age = advance_age(database, now);
+  if (!age) return age.error();
+  Deletions deletions(database);
   for (std::int64_t id : ids) {
-    if (auto done = index.set_state(id, MessageState::kDeleting); !done) return done;
+    auto done = index.set_state(id, MessageState::kDeleted);
+    if (done) done = deletions.add(id, now, age->now, terms.device);
+    if (!done) return done;
   }
   return transaction->commit();
+}
+
+// Of deleted/ too: a move there may have been cut off before its row was written.
+Result<std::vector<std::string>> all_paths(const Maildir& maildir) {
+  auto paths = maildir.list();
+  if (!paths) return paths;
+  auto aside = maildir.list_deleted();
+  if (!aside) return aside;
+  paths->insert(paths->end(), aside->begin(), aside->end());
+  return paths;
 }
 
 // Another mail tool may have renamed the files: then they are found by base name. Of several files of one
 // base name the first is the message's, as for reconcile(), with its other names; the rest are messages of
 // their own.
 Result<void> remove_renamed(Maildir& maildir, const std::vector<MessageRow>& rows) {
-  auto paths = maildir.list();
+  auto paths = all_paths(maildir);
   if (!paths) return paths.error();
   std::sort(paths->begin(), paths->end());
   std::unordered_map<std::string, std::vector<const std::string*>> by_base;
@@ -47,23 +75,96 @@ Result<void> remove_renamed(Maildir& maildir, const std::vector<MessageRow>& row
 
 }  // namespace
 
-Result<void> mark_deleted(DataFolder& folder, Database& database, std::span<const std::int64_t> ids) {
-  auto done = mark_once(database, ids);
-  if (done || done.error().kind != ErrorKind::kNoSpace) return done;
+Result<bool> mark_deleted(DataFolder& folder, Database& database, std::span<const std::int64_t> ids,
+                          const DeleteTerms& terms, const std::function<Result<void>()>& along) {
+  auto done = mark_once(database, ids, terms, along);
+  if (done) return true;
+  if (done.error().kind != ErrorKind::kNoSpace) return done.error();
   folder.release_reserve();
-  return mark_once(database, ids);
+  done = mark_once(database, ids, terms, nullptr);
+  if (!done) return done.error();
+  return false;
 }
 
-Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox,
+namespace {
+
+// Moves the row's file, and the row with it. False: it is not where the row says.
+Result<bool> move_aside(Maildir& maildir, MessageRow& row) {
+  const std::string to = path_aside(row.name);
+  auto done = maildir.rename(row.name, to);
+  if (!done && done.error().kind == ErrorKind::kNotFound) {
+    if (!maildir.is_there(to)) return false;
+  } else if (!done) {
+    return done.error();
+  }
+  row.name = to;
+  row.state = MessageState::kAside;
+  return true;
+}
+
+// Another mail tool may have renamed them.
+Result<void> move_renamed_aside(Maildir& maildir, std::span<MessageRow* const> rows) {
+  auto paths = all_paths(maildir);
+  if (!paths) return paths.error();
+  std::sort(paths->begin(), paths->end());
+  std::unordered_map<std::string, const std::string*> by_base;
+  for (const std::string& path : *paths) by_base.emplace(base_name(path), &path);
+  for (MessageRow* row : rows) {
+    const auto found = by_base.find(std::string(base_name(row->name)));
+    if (found == by_base.end()) continue;
+    row->name = *found->second;
+    if (auto moved = move_aside(maildir, *row); !moved) return moved.error();
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::size_t> put_aside(Database& database, Maildir& maildir, MailboxId mailbox, std::int64_t& after,
+                              std::size_t at_most) {
+  Index index(database);
+  auto rows = index.of_state_after(mailbox, MessageState::kDeleted, after, at_most);
+  if (!rows) return rows.error();
+  if (rows->empty()) return std::size_t{0};
+  if (auto made = maildir.make_deleted(); !made) return made.error();
+  std::vector<MessageRow*> not_found;
+  Result<void> resisted;
+  for (MessageRow& row : *rows) {
+    auto moved = move_aside(maildir, row);
+    if (!moved) {
+      if (resisted) resisted = moved.error();
+    } else if (!*moved) {
+      not_found.push_back(&row);
+    }
+  }
+  if (!not_found.empty()) {
+    if (auto done = move_renamed_aside(maildir, not_found); !done && resisted) resisted = done;
+  }
+  if (auto done = maildir.sync_all(); !done) return done.error();
+  {
+    auto transaction = Transaction::begin(database);
+    if (!transaction) return transaction.error();
+    for (const MessageRow& row : *rows) {
+      if (row.state != MessageState::kAside) continue;
+      if (auto done = index.update(row); !done) return done.error();
+    }
+    if (auto done = transaction->commit(); !done) return done.error();
+  }
+  after = rows->back().id;
+  if (!resisted) return resisted.error();
+  return index.count_after(mailbox, MessageState::kDeleted, after);
+}
+
+Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox, std::int64_t& after,
                                  std::size_t at_most) {
   Index index(database);
-  auto rows = index.of_state(mailbox, MessageState::kDeleting);
+  auto rows = index.of_state_after(mailbox, MessageState::kDeleting, after, at_most);
   if (!rows) return rows.error();
+  if (rows->empty()) return std::size_t{0};
   std::vector<std::int64_t> gone;
   std::vector<MessageRow> not_found;
   Result<void> resisted;
   for (const MessageRow& row : *rows) {
-    if (gone.size() == at_most) break;
     auto done = maildir.remove(row.name);
     if (!done && done.error().kind == ErrorKind::kNotFound) {
       not_found.push_back(row);
@@ -85,8 +186,9 @@ Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId
     }
     if (auto done = transaction->commit(); !done) return done.error();
   }
+  after = rows->back().id;
   if (!resisted) return resisted.error();
-  return rows->size() - gone.size();
+  return index.count_after(mailbox, MessageState::kDeleting, after);
 }
 
 }  // namespace mailstead

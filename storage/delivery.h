@@ -49,6 +49,7 @@ class DeliveryBatch {
     std::string rest;  // of the content, with the final CRLF that it may have lacked
     bool has_dot_lines = false;
     std::optional<Error> error;
+    std::string message_id;  // of its header
   };
   using Maildirs = std::map<MailboxId, Maildir>;
 

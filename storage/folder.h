@@ -40,6 +40,7 @@ class DataFolder {
   void release_reserve();
   // Makes the reserve again when there is room for it; quiet when there is not.
   void refill_reserve();
+  bool holds_reserve() const { return reserve_held_; }
 
  private:
   explicit DataFolder(std::string path) : path_(std::move(path)) {}

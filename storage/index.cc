@@ -2,28 +2,75 @@
 
 #include <utility>
 
+// A literal for each query: prepared statements are kept by it.
+#define MAILSTEAD_SELECT_MESSAGES \
+  "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id FROM messages"
+
 namespace mailstead {
 
-Result<void> Index::insert(const MessageRow& row) {
-  return database_.run(
-      "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+Result<std::int64_t> Index::insert(const MessageRow& row) {
+  auto done = database_.run(
+      "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
       row.mailbox, row.uidl, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
-      row.received_at, row.queue_id, static_cast<std::int64_t>(row.state));
+      row.received_at, row.queue_id, static_cast<std::int64_t>(row.state), row.message_id);
+  if (!done) return done.error();
+  return database_.last_insert_id();
 }
 
 Result<std::vector<MessageRow>> Index::all(MailboxId mailbox) {
-  return rows(database_.query(
-      "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state FROM messages"
-      " WHERE mailbox = ?1 ORDER BY id",
-      mailbox));
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 ORDER BY id", mailbox));
 }
 
 Result<std::vector<MessageRow>> Index::of_state(MailboxId mailbox, MessageState state) {
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state = ?2 ORDER BY id",
+                              mailbox, static_cast<std::int64_t>(state)));
+}
+
+Result<std::vector<MessageRow>> Index::of_state_after(MailboxId mailbox, MessageState state,
+                                                      std::int64_t after, std::size_t at_most) {
   return rows(database_.query(
-      "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state FROM messages"
-      " WHERE mailbox = ?1 AND state = ?2 ORDER BY id",
-      mailbox, static_cast<std::int64_t>(state)));
+      MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+      mailbox, static_cast<std::int64_t>(state), after, static_cast<std::int64_t>(at_most)));
+}
+
+Result<std::size_t> Index::count_after(MailboxId mailbox, MessageState state, std::int64_t after) {
+  auto statement =
+      database_.query("SELECT COUNT(*) FROM messages WHERE mailbox = ?1 AND state = ?2 AND id > ?3", mailbox,
+                      static_cast<std::int64_t>(state), after);
+  if (!statement) return statement.error();
+  auto row = statement->step();
+  if (!row) return row.error();
+  return static_cast<std::size_t>(statement->integer(0));
+}
+
+Result<std::vector<MessageRow>> Index::kept(MailboxId mailbox) {
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state IN (3, 4) ORDER BY id",
+                              mailbox));
+}
+
+Result<std::vector<MessageRow>> Index::of_uidl(MailboxId mailbox, const std::string& uidl) {
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND uidl = ?2", mailbox, uidl));
+}
+
+Result<std::vector<MessageRow>> Index::of_message_id(const std::string& message_id) {
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
+                              " WHERE message_id = ?1 AND message_id <> '' ORDER BY received_at, id",
+                              message_id));
+}
+
+Result<std::vector<MailboxId>> Index::mailboxes_to_tidy() {
+  auto statement = database_.query(
+      "SELECT id FROM mailboxes AS b WHERE EXISTS"
+      " (SELECT 1 FROM messages WHERE mailbox = b.id AND state = 3)");
+  if (!statement) return statement.error();
+  std::vector<MailboxId> mailboxes;
+  while (true) {
+    auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row) return mailboxes;
+    mailboxes.push_back(statement->integer(0));
+  }
 }
 
 Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
@@ -43,6 +90,7 @@ Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
     message.received_at = statement->integer(6);
     message.queue_id = statement->text(7);
     message.state = static_cast<MessageState>(statement->integer(8));
+    message.message_id = statement->text(9);
   }
 }
 
@@ -70,8 +118,16 @@ Result<void> Index::erase(std::int64_t id) {
 }
 
 Result<std::unordered_map<MailboxId, MailboxTotals>> Index::totals() {
-  auto statement =
-      database_.query("SELECT mailbox, COUNT(*), SUM(size) FROM messages WHERE state = 0 GROUP BY mailbox");
+  return sums(
+      database_.query("SELECT mailbox, COUNT(*), SUM(size) FROM messages WHERE state = 0 GROUP BY mailbox"));
+}
+
+Result<std::unordered_map<MailboxId, MailboxTotals>> Index::kept_totals() {
+  return sums(database_.query(
+      "SELECT mailbox, COUNT(*), SUM(size) FROM messages WHERE state IN (3, 4) GROUP BY mailbox"));
+}
+
+Result<std::unordered_map<MailboxId, MailboxTotals>> Index::sums(Result<Statement> statement) {
   if (!statement) return statement.error();
   std::unordered_map<MailboxId, MailboxTotals> totals;
   while (true) {

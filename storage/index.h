@@ -19,18 +19,25 @@ enum class MessageState : std::int64_t {
   kPresent = 0,
   kDeleting = 1,  // deleted for the client; the file may still be there
   kMissing = 2,   // the file is not there; the row waits for it
+  kDeleted = 3,   // deleted for the client and kept; the file is still to be put aside
+  kAside = 4,     // the same, and the file is in deleted/
 };
+
+constexpr bool is_kept(MessageState state) {
+  return state == MessageState::kDeleted || state == MessageState::kAside;
+}
 
 struct MessageRow {
   std::int64_t id = 0;  // given by insert()
   MailboxId mailbox = 0;
   std::string uidl;
-  std::string name;  // in the maildir: "new/…" or "cur/…"
+  std::string name;  // in the maildir: "new/…", "cur/…" or "deleted/…"
   std::uint64_t size = 0;
   bool has_dot_lines = true;
   std::int64_t received_at = 0;  // Unix seconds
   std::string queue_id;
   MessageState state = MessageState::kPresent;
+  std::string message_id;  // of its header, without brackets; may be empty
 };
 
 struct MailboxTotals {
@@ -42,22 +49,36 @@ class Index {
  public:
   explicit Index(Database& database) : database_(database) {}
 
-  // kExists: the mailbox has a message of this UIDL.
-  Result<void> insert(const MessageRow& row);
+  // Gives the row's id. kExists: the mailbox has a message of this UIDL.
+  Result<std::int64_t> insert(const MessageRow& row);
   // Of all states, oldest first.
   Result<std::vector<MessageRow>> all(MailboxId mailbox);
   Result<std::vector<MessageRow>> of_state(MailboxId mailbox, MessageState state);
+  // The first `at_most` behind this id.
+  Result<std::vector<MessageRow>> of_state_after(MailboxId mailbox, MessageState state, std::int64_t after,
+                                                 std::size_t at_most);
+  Result<std::size_t> count_after(MailboxId mailbox, MessageState state, std::int64_t after);
+  // Deleted messages that are kept.
+  Result<std::vector<MessageRow>> kept(MailboxId mailbox);
+  // At most one.
+  Result<std::vector<MessageRow>> of_uidl(MailboxId mailbox, const std::string& uidl);
+  // In all mailboxes.
+  Result<std::vector<MessageRow>> of_message_id(const std::string& message_id);
+  // Those with kDeleted messages, whose files wait to be put aside.
+  Result<std::vector<MailboxId>> mailboxes_to_tidy();
   // The present path of a message; kNotFound when it has no present row.
   Result<std::string> path(std::int64_t id);
   // Writes name, size, has_dot_lines and state.
   Result<void> update(const MessageRow& row);
   Result<void> set_state(std::int64_t id, MessageState state);
   Result<void> erase(std::int64_t id);
-  // Of messages that are present.
+  // Of messages that are present; of those that were deleted and are kept.
   Result<std::unordered_map<MailboxId, MailboxTotals>> totals();
+  Result<std::unordered_map<MailboxId, MailboxTotals>> kept_totals();
 
  private:
   Result<std::vector<MessageRow>> rows(Result<Statement> statement);
+  static Result<std::unordered_map<MailboxId, MailboxTotals>> sums(Result<Statement> statement);
 
   Database& database_;
 };

@@ -18,11 +18,23 @@ std::string path_of(const MailboxFolderName& name) {
   return fmt::format("mail/{}/{}", name.domain, name.user);
 }
 
+constexpr const char* kDeleted = "deleted";
+constexpr std::string_view kDeletedPrefix = "deleted/";
+
 std::int64_t nanoseconds(const struct timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
 }  // namespace
+
+std::string path_aside(const std::string& path) {
+  return std::string(kDeletedPrefix) + path.substr(path.find('/') + 1);
+}
+
+std::string path_restored(const std::string& path) {
+  const std::string name = path.substr(path.find('/') + 1);
+  return (name.find(':') == std::string::npos ? "new/" : "cur/") + name;
+}
 
 Result<Maildir> Maildir::open(const DataFolder& folder, const Address& address) {
   const MailboxFolderName name = folder_name(address);
@@ -88,18 +100,60 @@ Result<void> Maildir::sync_new() {
 Result<void> Maildir::sync_all() {
   if (auto done = sync_new(); !done) return done;
   auto done = sync_handle(cur_.fd(), "cur");
+  if (done && deleted_.is_open()) done = sync_handle(deleted_.fd(), kDeleted);
   if (!done) return here(done.error());
   return {};
 }
 
-Result<Maildir::Place> Maildir::place(const std::string& path) const {
-  const bool in_new = path.starts_with("new/");
-  std::string name = path.size() > 4 ? path.substr(4) : std::string();
-  if ((!in_new && !path.starts_with("cur/")) || name.empty() || name.front() == '.' ||
-      name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
-    return here(Error{ErrorKind::kCorrupt, "the index names an impossible file"});
+Result<int> Maildir::deleted_fd() const {
+  if (!deleted_.is_open()) {
+    auto opened = open_folder(root_.fd(), kDeleted);
+    if (!opened) return here(opened.error());
+    deleted_ = std::move(*opened);
   }
-  return Place{in_new ? new_.fd() : cur_.fd(), std::move(name)};
+  return deleted_.fd();
+}
+
+Result<void> Maildir::make_deleted() {
+  if (deleted_fd()) return {};
+  auto made = make_folder(root_.fd(), kDeleted);
+  if (!made) return here(made.error());
+  if (auto done = sync_handle(root_.fd(), "the folder"); !done) return here(done.error());
+  deleted_ = std::move(*made);
+  return {};
+}
+
+Result<std::vector<std::string>> Maildir::list_deleted() const {
+  auto fd = deleted_fd();
+  if (!fd && fd.error().kind == ErrorKind::kNotFound) return std::vector<std::string>();
+  if (!fd) return fd.error();
+  auto names = list_folder(*fd);
+  if (!names) return here(names.error());
+  std::vector<std::string> paths;
+  for (const std::string& name : *names) {
+    if (name.front() != '.') paths.push_back(std::string(kDeletedPrefix) + name);
+  }
+  return paths;
+}
+
+bool Maildir::is_there(const std::string& path) const {
+  auto at = place(path);
+  return at && stat_name(at->fd, at->name);
+}
+
+Result<Maildir::Place> Maildir::place(const std::string& path) const {
+  const std::size_t slash = path.find('/');
+  std::string name = slash == std::string::npos ? std::string() : path.substr(slash + 1);
+  const bool is_name = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos &&
+                       name.find('\0') == std::string::npos;
+  if (is_name && path.starts_with("new/")) return Place{new_.fd(), std::move(name)};
+  if (is_name && path.starts_with("cur/")) return Place{cur_.fd(), std::move(name)};
+  if (is_name && path.starts_with(kDeletedPrefix)) {
+    auto fd = deleted_fd();
+    if (!fd) return fd.error();
+    return Place{*fd, std::move(name)};
+  }
+  return here(Error{ErrorKind::kCorrupt, "the index names an impossible file"});
 }
 
 Result<std::vector<std::string>> Maildir::list() const {
@@ -136,8 +190,8 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
     if (auto done = read_some(file->fd(), scan.size(), kPiece, piece); !done) return here(done.error());
     scan.add(piece);
   } while (!piece.empty());
-  return MessageFacts{scan.size(), scan.has_dot_lines(), scan.is_canonical(), unfinished,
-                      facts.st_mtim.tv_sec};
+  return MessageFacts{scan.size(), scan.has_dot_lines(), scan.is_canonical(),
+                      unfinished,  facts.st_mtim.tv_sec, scan.message_id()};
 }
 
 Result<void> Maildir::remove(const std::string& path) {

@@ -1,10 +1,10 @@
 // One mailbox's maildir, mail/DOMAIN/USER/{tmp,new,cur} and its `address` file.
 //
-// A message in it is named by its path in the maildir, "new/NAME" or "cur/NAME:2,FLAGS". Nothing here
-// follows a symbolic link.
-// Ownership: holds four descriptors while it lives; keep few of them.
-// Threads: one at a time.
-// Errors: those of files.h, with the mailbox's path in front.
+// A message in it is named by its path in the maildir, "new/NAME" or "cur/NAME:2,FLAGS"; "deleted/NAME" is
+// one that was deleted and is kept for a while, in a folder that other mail tools do not look into and that
+// is made when it is first needed. Nothing here follows a symbolic link. Ownership: holds four descriptors
+// while it lives, five once it touched deleted/; keep few of them. Threads: one at a time. Errors: those of
+// files.h, with the mailbox's path in front.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,13 @@ struct MessageFacts {
   bool canonical = false;        // can be sent as it is
   bool unfinished = false;       // somebody is still writing it
   std::int64_t modified_at = 0;  // Unix seconds
+  std::string message_id;        // of its header, without brackets
 };
+
+// Where a deleted message's file is kept: "deleted/NAME:2,FLAGS" for either folder's path.
+std::string path_aside(const std::string& path);
+// Where it goes when it is restored: a name with flags is one of cur/.
+std::string path_restored(const std::string& path);
 
 class Maildir {
  public:
@@ -51,7 +57,14 @@ class Maildir {
   Result<void> publish_draft(const std::string& name);
   void discard_draft(const std::string& name);
   Result<void> sync_new();
+  // And of deleted/ when it was touched.
   Result<void> sync_all();
+
+  // deleted/, made durably when it is missing.
+  Result<void> make_deleted();
+  // Paths of what lies there; none when there is no such folder.
+  Result<std::vector<std::string>> list_deleted() const;
+  bool is_there(const std::string& path) const;
 
   // Paths of what may be a message, in no order: neither folders nor names that begin with a dot.
   Result<std::vector<std::string>> list() const;
@@ -79,6 +92,8 @@ class Maildir {
     std::string name;
   };
   Result<Place> place(const std::string& path) const;
+  // kNotFound: there is none yet.
+  Result<int> deleted_fd() const;
   Error here(Error error) const { return in_folder(path_, std::move(error)); }
   Result<void> write_normalised(const FileHandle& from, const FileHandle& to) const;
 
@@ -87,6 +102,7 @@ class Maildir {
   FileHandle tmp_;
   FileHandle new_;
   FileHandle cur_;
+  mutable FileHandle deleted_;  // opened when it is first needed
 };
 
 }  // namespace mailstead

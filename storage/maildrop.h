@@ -54,6 +54,7 @@ class HeldMaildrop final : public Maildrop {
 
   MailboxId mailbox() const override { return lock_.mailbox(); }
   std::shared_ptr<const MaildropSnapshot> snapshot() const override { return snapshot_; }
+  std::int64_t message(std::size_t index) const override { return rows_[index].id; }
   // By index of the snapshot.
   const std::vector<MessageRow>& rows() const { return rows_; }
 

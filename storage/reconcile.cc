@@ -11,6 +11,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "storage/aging.h"
+#include "storage/history.h"
 #include "storage/index.h"
 
 namespace mailstead {
@@ -31,6 +33,9 @@ class Reconciliation {
   Result<void> load();
   void match_exact_paths();
   void match_base_names();
+  Result<void> match_deleted();
+  void match_deleted(const std::string& path);
+  void adopt_deleted();
   Result<void> take_in(std::size_t at_most);
   std::optional<MessageFacts> inspect(const std::string& path);
   std::vector<FoundFile> ours();
@@ -40,6 +45,7 @@ class Reconciliation {
   Result<void> remove_deleted();
   Result<void> settle_rows();
   Result<void> write_rows();
+  Result<void> write_deletions();
   void skip(const std::string& path, const Error& error);
 
   Database& database_;
@@ -54,8 +60,11 @@ class Reconciliation {
   std::unordered_set<std::string> uidls_;
   std::vector<std::string> unmatched_;  // paths
   std::vector<MessageRow> new_rows_;
-  std::vector<std::size_t> changed_;  // rows to update
-  std::vector<std::size_t> gone_;     // rows to erase
+  std::vector<std::string> deleted_;          // paths in deleted/ without a row
+  std::vector<std::size_t> changed_;          // rows to update
+  std::vector<std::int64_t> found_deleted_;   // ids of rows whose file turned out to lie in deleted/
+  std::vector<std::int64_t> found_restored_;  // of rows whose file was taken out of it
+  std::vector<std::size_t> gone_;             // rows to erase
   Reconciled result_;
 };
 
@@ -63,8 +72,12 @@ Result<Reconciled> Reconciliation::run(MarkedFiles marked, std::size_t at_most) 
   if (auto done = load(); !done) return done.error();
   match_exact_paths();
   match_base_names();
+  if (marked == MarkedFiles::kRemove) {
+    if (auto done = match_deleted(); !done) return done.error();
+  }
   if (auto done = take_in(at_most); !done) return done.error();
   if (marked == MarkedFiles::kRemove) {
+    adopt_deleted();
     if (auto done = remove_deleted(); !done) return done.error();
   }
   if (auto done = settle_rows(); !done) return done.error();
@@ -111,6 +124,62 @@ void Reconciliation::match_base_names() {
     if (row.state == MessageState::kPresent) ++result_.moved;
     return true;
   });
+}
+
+Result<void> Reconciliation::match_deleted() {
+  auto paths = maildir_.list_deleted();
+  if (!paths) return paths.error();
+  std::sort(paths->begin(), paths->end());
+  for (const std::string& path : *paths) match_deleted(path);
+  return {};
+}
+
+void Reconciliation::match_deleted(const std::string& path) {
+  auto found = row_by_base_.find(std::string(base_name(path)));
+  if (found == row_by_base_.end()) {
+    deleted_.push_back(path);
+    return;
+  }
+  const std::size_t i = found->second;
+  MessageRow& row = rows_[i];
+  if (has_file_[i]) {
+    if (maildir_.same_file(row.name, path)) return;
+    skip(path, Error{ErrorKind::kInvalid, "the message is in the mailbox too"});
+    return;
+  }
+  has_file_[i] = true;
+  const bool known = row.name == path && row.state == MessageState::kAside;
+  row.name = path;
+  if (known || row.state == MessageState::kDeleting) return;
+  if (!is_kept(row.state)) {
+    found_deleted_.push_back(row.id);
+    ++result_.kept;
+  }
+  row.state = MessageState::kAside;
+  changed_.push_back(i);
+}
+
+// Their rows were lost, or never were: they can be restored, and have their whole time before them.
+void Reconciliation::adopt_deleted() {
+  std::vector<FoundFile> found;
+  for (const std::string& path : deleted_) {
+    auto name = parse_message_name(base_name(path));
+    if (!name || uidls_.contains(name->id)) {
+      skip(path, Error{ErrorKind::kInvalid, name ? "its id is another message's" : "its name is not ours"});
+      continue;
+    }
+    const auto facts = inspect(path);
+    if (!facts) continue;
+    uidls_.insert(name->id);
+    found.push_back({path, name, *facts, false, std::nullopt});
+  }
+  make_right(found);
+  for (const FoundFile& file : found) {
+    if (file.error || file.needs_work()) continue;
+    new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
+                         file.name->seconds, file.name->id, MessageState::kAside, file.facts.message_id});
+    ++result_.kept;
+  }
 }
 
 void Reconciliation::skip(const std::string& path, const Error& error) {
@@ -217,13 +286,10 @@ Result<void> Reconciliation::take_in(std::size_t at_most) {
   import_some(foreign(), at_most, found);
   for (const FoundFile& file : found) {
     new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
-                         file.name->seconds, file.name->id, MessageState::kPresent});
+                         file.name->seconds, file.name->id, MessageState::kPresent, file.facts.message_id});
     ++(file.imported ? result_.imported : result_.adopted);
   }
   if (new_rows_.empty()) return {};
-  std::sort(new_rows_.begin(), new_rows_.end(), [](const MessageRow& one, const MessageRow& other) {
-    return std::tie(one.received_at, one.uidl) < std::tie(other.received_at, other.uidl);
-  });
   return maildir_.sync_all();
 }
 
@@ -253,6 +319,11 @@ Result<void> Reconciliation::remove_deleted() {
   return maildir_.sync_all();
 }
 
+// Its file was put aside, and lies among the mailbox's messages again.
+bool is_back(const MessageRow& row) {
+  return row.state == MessageState::kAside && !row.name.starts_with("deleted/");
+}
+
 Result<void> Reconciliation::settle_rows() {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     MessageRow& row = rows_[i];
@@ -260,7 +331,7 @@ Result<void> Reconciliation::settle_rows() {
       row.state = MessageState::kMissing;
       ++result_.missing;
       changed_.push_back(i);
-    } else if (row.state == MessageState::kMissing && has_file_[i]) {
+    } else if (has_file_[i] && (row.state == MessageState::kMissing || is_back(row))) {
       const auto facts = inspect(row.name);
       if (!facts) continue;
       // Whatever is in it now is the message, with our line ends.
@@ -269,10 +340,11 @@ Result<void> Reconciliation::settle_rows() {
       if (file.needs_work()) result_.settled = false;
       make_right(std::span(&file, 1));
       if (file.error) continue;
+      if (is_back(row)) found_restored_.push_back(row.id);
+      ++(is_back(row) ? result_.restored : result_.returned);
       row.state = MessageState::kPresent;
       row.size = file.facts.size;
       row.has_dot_lines = file.facts.has_dot_lines;
-      ++result_.returned;
       changed_.push_back(i);
     }
   }
@@ -281,10 +353,15 @@ Result<void> Reconciliation::settle_rows() {
 
 Result<void> Reconciliation::write_rows() {
   if (new_rows_.empty() && changed_.empty() && gone_.empty()) return {};
+  std::sort(new_rows_.begin(), new_rows_.end(), [](const MessageRow& one, const MessageRow& other) {
+    return std::tie(one.received_at, one.uidl) < std::tie(other.received_at, other.uidl);
+  });
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
   for (const MessageRow& row : new_rows_) {
-    if (auto done = index_.insert(row); !done) return done;
+    auto id = index_.insert(row);
+    if (!id) return id.error();
+    if (row.state == MessageState::kAside) found_deleted_.push_back(*id);
   }
   for (std::size_t i : changed_) {
     if (auto done = index_.update(rows_[i]); !done) return done;
@@ -292,7 +369,23 @@ Result<void> Reconciliation::write_rows() {
   for (std::size_t i : gone_) {
     if (auto done = index_.erase(rows_[i].id); !done) return done;
   }
+  if (auto done = write_deletions(); !done) return done;
   return transaction->commit();
+}
+
+Result<void> Reconciliation::write_deletions() {
+  Deletions deletions(database_);
+  const std::int64_t now = unix_seconds();
+  for (std::int64_t id : found_restored_) {
+    if (auto done = deletions.note_restored(id, now); !done) return done;
+  }
+  if (found_deleted_.empty()) return {};
+  auto age = advance_age(database_, now);
+  if (!age) return age.error();
+  for (std::int64_t id : found_deleted_) {
+    if (auto done = deletions.add(id, now, age->now, ""); !done) return done;
+  }
+  return {};
 }
 
 std::string counted(std::size_t count, std::string_view one, std::string_view many) {
@@ -317,6 +410,13 @@ std::vector<std::string> sentences(const Reconciled& found, std::string_view add
       fmt::format("found {} in {} under another name", counted(found.moved, "message", "messages"), address));
   say(found.returned, fmt::format("found {} in {} that had been missing",
                                   counted(found.returned, "message", "messages"), address));
+  say(found.restored,
+      fmt::format("{} in {} had been deleted and is in the mailbox again: its file was moved back",
+                  counted(found.restored, "message", "messages"), address));
+  say(found.kept,
+      fmt::format("found {} in {} among the deleted mail; `mailstead message list {} --deleted` shows what "
+                  "can be restored",
+                  counted(found.kept, "message", "messages"), address, address));
   say(found.missing, fmt::format("{} in {} has no file; the index keeps its place until the file returns",
                                  counted(found.missing, "message", "messages"), address));
   lines.insert(lines.end(), found.skipped.begin(), found.skipped.end());

@@ -3,8 +3,11 @@
 // Files without a row are adopted: one with a name of ours keeps it and its UIDL, any other gets a name of
 // ours and CRLF line ends first. Rows follow files that another mail tool renamed. A row whose file is
 // gone becomes kMissing and waits for it; a row that is kDeleting loses its file and then itself, unless they
-// are left for later. Nothing else is ever deleted here. A crash at any step leaves a state that the next run
-// finishes: each file operation is one step, and rows come last.
+// are left for later. Where a file lies tells what it is: one that somebody took out of deleted/ into new/ or
+// cur/ is restored, one that lies in deleted/ without a row, or with a row that knows nothing of it, was
+// deleted and is kept from now on; neither is seen unless deleted/ is looked into. Nothing else is ever
+// deleted here. A crash at any step leaves a state that the next run finishes: each file operation is one
+// step, and rows come last.
 //
 // Files of others are imported the oldest first and `at_most` in one call, so that nobody's mail waits long
 // behind a great many of them; all else is done whole.
@@ -30,6 +33,8 @@ struct Reconciled {
   std::size_t returned = 0;  // missing files that are there again
   std::size_t missing = 0;   // newly missing
   std::size_t finished_deletes = 0;
+  std::size_t restored = 0;          // rows whose file was taken out of deleted/
+  std::size_t kept = 0;              // files of deleted/ that no row knew as deleted
   std::size_t left = 0;              // files of others that wait for another call
   std::vector<std::string> skipped;  // files that could not be taken in, one line each
   // Nothing of it was made by us just now, and nothing waits: until the times change, another run would find
@@ -40,7 +45,8 @@ struct Reconciled {
 // Files of others in one call, while somebody waits: a moment's work.
 constexpr std::size_t kImportSlice = 192;
 
-// Files of messages that are marked as deleted: a start finishes them, a login must not wait for that.
+// Files of messages that are marked as deleted, and deleted/: a start looks after them, a login must not wait
+// for that.
 enum class MarkedFiles { kRemove, kLeave };
 
 Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,

@@ -71,6 +71,43 @@ CREATE TABLE app_passwords (
   UNIQUE (mailbox, key)
 );
 )sql"},
+    {3, R"sql(
+-- Without the angle brackets; empty: it has none, or came before this schema.
+ALTER TABLE messages ADD COLUMN message_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX messages_by_message_id ON messages (message_id) WHERE message_id <> '';
+
+-- What was deleted and is, or was, kept: one row for each time. messages.state has two more values: 3 deleted,
+-- 4 deleted and its file put aside.
+CREATE TABLE deletions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  message INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+  deleted_at INTEGER NOT NULL,                  -- Unix seconds
+  age_from INTEGER NOT NULL,                    -- seconds of the store's own clock, storage/aging.h
+  device TEXT NOT NULL,                         -- empty: not known
+  restored_at INTEGER NOT NULL DEFAULT 0        -- 0: not restored
+);
+CREATE INDEX deletions_of_message ON deletions (message);
+CREATE INDEX deletions_by_age ON deletions (age_from, id) WHERE restored_at = 0;
+
+CREATE TABLE devices (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  mailbox INTEGER NOT NULL REFERENCES mailboxes (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  first_seen_at INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  taken INTEGER NOT NULL DEFAULT 0,             -- messages, each once
+  UNIQUE (mailbox, name)
+);
+
+CREATE TABLE fetches (                          -- whole, by RETR
+  message INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+  device INTEGER NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  PRIMARY KEY (message, device)
+) WITHOUT ROWID;
+CREATE INDEX fetches_by_device ON fetches (device);
+)sql"},
 };
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace mailstead {
 
 struct Migration {
-  int version;      // after it; 1, 2, 3, …
+  int version;      // after it; growing
   const char* sql;  // statements without rows
 };
 

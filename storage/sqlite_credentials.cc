@@ -11,7 +11,7 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::int64_t kLoginWriteSeconds = 60;
+constexpr std::int64_t kNoteWriteSeconds = 60;
 
 Error closed_error() {
   return Error{ErrorKind::kUnavailable, "the store is closed"};
@@ -76,9 +76,8 @@ Result<std::vector<AppPasswordSummary>> SqliteStore::list_app_passwords(const Ad
   if (!rows) return rows.error();
   std::vector<AppPasswordSummary> summaries;
   for (const AppPasswordRow& row : *rows) {
-    const auto unwritten = app_logins_.find(row.id);
     summaries.push_back({row.name, row.scope, apop_of(row, entry->address, secret_key_), row.created_at,
-                         unwritten != app_logins_.end() ? unwritten->second : row.last_used_at});
+                         notes_.last_use(row.id, row.last_used_at)});
   }
   return summaries;
 }
@@ -129,31 +128,13 @@ std::string SqliteStore::scram_salt(const std::string& name) const {
   return secret_key_.derive("salt\n" + (address ? address->key() : name), scram::kSaltOctets);
 }
 
-Result<void> SqliteStore::note_login(MailboxId mailbox, AppPasswordId app_password) {
+Result<void> SqliteStore::note_login(MailboxId mailbox, const std::string& device,
+                                     AppPasswordId app_password) {
   if (!database_) return closed_error();
   const std::int64_t now = unix_seconds();
-  logins_[mailbox] = now;
-  if (app_password != 0) app_logins_[app_password] = now;
-  if (now - logins_written_at_ < kLoginWriteSeconds) return {};
-  return write_logins();
-}
-
-Result<void> SqliteStore::write_logins() {
-  if (logins_.empty()) return {};
-  auto done = in_transaction([this]() -> Result<void> {
-    for (auto [mailbox, at] : logins_) {
-      if (auto noted = Accounts(*database_).note_login(mailbox, at); !noted) return noted;
-    }
-    for (auto [id, at] : app_logins_) {
-      if (auto noted = AppPasswords(*database_).note_use(id, at); !noted) return noted;
-    }
-    return {};
-  });
-  if (!done) return done;
-  logins_.clear();
-  app_logins_.clear();
-  logins_written_at_ = unix_seconds();
-  return {};
+  notes_.login(mailbox, device, app_password, now);
+  if (now - notes_written_at_ < kNoteWriteSeconds) return {};
+  return write_notes();
 }
 
 void SqliteStore::tell_of_lost_secrets(RecoveryReport& report) const {

@@ -29,14 +29,31 @@ Error unknown_mailbox(const Address& address) {
   return Error{ErrorKind::kNotFound, fmt::format("there is no mailbox {}", address.text())};
 }
 
+Error foreign_maildrop() {
+  return Error{ErrorKind::kInvalid, "a maildrop of another store"};
+}
+
+Error no_such_message() {
+  return Error{ErrorKind::kInvalid, "no such message in this maildrop"};
+}
+
 Error mailbox_gone() {
   return Error{ErrorKind::kNotFound, "the mailbox was removed"};
 }
 
-MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals) {
-  return {account.id,           account.address, account.enabled,    !account.password.empty(),
-          totals.messages,      totals.octets,   account.created_at, account.last_delivery_at,
-          account.last_login_at};
+MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals,
+                          const MailboxTotals& deleted) {
+  return {account.id,
+          account.address,
+          account.enabled,
+          !account.password.empty(),
+          totals.messages,
+          totals.octets,
+          account.created_at,
+          account.last_delivery_at,
+          account.last_login_at,
+          deleted.messages,
+          deleted.octets};
 }
 
 }  // namespace
@@ -61,6 +78,10 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   store->to_take_in_.insert(report.unfinished.begin(), report.unfinished.end());
   if (auto done = store->refresh_directory(); !done) return done.error();
   store->tell_of_lost_secrets(report);
+  if (auto done = store->recount_deleted(); !done) return done.error();
+  auto to_tidy = Index(*store->database_).mailboxes_to_tidy();
+  if (!to_tidy) return to_tidy.error();
+  for (MailboxId mailbox : *to_tidy) store->to_purge_[mailbox].frees = false;
   return std::unique_ptr<Store>(std::move(store));
 }
 
@@ -71,7 +92,8 @@ SqliteStore::~SqliteStore() {
 Result<void> SqliteStore::close() {
   if (!database_) return {};
   delete_leftovers();
-  static_cast<void>(write_logins());  // when who logged in last is no reason to call the end unclean
+  make_room({});                     // the end has to be written, too
+  static_cast<void>(write_notes());  // who logged in and took what is no reason to call the end unclean
   auto done = mark_clean(*database_);
   if (!done && done.error().kind == ErrorKind::kNoSpace) {
     folder_->release_reserve();
@@ -138,7 +160,8 @@ Result<void> SqliteStore::make_folder_of(MailboxId mailbox, const Address& addre
     if (kept) static_cast<void>(put_folder_away(*folder_, address, KeepMail::kYes, ""));
     return maildir.error();
   }
-  notice_failure(look_for_changes(mailbox, *maildir));  // tried again at the next login
+  // Deleted mail that was kept with the rest can be restored, too. Tried again at the next login.
+  notice_failure(look_for_changes(mailbox, *maildir, kImportSlice, MarkedFiles::kRemove));
   return {};
 }
 
@@ -153,6 +176,11 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
         fmt::format("mail kept from an earlier mailbox {} is still there; move its .kept folder away first",
                     address.text())};
   }
+  if (keep == KeepMail::kYes && to_purge_.contains(entry->id)) {
+    // Without its row a file in new/ or cur/ would be mail again: what was deleted has to be out of there
+    // first.
+    if (auto left = purge_deleted(entry->id, SIZE_MAX); !left) return left.error();
+  }
   {
     auto transaction = Transaction::begin(*database_);
     if (!transaction) return transaction.error();
@@ -162,9 +190,11 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   }
   watch_.forget(entry->id);
   forget_maildir_to_read(entry->id);
-  logins_.erase(entry->id);
+  notes_.forget(entry->id);
   to_take_in_.erase(entry->id);
+  to_purge_.erase(entry->id);
   auto refreshed = refresh_directory();
+  if (refreshed) refreshed = recount_deleted();
   // The mailbox is gone by now; a folder that resists is put away at the next start.
   static_cast<void>(finish_removals_of(*folder_, *database_, entry->address));
   return refreshed;
@@ -195,16 +225,41 @@ Result<void> SqliteStore::set_enabled(const Address& address, bool enabled) {
   return refresh_directory();
 }
 
+Result<void> SqliteStore::note_taken(MailboxId mailbox, const std::string& device,
+                                     std::span<const TakenMessage> taken) {
+  if (!database_) return closed_error();
+  if (directory()->find(mailbox) == nullptr) return mailbox_gone();
+  for (const TakenMessage& message : taken) {
+    notes_.took(mailbox, device, message.message, message.first_at, message.last_at);
+  }
+  if (!notes_.full()) return {};
+  auto done = write_notes();
+  if (!done) notes_.clear();  // on a full disk, say: it is worth no more memory
+  return done;
+}
+
+Result<void> SqliteStore::write_notes() {
+  if (!database_) return closed_error();
+  if (notes_.empty()) return {};
+  auto done = in_transaction([&] { return notes_.write(*database_); });
+  if (!done) return done;
+  notes_.clear();
+  notes_written_at_ = unix_seconds();
+  return {};
+}
+
 Result<std::vector<MailboxSummary>> SqliteStore::list_mailboxes() {
   if (!database_) return closed_error();
   auto accounts = Accounts(*database_).mailboxes();
   if (!accounts) return accounts.error();
   auto totals = Index(*database_).totals();
   if (!totals) return totals.error();
+  auto deleted = Index(*database_).kept_totals();
+  if (!deleted) return deleted.error();
   std::vector<MailboxSummary> summaries;
   for (AccountRow& account : *accounts) {
-    if (auto login = logins_.find(account.id); login != logins_.end()) account.last_login_at = login->second;
-    summaries.push_back(summary_of(account, (*totals)[account.id]));
+    account.last_login_at = notes_.last_login(account.id, account.last_login_at);
+    summaries.push_back(summary_of(account, (*totals)[account.id], (*deleted)[account.id]));
   }
   return summaries;
 }
@@ -257,6 +312,7 @@ Result<std::unique_ptr<Spool>> SqliteStore::new_spool() {
 
 std::vector<Result<Delivered>> SqliteStore::deliver(std::span<Delivery> deliveries) {
   if (!database_) return std::vector<Result<Delivered>>(deliveries.size(), closed_error());
+  make_room(deliveries);
   const auto directory_now = directory();
   auto results = DeliveryBatch(*folder_, *database_, *directory_now, naming_, watch_).deliver(deliveries);
   database_->checkpoint_if_due();
@@ -294,11 +350,12 @@ void SqliteStore::forget_maildir_to_read(MailboxId mailbox) {
   std::erase_if(reading_, [mailbox](const auto& each) { return each.first == mailbox; });
 }
 
-Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports) {
+Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports,
+                                           MarkedFiles marked) {
   auto times = maildir.times();
   if (!times) return times.error();
   if (!watch_.needs_scan(mailbox, *times, unix_seconds())) return {};
-  auto found = reconcile(*database_, maildir, mailbox, naming_, MarkedFiles::kLeave, imports);
+  auto found = reconcile(*database_, maildir, mailbox, naming_, marked, imports);
   if (!found) return found.error();
   if (found->settled) watch_.scanned(mailbox, *times, unix_seconds());
   if (found->left > 0) {
@@ -307,6 +364,7 @@ Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, 
     to_take_in_.erase(mailbox);
   }
   notice(*found, mailbox, maildir);
+  if (found->restored > 0 || found->kept > 0) return recount_deleted();
   return {};
 }
 
@@ -365,7 +423,7 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   if (!database_) return closed_error();
   const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
   if (held == nullptr || index >= held->rows().size()) {
-    return Error{ErrorKind::kInvalid, "no such message in this maildrop"};
+    return no_such_message();
   }
   const MessageRow& row = held->rows()[index];
   auto maildir = maildir_to_read(held->mailbox());
@@ -400,19 +458,31 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(*file)));
 }
 
-Result<void> SqliteStore::commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices) {
+Result<void> SqliteStore::commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
+                                         const DeleteTerms& terms) {
   if (!database_) return closed_error();
   const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
-  if (held == nullptr) return Error{ErrorKind::kInvalid, "a maildrop of another store"};
+  if (held == nullptr) return foreign_maildrop();
   if (directory()->find(held->mailbox()) == nullptr) return mailbox_gone();
   std::vector<std::int64_t> ids;
+  DeletedTotals deleted;
   for (std::size_t index : indices) {
-    if (index >= held->rows().size()) return Error{ErrorKind::kInvalid, "no such message in this maildrop"};
+    if (index >= held->rows().size()) return no_such_message();
     ids.push_back(held->rows()[index].id);
+    deleted.octets += held->rows()[index].size;
   }
+  deleted.messages = ids.size();
   if (ids.empty()) return {};
-  if (auto done = mark_deleted(*folder_, *database_, ids); !done) return done;
-  to_purge_.insert(held->mailbox());
+  // Who took them is worth knowing, and costs nothing on the way; on a full disk it waits.
+  auto notes_went = mark_deleted(*folder_, *database_, ids, terms, [&] { return notes_.write(*database_); });
+  if (!notes_went) return notes_went.error();
+  if (*notes_went) notes_.clear();
+  to_purge_[held->mailbox()] = {};
+  if (terms.deleted == Deleted::kKept) {
+    std::lock_guard guard(directory_mutex_);
+    deleted_totals_.messages += deleted.messages;
+    deleted_totals_.octets += deleted.octets;
+  }
   return {};
 }
 
@@ -426,10 +496,21 @@ Result<std::size_t> SqliteStore::purge_deleted(MailboxId mailbox, std::size_t at
   if (!maildir) return maildir.error();
   auto before = maildir->times();
   const bool quiet = before && watch_.is_quiet(mailbox, *before);
-  auto left = purge_marked(*database_, *maildir, mailbox, at_most);
+  const auto known = to_purge_.find(mailbox);
+  Tidying tidying = known == to_purge_.end() ? Tidying{} : known->second;
+  // What is to be freed first: it makes the room that the rest may need.
+  auto left = tidying.frees ? purge_marked(*database_, *maildir, mailbox, tidying.freed_after, at_most)
+                            : std::size_t{0};
+  auto to_move = put_aside(*database_, *maildir, mailbox, tidying.aside_after, at_most);
   auto after = maildir->times();
   if (after && quiet) watch_.expect(mailbox, *after);
-  if (left && *left == 0) to_purge_.erase(mailbox);
+  if (left && to_move) *left += *to_move;
+  if (left && !to_move) left = to_move.error();
+  if (left && *left == 0) {
+    to_purge_.erase(mailbox);
+  } else {
+    to_purge_[mailbox] = tidying;
+  }
   database_->checkpoint_if_due();
   folder_->refill_reserve();
   return left;
@@ -437,8 +518,9 @@ Result<std::size_t> SqliteStore::purge_deleted(MailboxId mailbox, std::size_t at
 
 // Some at the end, so that the next start has nothing to finish when nobody purged the last ones.
 void SqliteStore::delete_leftovers() {
-  const std::unordered_set<MailboxId> mailboxes = to_purge_;
-  for (MailboxId mailbox : mailboxes) static_cast<void>(purge_deleted(mailbox, kMostFilesAtClose));
+  const auto mailboxes = to_purge_;
+  for (const auto& [mailbox, tidying] : mailboxes)
+    static_cast<void>(purge_deleted(mailbox, kMostFilesAtClose));
   static_cast<void>(sweep_removed_folders(*folder_, kMostFilesAtClose));
 }
 

@@ -1,8 +1,10 @@
 // The Store over SQLite and maildirs: the façade that joins the parts of this folder.
 //
-// sqlite_credentials.cc holds what logins need; sqlite_store.cc the rest.
+// sqlite_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
+// sqlite_store.cc the rest.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -12,12 +14,14 @@
 #include <vector>
 
 #include "storage/accounts.h"
+#include "storage/aging.h"
 #include "storage/database.h"
 #include "storage/folder.h"
 #include "storage/index.h"
 #include "storage/maildir.h"
 #include "storage/maildrop.h"
 #include "storage/message_id.h"
+#include "storage/notes.h"
 #include "storage/reconcile.h"
 #include "storage/secret_key.h"
 #include "storage/store.h"
@@ -42,7 +46,11 @@ class SqliteStore final : public Store {
   Result<void> revoke_app_password(const Address& address, const std::string& name) override;
   Result<Credentials> credentials(const Address& address) override;
   std::string scram_salt(const std::string& name) const override;
-  Result<void> note_login(MailboxId mailbox, AppPasswordId app_password) override;
+  Result<void> note_login(MailboxId mailbox, const std::string& device, AppPasswordId app_password) override;
+  Result<void> note_taken(MailboxId mailbox, const std::string& device,
+                          std::span<const TakenMessage> taken) override;
+  Result<void> write_notes() override;
+  Result<std::vector<DeviceFacts>> list_devices(const Address& address) override;
   Result<std::vector<MailboxSummary>> list_mailboxes() override;
   Result<MailboxSummary> show_mailbox(const Address& address) override;
   Result<void> add_alias(const std::string& name, const std::vector<Address>& targets) override;
@@ -54,12 +62,21 @@ class SqliteStore final : public Store {
 
   Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) override;
   Result<std::unique_ptr<MessageReader>> open_message(const Maildrop& maildrop, std::size_t index) override;
-  Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices) override;
+  Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
+                              const DeleteTerms& terms) override;
   Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) override;
+  Result<bool> free_deleted(const FreeTerms& terms, std::size_t at_most) override;
+  DeletedTotals deleted_totals() const override;
+  Result<void> restore_messages(const Address& address, std::span<const std::string> uidls) override;
+  Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) override;
+  Result<KnownMessage> show_message(const Address& address, const std::string& uidl) override;
+  Result<std::vector<KnownMessage>> find_messages(const std::string& id) override;
+  Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) override;
 
   Result<bool> take_in_files(std::size_t at_most) override;
   bool files_wait() const override { return !to_take_in_.empty(); }
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
+  void note_trouble(const Error& error) override { notice_failure(error); }
 
   Result<std::uint64_t> free_space() const override { return folder_->free_space(); }
   Result<void> close() override;
@@ -84,13 +101,25 @@ class SqliteStore final : public Store {
   void forget_maildir_to_read(MailboxId mailbox);
   Result<void> make_folder_of(MailboxId mailbox, const Address& address);
   // Looks at the folder when somebody else changed it.
-  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice);
+  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice,
+                                MarkedFiles marked = MarkedFiles::kLeave);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   void notice_failure(const Result<void>& done);
   bool is_news(const std::string& trouble);
-  Result<void> write_logins();
   void tell_of_lost_secrets(RecoveryReport& report) const;
   void delete_leftovers();
+  // True: there is more.
+  bool tidy_some(std::size_t at_most);
+  Result<void> recount_deleted();
+  // Which of the kept messages go now: those past their time, else of the oldest as many as the disk is short
+  // of.
+  Result<std::vector<MessageRow>> choose_to_free(const FreeTerms& terms, std::size_t at_most);
+  Result<void> free_these(const std::vector<MessageRow>& rows);
+  Result<void> unlink_these(const std::vector<MessageRow>& rows);
+  // Before a delivery: deleted mail makes room for new mail.
+  void make_room(std::span<const Delivery> deliveries);
+  void tell_of_jump(const Age& age);
+  Result<std::vector<KnownMessage>> know(const std::vector<MessageRow>& rows);
 
   std::unique_ptr<DataFolder> folder_;
   const SecretKey secret_key_;
@@ -99,18 +128,27 @@ class SqliteStore final : public Store {
   MaildirWatch watch_;
   std::unique_ptr<Database> database_;  // null once closed
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
-  // Unix seconds, not written yet: a login is not worth a flush.
-  std::unordered_map<MailboxId, std::int64_t> logins_;
-  std::unordered_map<AppPasswordId, std::int64_t> app_logins_;
-  std::int64_t logins_written_at_ = 0;
-  std::unordered_set<MailboxId> to_purge_;              // have marked messages whose files are still there
-  std::unordered_set<MailboxId> to_take_in_;            // have files that wait to be imported
+  Notes notes_;
+  std::int64_t notes_written_at_ = 0;
+  struct Tidying {
+    std::int64_t aside_after =
+        0;  // the ids behind which the kept ones, and those to be freed, have not been tried
+    std::int64_t freed_after = 0;
+    // What an earlier process marked as gone for good is the start's to finish: it looks whether the disk is
+    // there.
+    bool frees = true;
+  };
+  std::map<MailboxId, Tidying> to_purge_;     // have marked messages whose files are still there
+  MailboxId tidied_ = 0;                      // the last of them that had its turn in tidy_some()
+  std::uint64_t freed_early_ = 0;             // messages, in the calls of free_deleted() that belong together
+  std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
   std::vector<std::pair<MailboxId, Maildir>> reading_;  // the last one used in front
   std::vector<std::string> notices_;
   std::unordered_set<std::string> troubles_noticed_;
 
-  mutable std::mutex directory_mutex_;  // guards directory_
+  mutable std::mutex directory_mutex_;  // guards the next two
   std::shared_ptr<const Directory> directory_;
+  DeletedTotals deleted_totals_;
 };
 
 }  // namespace mailstead

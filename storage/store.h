@@ -6,7 +6,8 @@
 // the folder's lock for as long as the store lives.
 // Errors. Result<T>; messages name the path and what to do. A failed fsync is not retried. If the outcome of
 // a COMMIT is not known, the process ends (std::abort after a line on stderr): recovery decides.
-// Durability. What deliver() and commit_deletes() report as done survives power loss; see storage/README.md.
+// Durability. What deliver(), commit_deletes() and restore_messages() report as done survives power loss; see
+// storage/README.md.
 #pragma once
 
 #include <cstdint>
@@ -72,9 +73,11 @@ struct MailboxSummary {
   bool has_password = true;  // false after a rebuild without the accounts: set one
   std::uint64_t messages = 0;
   std::uint64_t octets = 0;
-  std::int64_t created_at = 0;        // Unix seconds
-  std::int64_t last_delivery_at = 0;  // Unix seconds, 0: never
-  std::int64_t last_login_at = 0;     // Unix seconds, 0: never
+  std::int64_t created_at = 0;         // Unix seconds
+  std::int64_t last_delivery_at = 0;   // Unix seconds, 0: never
+  std::int64_t last_login_at = 0;      // Unix seconds, 0: never
+  std::uint64_t deleted_messages = 0;  // deleted, and kept to be restored; not among `messages`
+  std::uint64_t deleted_octets = 0;
 };
 
 struct AppPasswordSummary {
@@ -111,6 +114,64 @@ struct Credentials {
   std::string password_hash;  // PHC string; empty: no password
   std::vector<AppPasswordKeys> app_passwords;
 };
+// What becomes of messages that a client deletes.
+enum class Deleted {
+  kFreed,  // gone for good
+  kKept,   // until free_deleted() finds them old, or the disk low
+};
+struct DeleteTerms {
+  Deleted deleted = Deleted::kFreed;
+  std::string device = {};  // who deletes, for people; may be empty
+};
+struct FreeTerms {
+  std::int64_t kept_seconds = 0;  // deleted mail that is older goes
+  std::uint64_t least_free = 0;   // octets; with less room on the disk the oldest goes before its time
+};
+struct DeletedTotals {
+  std::uint64_t messages = 0;
+  std::uint64_t octets = 0;
+};
+
+// A message that a session sent whole.
+struct TakenMessage {
+  std::int64_t message = 0;   // Maildrop::message()
+  std::int64_t first_at = 0;  // Unix seconds, as the next
+  std::int64_t last_at = 0;
+};
+struct DeviceFacts {
+  std::string name;  // of the app password, else the client's address
+  std::int64_t first_seen_at = 0;
+  std::int64_t last_seen_at = 0;
+  std::uint64_t taken = 0;  // messages fetched whole, each counted once
+};
+
+enum class MessageEventKind { kFetched, kDeleted, kRestored };
+struct MessageEvent {
+  MessageEventKind kind = MessageEventKind::kFetched;
+  std::int64_t at = 0;       // Unix seconds
+  std::int64_t last_at = 0;  // of kFetched: the last time
+  std::string device;        // empty: not known
+};
+enum class Standing {
+  kPresent,
+  kMissing,  // its file is not there
+  kDeleted,  // can be restored
+  kGone,     // deleted for good; its file goes in a moment
+};
+struct KnownMessage {
+  MailboxId mailbox = 0;
+  Address address;
+  std::string uidl;        // also the queue id that its sender was told
+  std::string message_id;  // of its header, without brackets; may be empty
+  std::uint64_t size = 0;  // octets
+  std::int64_t received_at = 0;
+  Standing standing = Standing::kPresent;
+  std::int64_t deleted_at = 0;  // this and the next two when it can be restored
+  std::string deleted_by;
+  std::int64_t deleted_for = 0;      // seconds that count, see storage/aging.h
+  std::vector<MessageEvent> events;  // in time's order
+};
+enum class MessageListing { kPresent, kDeleted };
 
 enum class KeepMail { kNo, kYes };
 
@@ -121,6 +182,8 @@ class Maildrop {
   virtual ~Maildrop() = default;
   virtual MailboxId mailbox() const = 0;
   virtual std::shared_ptr<const MaildropSnapshot> snapshot() const = 0;  // any thread
+  // What note_taken() calls the message of this index. Any thread.
+  virtual std::int64_t message(std::size_t index) const = 0;
 };
 
 // One message open for reading.
@@ -161,8 +224,15 @@ class Store {
   // The salt for SCRAM that belongs to this name, which need not be a mailbox's or even an address: who asks
   // cannot tell from it whether it is. Any thread.
   virtual std::string scram_salt(const std::string& name) const = 0;
-  // When who logged in by what: written down within the minute.
-  virtual Result<void> note_login(MailboxId mailbox, AppPasswordId app_password) = 0;
+  // Remembered, and written with the next change that is worth a flush, by write_notes(), or by close(); what
+  // a crash takes is no harm.
+  virtual Result<void> note_login(MailboxId mailbox, const std::string& device = {},
+                                  AppPasswordId app_password = 0) = 0;
+  virtual Result<void> note_taken(MailboxId mailbox, const std::string& device,
+                                  std::span<const TakenMessage> taken) = 0;
+  virtual Result<void> write_notes() = 0;
+  // The last seen first.
+  virtual Result<std::vector<DeviceFacts>> list_devices(const Address& address) = 0;
   virtual Result<std::vector<MailboxSummary>> list_mailboxes() = 0;
   virtual Result<MailboxSummary> show_mailbox(const Address& address) = 0;
 
@@ -185,12 +255,30 @@ class Store {
   // kNotFound: the file vanished, kCorrupt: its size is not the index's.
   virtual Result<std::unique_ptr<MessageReader>> open_message(const Maildrop& maildrop,
                                                               std::size_t index) = 0;
-  // Deletes these messages of the snapshot for good: all or nothing, durable on return. No maildrop shows
-  // them from then on; their files lie there until purge_deleted().
-  virtual Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices) = 0;
-  // Removes the files of up to `at_most` deleted messages; returns how many are left: call it again until
-  // none is. On an error wait for the next delete. close() and the next start purge too.
+  // Deletes these messages of the snapshot: all or nothing, durable on return. No maildrop shows them from
+  // then on; their files lie where they are until purge_deleted().
+  virtual Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
+                                      const DeleteTerms& terms = {}) = 0;
+  // Removes the files of up to `at_most` deleted messages, or puts them aside when they are kept; returns how
+  // many are left: call it again until none is. On an error wait for the next delete. close() and the next
+  // start purge too.
   virtual Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) = 0;
+  // Frees up to `at_most` of the deleted messages that are kept, the oldest first: those past their time, and
+  // while the disk is low others. True when more is to be done: call it again.
+  virtual Result<bool> free_deleted(const FreeTerms& terms, std::size_t at_most) = 0;
+  virtual DeletedTotals deleted_totals() const = 0;  // any thread
+  // Puts deleted messages back, with their UIDL and in their old place of the order: all or nothing, durable
+  // on return. A session that is open goes on without them. kNotFound: not one of the mailbox's deleted
+  // messages.
+  virtual Result<void> restore_messages(const Address& address, std::span<const std::string> uidls) = 0;
+
+  // In the maildrop's order, without their events.
+  virtual Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) = 0;
+  virtual Result<KnownMessage> show_message(const Address& address, const std::string& uidl) = 0;
+  // By UIDL or queue id, or by Message-ID with or without its brackets, in all mailboxes.
+  virtual Result<std::vector<KnownMessage>> find_messages(const std::string& id) = 0;
+  // The first `at_most` octets of a message of any standing.
+  virtual Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) = 0;
 
   // Imports up to `at_most` of the files that other mail tools put into the mailboxes' folders, of what the
   // start and logins found there and left for later; true when more is left: call it again. Call it at the
@@ -200,6 +288,8 @@ class Store {
   // What the store found and did unasked since the last call, a sentence each: files imported, moved,
   // missing, unreadable. Nothing is said twice that has not changed.
   virtual std::vector<std::string> take_notices() = 0;
+  // Makes a notice of the error of a call that nobody waits for.
+  virtual void note_trouble(const Error& error) = 0;
 
   // Octets free for messages on the data folder's file system. Any thread.
   virtual Result<std::uint64_t> free_space() const = 0;

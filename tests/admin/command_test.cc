@@ -6,6 +6,7 @@
 #include "admin/certificate.h"
 #include "admin/cli.h"
 #include "admin/command_table.h"
+#include "admin/message_head.h"
 #include "storage/password.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
@@ -304,4 +305,79 @@ TEST_CASE("bans are listed and lifted where a server runs", "[command]") {
   CHECK(place.run("ban remove", {"2001:db8::1"}).error == "2001:db8::1 is not banned");
   CHECK(place.run("ban list").text == "Nobody is banned.\n");
   CHECK(place.json("ban list").empty());
+}
+
+TEST_CASE("messages are listed, shown, deleted and restored", "[command]") {
+  Place place;
+  place.add("anna@example.org");
+  CHECK(place.json("message list", {"anna@example.org"}).empty());
+  CHECK(place.json("message list", {"anna@example.org"}).is_array());
+  for (const char* subject : {"one", "two", "three"}) {
+    place.deliver("anna@example.org",
+                  std::string("From: s@x.example\r\nSubject: ") + subject + "\r\n\r\nhello\r\n");
+  }
+  const Json list = place.json("message list", {"anna@example.org"});
+  REQUIRE(list.size() == 3);
+  CHECK(list[0]["subject"] == "one");
+  CHECK(list[0]["from"] == "s@x.example");
+  CHECK(list[0]["state"] == "present");
+  CHECK(list[0]["restore_command"].is_null());
+  const std::string one = list[0]["uidl"];
+  const std::string three = list[2]["uidl"];
+  {
+    auto maildrop = place.store->open_maildrop(place.store->directory()->mailboxes()[0].id);
+    const std::vector<std::size_t> indices{0, 2};
+    REQUIRE(place.store->commit_deletes(**maildrop, indices, {Deleted::kKept, "phone"}));
+  }
+  const Report deleted = place.run("message list", {"anna@example.org"}, {"deleted"});
+  CHECK(deleted.text.find("phone") != std::string::npos);
+  CHECK(Json::parse(deleted.json).size() == 2);
+  const Report shown = place.run("message show", {"anna@example.org", three});
+  CHECK(shown.text.find("To bring it back: mailstead message restore anna@example.org " + three) !=
+        std::string::npos);
+  CHECK(Json::parse(shown.json)["deleted_by"] == "phone");
+  CHECK(place.run("message show", {"anna@example.org", "nonsense"}).exit_code == 1);
+  CHECK(place.json("mailbox show", {"anna@example.org"})["deleted_messages"] == 2);
+
+  CHECK(place.run("message restore", {"anna@example.org"}).exit_code == 2);
+  CHECK(place.run("message restore", {"anna@example.org", one}, {"all"}).exit_code == 2);
+  CHECK(place.run("message restore", {"anna@example.org", one, "nonsense"}).exit_code == 1);
+  CHECK(place.json("message list", {"anna@example.org"}).size() == 1);
+  CHECK(place.run("message restore", {"anna@example.org", one}).text ==
+        "1 message restored in anna@example.org; mail programs find it at their next login.\n");
+  CHECK(Json::parse(place.run("message restore", {"anna@example.org"}, {"last"}).json)["restored"] ==
+        Json{three});
+  CHECK(place.json("message list", {"anna@example.org"}).size() == 3);
+  CHECK(place.run("message restore", {"anna@example.org"}, {"all"}).text ==
+        "No deleted message of anna@example.org is left to be restored.\n");
+  CHECK(place.run("message restore", {"nobody@example.org"}, {"all"}).exit_code == 1);
+}
+
+TEST_CASE("why says what an address is and what to do", "[command]") {
+  Place place;
+  place.add("anna@example.org");
+  REQUIRE(place.run("alias add", {"info@example.org", "anna@example.org"}).exit_code == 0);
+  CHECK(place.json("why", {"anna@example.org"})["kind"] == "mailbox");
+  CHECK(place.json("why", {"INFO@Example.org"})["mailboxes"][0]["address"] == "anna@example.org");
+  CHECK(place.json("why", {"annna@example.org"})["advice"][0] == "Perhaps anna@example.org is meant.");
+  CHECK(place.json("why", {"postmaster@example.org"})["kind"] == "postmaster");
+  REQUIRE(place.run("mailbox disable", {"anna@example.org"}).exit_code == 0);
+  CHECK(place.run("why", {"info@example.org"}).text.find("disabled") != std::string::npos);
+  CHECK(place.run("why", {"anna@elsewhere.example"}).exit_code == 1);
+  CHECK(place.run("why", {std::string("\0\n<x", 4)}).exit_code == 1);
+}
+
+TEST_CASE("a header is told as text that is safe on a terminal", "[command]") {
+  const auto head = admin::read_head(
+      "Received: x\r\nSUBJECT : =?iso-8859-1?Q?Gr=FC=DFe_?=\r\n\t=?UTF-8?b?4oKs?= and\r\n more\r\n"
+      "From: a\x1b[31m <a@b>\r\nSubject: second\r\n\r\nDate: body\r\n");
+  CHECK(head.subject == "Gr\u00fc\u00dfe \u20ac and more");
+  CHECK(head.from.find('\x1b') == std::string::npos);
+  CHECK(head.date.empty());
+  CHECK(admin::decode_words("=?koi8-r?B?8A==?= =?x") == "=?koi8-r?B?8A==?= =?x");
+  CHECK(admin::decode_words("=?utf-8?Q?=4") == "=?utf-8?Q?=4");
+  CHECK(admin::decode_words("=?utf-8?Q?a=?=") == "a=");
+  CHECK(admin::decode_words("=?") == "=?");
+  CHECK(admin::read_head("no header\r\n").subject.empty());
+  CHECK(admin::read_head("").subject.empty());
 }

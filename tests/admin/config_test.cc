@@ -88,6 +88,7 @@ free_space = "1 GiB"
 [pop3]
 idle_timeout = "2 h"
 language = "es"
+deleted_kept_days = 30
 [log]
 level = "debug"
 format = "json"
@@ -114,6 +115,7 @@ format = "json"
   CHECK(config.limits.free_space == 1u << 30);
   CHECK(config.pop3.idle_timeout == std::chrono::hours(2));
   CHECK(config.pop3.language == Pop3Language::kSpanish);
+  CHECK(config.pop3.deleted_kept_days == 30);
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.format == LogFormat::kJson);
   // No key of the table was left out above.
@@ -143,8 +145,8 @@ TEST_CASE("a wrong key is named with its line and the likely right one", "[confi
 }
 
 TEST_CASE("keys that nothing serves are not accepted", "[config]") {
-  for (const char* toml : {"[queue]\nexpire = '5 days'", "[resolver]\nservers = []",
-                           "[journal]\nsmall_message = 5", "[pop3]\ndeleted_kept_days = 7"}) {
+  for (const char* toml :
+       {"[queue]\nexpire = '5 days'", "[resolver]\nservers = []", "[journal]\nsmall_message = 5"}) {
     CHECK(error(toml).find("unknown") != std::string::npos);
   }
   CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");

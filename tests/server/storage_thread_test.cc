@@ -70,3 +70,40 @@ TEST_CASE("a mailbox that resists does not stop the import of the others' files"
   CHECK_FALSE(store->files_wait());
   CHECK(fetch_all(*store, other + "@example.org").size() == kMany);
 }
+
+TEST_CASE("deleted mail is freed in slices, and all who wait for room hear of the end", "[storage_thread]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"anna@example.org"});
+  constexpr std::size_t kDeletedMessages = 450;  // more than two slices
+  std::vector<Delivery> batch;
+  for (std::size_t i = 0; i < kDeletedMessages; ++i)
+    batch.push_back(message(*store, {"anna@example.org"}, "A: 1\r\n\r\n"));
+  for (const auto& result : store->deliver(batch)) REQUIRE(result.has_value());
+  {
+    auto maildrop = store->open_maildrop(id_of(*store, "anna@example.org"));
+    std::vector<std::size_t> all(kDeletedMessages);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    REQUIRE(store->commit_deletes(**maildrop, all, {Deleted::kKept, "phone"}).has_value());
+  }
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  StorageThread storage(&loop, *store, [](const std::string&) {});
+  storage.tend({3600, 0});  // nothing is old
+  std::vector<std::uint64_t> left;
+  const auto note = [&] { left.push_back(store->deleted_totals().messages); };
+  const auto done = [&] {
+    note();
+    CHECK(storage.free_deleted({-1, 0}, [&] {
+      note();
+      storage.stop([] {});
+    }));
+    CHECK(storage.free_deleted({-1, 0}, note));
+  };
+  REQUIRE(storage.free_deleted({3600, 0}, done));
+  CHECK(left.empty());  // never within the call
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&loop) == 0);
+  CHECK(left == std::vector<std::uint64_t>{kDeletedMessages, 0, 0});
+  CHECK_FALSE(storage.free_deleted({-1, 0}, note));  // stopped
+  CHECK(left.size() == 3);
+}

@@ -54,8 +54,8 @@ TEST_CASE("a summary counts what is there", "[storage]") {
   auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
   REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
   REQUIRE(deliver(*store, {kAnna}, "A: 2\r\n\r\n").has_value());
-  REQUIRE(store->note_login(id_of(*store, kAnna), 0).has_value());
-  REQUIRE(store->note_login(id_of(*store, kAnna), 0).has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna)).has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna)).has_value());
   auto summary = store->show_mailbox(address(kAnna));
   REQUIRE(summary.has_value());
   CHECK(summary->messages == 2);

@@ -185,8 +185,8 @@ TEST_CASE("when an app password was used last is remembered", "[app-password]") 
   REQUIRE(add(*store, "phone", "p").has_value());
   const auto phone = entry(*store->directory(), kAnna).app_passwords[0].id;
   CHECK(store->list_app_passwords(address(kAnna))->at(0).last_used_at == 0);
-  REQUIRE(store->note_login(id_of(*store, kAnna), 0).has_value());
-  REQUIRE(store->note_login(id_of(*store, kAnna), phone).has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna)).has_value());
+  REQUIRE(store->note_login(id_of(*store, kAnna), "phone", phone).has_value());
   CHECK(store->list_app_passwords(address(kAnna))->at(0).last_used_at > 0);
   store.reset();
   store = open_store(scratch.data());

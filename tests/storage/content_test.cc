@@ -66,3 +66,32 @@ TEST_CASE("Delivered-To is read from the first header block only, at every split
     CHECK(scan.delivered_to() == std::vector<std::string>{"a@b.example", "c@d.example"});
   }
 }
+
+TEST_CASE("the Message-ID is found in pieces of any size, folded or not, the first one only", "[storage]") {
+  const struct {
+    std::string text;
+    std::string id;
+  } cases[] = {
+      {"Message-ID: <a.1@b>\r\n\r\n", "a.1@b"},
+      {"A: b\r\nmessage-id:<a@b> (comment)\r\nMessage-ID: <second@b>\r\n\r\n", "a@b"},
+      {"Message-ID:\r\n\t<folded@b>\r\n\r\n", "folded@b"},
+      {"Message-ID:\r\nA: b\r\n <not@this>\r\n\r\n", ""},
+      {"Message-ID: bare@b \r\n\r\n", "bare@b"},
+      {"A: b\r\n\r\nMessage-ID: <body@b>\r\n", ""},
+      {"Message-ID: <>\r\n\r\n", ""},
+      {"X-Message-ID: <a@b>\r\n\r\n", ""},
+      {"Message-ID: <" + std::string(900, 'x') + "@b>\r\n\r\n", std::string(300, 'x')},
+  };
+  for (const auto& each : cases) {
+    for (std::size_t step : {std::size_t{1}, std::size_t{7}, each.text.size()}) {
+      INFO(each.text << " by " << step);
+      ContentScan scan;
+      for (std::size_t at = 0; at < each.text.size(); at += step)
+        scan.add(std::string_view(each.text).substr(at, step));
+      CHECK(scan.message_id() == each.id);
+    }
+  }
+  CHECK(bare_message_id(" <a@b>\r\n") == "a@b");
+  CHECK(bare_message_id("") == "");
+  CHECK(bare_message_id("<a@b") == "a@b");
+}

@@ -147,6 +147,93 @@ TEST_CASE("a crash at any operation of a deletion leaves all or nothing", "[stor
   }
 }
 
+TEST_CASE("a crash at any operation of a deletion that keeps, a restore, or freeing leaves all or nothing",
+          "[storage][crash]") {
+  Scratch scratch;
+  std::vector<Fetched> before;
+  {
+    auto store = store_with(scratch.data(), {kAnna});
+    for (int i = 0; i < 5; ++i) REQUIRE(deliver(*store, {kAnna}, content_of(i)).has_value());
+    before = fetch_all(*store, kAnna);
+  }
+  // What the child says when each step was promised.
+  enum { kDeleted = 1, kRestored = 2, kDeletedAgain = 3, kFreed = 4 };
+  bool crashed = true;
+  int n = 0;
+  while (crashed) {
+    ++n;
+    REQUIRE(n < kMostOperations);
+    INFO("operation " << n);
+    const std::string data = scratch.path() + "/" + std::to_string(n);
+    copy_folder(scratch.data(), data);
+    const CrashRun run = run_until(n, [&](const Arm& arm, const Acknowledge& acknowledge) {
+      auto store = open_store(data);
+      const MailboxId anna = id_of(*store, kAnna);
+      const auto remove = [&](const std::vector<std::size_t>& indices, int what) {
+        auto maildrop = store->open_maildrop(anna);
+        if (maildrop && store->commit_deletes(**maildrop, indices, {Deleted::kKept, "phone"}))
+          acknowledge(what);
+      };
+      arm();
+      remove({0, 2, 4}, kDeleted);
+      static_cast<void>(store->purge_deleted(anna, 2));
+      const std::vector<std::string> two{before[0].uidl, before[4].uidl};
+      if (store->restore_messages(address(kAnna), two)) acknowledge(kRestored);
+      static_cast<void>(store->purge_deleted(anna, 2));
+      remove({0}, kDeletedAgain);
+      if (store->free_deleted({7 * 24 * 3600, UINT64_MAX}, 1)) acknowledge(kFreed);
+    });
+    crashed = run.crashed;
+    const auto promised = [&](int what) {
+      return std::find(run.acknowledged.begin(), run.acknowledged.end(), what) != run.acknowledged.end();
+    };
+    RecoveryReport report;
+    auto store = open_store(data, &report);
+    const auto mail = uidls_of(fetch_all(*store, kAnna));
+    std::vector<std::string> deleted;
+    const auto listed = store->list_messages(address(kAnna), MessageListing::kDeleted);
+    for (const KnownMessage& message : listed.value()) deleted.push_back(message.uidl);
+    const auto has = [](const std::vector<std::string>& uidls, const std::string& uidl) {
+      return std::count(uidls.begin(), uidls.end(), uidl) == 1;
+    };
+    for (int i : {1, 3}) CHECK(has(mail, before[static_cast<std::size_t>(i)].uidl));
+    // Each message is in one place, once; only the oldest deleted one may be freed, and only when that began.
+    for (const Fetched& message : before) {
+      const bool may_be_freed = message.uidl == before[2].uidl && promised(kDeletedAgain);
+      const int places = int{has(mail, message.uidl)} + int{has(deleted, message.uidl)};
+      CHECK((places == 1 || (may_be_freed && places == 0)));
+    }
+    CHECK(std::is_sorted(mail.begin(), mail.end()));  // ids grow: everything is in its old place
+    if (promised(kDeleted)) CHECK_FALSE(has(mail, before[2].uidl));
+    if (promised(kRestored)) CHECK(has(mail, before[4].uidl));
+    if (promised(kRestored) && !promised(kDeletedAgain)) {
+      CHECK((mail.size() == 4 || mail.size() == 3));
+    }
+    if (promised(kDeletedAgain)) CHECK(has(deleted, before[0].uidl));
+    if (promised(kFreed)) CHECK_FALSE(has(deleted, before[2].uidl));
+    const std::string box = data + "/mail/example.org/anna/";
+    store.reset();
+    CHECK(names_in(box + "new").size() == mail.size());
+    const std::size_t aside = std::filesystem::exists(box + "deleted") ? names_in(box + "deleted").size() : 0;
+    CHECK(aside == deleted.size());
+    // What is deleted can be restored whole, and recovery found an end.
+    RecoveryReport second;
+    store = open_store(data, &second);
+    CHECK(second.clean);
+    CHECK(second.actions.empty());
+    if (!deleted.empty()) REQUIRE(store->restore_messages(address(kAnna), deleted).has_value());
+    for (const Fetched& message : fetch_all(*store, kAnna)) {
+      const auto same = std::find_if(before.begin(), before.end(),
+                                     [&](const Fetched& one) { return one.uidl == message.uidl; });
+      REQUIRE(same != before.end());
+      CHECK(same->content == message.content);
+    }
+    store.reset();
+    std::filesystem::remove_all(data);
+  }
+  CHECK(n > 30);
+}
+
 TEST_CASE("a crash at any operation of a recovery is recovered from", "[storage][crash]") {
   Scratch scratch;
   std::vector<std::string> uidls;

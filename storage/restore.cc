@@ -1,0 +1,147 @@
+#include "storage/restore.h"
+
+#include <fmt/format.h>
+
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "storage/history.h"
+#include "storage/index.h"
+#include "storage/message_id.h"
+
+namespace mailstead {
+
+namespace {
+
+class Restoring {
+ public:
+  Restoring(DataFolder& folder, Database& database, Maildir& maildir, const MailboxEntry& mailbox)
+      : folder_(folder), database_(database), maildir_(maildir), mailbox_(mailbox) {}
+
+  Result<void> run(std::span<const std::string> uidls) {
+    if (auto done = find(uidls); !done) return done;
+    auto done = move();
+    if (done) done = commit();
+    if (!done && done.error().kind == ErrorKind::kNoSpace) {
+      folder_.release_reserve();
+      done = move();
+      if (done) done = commit();
+    }
+    if (!done) move_back();
+    return done;
+  }
+
+ private:
+  struct Move {
+    MessageRow row;    // as it will be
+    std::string from;  // empty: the file is where it should be
+    bool moved = false;
+  };
+
+  Result<void> find(std::span<const std::string> uidls) {
+    Index index(database_);
+    std::unordered_set<std::string> seen;
+    for (const std::string& uidl : uidls) {
+      if (!seen.insert(uidl).second) continue;
+      auto rows = index.of_uidl(mailbox_.id, uidl);
+      if (!rows) return rows.error();
+      if (rows->empty() || !is_kept(rows->front().state)) return not_deleted(uidl, !rows->empty());
+      auto move = plan(std::move(rows->front()));
+      if (!move) return move.error();
+      moves_.push_back(std::move(*move));
+    }
+    return {};
+  }
+
+  Error not_deleted(const std::string& uidl, bool there) const {
+    const std::string address = mailbox_.address.text();
+    return Error{
+        ErrorKind::kNotFound,
+        there ? fmt::format("{} of {} is not deleted; nothing was restored", uidl, address)
+              : fmt::format("{0} has no deleted message {1}; 'mailstead message list {0} --deleted' shows "
+                            "them; nothing was restored",
+                            address, uidl)};
+  }
+
+  Result<Move> plan(MessageRow row) {
+    Move move;
+    if (!row.name.starts_with("deleted/") && maildir_.is_there(row.name)) {
+      move.row = std::move(row);  // not put aside yet
+      return move;
+    }
+    move.from = path_aside(row.name);
+    if (!maildir_.is_there(move.from)) {
+      auto renamed = find_by_base(row);
+      if (!renamed) return renamed.error();
+      move.from = *renamed;
+    }
+    move.row = std::move(row);
+    move.row.name = move.from;
+    if (move.from.starts_with("deleted/")) {
+      move.row.name = path_restored(move.from);
+    } else {
+      move.from.clear();
+    }
+    return move;
+  }
+
+  // Somebody renamed it.
+  Result<std::string> find_by_base(const MessageRow& row) const {
+    for (auto paths : {maildir_.list(), maildir_.list_deleted()}) {
+      if (!paths) return paths.error();
+      for (const std::string& path : *paths) {
+        if (base_name(path) == base_name(row.name)) return path;
+      }
+    }
+    return Error{ErrorKind::kNotFound,
+                 fmt::format("the file of {} is gone from {}/deleted; nothing was restored", row.uidl,
+                             maildir_.path())};
+  }
+
+  Result<void> move() {
+    for (Move& move : moves_) {
+      if (move.from.empty() || move.moved) continue;
+      if (auto done = maildir_.rename(move.from, move.row.name); !done) return done;
+      move.moved = true;
+    }
+    return maildir_.sync_all();
+  }
+
+  Result<void> commit() {
+    auto transaction = Transaction::begin(database_);
+    if (!transaction) return transaction.error();
+    const std::int64_t now = unix_seconds();
+    Index index(database_);
+    for (Move& move : moves_) {
+      move.row.state = MessageState::kPresent;
+      auto done = index.update(move.row);
+      if (done) done = Deletions(database_).note_restored(move.row.id, now);
+      if (!done) return done;
+    }
+    return transaction->commit();
+  }
+
+  // What resists is taken for restored by the next look into the folder.
+  void move_back() {
+    for (Move& move : moves_) {
+      if (move.moved) static_cast<void>(maildir_.rename(move.row.name, move.from));
+    }
+    static_cast<void>(maildir_.sync_all());
+  }
+
+  DataFolder& folder_;
+  Database& database_;
+  Maildir& maildir_;
+  const MailboxEntry& mailbox_;
+  std::vector<Move> moves_;
+};
+
+}  // namespace
+
+Result<void> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
+                             const MailboxEntry& mailbox, std::span<const std::string> uidls) {
+  return Restoring(folder, database, maildir, mailbox).run(uidls);
+}
+
+}  // namespace mailstead

@@ -1,0 +1,24 @@
+// Putting deleted messages back.
+//
+// Their files go from deleted/ to new/ or cur/, that is synced, and then one transaction says so: the files
+// rule of reconcile.h makes whole what a crash leaves. A message keeps its row, and with it its UIDL and its
+// place in the maildrop. Threads: the storage thread.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "protocols/result.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+#include "storage/folder.h"
+#include "storage/maildir.h"
+
+namespace mailstead {
+
+// All or nothing as far as the caller hears; durable on return. A full disk: the folder's reserve is given up
+// for it. kNotFound: one of them was not deleted, or is gone.
+Result<void> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
+                             const MailboxEntry& mailbox, std::span<const std::string> uidls);
+
+}  // namespace mailstead
