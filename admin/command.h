@@ -46,6 +46,7 @@ struct ServerFacts {
   std::uint64_t logins = 0;
   std::uint64_t failed_logins = 0;
   std::uint64_t messages_retrieved = 0;
+  std::uint64_t messages_expired = 0;
 };
 
 struct CommandContext {

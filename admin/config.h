@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,8 @@ struct Config {
   struct Pop3 {
     std::chrono::seconds idle_timeout{600};
     Pop3Language language = Pop3Language::kEnglish;  // of LANG *
+    std::chrono::seconds login_delay{0};             // between two logins to a mailbox
+    std::optional<std::uint32_t> expire_days;        // nullopt: never
   } pop3;
   struct Log {
     LogLevel level = LogLevel::kInfo;

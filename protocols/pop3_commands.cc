@@ -4,6 +4,7 @@
 
 #include "protocols/ascii.h"
 #include "protocols/pop3_core.h"
+#include "protocols/utf8.h"
 
 namespace mailstead {
 namespace {
@@ -12,10 +13,11 @@ using enum Pop3Rule;
 
 constexpr Pop3Command kCommands[] = {
     {"CAPA", &Pop3Core::capa, kBeforeLogin | kAfterLogin | kNoArgument},
-    {"USER", &Pop3Core::user, kBeforeLogin | kNeedsArgument},
-    {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument},
+    {"USER", &Pop3Core::user, kBeforeLogin | kNeedsArgument | kLongLine},
+    {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument | kLongLine},
     {"AUTH", &Pop3Core::auth, kBeforeLogin | kNeedsArgument},
     {"STLS", &Pop3Core::stls, kBeforeLogin | kNoArgument | kEndsPipeline},
+    {"UTF8", &Pop3Core::utf8, kBeforeLogin | kNoArgument},
     {"LANG", &Pop3Core::lang, kBeforeLogin | kAfterLogin},
     {"QUIT", &Pop3Core::quit, kBeforeLogin | kAfterLogin | kNoArgument},
     {"STAT", &Pop3Core::stat, kAfterLogin | kNoArgument},
@@ -40,7 +42,12 @@ const Pop3Command* find_pop3_command(std::string_view name) {
 // RFC 2449 5. Only what works here and now is named.
 void Pop3Core::capa(std::string_view) {
   ok(Pop3Text::kCapabilitiesFollow);
-  output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nLANG\r\n";
+  output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n";
+  output_ += options_.expire_days ? fmt::format("EXPIRE {}\r\n", *options_.expire_days) : "EXPIRE NEVER\r\n";
+  if (options_.login_delay.count() > 0) {
+    output_ += fmt::format("LOGIN-DELAY {}\r\n", options_.login_delay.count());
+  }
+  output_ += "UTF8 USER\r\nLANG\r\n";                                                         // RFC 6856 2, 3
   if (plaintext_allowed()) output_ += fmt::format("USER\r\nSASL {}\r\n", sasl::kMechanisms);  // RFC 5034 3
   // RFC 2595 4: only in AUTHORIZATION
   if (options_.stls_available && !peer_.tls && !logged_in()) output_ += "STLS\r\n";
@@ -51,6 +58,7 @@ void Pop3Core::user(std::string_view argument) {
   if (!plaintext_allowed()) return refuse(Pop3Text::kUseStls, ascii::trim_end(argument));
   user_ = ascii::trim_end(argument);  // no name ends in a blank, but some clients send one
   if (user_.empty()) return bad_command(Pop3Text::kArgumentMissing);
+  if (!name_or_password_ok(user_)) return user_.clear();
   ok(Pop3Text::kSendPass);  // RFC 1939 7: the same for every name
 }
 
@@ -58,7 +66,16 @@ void Pop3Core::user(std::string_view argument) {
 void Pop3Core::pass(std::string_view argument) {
   if (!plaintext_allowed()) return refuse(Pop3Text::kUseStls);
   if (user_.empty()) return refuse(Pop3Text::kSendUserFirst);
-  want(AskLogin{std::exchange(user_, {}), std::string(argument)});
+  std::string user = std::exchange(user_, {});
+  if (!name_or_password_ok(argument)) return;
+  want(AskLogin{std::move(user), std::string(argument)});
+}
+
+// RFC 6856 2.2: what is not UTF-8 is no name and no password.
+bool Pop3Core::name_or_password_ok(std::string_view text) {
+  if (utf8::is_valid(text)) return true;
+  refuse(Pop3Text::kNotUtf8);
+  return false;
 }
 
 void Pop3Core::answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot) {
@@ -66,12 +83,15 @@ void Pop3Core::answer_login(LoginVerdict verdict, std::shared_ptr<const Maildrop
   ask_.reset();  // the password is needed no more
   if (verdict == LoginVerdict::kRight && snapshot != nullptr) {
     snapshot_ = std::move(snapshot);
+    if (options_.expire_days == 0U) retrieved_.assign(snapshot_->size(), false);
     rset({});
   } else if (verdict == LoginVerdict::kWrong) {
     error(Pop3Text::kWrongLogin);  // RFC 3206 4
     if (++failed_logins_ >= kMaxFailedLogins) hang_up();
   } else if (verdict == LoginVerdict::kInUse) {
     error(Pop3Text::kInUse);  // RFC 2449 8.1.2
+  } else if (verdict == LoginVerdict::kDelayed) {
+    error(Pop3Text::kLoginDelay);  // RFC 2449 8.1.1
   } else {
     error(Pop3Text::kLoginUnavailable);  // RFC 3206 3
   }
@@ -83,6 +103,12 @@ void Pop3Core::stls(std::string_view) {
   if (!options_.stls_available) return refuse(Pop3Text::kTlsUnavailable);
   ok(Pop3Text::kBeginTls);
   wants_ = Wants::kTls;
+}
+
+// RFC 6856 2.1. Asked again it is as it was.
+void Pop3Core::utf8(std::string_view) {
+  utf8_mode_ = true;
+  ok(Pop3Text::kUtf8Mode);
 }
 
 // RFC 6856 3.
@@ -112,7 +138,7 @@ void Pop3Core::dele(std::string_view argument) {
   if (!index) return error(Pop3Text::kNoSuchMessage);
   deleted_[*index] = true;
   --live_messages_;
-  live_octets_ -= (*snapshot_)[*index].size;
+  live_octets_ -= size_of((*snapshot_)[*index]);
   ok(Pop3Text::kMarked);
 }
 
@@ -121,7 +147,7 @@ void Pop3Core::rset(std::string_view) {
   deleted_.assign(snapshot_->size(), false);
   live_messages_ = snapshot_->size();
   live_octets_ = 0;
-  for (const MaildropEntry& entry : *snapshot_) live_octets_ += entry.size;
+  for (const MaildropEntry& entry : *snapshot_) live_octets_ += size_of(entry);
   ok(Pop3Text::kMailboxHolds, live_messages_, live_octets_);
 }
 
@@ -133,7 +159,9 @@ void Pop3Core::noop(std::string_view) {
 void Pop3Core::quit(std::string_view) {
   AskDelete ask;
   for (std::size_t i = 0; i < deleted_.size(); ++i) {
-    if (deleted_[i]) ask.indices.push_back(i);
+    // RFC 2449 6.7: with EXPIRE 0 RETR is an implicit DELE, which RSET does not take back.
+    const bool expires = !retrieved_.empty() && retrieved_[i];
+    if (deleted_[i] || expires) ask.indices.push_back(i);
   }
   if (!ask.indices.empty()) return want(std::move(ask));
   ok(Pop3Text::kGoodbye);

@@ -1,13 +1,15 @@
-// The server's side of POP3 (RFC 1939) with CAPA (2449), STLS (2595), AUTH (5034), LANG (6856), response
-// codes (2449, 3206) and PIPELINING.
+// The server's side of POP3 (RFC 1939) with CAPA (2449), STLS (2595), AUTH (5034), UTF8 and LANG (6856),
+// response codes (2449, 3206) and PIPELINING.
 //
 // One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets; LIST, UIDL, RETR and TOP make about kOutputChunk
 // octets ahead and then want kDrain. Threads: one at a time. No I/O. See protocols/README.md for the states.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -28,6 +30,10 @@ struct Pop3Options {
   PlaintextAuth plaintext_auth = PlaintextAuth::kLoopback;
   std::chrono::seconds idle_timeout{600};          // after login; RFC 1939 3: at least 10 minutes
   Pop3Language language = Pop3Language::kEnglish;  // of LANG *: the administrator's choice
+  std::chrono::seconds login_delay{0};             // RFC 2449 6.5; 0: none. The server enforces it
+  // Days that a message stays at least, RFC 2449 6.7; nullopt: for good. The server enforces them, but for 0:
+  // then QUIT deletes what RETR has sent.
+  std::optional<std::uint32_t> expire_days;
 };
 
 // What the session asks of the server. After each, the matching answer_…() is called exactly once.
@@ -45,7 +51,13 @@ struct AskDelete {  // answer_delete: QUIT; delete these for good, all or nothin
 };
 using Pop3Ask = std::variant<AskLogin, AskRead, AskDelete>;
 
-enum class LoginVerdict { kRight, kWrong, kInUse, kUnavailable };
+enum class LoginVerdict {
+  kRight,
+  kWrong,
+  kInUse,
+  kUnavailable,
+  kDelayed,  // right, but sooner after the last one than LOGIN-DELAY allows
+};
 enum class ReadVerdict {
   kBytes,
   kGone,         // the file vanished or is not what the index says: [SYS/PERM]

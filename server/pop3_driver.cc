@@ -1,9 +1,13 @@
 #include "server/pop3_driver.h"
 
 #include <fmt/format.h>
+#include <uv.h>
 
+#include <cstdint>
 #include <utility>
 #include <variant>
+
+#include "server/expiry.h"
 
 namespace mailstead {
 
@@ -17,6 +21,10 @@ struct Pop3Driver::Piece {
 
 namespace {
 
+std::uint64_t now_ms() {
+  return uv_hrtime() / 1'000'000;
+}
+
 ReadVerdict verdict_of(const Error& error) {
   const bool gone = error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kCorrupt;
   return gone ? ReadVerdict::kGone : ReadVerdict::kUnavailable;
@@ -28,6 +36,8 @@ Pop3Driver::Pop3Driver(Services& services, Pop3Options options, const PeerFacts&
     : services_(services),
       peer_(peer),
       service_(std::move(service)),
+      login_delay_(options.login_delay),
+      expire_days_(options.expire_days),
       session_(std::move(options), peer),
       directory_(services.storage.store().directory()) {}
 
@@ -105,15 +115,33 @@ Answered Pop3Driver::answer(AskLogin& ask) {
 
 void Pop3Driver::open_maildrop(const LoginResult& login) {
   login_ = login;
+  if (is_too_soon()) {
+    session_.answer_login(LoginVerdict::kDelayed, nullptr);
+    return resume();
+  }
+  auto expired = std::make_shared<std::size_t>(0);
   auto opened = std::make_shared<Result<std::unique_ptr<Maildrop>>>(Error{});
-  const auto work = [opened, mailbox = login.mailbox](Store& store) {
+  const auto work = [opened, expired, mailbox = login.mailbox, days = expire_days_](Store& store) {
+    if (days.value_or(0) > 0) {
+      // Before the session sees them. What goes wrong is told by the next look of Expiry.
+      const auto count = store.expire_messages(mailbox, std::chrono::days(*days), SIZE_MAX);
+      if (count.has_value()) *expired = *count;
+    }
     *opened = store.open_maildrop(mailbox);
     if (opened->has_value()) (void)store.note_login(mailbox);
   };
-  const auto done = [self = self(), opened] {
+  const auto done = [self = self(), opened, expired] {
+    if (*expired > 0) {
+      note_expired(self->services_, self->login_.mailbox, *expired, self->expire_days_.value_or(0));
+      self->services_.storage.tidy_deleted(self->login_.mailbox);
+    }
     // Nobody is there to use it: the lock goes at once.
     if (self->closed_) return;
-    if (opened->has_value()) {
+    if (opened->has_value() && self->is_too_soon()) {
+      // Another session of it came and went meanwhile.
+      self->session_.answer_login(LoginVerdict::kDelayed, nullptr);
+    } else if (opened->has_value()) {
+      self->services_.login_delay.note(self->login_.mailbox, self->login_delay_, now_ms());
       self->maildrop_ = std::move(**opened);
       self->logged_in_ = true;
       self->session_.answer_login(LoginVerdict::kRight, self->maildrop_->snapshot());
@@ -131,6 +159,13 @@ void Pop3Driver::open_maildrop(const LoginResult& login) {
     session_.answer_login(LoginVerdict::kUnavailable, nullptr);
     resume();
   }
+}
+
+bool Pop3Driver::is_too_soon() const {
+  if (!services_.login_delay.is_too_soon(login_.mailbox, login_delay_, now_ms())) return false;
+  services_.log.info("login-delayed",
+                     {{"user", login_.address}, {"service", service_}, {"peer", peer_.address}});
+  return true;
 }
 
 Answered Pop3Driver::answer(AskRead& ask) {

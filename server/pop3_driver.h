@@ -5,7 +5,10 @@
 // At most one message's file is open.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocols/pop3_session.h"
@@ -34,12 +37,15 @@ class Pop3Driver final : public Driver {
   Answered answer(AskRead& ask);
   Answered answer(AskDelete& ask);
   void open_maildrop(const LoginResult& login);
+  bool is_too_soon() const;
   void give_piece(const Piece& piece);
   std::shared_ptr<Pop3Driver> self();
 
   Services& services_;
   PeerFacts peer_;
   std::string service_;  // for the log: "pop3"
+  const std::chrono::seconds login_delay_;
+  const std::optional<std::uint32_t> expire_days_;
   Pop3Session session_;
   std::shared_ptr<const Directory> directory_;  // as last looked at
   std::shared_ptr<LoginTicket> ticket_;         // of the newest login

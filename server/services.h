@@ -7,6 +7,7 @@
 #include "admin/config.h"
 #include "server/log.h"
 #include "server/login.h"
+#include "server/login_delay.h"
 #include "server/storage_thread.h"
 #include "server/work_queue.h"
 
@@ -16,6 +17,7 @@ struct Counters {
   std::uint64_t accepted = 0;   // messages
   std::uint64_t refused = 0;    // refused senders, recipients, messages
   std::uint64_t retrieved = 0;  // messages sent whole by RETR
+  std::uint64_t expired = 0;    // messages deleted because their time was over
 };
 
 struct Services {
@@ -24,6 +26,7 @@ struct Services {
   StorageThread& storage;
   WorkQueue& files;  // reading messages, spooling large ones
   Login& login;
+  LoginDelay& login_delay;
   Counters& counters;
 };
 

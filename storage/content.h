@@ -1,7 +1,7 @@
 // What the store has to know of a message's bytes, learnt while they pass by in pieces of any size.
 //
-// Threads: one at a time. Memory: at most kMaxHeaderLine bytes of a header line, and the Delivered-To
-// values.
+// Threads: one at a time. Memory: at most kMaxHeaderLine bytes of a header line, the Delivered-To values, and
+// what a Surrogate keeps.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,18 @@
 #include <string_view>
 #include <vector>
 
+#include "protocols/maildrop.h"
+#include "protocols/surrogate.h"
+
 namespace mailstead {
+
+// What a message's header fields hold, as a MaildropEntry has it.
+struct HeaderFacts {
+  HeaderText text = HeaderText::kUnknown;
+  std::int32_t surrogate_growth = 0;  // octets
+
+  bool operator==(const HeaderFacts&) const = default;
+};
 
 class ContentScan {
  public:
@@ -23,6 +34,8 @@ class ContentScan {
   bool is_canonical() const;
   // Values of the Delivered-To fields of the first header block, without white space around them.
   const std::vector<std::string>& delivered_to() const { return delivered_to_; }
+  // Of all that was added, taken for the whole message.
+  HeaderFacts header() const;
 
  private:
   void scan_header(std::string_view bytes);
@@ -38,6 +51,7 @@ class ContentScan {
   bool in_header_ = true;
   std::string line_;  // the header line so far, cut
   std::vector<std::string> delivered_to_;
+  Surrogate surrogate_;
 };
 
 // Turns bare LF, bare CR and runs of CR before LF into CRLF, over pieces of any size.

@@ -6,24 +6,29 @@ namespace mailstead {
 
 Result<void> Index::insert(const MessageRow& row) {
   return database_.run(
-      "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+      "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, header,"
+      " surrogate_growth, kept_since)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+      " COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'retention'), 0))",
       row.mailbox, row.uidl, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
-      row.received_at, row.queue_id, static_cast<std::int64_t>(row.state));
+      row.received_at, row.queue_id, static_cast<std::int64_t>(row.state),
+      static_cast<std::int64_t>(row.header.text), std::int64_t{row.header.surrogate_growth});
 }
 
 Result<std::vector<MessageRow>> Index::all(MailboxId mailbox) {
-  return rows(database_.query(
-      "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state FROM messages"
-      " WHERE mailbox = ?1 ORDER BY id",
-      mailbox));
+  return rows(
+      database_.query("SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, header,"
+                      " surrogate_growth FROM messages"
+                      " WHERE mailbox = ?1 ORDER BY id",
+                      mailbox));
 }
 
 Result<std::vector<MessageRow>> Index::of_state(MailboxId mailbox, MessageState state) {
-  return rows(database_.query(
-      "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state FROM messages"
-      " WHERE mailbox = ?1 AND state = ?2 ORDER BY id",
-      mailbox, static_cast<std::int64_t>(state)));
+  return rows(
+      database_.query("SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, header,"
+                      " surrogate_growth FROM messages"
+                      " WHERE mailbox = ?1 AND state = ?2 ORDER BY id",
+                      mailbox, static_cast<std::int64_t>(state)));
 }
 
 Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
@@ -43,6 +48,8 @@ Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
     message.received_at = statement->integer(6);
     message.queue_id = statement->text(7);
     message.state = static_cast<MessageState>(statement->integer(8));
+    message.header.text = static_cast<HeaderText>(statement->integer(9));
+    message.header.surrogate_growth = static_cast<std::int32_t>(statement->integer(10));
   }
 }
 
@@ -56,9 +63,53 @@ Result<std::string> Index::path(std::int64_t id) {
 }
 
 Result<void> Index::update(const MessageRow& row) {
-  return database_.run("UPDATE messages SET name = ?2, size = ?3, dot_lines = ?4, state = ?5 WHERE id = ?1",
-                       row.id, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
-                       static_cast<std::int64_t>(row.state));
+  return database_.run(
+      "UPDATE messages SET name = ?2, size = ?3, dot_lines = ?4, state = ?5, header = ?6,"
+      " surrogate_growth = ?7 WHERE id = ?1",
+      row.id, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
+      static_cast<std::int64_t>(row.state), static_cast<std::int64_t>(row.header.text),
+      std::int64_t{row.header.surrogate_growth});
+}
+
+Result<void> Index::set_header(std::int64_t id, const HeaderFacts& header) {
+  return database_.run("UPDATE messages SET header = ?2, surrogate_growth = ?3 WHERE id = ?1", id,
+                       static_cast<std::int64_t>(header.text), std::int64_t{header.surrogate_growth});
+}
+
+namespace {
+
+// The first column.
+Result<std::vector<std::int64_t>> integers(Result<Statement> statement) {
+  if (!statement) return statement.error();
+  std::vector<std::int64_t> found;
+  while (true) {
+    auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row) return found;
+    found.push_back(statement->integer(0));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<MailboxId>> Index::unexamined_mailboxes() {
+  return integers(database_.query("SELECT DISTINCT mailbox FROM messages WHERE header = 2"));
+}
+
+Result<std::vector<MessageRow>> Index::unexamined(MailboxId mailbox, std::int64_t after,
+                                                  std::size_t at_most) {
+  return rows(
+      database_.query("SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, header,"
+                      " surrogate_growth FROM messages"
+                      " WHERE header = 2 AND mailbox = ?1 AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
+                      mailbox, after, static_cast<std::int64_t>(at_most)));
+}
+
+Result<std::vector<std::int64_t>> Index::kept_since(MailboxId mailbox, std::int64_t retention,
+                                                    std::size_t at_most) {
+  return integers(database_.query(
+      "SELECT id FROM messages WHERE mailbox = ?1 AND state = 0 AND kept_since <= ?2 ORDER BY id LIMIT ?3",
+      mailbox, retention, static_cast<std::int64_t>(at_most)));
 }
 
 Result<void> Index::set_state(std::int64_t id, MessageState state) {

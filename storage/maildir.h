@@ -36,6 +36,7 @@ struct MessageFacts {
   bool canonical = false;        // can be sent as it is
   bool unfinished = false;       // somebody is still writing it
   std::int64_t modified_at = 0;  // Unix seconds
+  HeaderFacts header;
 };
 
 class Maildir {

@@ -51,7 +51,10 @@ class SqliteStore final : public Store {
   Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) override;
 
   Result<bool> take_in_files(std::size_t at_most) override;
-  bool files_wait() const override { return !to_take_in_.empty(); }
+  bool files_wait() const override { return !to_take_in_.empty() || !to_examine_.empty(); }
+  Result<void> advance_retention(std::chrono::seconds elapsed) override;
+  Result<std::size_t> expire_messages(MailboxId mailbox, std::chrono::seconds kept,
+                                      std::size_t at_most) override;
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
 
   Result<std::uint64_t> free_space() const override { return folder_->free_space(); }
@@ -73,6 +76,7 @@ class SqliteStore final : public Store {
   // Looks at the folder when somebody else changed it.
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
+  Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
   void notice_failure(const Result<void>& done);
   bool is_news(const std::string& trouble);
   Result<void> write_logins();
@@ -86,8 +90,11 @@ class SqliteStore final : public Store {
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
   std::unordered_map<MailboxId, std::int64_t> logins_;  // not written yet: a login is not worth a flush
   std::int64_t logins_written_at_ = 0;
-  std::unordered_set<MailboxId> to_purge_;              // have marked messages whose files are still there
-  std::unordered_set<MailboxId> to_take_in_;            // have files that wait to be imported
+  std::unordered_set<MailboxId> to_purge_;  // have marked messages whose files are still there
+  std::unordered_map<MailboxId, std::int64_t> to_examine_;  // and the row that was looked at last
+  std::unordered_map<MailboxId, std::pair<std::int64_t, std::int64_t>>
+      expired_;                               // retention and `kept` when nothing more was to be expired
+  std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
   std::vector<std::pair<MailboxId, Maildir>> reading_;  // the last one used in front
   std::vector<std::string> notices_;
   std::unordered_set<std::string> troubles_noticed_;

@@ -70,6 +70,7 @@ const std::map<std::string, RecipientVerdict> kRecipientVerdicts{
     {"not-ours", RecipientVerdict::kNotOurs}, {"disabled", RecipientVerdict::kDisabled},
     {"full", RecipientVerdict::kFull},        {"unavailable", RecipientVerdict::kUnavailable}};
 const std::map<std::string, LoginVerdict> kLoginVerdicts{{"in-use", LoginVerdict::kInUse},
+                                                         {"delayed", LoginVerdict::kDelayed},
                                                          {"unavailable", LoginVerdict::kUnavailable}};
 const std::map<std::string, ReadVerdict> kReadVerdicts{
     {"gone", ReadVerdict::kGone}, {"unavailable", ReadVerdict::kUnavailable}, {"short", ReadVerdict::kBytes}};
@@ -127,6 +128,13 @@ const std::map<std::string, Directive>& directives() {
        }},
       {"limit", set_limit},
       {"language", [](Dialogue& d, std::string& rest) { d.pop3.language = find_language(rest).value(); }},
+      {"login-delay",
+       [](Dialogue& d, std::string& rest) { d.pop3.login_delay = std::chrono::seconds(std::stoul(rest)); }},
+      {"expire-days",
+       [](Dialogue& d, std::string& rest) {
+         d.pop3.expire_days = static_cast<std::uint32_t>(std::stoul(rest));
+       }},
+      {"unexamined", [](Dialogue& d, std::string&) { d.world.unexamined = true; }},
       {"normalise", [](Dialogue& d, std::string&) { d.smtp.bare_newline = BareNewline::kNormalise; }},
       {"mailbox",
        [](Dialogue& d, std::string& rest) {

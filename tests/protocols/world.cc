@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "protocols/surrogate.h"
+
 namespace mailstead::test {
 namespace {
 
@@ -95,7 +97,18 @@ void World::answer(Pop3Session& session, AskLogin& ask) {
   auto snapshot = std::make_shared<MaildropSnapshot>();
   for (const std::string& message : messages_) {
     const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
-    snapshot->push_back({message.size(), "u" + std::to_string(snapshot->size() + 1), dots});
+    MaildropEntry entry{message.size(), "u" + std::to_string(snapshot->size() + 1), dots};
+    Surrogate surrogate;
+    surrogate.read(message, nullptr);
+    surrogate.finish(nullptr);
+    if (unexamined) {
+      entry.header = HeaderText::kUnknown;
+    } else if (surrogate.differs()) {
+      entry.header = HeaderText::kUtf8;
+      entry.surrogate_growth =
+          static_cast<std::int32_t>(surrogate.size()) - static_cast<std::int32_t>(message.size());
+    }
+    snapshot->push_back(std::move(entry));
   }
   session.answer_login(LoginVerdict::kRight, snapshot);
 }
