@@ -1,5 +1,6 @@
 #include "tests/protocols/dialogue.h"
 
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -348,7 +349,8 @@ Dialogue read_dialogue(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path);
   Dialogue dialogue;
-  dialogue.protocol = path.find("/pop3/") != std::string::npos ? Protocol::kPop3 : Protocol::kSmtp;
+  dialogue.protocol =
+      std::filesystem::path(path).parent_path().filename() == "pop3" ? Protocol::kPop3 : Protocol::kSmtp;
   dialogue.smtp.hostname = dialogue.pop3.hostname = "mx.example.org";
   dialogue.pop3.version = "1.0";
   dialogue.peer.address = "192.0.2.1";
