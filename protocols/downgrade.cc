@@ -136,11 +136,9 @@ std::optional<Mailbox> read_mailbox(Tokens tokens) {
       mailbox.in_brackets = true;
     } else if (token.is('>') && mailbox.in_brackets && !closed) {
       closed = true;
-    } else if (closed) {
-      return std::nullopt;
-    } else if (mailbox.in_brackets) {
+    } else if (mailbox.in_brackets && !closed) {
       mailbox.address += token.text;
-    } else if (token.kind == Kind::kSpecial) {
+    } else if (closed || token.kind == Kind::kSpecial) {
       return std::nullopt;
     } else {
       mailbox.phrase.push_back(token);
