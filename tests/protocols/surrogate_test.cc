@@ -39,7 +39,7 @@ Made surrogate_of(std::string_view message, std::size_t piece = std::string_view
 // The same however it is cut.
 Made surrogate_at_every_cut(const std::string& message) {
   const Made whole = surrogate_of(message);
-  for (const std::size_t piece : {1, 2, 3, 7, 64}) {
+  for (const std::size_t piece : {1U, 2U, 3U, 7U, 64U}) {
     const Made cut = surrogate_of(message, piece);
     CHECK(cut.text == whole.text);
     CHECK(cut.differs == whole.differs);
