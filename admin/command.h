@@ -48,6 +48,7 @@ struct ServerFacts {
   std::uint64_t failed_logins = 0;
   std::uint64_t bans = 0;  // in force
   std::uint64_t messages_retrieved = 0;
+  std::uint64_t messages_expired = 0;
 };
 
 struct CommandContext {

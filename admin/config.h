@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,8 @@ struct Config {
     std::chrono::seconds idle_timeout{600};
     Pop3Language language = Pop3Language::kEnglish;  // of LANG *
     std::uint32_t deleted_kept_days = 7;             // 0: deleted mail is freed at once
+    std::chrono::seconds login_delay{0};             // between two logins to a mailbox
+    std::optional<std::uint32_t> expire_days;        // nullopt: never
   } pop3;
   struct Log {
     LogLevel level = LogLevel::kInfo;

@@ -116,6 +116,18 @@ const std::array kKeys = {
               "Mail that a mail program deleted can be restored for so many days ('mailstead message\n"
               "restore'), unless the disk runs low; 0 deletes it at once.",
               CountKey{[](Config& c) -> std::uint32_t& { return c.pop3.deleted_kept_days; }, 0, 3650}},
+    // RFC 2449 6.5.
+    ConfigKey{"pop3", "login_delay",
+              "So long after a login to a mailbox POP3 refuses the next one; programs are told. \"0 s\": not "
+              "at all.",
+              DurationKey{[](Config& c) -> std::chrono::seconds& { return c.pop3.login_delay; },
+                          std::chrono::seconds(0), std::chrono::hours(24)}},
+    // RFC 2449 6.7.
+    ConfigKey{
+        "pop3", "expire_days",
+        "A message that has been here for so many days is deleted; programs are told. \"never\", or days.\n"
+        "0: what POP3 has fetched is deleted when the session ends with QUIT, nothing else.",
+        DaysKey{[](Config& c) -> std::optional<std::uint32_t>& { return c.pop3.expire_days; }, 36500}},
 
     ConfigKey{"log", "level", "\"debug\", \"info\", \"warning\", \"error\".",
               ChoiceKey{kLevelWords, [](const Config& c) { return place_of(kLevelValues, c.log.level); },
@@ -218,6 +230,18 @@ struct Setter {
     return {};
   }
 
+  Result<void> operator()(const DaysKey& key) const {
+    if (text() != nullptr && *text() == "never") {
+      key.at(config).reset();
+      return {};
+    }
+    if (number() == nullptr || *number() < 0 || *number() > key.most) {
+      return invalid(fmt::format("must be \"never\", or a number of days from 0 to {}", key.most));
+    }
+    key.at(config) = static_cast<std::uint32_t>(*number());
+    return {};
+  }
+
   Result<void> operator()(const ListenKey& key) const {
     const auto* list = std::get_if<std::vector<std::string>>(&input);
     if (list == nullptr)
@@ -261,6 +285,9 @@ struct TomlPrinter {
   std::string operator()(const SizeKey& key) const { return in_quotes(print_size(key.at(config))); }
   std::string operator()(const CountKey& key) const { return std::to_string(key.at(config)); }
   std::string operator()(const DurationKey& key) const { return in_quotes(print_duration(key.at(config))); }
+  std::string operator()(const DaysKey& key) const {
+    return key.at(config) ? std::to_string(*key.at(config)) : "\"never\"";
+  }
   std::string operator()(const ChoiceKey& key) const { return in_quotes(key.words[key.get(config)]); }
   std::string operator()(const ListenKey& key) const {
     std::vector<std::string> entries;
@@ -281,6 +308,9 @@ struct ValuePrinter {
   Value operator()(const SizeKey& key) const { return key.at(config); }
   Value operator()(const CountKey& key) const { return key.at(config); }
   Value operator()(const DurationKey& key) const { return static_cast<std::int64_t>(key.at(config).count()); }
+  Value operator()(const DaysKey& key) const {
+    return key.at(config) ? Value(std::int64_t{*key.at(config)}) : Value("never");
+  }
   Value operator()(const ChoiceKey& key) const { return key.words[key.get(config)]; }
   Value operator()(const ListenKey& key) const {
     Value::Array addresses;

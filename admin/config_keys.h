@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,10 @@ struct DurationKey {
   std::chrono::seconds& (*at)(Config&);
   std::chrono::seconds least, most;
 };
+struct DaysKey {  // whole days, or "never"
+  std::optional<std::uint32_t>& (*at)(Config&);
+  std::uint32_t most;
+};
 struct ListenKey {
   std::vector<ListenAddress>& (*at)(Config&);
 };
@@ -50,7 +55,8 @@ struct ConfigKey {
   std::string_view section;  // "limits"; empty: top level
   std::string_view name;
   std::string_view comment;
-  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, ListenKey, ChoiceKey> kind;
+  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, DaysKey, ListenKey, ChoiceKey>
+      kind;
 };
 
 // In the order they are printed, each section's keys together.

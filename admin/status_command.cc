@@ -70,6 +70,7 @@ Report show_status(const Request&, CommandContext& context) {
   table.add({"messages accepted", std::to_string(server.messages_accepted)});
   table.add({"messages refused", std::to_string(server.messages_refused)});
   table.add({"messages retrieved", std::to_string(server.messages_retrieved)});
+  table.add({"messages expired", std::to_string(server.messages_expired)});
   table.add({"logins", fmt::format("{}, {} failed", server.logins, server.failed_logins)});
   if (server.bans > 0)
     table.add({"banned", fmt::format("{}, see 'mailstead ban list'", counted(server.bans, "network"))});
@@ -89,6 +90,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"messages_accepted", server.messages_accepted},
                             {"messages_refused", server.messages_refused},
                             {"messages_retrieved", server.messages_retrieved},
+                            {"messages_expired", server.messages_expired},
                             {"logins", server.logins},
                             {"failed_logins", server.failed_logins},
                             {"bans", server.bans},

@@ -3,6 +3,7 @@
 
 #include "protocols/ascii.h"
 #include "protocols/pop3_core.h"
+#include "protocols/utf8.h"
 
 namespace mailstead {
 
@@ -14,6 +15,7 @@ void Pop3Core::user(std::string_view argument) {
   if (!offer().passwords) return refuse(Pop3Text::kUseStls, ascii::trim_end(argument));
   user_ = ascii::trim_end(argument);  // no name ends in a blank, but some clients send one
   if (user_.empty()) return bad_command(Pop3Text::kArgumentMissing);
+  if (!name_or_password_ok(user_)) return user_.clear();
   ok(Pop3Text::kSendPass);  // RFC 1939 7: the same for every name
 }
 
@@ -21,7 +23,16 @@ void Pop3Core::user(std::string_view argument) {
 void Pop3Core::pass(std::string_view argument) {
   if (!offer().passwords) return refuse(Pop3Text::kUseStls);
   if (user_.empty()) return refuse(Pop3Text::kSendUserFirst);
-  want(AskLogin{std::exchange(user_, {}), std::string(argument)});
+  std::string user = std::exchange(user_, {});
+  if (!name_or_password_ok(argument)) return;
+  want(AskLogin{std::move(user), std::string(argument)});
+}
+
+// RFC 6856 2.2: what is not UTF-8 is no name and no password.
+bool Pop3Core::name_or_password_ok(std::string_view text) {
+  if (utf8::is_valid(text)) return true;
+  refuse(Pop3Text::kNotUtf8);
+  return false;
 }
 
 void Pop3Core::apop(std::string_view argument) {
@@ -36,6 +47,7 @@ void Pop3Core::apop(std::string_view argument) {
                            return ascii::is_digit(c) || (c >= 'a' && c <= 'f');
                          });
   if (!is_digest || name.empty()) return refuse_auth(Pop3Text::kApopSyntax);
+  if (!name_or_password_ok(name)) return;
   want(AskApop{std::string(name), options_.apop_timestamp, digest});
 }
 
@@ -119,12 +131,15 @@ void Pop3Core::answer_login(LoginVerdict verdict, std::shared_ptr<const Maildrop
   ask_.reset();  // the password is needed no more
   if (verdict == LoginVerdict::kRight && snapshot != nullptr) {
     snapshot_ = std::move(snapshot);
+    if (options_.expire_days == 0U) retrieved_.assign(snapshot_->size(), false);
     rset({});
   } else if (verdict == LoginVerdict::kWrong) {
     error(Pop3Text::kWrongLogin);  // RFC 3206 4
     if (++failed_logins_ >= kMaxFailedLogins) hang_up();
   } else if (verdict == LoginVerdict::kInUse) {
     error(Pop3Text::kInUse);  // RFC 2449 8.1.2
+  } else if (verdict == LoginVerdict::kDelayed) {
+    error(Pop3Text::kLoginDelay);  // RFC 2449 8.1.1
   } else {
     error(Pop3Text::kLoginUnavailable);  // RFC 3206 3
   }

@@ -4,6 +4,7 @@
 
 #include "protocols/ascii.h"
 #include "protocols/pop3_core.h"
+#include "protocols/utf8.h"
 
 namespace mailstead {
 namespace {
@@ -12,11 +13,12 @@ using enum Pop3Rule;
 
 constexpr Pop3Command kCommands[] = {
     {"CAPA", &Pop3Core::capa, kBeforeLogin | kAfterLogin | kNoArgument},
-    {"USER", &Pop3Core::user, kBeforeLogin | kNeedsArgument},
-    {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument},
-    {"APOP", &Pop3Core::apop, kBeforeLogin | kNeedsArgument},
+    {"USER", &Pop3Core::user, kBeforeLogin | kNeedsArgument | kLongLine},
+    {"PASS", &Pop3Core::pass, kBeforeLogin | kNeedsArgument | kLongLine},
+    {"APOP", &Pop3Core::apop, kBeforeLogin | kNeedsArgument | kLongLine},
     {"AUTH", &Pop3Core::auth, kBeforeLogin | kNeedsArgument},
     {"STLS", &Pop3Core::stls, kBeforeLogin | kNoArgument | kEndsPipeline},
+    {"UTF8", &Pop3Core::utf8, kBeforeLogin | kNoArgument},
     {"LANG", &Pop3Core::lang, kBeforeLogin | kAfterLogin},
     {"QUIT", &Pop3Core::quit, kBeforeLogin | kAfterLogin | kNoArgument},
     {"STAT", &Pop3Core::stat, kAfterLogin | kNoArgument},
@@ -41,7 +43,12 @@ const Pop3Command* find_pop3_command(std::string_view name) {
 // RFC 2449 5. Only what works here and now is named.
 void Pop3Core::capa(std::string_view) {
   ok(Pop3Text::kCapabilitiesFollow);
-  output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nLANG\r\n";
+  output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n";
+  output_ += options_.expire_days ? fmt::format("EXPIRE {}\r\n", *options_.expire_days) : "EXPIRE NEVER\r\n";
+  if (options_.login_delay.count() > 0) {
+    output_ += fmt::format("LOGIN-DELAY {}\r\n", options_.login_delay.count());
+  }
+  output_ += "UTF8 USER\r\nLANG\r\n";  // RFC 6856 2, 3
   const sasl::Offer offer = this->offer();
   if (offer.passwords) output_ += "USER\r\n";
   if (const std::string names = offer.names(); !names.empty()) output_ += fmt::format("SASL {}\r\n", names);
@@ -55,6 +62,12 @@ void Pop3Core::stls(std::string_view) {
   if (!options_.stls_available) return refuse(Pop3Text::kTlsUnavailable);
   ok(Pop3Text::kBeginTls);
   wants_ = Wants::kTls;
+}
+
+// RFC 6856 2.1. Asked again it is as it was.
+void Pop3Core::utf8(std::string_view) {
+  utf8_mode_ = true;
+  ok(Pop3Text::kUtf8Mode);
 }
 
 // RFC 6856 3.
@@ -84,7 +97,7 @@ void Pop3Core::dele(std::string_view argument) {
   if (!index) return error(Pop3Text::kNoSuchMessage);
   deleted_[*index] = true;
   --live_messages_;
-  live_octets_ -= (*snapshot_)[*index].size;
+  live_octets_ -= size_of((*snapshot_)[*index]);
   ok(Pop3Text::kMarked);
 }
 
@@ -93,7 +106,7 @@ void Pop3Core::rset(std::string_view) {
   deleted_.assign(snapshot_->size(), false);
   live_messages_ = snapshot_->size();
   live_octets_ = 0;
-  for (const MaildropEntry& entry : *snapshot_) live_octets_ += entry.size;
+  for (const MaildropEntry& entry : *snapshot_) live_octets_ += size_of(entry);
   ok(Pop3Text::kMailboxHolds, live_messages_, live_octets_);
 }
 
@@ -105,7 +118,9 @@ void Pop3Core::noop(std::string_view) {
 void Pop3Core::quit(std::string_view) {
   AskDelete ask;
   for (std::size_t i = 0; i < deleted_.size(); ++i) {
-    if (deleted_[i]) ask.indices.push_back(i);
+    // RFC 2449 6.7: with EXPIRE 0 RETR is an implicit DELE, which RSET does not take back.
+    const bool expires = !retrieved_.empty() && retrieved_[i];
+    if (deleted_[i] || expires) ask.indices.push_back(i);
   }
   if (!ask.indices.empty()) return want(std::move(ask));
   ok(Pop3Text::kGoodbye);

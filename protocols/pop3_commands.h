@@ -14,6 +14,7 @@ enum class Pop3Rule : unsigned {
   kNoArgument = 4,
   kNeedsArgument = 8,
   kEndsPipeline = 16,  // input behind it in the same packet closes, RFC 2595 4
+  kLongLine = 32,      // takes an address of the largest size, or a password
 };
 
 constexpr Pop3Rule operator|(Pop3Rule a, Pop3Rule b) {

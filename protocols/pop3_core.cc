@@ -1,5 +1,6 @@
 #include "protocols/pop3_core.h"
 
+#include "protocols/address.h"
 #include "protocols/ascii.h"
 #include "protocols/pop3_commands.h"
 
@@ -7,7 +8,10 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kMaxPop3Line = 255;  // octets with CRLF, RFC 2449 4
-constexpr int kMaxBadCommands = 20;        // in a row
+// RFC 2449 sets a least, not a most: USER has room for each address that there can be, and APOP for its
+// digest besides.
+constexpr std::size_t kMaxLoginLine = 5 + (kMaxPath - 2) + 1 + 32 + 2;
+constexpr int kMaxBadCommands = 20;  // in a row
 constexpr std::chrono::seconds kLoginPatience{60};
 constexpr std::chrono::seconds kHandshakePatience{30};
 
@@ -41,7 +45,6 @@ void Pop3Core::read_line(std::string_view bytes, std::size_t& consumed) {
     case LineEvent::kLine:
       ++progress_;
       if (exchange_) return on_auth_line(lines_.line());
-      if (lines_.line().size() + 2 > kMaxPop3Line) return bad_command(Pop3Text::kLineTooLong);
       return on_command(lines_.line(), bytes.size() - consumed);
     case LineEvent::kTooLong:
       refuse(Pop3Text::kLineTooLong);
@@ -63,6 +66,9 @@ void Pop3Core::on_command(std::string_view line, std::size_t bytes_behind) {
   if (!argument.empty()) argument.remove_prefix(1);
 
   const Pop3Command* command = find_pop3_command(name);
+  const bool long_line = command != nullptr && command->has(Pop3Rule::kLongLine);
+  if (line.size() + 2 > (long_line ? kMaxLoginLine : kMaxPop3Line))
+    return bad_command(Pop3Text::kLineTooLong);
   if (command == nullptr) return bad_command(Pop3Text::kUnknownCommand);
   command_ = command->name;
   if (command->has(Pop3Rule::kEndsPipeline) && bytes_behind > 0) {
@@ -168,6 +174,7 @@ void Pop3Core::tls_established(const PeerFacts& facts) {
   ++progress_;
   user_.clear();
   language_ = Pop3Language::kEnglish;
+  utf8_mode_ = false;
   lines_ = LineReader(kMaxCommandLine);
   wants_ = Wants::kInput;
   settle();

@@ -17,6 +17,7 @@
 #include "protocols/pop3_session.h"
 #include "protocols/pop3_texts.h"
 #include "protocols/sasl.h"
+#include "protocols/surrogate.h"
 
 namespace mailstead {
 
@@ -49,6 +50,7 @@ class Pop3Core {
   bool logged_in() const { return snapshot_ != nullptr; }
   std::uint64_t retrieved_messages() const { return retrieved_messages_; }
   std::uint64_t retrieved_octets() const { return retrieved_octets_; }
+  std::vector<std::size_t> take_retrieved() { return std::exchange(retrieved_now_, {}); }
   std::vector<Pop3Session::Refusal> take_refusals() { return std::exchange(refusals_, {}); }
 
   // Handlers of the command table. `argument` is what follows the name and one blank.
@@ -59,6 +61,7 @@ class Pop3Core {
   void auth(std::string_view argument);
   void stls(std::string_view argument);
   void lang(std::string_view argument);
+  void utf8(std::string_view argument);
   void stat(std::string_view argument);
   void list(std::string_view argument);
   void uidl(std::string_view argument);
@@ -81,8 +84,9 @@ class Pop3Core {
   struct MessageReply {
     std::size_t index;
     DotWriter writer;
-    bool whole = true;     // RETR, not TOP
-    bool started = false;  // +OK was said
+    std::optional<Surrogate> surrogate;  // the message is sent as this
+    bool whole = true;                   // RETR, not TOP
+    bool started = false;                // +OK was said
     std::uint64_t offset = 0;
   };
 
@@ -107,7 +111,11 @@ class Pop3Core {
   std::unique_ptr<sasl::Exchange> end_auth();
   void refuse_auth(Pop3Text text, std::string_view subject = {});
 
+  bool name_or_password_ok(std::string_view text);
+
   // pop3_messages.cc
+  bool needs_surrogate(const MaildropEntry& entry) const;
+  std::uint64_t size_of(const MaildropEntry& entry) const;
   std::optional<std::size_t> find_message(std::string_view number) const;
   std::string listing_line(Listing what, std::size_t index) const;
   void start_listing(Listing what, std::string_view argument);
@@ -133,6 +141,7 @@ class Pop3Core {
   std::vector<Pop3Session::Refusal> refusals_;
 
   Pop3Language language_ = Pop3Language::kEnglish;
+  bool utf8_mode_ = false;                    // RFC 6856 2.1
   std::string user_;                          // between USER and PASS
   std::unique_ptr<sasl::Exchange> exchange_;  // between AUTH and its end
   int failed_logins_ = 0;
@@ -140,11 +149,13 @@ class Pop3Core {
   // TRANSACTION and UPDATE.
   std::shared_ptr<const MaildropSnapshot> snapshot_;
   std::vector<bool> deleted_;
+  std::vector<bool> retrieved_;  // whole, by RETR; only where that expires them (RFC 2449 6.7)
   std::uint64_t live_messages_ = 0;
   std::uint64_t live_octets_ = 0;
 
   std::optional<ListingReply> listing_;
   std::optional<MessageReply> message_;
+  std::vector<std::size_t> retrieved_now_;  // for take_retrieved()
   std::uint64_t retrieved_messages_ = 0;
   std::uint64_t retrieved_octets_ = 0;
 };

@@ -22,9 +22,20 @@ std::optional<std::size_t> Pop3Core::find_message(std::string_view number) const
   return index;
 }
 
+// RFC 6856 2.1: without UTF-8 mode nothing but ASCII in a header.
+bool Pop3Core::needs_surrogate(const MaildropEntry& entry) const {
+  return !utf8_mode_ && entry.header != HeaderText::kAscii;
+}
+
+// As RETR sends it: RFC 1939 11, RFC 6856 2.1.
+std::uint64_t Pop3Core::size_of(const MaildropEntry& entry) const {
+  if (!needs_surrogate(entry)) return entry.size;
+  return entry.size + static_cast<std::uint64_t>(std::int64_t{entry.surrogate_growth});
+}
+
 std::string Pop3Core::listing_line(Listing what, std::size_t index) const {
   const MaildropEntry& entry = (*snapshot_)[index];
-  if (what == Listing::kSizes) return fmt::format("{} {}", index + 1, entry.size);
+  if (what == Listing::kSizes) return fmt::format("{} {}", index + 1, size_of(entry));
   return fmt::format("{} {}", index + 1, entry.uidl);
 }
 
@@ -76,8 +87,10 @@ void Pop3Core::top(std::string_view argument) {
 }
 
 void Pop3Core::start_message(std::size_t index, std::optional<std::uint64_t> body_lines) {
-  const auto stuffing = (*snapshot_)[index].has_dot_lines ? DotStuffing::kNeeded : DotStuffing::kNotNeeded;
-  message_.emplace(MessageReply{index, DotWriter(stuffing, body_lines), !body_lines.has_value()});
+  const MaildropEntry& entry = (*snapshot_)[index];
+  const auto stuffing = entry.has_dot_lines ? DotStuffing::kNeeded : DotStuffing::kNotNeeded;
+  message_.emplace(MessageReply{index, DotWriter(stuffing, body_lines), {}, !body_lines.has_value()});
+  if (needs_surrogate(entry)) message_->surrogate.emplace();
 }
 
 void Pop3Core::continue_message() {
@@ -91,7 +104,7 @@ void Pop3Core::say_message_follows() {
   if (message_->started) return;
   message_->started = true;
   if (message_->whole) {
-    ok(Pop3Text::kOctets, (*snapshot_)[message_->index].size);
+    ok(Pop3Text::kOctets, size_of((*snapshot_)[message_->index]));
   } else {
     ok(Pop3Text::kTopFollows);
   }
@@ -104,7 +117,13 @@ void Pop3Core::answer_read(ReadVerdict verdict, std::string_view bytes) {
     bytes = bytes.substr(0, std::get<AskRead>(*ask_).length);
     say_message_follows();
     message_->offset += bytes.size();
-    message_->writer.write(bytes, output_);
+    if (message_->surrogate) {
+      std::string instead;
+      message_->surrogate->read(bytes, &instead);
+      message_->writer.write(instead, output_);
+    } else {
+      message_->writer.write(bytes, output_);
+    }
   } else {
     fail_message(verdict);
   }
@@ -128,10 +147,20 @@ void Pop3Core::fail_message(ReadVerdict verdict) {
 
 void Pop3Core::end_message() {
   say_message_follows();
+  if (message_->surrogate && !message_->writer.complete()) {
+    std::string rest;
+    message_->surrogate->finish(&rest);
+    message_->writer.write(rest, output_);
+  }
+  // Some clients fetch by a TOP that asks for more lines than there are.
+  const bool all = message_->whole || (!message_->writer.complete() &&
+                                       message_->offset == (*snapshot_)[message_->index].size);
   message_->writer.finish(output_);
-  if (message_->whole) {
+  if (all) {
+    retrieved_now_.push_back(message_->index);
     ++retrieved_messages_;
-    retrieved_octets_ += (*snapshot_)[message_->index].size;
+    retrieved_octets_ += size_of((*snapshot_)[message_->index]);
+    if (message_->whole && !retrieved_.empty()) retrieved_[message_->index] = true;
   }
   message_.reset();
 }

@@ -69,6 +69,9 @@ std::uint64_t Pop3Session::retrieved_messages() const {
 std::uint64_t Pop3Session::retrieved_octets() const {
   return core_->retrieved_octets();
 }
+std::vector<std::size_t> Pop3Session::take_retrieved() {
+  return core_->take_retrieved();
+}
 std::vector<Pop3Session::Refusal> Pop3Session::take_refusals() {
   return core_->take_refusals();
 }

@@ -1,4 +1,4 @@
-// The server's side of POP3 (RFC 1939) with APOP, CAPA (2449), STLS (2595), AUTH (5034), LANG (6856),
+// The server's side of POP3 (RFC 1939) with APOP, CAPA (2449), STLS (2595), AUTH (5034), UTF8 and LANG (6856),
 // response codes (2449, 3206) and PIPELINING.
 //
 // One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
@@ -6,8 +6,10 @@
 // octets ahead and then want kDrain. Threads: one at a time. No I/O. See protocols/README.md for the states.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -30,6 +32,10 @@ struct Pop3Options {
   std::string apop_timestamp;  // "<…>", new for each session; empty: nobody can use APOP (RFC 1939 7)
   std::chrono::seconds idle_timeout{600};          // after login; RFC 1939 3: at least 10 minutes
   Pop3Language language = Pop3Language::kEnglish;  // of LANG *: the administrator's choice
+  std::chrono::seconds login_delay{0};             // RFC 2449 6.5; 0: none. The server enforces it
+  // Days that a message stays at least, RFC 2449 6.7; nullopt: for good. The server enforces them, but for 0:
+  // then QUIT deletes what RETR has sent.
+  std::optional<std::uint32_t> expire_days;
 };
 
 // What the session asks of the server. After each, the matching answer_…() is called exactly once.
@@ -56,7 +62,13 @@ struct AskDelete {  // answer_delete: QUIT; delete these for good, all or nothin
 using Pop3Ask =
     std::variant<AskLogin, AskApop, AskScramChallenge, AskScramProof, AskMaildrop, AskRead, AskDelete>;
 
-enum class LoginVerdict { kRight, kWrong, kInUse, kUnavailable };
+enum class LoginVerdict {
+  kRight,
+  kWrong,
+  kInUse,
+  kUnavailable,
+  kDelayed,  // right, but sooner after the last one than LOGIN-DELAY allows
+};
 enum class ReadVerdict {
   kBytes,
   kGone,         // the file vanished or is not what the index says: [SYS/PERM]
@@ -96,7 +108,10 @@ class Pop3Session final : public Session {
 
   // In TRANSACTION or UPDATE: the maildrop is held.
   bool logged_in() const;
-  // Messages sent whole by RETR, and octets of them, for the log.
+  // Indices of the messages sent whole since the last call: by RETR, or by a TOP that asked for at least as
+  // many lines as there are.
+  std::vector<std::size_t> take_retrieved();
+  // How many they were in all, and octets of them, for the log.
   std::uint64_t retrieved_messages() const;
   std::uint64_t retrieved_octets() const;
 

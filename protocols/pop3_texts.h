@@ -24,6 +24,7 @@ enum class Pop3Text {
   kOctets,  // octets
   kSendPass,
   kTopFollows,
+  kUtf8Mode,
   // -ERR
   kApopNotOffered,
   kApopSyntax,
@@ -36,11 +37,13 @@ enum class Pop3Text {
   kLanguageUnknown,
   kLineTooLong,
   kLogInFirst,
+  kLoginDelay,
   kLoginUnavailable,
   kMailboxClosed,
   kMechanismUnknown,
   kNoSuchMessage,
   kNotAfterLogin,
+  kNotUtf8,
   kNothingRemoved,
   kNul,
   kResponseMalformed,

@@ -1,11 +1,15 @@
 #include "server/pop3_driver.h"
 
 #include <fmt/format.h>
+#include <uv.h>
 
+#include <cstdint>
 #include <ctime>
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "server/expiry.h"
 
 namespace mailstead {
 
@@ -34,6 +38,10 @@ std::vector<TakenMessage> listed(std::unordered_map<std::int64_t, TakenMessage>&
   return list;
 }
 
+std::uint64_t now_ms() {
+  return uv_hrtime() / 1'000'000;
+}
+
 ReadVerdict verdict_of(const Error& error) {
   const bool gone = error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kCorrupt;
   return gone ? ReadVerdict::kGone : ReadVerdict::kUnavailable;
@@ -45,6 +53,8 @@ Pop3Driver::Pop3Driver(Services& services, Pop3Options options, const PeerFacts&
     : services_(services),
       peer_(peer),
       service_(std::move(service)),
+      login_delay_(options.login_delay),
+      expire_days_(options.expire_days),
       session_(std::move(options), peer),
       directory_(services.storage.store().directory()) {}
 
@@ -75,20 +85,15 @@ std::string Pop3Driver::device() const {
   return login_.device.empty() ? peer_.address : login_.device;
 }
 
-// The session says how many it sent whole, and of how many octets. Between two reads it sends one at most,
-// and that is the one read last; an empty one, which is never read, is told from it by its size.
 void Pop3Driver::note_taken() {
-  const std::uint64_t octets = session_.retrieved_octets() - counted_octets_;
-  const bool one_more = session_.retrieved_messages() == counted_messages_ + 1;
-  counted_messages_ = session_.retrieved_messages();
-  counted_octets_ = session_.retrieved_octets();
-  if (!one_more || octets == 0 || !asked_index_ || maildrop_ == nullptr) return;
-  const std::size_t index = *std::exchange(asked_index_, std::nullopt);
-  if (maildrop_->snapshot()->at(index).size != octets) return;
-  const std::int64_t message = maildrop_->message(index);
+  const std::vector<std::size_t> retrieved = session_.take_retrieved();
+  if (retrieved.empty() || maildrop_ == nullptr) return;
   const std::int64_t now = std::time(nullptr);
-  auto [noted, is_new] = taken_.try_emplace(message, TakenMessage{message, now, now});
-  if (!is_new) noted->second.last_at = now;
+  for (const std::size_t index : retrieved) {
+    const std::int64_t message = maildrop_->message(index);
+    auto [noted, is_new] = taken_.try_emplace(message, TakenMessage{message, now, now});
+    if (!is_new) noted->second.last_at = now;
+  }
   if (taken_.size() >= kMostTaken) post_taken();
 }
 
@@ -148,13 +153,17 @@ Answered Pop3Driver::answer(AskApop& ask) {
 
 Answered Pop3Driver::log_in(std::string user, LoginProof proof) {
   ticket_ = services_.login.check({std::move(user), std::move(proof), LoginPurpose::kRead, peer_, service_},
-                                  [self = self()](const LoginResult& result) {
-                                    if (result.outcome == LoginOutcome::kRight)
-                                      return self->open_maildrop(result);
-                                    self->session_.answer_login(verdict_of(result.outcome), nullptr);
-                                    self->resume();
-                                  });
+                                  [self = self()](const LoginResult& result) { self->logged_in(result); });
   return Answered::kLater;
+}
+
+void Pop3Driver::logged_in(const LoginResult& result) {
+  if (result.outcome != LoginOutcome::kRight) {
+    session_.answer_login(verdict_of(result.outcome), nullptr);
+  } else if (open_maildrop(result) == Answered::kLater) {
+    return;
+  }
+  resume();
 }
 
 Answered Pop3Driver::answer(AskScramChallenge& ask) {
@@ -175,27 +184,43 @@ Answered Pop3Driver::answer(AskScramProof& ask) {
 
 // A while may have passed since the proof.
 Answered Pop3Driver::answer(AskMaildrop&) {
-  if (services_.storage.store().directory()->admits(login_.key)) {
-    open_maildrop(login_);
-    return Answered::kLater;
-  }
+  if (services_.storage.store().directory()->admits(login_.key)) return open_maildrop(LoginResult(login_));
   session_.answer_login(LoginVerdict::kWrong, nullptr);
   return Answered::kNow;
 }
 
-void Pop3Driver::open_maildrop(const LoginResult& login) {
+Answered Pop3Driver::open_maildrop(const LoginResult& login) {
   login_ = login;
+  if (is_too_soon()) {
+    session_.answer_login(LoginVerdict::kDelayed, nullptr);
+    return Answered::kNow;
+  }
+  auto expired = std::make_shared<std::size_t>(0);
   auto opened = std::make_shared<Result<std::unique_ptr<Maildrop>>>(Error{});
-  const auto work = [opened, key = login.key, device = device()](Store& store) {
+  const auto work = [opened, expired, key = login.key, device = device(), days = expire_days_,
+                     terms = delete_terms(services_.config, kExpiryDevice)](Store& store) {
+    if (days.value_or(0) > 0) {
+      // Before the session sees them. What goes wrong is told by the next look of Expiry.
+      const auto count = store.expire_messages(key.mailbox, std::chrono::days(*days), SIZE_MAX, terms);
+      if (count.has_value()) *expired = *count;
+    }
     *opened = store.open_maildrop(key.mailbox);
     if (opened->has_value()) (void)store.note_login(key.mailbox, device, key.app_password);
   };
-  const auto done = [self = self(), opened] {
+  const auto done = [self = self(), opened, expired] {
+    if (*expired > 0) {
+      note_expired(self->services_, self->login_.key.mailbox, *expired, self->expire_days_.value_or(0));
+      self->services_.storage.tidy_deleted(self->login_.key.mailbox);
+    }
     // Nobody is there to use it: the lock goes at once.
     if (self->closed_) return;
     if (!self->services_.storage.store().directory()->admits(self->login_.key)) {
       self->session_.answer_login(LoginVerdict::kWrong, nullptr);
+    } else if (opened->has_value() && self->is_too_soon()) {
+      // Another session of it came and went meanwhile.
+      self->session_.answer_login(LoginVerdict::kDelayed, nullptr);
     } else if (opened->has_value()) {
+      self->services_.login_delay.note(self->login_.key.mailbox, self->login_delay_, now_ms());
       self->maildrop_ = std::move(**opened);
       self->logged_in_ = true;
       self->session_.answer_login(LoginVerdict::kRight, self->maildrop_->snapshot());
@@ -209,16 +234,21 @@ void Pop3Driver::open_maildrop(const LoginResult& login) {
     }
     self->resume();
   };
-  if (!services_.storage.post(work, done)) {
-    session_.answer_login(LoginVerdict::kUnavailable, nullptr);
-    resume();
-  }
+  if (services_.storage.post(work, done)) return Answered::kLater;
+  session_.answer_login(LoginVerdict::kUnavailable, nullptr);
+  return Answered::kNow;
+}
+
+bool Pop3Driver::is_too_soon() const {
+  if (!services_.login_delay.is_too_soon(login_.key.mailbox, login_delay_, now_ms())) return false;
+  services_.log.info("login-delayed",
+                     {{"user", login_.address}, {"service", service_}, {"peer", peer_.address}});
+  return true;
 }
 
 Answered Pop3Driver::answer(AskRead& ask) {
   auto piece = std::make_shared<Piece>();
   piece->index = ask.index;
-  asked_index_ = ask.index;
   const auto read = [piece, offset = ask.offset, length = ask.length] {
     const auto outcome = piece->reader->read(offset, length, piece->bytes);
     piece->verdict = outcome.has_value() ? ReadVerdict::kBytes : verdict_of(outcome.error());
@@ -269,8 +299,7 @@ void Pop3Driver::give_piece(const Piece& piece) {
 Answered Pop3Driver::answer(AskDelete& ask) {
   const std::size_t count = ask.indices.size();
   auto outcome = std::make_shared<Result<void>>();
-  const DeleteTerms terms{services_.config.pop3.deleted_kept_days > 0 ? Deleted::kKept : Deleted::kFreed,
-                          device()};
+  const DeleteTerms terms = delete_terms(services_.config, device());
   const auto work = [outcome, maildrop = maildrop_, indices = std::move(ask.indices), terms,
                      taken = listed(taken_)](Store& store) {
     (void)store.note_taken(maildrop->mailbox(), terms.device, taken);

@@ -6,6 +6,7 @@
 // deletes or with the next notes of the store: a RETR costs no flush.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -42,19 +43,24 @@ class Pop3Driver final : public Driver {
   Answered answer(AskRead& ask);
   Answered answer(AskDelete& ask);
   Answered log_in(std::string user, LoginProof proof);
-  void open_maildrop(const LoginResult& login);
+  void logged_in(const LoginResult& result);
+  // kNow: the session has its answer, without resume().
+  Answered open_maildrop(const LoginResult& login);
   // Who takes and deletes, as people are told later: a name or an address.
   std::string device() const;
   // Looks whether a message was sent whole since the last call.
   void note_taken();
   // Hands what was noted over to the store, without waiting.
   void post_taken();
+  bool is_too_soon() const;
   void give_piece(const Piece& piece);
   std::shared_ptr<Pop3Driver> self();
 
   Services& services_;
   PeerFacts peer_;
   std::string service_;  // for the log: "pop3"
+  const std::chrono::seconds login_delay_;
+  const std::optional<std::uint32_t> expire_days_;
   Pop3Session session_;
   std::shared_ptr<const Directory> directory_;  // as last looked at
   std::shared_ptr<LoginTicket> ticket_;         // of the newest login
@@ -62,9 +68,6 @@ class Pop3Driver final : public Driver {
   std::shared_ptr<Maildrop> maildrop_;
   std::shared_ptr<MessageReader> reader_;  // of the message sent now
   std::size_t reader_index_ = 0;
-  std::optional<std::size_t> asked_index_;  // of the message that the session read last, not yet counted
-  std::uint64_t counted_messages_ = 0;      // of what the session says that it sent whole
-  std::uint64_t counted_octets_ = 0;
   std::unordered_map<std::int64_t, TakenMessage> taken_;  // at most kMostTaken, by message
   bool logged_in_ = false;
   bool closed_ = false;

@@ -128,7 +128,9 @@ Result<void> Server::begin() {
   files_ = std::make_unique<WorkQueue>(&loop_, kFileThreads, kMaxFileJobs);
   hashing_ = std::make_unique<WorkQueue>(&loop_, kHashingThreads, kMaxHashingJobs);
   login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, bans_, log_);
-  services_ = std::make_unique<Services>(Services{config_, log_, *storage_, *files_, *login_, counters_});
+  services_ = std::make_unique<Services>(
+      Services{config_, log_, *storage_, *files_, *login_, login_delay_, counters_});
+  expiry_ = std::make_unique<Expiry>(&loop_, *services_);
   control_ = std::make_unique<ControlServer>(
       &loop_, ControlServer::Context{*storage_, log_, bans_, request_.data, [this] { return config_; },
                                      [this] { return facts(); }, [this] { check_sessions(); }});
@@ -139,6 +141,8 @@ Result<void> Server::begin() {
   if (auto started = control_->start(); !started.has_value()) return started;
   if (auto started = listeners_.start(std::exchange(bound_, {})); !started.has_value()) return started;
   storage_->import_files();
+  expiry_->start();
+  expiring_ = true;
   tell_of_file_limit();
   log_.info("ready");
   return {};
@@ -258,6 +262,8 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
     options.language = config_.pop3.language;
     options.scram = scram;
     if (directory->offers_apop()) options.apop_timestamp = new_timestamp(config_.hostname);
+    options.login_delay = config_.pop3.login_delay;
+    options.expire_days = config_.pop3.expire_days;
     return std::make_shared<Pop3Driver>(*services_, std::move(options), peer, service_name(service));
   }
   SmtpOptions options;
@@ -315,6 +321,7 @@ ServerFacts Server::facts() const {
   facts.messages_accepted = counters_.accepted;
   facts.messages_refused = counters_.refused;
   facts.messages_retrieved = counters_.retrieved;
+  facts.messages_expired = counters_.expired;
   facts.logins = login_->right();
   facts.failed_logins = login_->wrong();
   facts.bans = bans_.bans().size();
@@ -326,6 +333,7 @@ void Server::stop() {
   stopping_ = true;
   listeners_.close_all();
   control_->stop();
+  if (std::exchange(expiring_, false)) expiry_->stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&tending_timer_), nullptr);
   uv_timer_start(

@@ -18,6 +18,7 @@
 #include "server/certificates.h"
 #include "server/connection_set.h"
 #include "server/control_server.h"
+#include "server/expiry.h"
 #include "server/listener_set.h"
 #include "server/log.h"
 #include "server/services.h"
@@ -73,10 +74,13 @@ class Server {
   std::unique_ptr<WorkQueue> hashing_;
   Bans bans_;
   std::unique_ptr<Login> login_;
+  LoginDelay login_delay_;
   std::unique_ptr<Services> services_;
+  std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<ControlServer> control_;
   ListenerSet listeners_;
   ConnectionSet connections_;
+  bool expiring_ = false;  // its timer runs
   bool stopping_ = false;
   bool winding_down_ = false;
 };

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "admin/config.h"
 #include "server/log.h"
 #include "server/login.h"
+#include "server/login_delay.h"
 #include "server/storage_thread.h"
 #include "server/work_queue.h"
 
@@ -16,7 +19,16 @@ struct Counters {
   std::uint64_t accepted = 0;   // messages
   std::uint64_t refused = 0;    // refused senders, recipients, messages
   std::uint64_t retrieved = 0;  // messages sent whole by RETR
+  std::uint64_t expired = 0;    // messages deleted because their time was over
 };
+
+// What becomes of mail that is deleted now, by whom.
+inline DeleteTerms delete_terms(const Config& config, std::string device) {
+  return {config.pop3.deleted_kept_days > 0 ? Deleted::kKept : Deleted::kFreed, std::move(device)};
+}
+
+// Who deletes mail whose time is over, for people.
+inline constexpr const char* kExpiryDevice = "expiry";
 
 struct Services {
   const Config& config;  // the newest; replaced as a whole by a reload
@@ -24,6 +36,7 @@ struct Services {
   StorageThread& storage;
   WorkQueue& files;  // reading messages, spooling large ones
   Login& login;
+  LoginDelay& login_delay;
   Counters& counters;
 };
 

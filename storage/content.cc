@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace mailstead {
 
@@ -26,6 +27,7 @@ bool starts_with_name(std::string_view line, std::string_view lower_name) {
 void ContentScan::add(std::string_view bytes) {
   if (bytes.empty()) return;
   if (in_header_) scan_header(bytes);
+  surrogate_.read(bytes, nullptr);
 
   size_ += bytes.size();
   carriage_returns_ += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\r'));
@@ -48,6 +50,17 @@ void ContentScan::add(std::string_view bytes) {
 
 bool ContentScan::is_canonical() const {
   return line_ends_ == line_feeds_ && line_ends_ == carriage_returns_ && (size_ == 0 || ends_with_crlf());
+}
+
+HeaderFacts ContentScan::header() const {
+  Surrogate surrogate = surrogate_;
+  surrogate.finish(nullptr);
+  if (!surrogate.differs()) return {HeaderText::kAscii, 0};
+  const auto growth = static_cast<std::int64_t>(surrogate.size()) - static_cast<std::int64_t>(size_);
+  // Such a header is made to be trouble; its size is not worth a larger row.
+  using Limits = std::numeric_limits<std::int32_t>;
+  if (growth < Limits::min() || growth > Limits::max()) return {};
+  return {HeaderText::kUtf8, static_cast<std::int32_t>(growth)};
 }
 
 void ContentScan::scan_header(std::string_view bytes) {

@@ -1,7 +1,7 @@
 // What the store has to know of a message's bytes, learnt while they pass by in pieces of any size.
 //
-// Threads: one at a time. Memory: at most kMaxHeaderLine bytes of a header line, and the Delivered-To
-// values.
+// Threads: one at a time. Memory: at most kMaxHeaderLine bytes of a header line, the Delivered-To values, and
+// what a Surrogate keeps.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,18 @@
 #include <string_view>
 #include <vector>
 
+#include "protocols/maildrop.h"
+#include "protocols/surrogate.h"
+
 namespace mailstead {
+
+// What a message's header fields hold, as a MaildropEntry has it.
+struct HeaderFacts {
+  HeaderText text = HeaderText::kUnknown;
+  std::int32_t surrogate_growth = 0;  // octets
+
+  bool operator==(const HeaderFacts&) const = default;
+};
 
 class ContentScan {
  public:
@@ -26,6 +37,8 @@ class ContentScan {
   // The first Message-ID field's value without its angle brackets (RFC 5322 3.6.4), cut when it is very long;
   // empty when there is none.
   const std::string& message_id() const { return message_id_; }
+  // Of all that was added, taken for the whole message.
+  HeaderFacts header() const;
 
  private:
   void scan_header(std::string_view bytes);
@@ -44,6 +57,7 @@ class ContentScan {
   std::vector<std::string> delivered_to_;
   std::string message_id_;
   bool in_message_id_ = false;  // its field's name was the last line's: the value may be folded
+  Surrogate surrogate_;
 };
 
 // "<a@b>" and " a@b " as they are looked up: "a@b".

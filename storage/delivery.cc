@@ -32,7 +32,7 @@ DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const
 std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
   messages_.reserve(deliveries.size());
   for (Delivery& delivery : deliveries) {
-    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, std::nullopt, {}});
+    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, {}, std::nullopt, {}});
     plan(messages_.size() - 1);
   }
   for (std::size_t first = 0; first < copies_.size(); first += kGroup) {
@@ -78,9 +78,13 @@ std::optional<Error> DeliveryBatch::examine(Message& message, const std::vector<
     scan = spool->scan();
   }
   scan.add(message.rest);
-  if (scan.size() > 0 && !scan.ends_with_crlf()) message.rest += "\r\n";
+  if (scan.size() > 0 && !scan.ends_with_crlf()) {
+    message.rest += "\r\n";
+    scan.add("\r\n");
+  }
   message.has_dot_lines = scan.has_dot_lines();
   message.message_id = scan.message_id();
+  message.header = scan.header();
 
   std::unordered_set<std::string> delivered_to;
   for (const std::string& value : scan.delivered_to()) {
@@ -209,7 +213,7 @@ Result<void> DeliveryBatch::write_rows() {
       if (message.error) continue;
       auto done =
           index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size, message.has_dot_lines,
-                        now_, message.delivery->id, MessageState::kPresent, message.message_id});
+                        now_, message.delivery->id, MessageState::kPresent, message.message_id, message.header});
       if (!done && done.error().kind == ErrorKind::kExists) {
         fail(copy, Error{ErrorKind::kExists, "this message was delivered already"});
         again = true;

@@ -48,6 +48,7 @@ class DeliveryBatch {
     std::string id;
     std::string rest;  // of the content, with the final CRLF that it may have lacked
     bool has_dot_lines = false;
+    HeaderFacts header;
     std::optional<Error> error;
     std::string message_id;  // of its header
   };

@@ -4,16 +4,20 @@
 
 // A literal for each query: prepared statements are kept by it.
 #define MAILSTEAD_SELECT_MESSAGES \
-  "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id FROM messages"
+  "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id, " \
+  "header, surrogate_growth FROM messages"
 
 namespace mailstead {
 
 Result<std::int64_t> Index::insert(const MessageRow& row) {
   auto done = database_.run(
-      "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+      "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id,"
+      " header, surrogate_growth, kept_since)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+      " COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'retention'), 0))",
       row.mailbox, row.uidl, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
-      row.received_at, row.queue_id, static_cast<std::int64_t>(row.state), row.message_id);
+      row.received_at, row.queue_id, static_cast<std::int64_t>(row.state), row.message_id,
+      static_cast<std::int64_t>(row.header.text), std::int64_t{row.header.surrogate_growth});
   if (!done) return done.error();
   return database_.last_insert_id();
 }
@@ -91,6 +95,8 @@ Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
     message.queue_id = statement->text(7);
     message.state = static_cast<MessageState>(statement->integer(8));
     message.message_id = statement->text(9);
+    message.header.text = static_cast<HeaderText>(statement->integer(10));
+    message.header.surrogate_growth = static_cast<std::int32_t>(statement->integer(11));
   }
 }
 
@@ -104,13 +110,62 @@ Result<std::string> Index::path(std::int64_t id) {
 }
 
 Result<void> Index::update(const MessageRow& row) {
-  return database_.run("UPDATE messages SET name = ?2, size = ?3, dot_lines = ?4, state = ?5 WHERE id = ?1",
-                       row.id, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
-                       static_cast<std::int64_t>(row.state));
+  return database_.run(
+      "UPDATE messages SET name = ?2, size = ?3, dot_lines = ?4, state = ?5, header = ?6,"
+      " surrogate_growth = ?7 WHERE id = ?1",
+      row.id, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
+      static_cast<std::int64_t>(row.state), static_cast<std::int64_t>(row.header.text),
+      std::int64_t{row.header.surrogate_growth});
+}
+
+Result<void> Index::set_header(std::int64_t id, const HeaderFacts& header) {
+  return database_.run("UPDATE messages SET header = ?2, surrogate_growth = ?3 WHERE id = ?1", id,
+                       static_cast<std::int64_t>(header.text), std::int64_t{header.surrogate_growth});
+}
+
+namespace {
+
+// The first column.
+Result<std::vector<std::int64_t>> integers(Result<Statement> statement) {
+  if (!statement) return statement.error();
+  std::vector<std::int64_t> found;
+  while (true) {
+    auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row) return found;
+    found.push_back(statement->integer(0));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<MailboxId>> Index::unexamined_mailboxes() {
+  return integers(database_.query("SELECT DISTINCT mailbox FROM messages WHERE header = 2"));
+}
+
+Result<std::vector<MessageRow>> Index::unexamined(MailboxId mailbox, std::int64_t after,
+                                                  std::size_t at_most) {
+  return rows(
+      database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE header = 2 AND mailbox = ?1 AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
+                      mailbox, after, static_cast<std::int64_t>(at_most)));
+}
+
+Result<std::vector<std::int64_t>> Index::kept_since(MailboxId mailbox, std::int64_t retention,
+                                                    std::size_t at_most) {
+  return integers(database_.query(
+      "SELECT id FROM messages WHERE mailbox = ?1 AND state = 0 AND kept_since <= ?2 ORDER BY id LIMIT ?3",
+      mailbox, retention, static_cast<std::int64_t>(at_most)));
 }
 
 Result<void> Index::set_state(std::int64_t id, MessageState state) {
   return database_.run("UPDATE messages SET state = ?2 WHERE id = ?1", id, static_cast<std::int64_t>(state));
+}
+
+Result<void> Index::keep_anew(std::int64_t id) {
+  return database_.run(
+      "UPDATE messages SET kept_since ="
+      " COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'retention'), 0) WHERE id = ?1",
+      id);
 }
 
 Result<void> Index::erase(std::int64_t id) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "protocols/result.h"
+#include "storage/content.h"
 #include "storage/database.h"
 #include "storage/directory.h"
 
@@ -38,6 +39,7 @@ struct MessageRow {
   std::string queue_id;
   MessageState state = MessageState::kPresent;
   std::string message_id;  // of its header, without brackets; may be empty
+  HeaderFacts header;
 };
 
 struct MailboxTotals {
@@ -68,10 +70,20 @@ class Index {
   Result<std::vector<MailboxId>> mailboxes_to_tidy();
   // The present path of a message; kNotFound when it has no present row.
   Result<std::string> path(std::int64_t id);
-  // Writes name, size, has_dot_lines and state.
+  // Writes name, size, has_dot_lines, state and header.
   Result<void> update(const MessageRow& row);
+  Result<void> set_header(std::int64_t id, const HeaderFacts& header);
   Result<void> set_state(std::int64_t id, MessageState state);
+  // Its time until expiry begins now.
+  Result<void> keep_anew(std::int64_t id);
   Result<void> erase(std::int64_t id);
+  // Mailboxes with present messages whose header nobody has looked at: those that an older program wrote.
+  Result<std::vector<MailboxId>> unexamined_mailboxes();
+  // Such messages of one of them, behind `after`, at most `at_most`.
+  Result<std::vector<MessageRow>> unexamined(MailboxId mailbox, std::int64_t after, std::size_t at_most);
+  // Present messages that have been there since meta's retention was `retention` or less, at most `at_most`.
+  Result<std::vector<std::int64_t>> kept_since(MailboxId mailbox, std::int64_t retention,
+                                               std::size_t at_most);
   // Of messages that are present; of those that were deleted and are kept.
   Result<std::unordered_map<MailboxId, MailboxTotals>> totals();
   Result<std::unordered_map<MailboxId, MailboxTotals>> kept_totals();

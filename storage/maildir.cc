@@ -191,7 +191,7 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
     scan.add(piece);
   } while (!piece.empty());
   return MessageFacts{scan.size(), scan.has_dot_lines(), scan.is_canonical(),
-                      unfinished,  facts.st_mtim.tv_sec, scan.message_id()};
+                      unfinished,  facts.st_mtim.tv_sec, scan.message_id(), scan.header()};
 }
 
 Result<void> Maildir::remove(const std::string& path) {

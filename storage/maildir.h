@@ -37,6 +37,7 @@ struct MessageFacts {
   bool unfinished = false;       // somebody is still writing it
   std::int64_t modified_at = 0;  // Unix seconds
   std::string message_id;        // of its header, without brackets
+  HeaderFacts header;
 };
 
 // Where a deleted message's file is kept: "deleted/NAME:2,FLAGS" for either folder's path.

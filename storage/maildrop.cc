@@ -34,7 +34,9 @@ HeldMaildrop::HeldMaildrop(MaildropLock lock, std::vector<MessageRow> rows)
     : lock_(std::move(lock)), rows_(std::move(rows)) {
   auto snapshot = std::make_shared<MaildropSnapshot>();
   snapshot->reserve(rows_.size());
-  for (const MessageRow& row : rows_) snapshot->push_back({row.size, row.uidl, row.has_dot_lines});
+  for (const MessageRow& row : rows_)
+    snapshot->push_back(
+        {row.size, row.uidl, row.has_dot_lines, row.header.text, row.header.surrogate_growth});
   snapshot_ = std::move(snapshot);
 }
 

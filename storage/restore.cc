@@ -116,6 +116,7 @@ class Restoring {
     for (Move& move : moves_) {
       move.row.state = MessageState::kPresent;
       auto done = index.update(move.row);
+      if (done) done = index.keep_anew(move.row.id);
       if (done) done = Deletions(database_).note_restored(move.row.id, now);
       if (!done) return done;
     }

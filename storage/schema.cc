@@ -108,6 +108,12 @@ CREATE TABLE fetches (                          -- whole, by RETR
 ) WITHOUT ROWID;
 CREATE INDEX fetches_by_device ON fetches (device);
 )sql"},
+    {4, R"sql(
+ALTER TABLE messages ADD COLUMN header INTEGER NOT NULL DEFAULT 2;            -- HeaderText: 0 ASCII, 1 UTF-8, 2 unknown
+ALTER TABLE messages ADD COLUMN surrogate_growth INTEGER NOT NULL DEFAULT 0;  -- octets, when header is 1
+ALTER TABLE messages ADD COLUMN kept_since INTEGER NOT NULL DEFAULT 0;        -- meta's retention when it came
+CREATE INDEX messages_unexamined ON messages (mailbox, id) WHERE header = 2;
+)sql"},
 };
 
 }  // namespace

@@ -6,11 +6,13 @@
 #include <iterator>
 #include <utility>
 
+#include "protocols/ascii.h"
 #include "storage/deletion.h"
 #include "storage/delivery.h"
 #include "storage/mailbox_tree.h"
 #include "storage/recovery.h"
 #include "storage/removal.h"
+#include "storage/schema.h"
 #include "storage/spool.h"
 
 namespace mailstead {
@@ -19,7 +21,8 @@ namespace {
 
 constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
 constexpr std::size_t kMostTroublesNoticed = 1'000;
-constexpr std::size_t kMostFilesAtClose = 4'096;  // deleted then; the next start deletes the rest
+constexpr const char* kRetentionKey = "retention";  // in meta, seconds; insert() of the index notes it
+constexpr std::size_t kMostFilesAtClose = 4'096;    // deleted then; the next start deletes the rest
 
 Error closed_error() {
   return Error{ErrorKind::kUnavailable, "the store is closed"};
@@ -76,6 +79,9 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   if (!database) return database.error();
   store->database_ = std::move(*database);
   store->to_take_in_.insert(report.unfinished.begin(), report.unfinished.end());
+  auto unexamined = Index(*store->database_).unexamined_mailboxes();
+  if (!unexamined) return unexamined.error();
+  for (MailboxId mailbox : *unexamined) store->to_examine_.emplace(mailbox, 0);
   if (auto done = store->refresh_directory(); !done) return done.error();
   store->tell_of_lost_secrets(report);
   if (auto done = store->recount_deleted(); !done) return done.error();
@@ -193,6 +199,8 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   notes_.forget(entry->id);
   to_take_in_.erase(entry->id);
   to_purge_.erase(entry->id);
+  to_examine_.erase(entry->id);
+  expired_.erase(entry->id);
   auto refreshed = refresh_directory();
   if (refreshed) refreshed = recount_deleted();
   // The mailbox is gone by now; a folder that resists is put away at the next start.
@@ -391,18 +399,98 @@ void SqliteStore::notice_failure(const Result<void>& done) {
 
 Result<bool> SqliteStore::take_in_files(std::size_t at_most) {
   if (!database_) return closed_error();
-  if (to_take_in_.empty()) return false;
+  if (to_take_in_.empty()) {
+    if (to_examine_.empty()) return false;
+    const MailboxId next = to_examine_.begin()->first;
+    if (auto done = examine_some(next, at_most); !done) {
+      to_examine_.erase(next);  // until the next start
+      notice_failure(done);
+    }
+    database_->checkpoint_if_due();
+    return files_wait();
+  }
   const MailboxId mailbox = *to_take_in_.begin();
   to_take_in_.erase(mailbox);  // what stands in the way now is met again at the next login
   auto maildir = maildir_of(mailbox);
   if (!maildir) {
     notice_failure(maildir.error());
-    return !to_take_in_.empty();
+    return files_wait();
   }
   notice_failure(look_for_changes(mailbox, *maildir, at_most));
   database_->checkpoint_if_due();
   folder_->refill_reserve();
-  return !to_take_in_.empty();
+  return files_wait();
+}
+
+// A file that cannot be read, or is not the one that the index knows, stays unknown.
+Result<void> SqliteStore::examine_some(MailboxId mailbox, std::size_t at_most) {
+  constexpr std::uint64_t kOctets = 32 << 20;  // then others have their turn
+  auto maildir = maildir_of(mailbox);
+  if (!maildir) return maildir.error();
+  auto rows = Index(*database_).unexamined(mailbox, to_examine_[mailbox], at_most);
+  if (!rows) return rows.error();
+  std::vector<std::pair<std::int64_t, HeaderFacts>> found;
+  std::uint64_t octets = 0;
+  for (const MessageRow& row : *rows) {
+    if (octets > kOctets) break;
+    octets += row.size;
+    to_examine_[mailbox] = row.id;
+    auto facts = maildir->inspect(row.name);
+    if (facts && facts->size == row.size) found.emplace_back(row.id, facts->header);
+  }
+  if (rows->empty()) to_examine_.erase(mailbox);
+  if (found.empty()) return {};
+  return in_transaction([&]() -> Result<void> {
+    for (const auto& [id, header] : found) {
+      if (auto done = Index(*database_).set_header(id, header); !done) return done;
+    }
+    return {};
+  });
+}
+
+namespace {
+
+Result<std::int64_t> read_retention(Database& database) {
+  auto text = read_meta(database, kRetentionKey);
+  if (!text) return text.error();
+  return static_cast<std::int64_t>(ascii::number(*text).value_or(0));
+}
+
+}  // namespace
+
+Result<void> SqliteStore::advance_retention(std::chrono::seconds elapsed) {
+  if (!database_) return closed_error();
+  auto before = read_retention(*database_);
+  if (!before) return before.error();
+  const std::int64_t step = std::clamp<std::int64_t>(elapsed.count(), 0, kRetentionStep.count());
+  return in_transaction(
+      [&] { return write_meta(*database_, kRetentionKey, std::to_string(*before + step)); });
+}
+
+Result<std::size_t> SqliteStore::expire_messages(MailboxId mailbox, std::chrono::seconds kept,
+                                                 std::size_t at_most, const DeleteTerms& terms) {
+  if (!database_) return closed_error();
+  auto now = read_retention(*database_);
+  if (!now) return now.error();
+  // A row notes the retention of the last step, so up to one step may be missing from its time.
+  const std::int64_t newest = *now - kept.count() - kRetentionStep.count();
+  if (newest < 0) return std::size_t{0};
+  const std::pair<std::int64_t, std::int64_t> state{*now, kept.count()};
+  if (const auto known = expired_.find(mailbox); known != expired_.end() && known->second == state) {
+    return std::size_t{0};
+  }
+  auto lock = MaildropLock::take(locks_, mailbox);
+  if (!lock) return Error{ErrorKind::kInUse, "another session has this mailbox open"};
+  auto ids = Index(*database_).kept_since(mailbox, newest, at_most);
+  if (!ids) return ids.error();
+  if (!ids->empty()) {
+    auto marked = mark_deleted(*folder_, *database_, *ids, terms, nullptr);
+    if (!marked) return marked.error();
+    to_purge_[mailbox] = {};
+    if (auto counted = recount_deleted(); !counted) return counted.error();
+  }
+  if (ids->size() < at_most) expired_[mailbox] = state;
+  return ids->size();
 }
 
 Result<std::unique_ptr<Maildrop>> SqliteStore::open_maildrop(MailboxId mailbox) {

@@ -74,7 +74,10 @@ class SqliteStore final : public Store {
   Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) override;
 
   Result<bool> take_in_files(std::size_t at_most) override;
-  bool files_wait() const override { return !to_take_in_.empty(); }
+  bool files_wait() const override { return !to_take_in_.empty() || !to_examine_.empty(); }
+  Result<void> advance_retention(std::chrono::seconds elapsed) override;
+  Result<std::size_t> expire_messages(MailboxId mailbox, std::chrono::seconds kept, std::size_t at_most,
+                                      const DeleteTerms& terms) override;
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
   void note_trouble(const Error& error) override { notice_failure(error); }
 
@@ -104,6 +107,7 @@ class SqliteStore final : public Store {
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice,
                                 MarkedFiles marked = MarkedFiles::kLeave);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
+  Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
   void notice_failure(const Result<void>& done);
   bool is_news(const std::string& trouble);
   void tell_of_lost_secrets(RecoveryReport& report) const;
@@ -141,6 +145,9 @@ class SqliteStore final : public Store {
   std::map<MailboxId, Tidying> to_purge_;     // have marked messages whose files are still there
   MailboxId tidied_ = 0;                      // the last of them that had its turn in tidy_some()
   std::uint64_t freed_early_ = 0;             // messages, in the calls of free_deleted() that belong together
+  std::unordered_map<MailboxId, std::int64_t> to_examine_;  // and the row that was looked at last
+  std::unordered_map<MailboxId, std::pair<std::int64_t, std::int64_t>>
+      expired_;                               // retention and `kept` when nothing more was to be expired
   std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
   std::vector<std::pair<MailboxId, Maildir>> reading_;  // the last one used in front
   std::vector<std::string> notices_;

@@ -10,6 +10,7 @@
 // storage/README.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -175,6 +176,8 @@ enum class MessageListing { kPresent, kDeleted };
 
 enum class KeepMail { kNo, kYes };
 
+inline constexpr std::chrono::seconds kRetentionStep{3600};
+
 // A held maildrop: the lock and the snapshot of one POP3 session. Destroying it frees the lock, and only its
 // own. Made and used on the storage thread; may be destroyed on any.
 class Maildrop {
@@ -281,10 +284,20 @@ class Store {
   virtual Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) = 0;
 
   // Imports up to `at_most` of the files that other mail tools put into the mailboxes' folders, of what the
-  // start and logins found there and left for later; true when more is left: call it again. Call it at the
-  // start, and when files_wait() says so. What goes wrong is among the notices, and tried again at a login.
+  // start and logins found there and left for later; then looks at up to `at_most` messages whose header an
+  // older program did not look at. True when more is left: call it again. Call it at the start, and when
+  // files_wait() says so. What goes wrong is among the notices, and tried again at a login.
   virtual Result<bool> take_in_files(std::size_t at_most) = 0;
   virtual bool files_wait() const = 0;
+
+  // Retention (RFC 2449 6.7). A message's time counts what advance_retention() was told since it came, not
+  // what the clock says: a clock that was wrong removes nobody's mail. Durable on return. `elapsed`: what the
+  // server has run since the last call; of more than kRetentionStep only that counts.
+  virtual Result<void> advance_retention(std::chrono::seconds elapsed) = 0;
+  // Deletes, as commit_deletes() does, up to `at_most` messages that have been there for `kept`, and never
+  // one before that; returns how many. kInUse: a session has the mailbox.
+  virtual Result<std::size_t> expire_messages(MailboxId mailbox, std::chrono::seconds kept,
+                                              std::size_t at_most, const DeleteTerms& terms) = 0;
   // What the store found and did unasked since the last call, a sentence each: files imported, moved,
   // missing, unreadable. Nothing is said twice that has not changed.
   virtual std::vector<std::string> take_notices() = 0;

@@ -89,6 +89,8 @@ free_space = "1 GiB"
 idle_timeout = "2 h"
 language = "es"
 deleted_kept_days = 30
+login_delay = "15 min"
+expire_days = 30
 [log]
 level = "debug"
 format = "json"
@@ -116,6 +118,11 @@ format = "json"
   CHECK(config.pop3.idle_timeout == std::chrono::hours(2));
   CHECK(config.pop3.language == Pop3Language::kSpanish);
   CHECK(config.pop3.deleted_kept_days == 30);
+  CHECK(config.pop3.login_delay == std::chrono::minutes(15));
+  CHECK(config.pop3.expire_days == 30U);
+  CHECK_FALSE(parsed("[pop3]\nexpire_days = \"never\"\n").pop3.expire_days);
+  CHECK(parsed("[pop3]\nexpire_days = 0\n").pop3.expire_days == 0U);
+  CHECK(error("[pop3]\nexpire_days = -1\n").find("\"never\"") != std::string::npos);
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.format == LogFormat::kJson);
   // No key of the table was left out above.

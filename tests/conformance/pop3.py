@@ -44,8 +44,15 @@ def judge(rule, site, ours, offered):
     """(verdict, why)"""
     if rule.dialogue:
         return play(rule.dialogue) if ours else (NOT_TRIED, "")
+    if rule.settings and ours:
+        with sites.Mailstead(rule.settings) as own:
+            return tried(rule, own)
     if rule.needs and rule.needs not in offered:
         return NOT_OFFERED, rule.needs
+    return tried(rule, site)
+
+
+def tried(rule, site):
     try:
         rule.check(site)
         return KEPT, ""

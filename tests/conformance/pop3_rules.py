@@ -6,9 +6,13 @@ tried over the wire in a moment names the dialogue that shows it instead.
 """
 
 import base64
+import email
+import email.header
+import email.policy
 import re
 import socket
 import ssl
+import time
 
 import mailstead
 from mailstead import Closed
@@ -18,11 +22,12 @@ RULES = []
 
 
 class Rule:
-    def __init__(self, rfc, section, level, text, needs=None, dialogue=None, check=None):
+    def __init__(self, rfc, section, level, text, needs=None, dialogue=None, check=None, settings=None):
         self.rfc, self.section, self.level, self.text = rfc, section, level, text
         self.needs = needs        # a capability; without it the rule does not bind
         self.dialogue = dialogue  # tests/dialogues/pop3/NAME.txt
         self.check = check
+        self.settings = settings  # ours is judged with these, in a server of its own
 
     @property
     def name(self):
@@ -30,9 +35,9 @@ class Rule:
         return self.dialogue or self.check.__name__
 
 
-def rule(rfc, section, level, text, needs=None):
+def rule(rfc, section, level, text, needs=None, settings=None):
     def add(check):
-        RULES.append(Rule(rfc, section, level, text, needs, check=check))
+        RULES.append(Rule(rfc, section, level, text, needs, check=check, settings=settings))
         return check
     return add
 
@@ -450,7 +455,7 @@ def brackets_are_codes(site):
         replies += [session.refused("RETR 9"), session.must("NOOP"), session.must("QUIT")]
     for reply in replies:
         text = reply.partition(" ")[2]
-        assert not text.startswith("[") or re.match(r"\[(AUTH|IN-USE|SYS/TEMP|SYS/PERM|LOGIN-DELAY)\]", text), reply
+        assert not text.startswith("[") or re.match(r"\[(AUTH|IN-USE|SYS/TEMP|SYS/PERM|LOGIN-DELAY|UTF8)\]", text), reply
 
 
 @rule("2449", "6.6", "MUST", "With PIPELINING, commands that come together are all answered, in their order", "PIPELINING")
@@ -463,6 +468,51 @@ def pipelining(site):
     pieces = [line[:4].strip() for line in wire.split(b"\r\n") if line.startswith((b"+OK", b"-ERR"))]
     equal(pieces, [b"+OK"] * 4 + [b"+OK", b"+OK", b"-ERR", b"+OK", b"-ERR", b"+OK", b"+OK", b"+OK"])
     assert wire.index(b"Subject: 2") < wire.index(b"Subject: 3")
+
+
+@rule("2449", "4", "MAY", "USER takes a mail address of the largest size, 254 octets", "USER")
+def user_of_254_octets(site):
+    address = "x" * 64 + "@" + ".".join(["y" * 62] * 3)
+    equal(len(address), 253)
+    with site.greeted() as session:
+        session.must("USER " + address + "y")
+
+
+by_dialogue("2449", "6.5", "MUST", "LOGIN-DELAY is a number of seconds, told before login and after it", "a_login_too_soon")
+
+
+@rule("2449", "6.5", "SHOULD", "Who announces LOGIN-DELAY enforces it: the next login is refused, one after the time is not", "LOGIN-DELAY",
+      '[pop3]\nlogin_delay = "3 s"')
+def login_delay(site):
+    with site.greeted() as session:
+        seconds = int(capabilities(session)["LOGIN-DELAY"][0])
+    user = site.mailbox()
+    site.session(user).quit()
+    with site.greeted() as session:
+        session.must("USER " + user)
+        began = time.monotonic()
+        session.refused("PASS " + PASSWORD)
+        assert seconds <= 5, "too long to be waited for"
+        while time.monotonic() < began + seconds + 1:
+            time.sleep(0.1)
+        session.login(user, PASSWORD)
+
+
+@rule("2449", "8.1.1", "MUST", "[LOGIN-DELAY] is for the owner alone: USER and a wrong password are answered as ever", "LOGIN-DELAY",
+      '[pop3]\nlogin_delay = "3 s"')
+def login_delay_code(site):
+    user = site.mailbox()
+    site.session(user).quit()
+    with site.greeted() as session:
+        session.must("USER " + user)
+        assert not session.refused("PASS wrong").startswith("-ERR [LOGIN-DELAY]")
+        session.must("USER " + user)
+        assert session.refused("PASS " + PASSWORD).startswith("-ERR [LOGIN-DELAY] ")
+
+
+by_dialogue("2449", "6.7", "MUST", "EXPIRE names the least number of days that is in force", "expire_days_are_told")
+by_dialogue("2449", "6.7", "MAY", "With EXPIRE 0, QUIT deletes what RETR has sent, and nothing else that was not marked", "expire_0_deletes_what_was_fetched")
+by_dialogue("2449", "6.7", "MUST", "With EXPIRE 0, what was not sent whole, and a session without QUIT, lose nothing", "expire_0_keeps_what_was_not_sent_whole")
 
 
 @rule("2449", "6.7", "MUST", "EXPIRE is NEVER or a number of days", "EXPIRE")
@@ -686,3 +736,129 @@ def lang_unknown(site):
         before = session.refused("XYZZY")
         session.refused("LANG MUL")
         equal(session.refused("XYZZY"), before)
+
+
+# ---- RFC 6856: UTF8
+
+UTF8_HEAD = ("Subject: Grüße, 日本語\r\nFrom: Jürgen <jürgen@example.org>\r\nTo: Zoë <zoe@bücher.example>\r\n"
+             "Content-Type: multipart/mixed; boundary=b\r\n\r\n")
+UTF8_MESSAGE = (UTF8_HEAD + "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nbödy\r\n"
+                "--b\r\nContent-Disposition: attachment; filename=\"é.txt\"\r\n\r\nx\r\n--b--\r\n").encode()
+
+
+@rule("6856", "2", "MUST", "UTF8 is announced before login and after it, the same", "UTF8")
+def utf8_in_capa(site):
+    user = site.mailbox()
+    with site.greeted() as session:
+        before = capabilities(session)["UTF8"]
+        session.login(user, PASSWORD)
+        equal(capabilities(session)["UTF8"], before)
+
+
+@rule("6856", "2, 2.1", "MUST", "UTF8 is a command of AUTHORIZATION without arguments", "UTF8")
+def utf8_command(site):
+    user = site.mailbox()
+    with site.greeted() as session:
+        session.refused("UTF8 x")
+        session.must("UTF8")
+        session.login(user, PASSWORD)
+        session.refused("UTF8")
+
+
+@rule("6856", "2.1", "MUST", "In UTF-8 mode messages are sent as they are", "UTF8")
+def utf8_mode(site):
+    user = site.mailbox(UTF8_MESSAGE)
+    with site.greeted() as session:
+        session.must("UTF8")
+        session.login(user, PASSWORD)
+        copy = session.retr(1)
+        assert copy.endswith(UTF8_MESSAGE), copy
+        equal(session.sizes(), [len(copy)])
+
+
+def ascii_headers(copy):
+    """Of the message and its parts."""
+    for line in copy.split(b"\r\n"):
+        assert line == "bödy".encode() or all(octet < 128 for octet in line), line
+
+
+@rule("6856", "2.1", "MUST", "Without UTF-8 mode no header holds more than ASCII: a surrogate is sent, or -ERR", "UTF8")
+def without_utf8_mode(site):
+    user = site.mailbox(UTF8_MESSAGE)
+    with site.session(user) as session:
+        for line in ("RETR 1", "TOP 1 9"):
+            reply = session.command(line)
+            if reply.startswith("+OK"):
+                ascii_headers(session.stream.dotted())
+
+
+@rule("6856", "2.1", "SHOULD", "LIST tells what RETR sends, in UTF-8 mode and out of it", "UTF8")
+def utf8_sizes(site):
+    user = site.mailbox(UTF8_MESSAGE, message(2), b"Subject: caf\xe9\r\n\r\nx\r\n")
+    for utf8 in (True, False):
+        with site.greeted() as session:
+            if utf8:
+                session.must("UTF8")
+            session.login(user, PASSWORD)
+            sizes = session.sizes()
+            equal([len(session.retr(number)) for number in (1, 2, 3)], sizes)
+            equal(session.stat(), (3, sum(sizes)))
+            session.quit()
+
+
+@rule("6856", "2.1", "SHOULD", "A surrogate says what the message says: RFC 6857", "UTF8")
+def surrogate_says_the_same(site):
+    user = site.mailbox(UTF8_MESSAGE)
+    with site.session(user) as session:
+        reply = session.command("RETR 1")
+        if reply.startswith("-ERR"):
+            assert reply.startswith("-ERR [UTF8]"), reply
+            return
+        copy = email.message_from_bytes(session.stream.dotted(), policy=email.policy.default)
+        equal(copy["Subject"], "Grüße, 日本語")
+        assert "jürgen@example.org" in str(email.header.make_header(email.header.decode_header(
+            email.message_from_bytes(copy.as_bytes(), policy=email.policy.compat32)["From"]))), copy["From"]
+        equal([(each.display_name, each.addr_spec) for each in copy["To"].addresses], [("Zoë", "zoe@xn--bcher-kva.example")])
+        text, attachment = copy.iter_parts()
+        equal(text.get_content().strip(), "bödy")
+        equal(attachment.get_filename(), "é.txt")
+
+
+@rule("6856", "2.1", "SHOULD", "A unique-id is the same in UTF-8 mode and out of it", "UTF8")
+def utf8_unique_ids(site):
+    user = site.mailbox(UTF8_MESSAGE, message(2))
+    with site.session(user) as session:
+        before = session.uidl()
+        session.quit()
+    with site.greeted() as session:
+        session.must("UTF8")
+        session.login(user, PASSWORD)
+        equal(session.uidl(), before)
+
+
+@rule("6856", "2.2", "MUST", "With UTF8 USER, names and passwords that are not UTF-8 are refused, UTF-8 ones are compared", "UTF8")
+def utf8_names(site):
+    with site.greeted() as session:
+        if "USER" not in capabilities(session)["UTF8"]:
+            return
+        for line in (b"USER \xff", b"USER \xc0\xaf", b"USER \xed\xa0\x80"):
+            session.stream.send(line + b"\r\n")
+            assert session.reply().startswith("-ERR"), line
+        session.must("USER ümit@example.org")
+        session.stream.send(b"PASS \xff\r\n")
+        assert session.reply().startswith("-ERR")
+        session.must("USER ümit@example.org")
+        session.refused("PASS pässword")
+
+
+@rule("6856", "2.1", "MAY", "STLS after UTF8 is refused, or begins a session without UTF-8 mode", "UTF8")
+def utf8_and_stls(site):
+    user = site.mailbox(UTF8_MESSAGE)
+    with site.greeted() as session:
+        session.must("UTF8")
+        if session.command("STLS").startswith("-ERR"):
+            return
+        session.stream.start_tls()
+        session.login(user, PASSWORD)
+        if session.command("RETR 1").startswith("+OK"):
+            ascii_headers(session.stream.dotted())

@@ -56,8 +56,8 @@ class Site:
 class Mailstead(Site):
     name = "Mailstead"
 
-    def __init__(self):
-        self.server = mailstead.Server().start()
+    def __init__(self, settings=""):
+        self.server = mailstead.Server(settings).start()
         self.ports = self.server.ports
         self.numbers = itertools.count(1)
 

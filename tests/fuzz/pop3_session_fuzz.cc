@@ -13,6 +13,7 @@
 
 #include "protocols/ascii.h"
 #include "protocols/pop3_session.h"
+#include "protocols/surrogate.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {
@@ -28,11 +29,20 @@ const std::vector<std::string>& messages() {
   static const std::vector<std::string> all{"Subject: one\r\n\r\nbody\r\n",
                                             "Subject: two\r\n\r\n.\r\n..\r\n.dot\r\n",
                                             "",
+                                            "Subject: \xc3\xa9\r\nA: \xff\r\n\r\n\xc3\xa9\r\n",
                                             ".",
                                             "no end",
                                             "a\n.\r\nb\r.\r\n",
                                             repeat(6500, ".12345678\r\n")};
   return all;
+}
+
+std::string surrogate_of(const std::string& message) {
+  Surrogate surrogate;
+  std::string text;
+  surrogate.read(message, &text);
+  surrogate.finish(&text);
+  return text;
 }
 
 struct Setting {
@@ -66,6 +76,8 @@ Setting make_setting(std::string_view line) {
     setting.options.scram = sasl::Scram::kAvailable;
     setting.options.apop_timestamp = "<1.2@mx.example.org>";
   }
+  if (choices.draw(2) == 1) setting.options.login_delay = std::chrono::seconds(900);
+  if (const std::size_t drawn = choices.draw(3); drawn > 0) setting.options.expire_days = drawn == 1 ? 0 : 30;
   return setting;
 }
 
@@ -126,7 +138,9 @@ class Replies {
   void follow_language(std::string_view text) {
     // After STLS the session speaks English again; the reply itself is the last in the old language.
     if (tls_begins_) language_ = Pop3Language::kEnglish;
+    if (tls_begins_) utf8_mode_ = false;
     tls_begins_ = text == ok(Pop3Text::kBeginTls);
+    if (text == ok(Pop3Text::kUtf8Mode)) utf8_mode_ = true;
     for (int i = 0; i < kPop3Languages; ++i) {
       const auto each = static_cast<Pop3Language>(i);
       const std::string changed =
@@ -164,9 +178,10 @@ class Replies {
   void check_message(std::uint64_t octets) {
     if (!take_block()) return;
     const bool known = std::ranges::any_of(messages(), [&](const std::string& message) {
-      return message.size() == octets && (block_ == message || block_ == message + "\r\n");
+      const std::string shown = utf8_mode_ ? message : surrogate_of(message);
+      return shown.size() == octets && (block_ == shown || block_ == shown + "\r\n");
     });
-    require(known, "a message is sent as it is");
+    require(known, "a message is sent as it is, or as its surrogate without UTF8");
   }
 
   std::string_view left_;
@@ -174,6 +189,7 @@ class Replies {
   std::string block_;
   Pop3Language language_ = Pop3Language::kEnglish;
   bool tls_begins_ = false;
+  bool utf8_mode_ = false;
 };
 
 class Run {
@@ -270,11 +286,17 @@ class Run {
     open_maildrop();
   }
   void open_maildrop() {
-    const auto found = static_cast<LoginVerdict>(verdict(4));
+    const auto found = static_cast<LoginVerdict>(verdict(5));
     auto snapshot = std::make_shared<MaildropSnapshot>();
     for (const std::string& message : messages()) {
       const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
-      snapshot->push_back({message.size(), "u" + std::to_string(snapshot->size()), dots});
+      MaildropEntry entry{message.size(), "u" + std::to_string(snapshot->size()), dots};
+      if (const std::string shown = surrogate_of(message); shown != message) {
+        entry.header = HeaderText::kUtf8;
+        entry.surrogate_growth =
+            static_cast<std::int32_t>(shown.size()) - static_cast<std::int32_t>(message.size());
+      }
+      snapshot->push_back(std::move(entry));
     }
     session_.answer_login(found, found == LoginVerdict::kRight ? snapshot : nullptr);
   }

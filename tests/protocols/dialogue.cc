@@ -1,5 +1,6 @@
 #include "tests/protocols/dialogue.h"
 
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -70,6 +71,7 @@ const std::map<std::string, RecipientVerdict> kRecipientVerdicts{
     {"not-ours", RecipientVerdict::kNotOurs}, {"disabled", RecipientVerdict::kDisabled},
     {"full", RecipientVerdict::kFull},        {"unavailable", RecipientVerdict::kUnavailable}};
 const std::map<std::string, LoginVerdict> kLoginVerdicts{{"in-use", LoginVerdict::kInUse},
+                                                         {"delayed", LoginVerdict::kDelayed},
                                                          {"unavailable", LoginVerdict::kUnavailable}};
 const std::map<std::string, ReadVerdict> kReadVerdicts{
     {"gone", ReadVerdict::kGone}, {"unavailable", ReadVerdict::kUnavailable}, {"short", ReadVerdict::kBytes}};
@@ -142,6 +144,13 @@ const std::map<std::string, Directive>& directives() {
       {"apop", [](Dialogue& d, std::string& rest) { d.pop3.apop_timestamp = rest; }},
       {"limit", set_limit},
       {"language", [](Dialogue& d, std::string& rest) { d.pop3.language = find_language(rest).value(); }},
+      {"login-delay",
+       [](Dialogue& d, std::string& rest) { d.pop3.login_delay = std::chrono::seconds(std::stoul(rest)); }},
+      {"expire-days",
+       [](Dialogue& d, std::string& rest) {
+         d.pop3.expire_days = static_cast<std::uint32_t>(std::stoul(rest));
+       }},
+      {"unexamined", [](Dialogue& d, std::string&) { d.world.unexamined = true; }},
       {"normalise", [](Dialogue& d, std::string&) { d.smtp.bare_newline = BareNewline::kNormalise; }},
       {"mailbox",
        [](Dialogue& d, std::string& rest) {
@@ -355,7 +364,8 @@ Dialogue read_dialogue(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path);
   Dialogue dialogue;
-  dialogue.protocol = path.find("/pop3/") != std::string::npos ? Protocol::kPop3 : Protocol::kSmtp;
+  dialogue.protocol =
+      std::filesystem::path(path).parent_path().filename() == "pop3" ? Protocol::kPop3 : Protocol::kSmtp;
   dialogue.smtp.hostname = dialogue.pop3.hostname = "mx.example.org";
   dialogue.pop3.version = "1.0";
   dialogue.peer.address = "192.0.2.1";

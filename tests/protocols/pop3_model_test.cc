@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocols/surrogate.h"
 #include "tests/catch.h"
 #include "tests/protocols/world.h"
 
@@ -26,11 +27,13 @@ struct Expected {
 
 struct Message {
   std::string uidl;
-  std::vector<std::string> lines;  // without CRLF
+  std::vector<std::string> lines;            // without CRLF
+  std::vector<std::string> surrogate_lines;  // for who has not said UTF8
 
-  std::size_t octets() const {
+  const std::vector<std::string>& shown(bool utf8) const { return utf8 ? lines : surrogate_lines; }
+  std::size_t octets(bool utf8) const {
     std::size_t sum = 0;
-    for (const std::string& line : lines) sum += line.size() + 2;
+    for (const std::string& line : shown(utf8)) sum += line.size() + 2;
     return sum;
   }
 };
@@ -64,6 +67,10 @@ class Model {
 
  private:
   Expected in_authorization(const std::string& name, const std::string& argument) {
+    if (name == "UTF8" && argument.empty()) {
+      utf8_ = true;
+      return kOk;
+    }
     if (name == "USER" && !argument.empty()) {
       user_ = argument;
       return kOk;
@@ -93,7 +100,7 @@ class Model {
     if (name == "RETR") {
       const std::size_t number = message(argument);
       if (number == 0) return kErr;
-      return {"+OK", false, sent(messages_[number - 1].lines)};
+      return {"+OK", false, sent(messages_[number - 1].shown(utf8_))};
     }
     if (name == "TOP") return top(argument);
     return kErr;
@@ -113,14 +120,15 @@ class Model {
     for (std::size_t i = 0; i < messages_.size(); ++i) {
       if (marked_[i]) continue;
       ++count;
-      octets += messages_[i].octets();
+      octets += messages_[i].octets(utf8_);
     }
     return {"+OK " + std::to_string(count) + " " + std::to_string(octets), true, ""};
   }
 
   std::string listing(const std::string& name, std::size_t number) const {
     const Message& message = messages_[number - 1];
-    return std::to_string(number) + " " + (name == "LIST" ? std::to_string(message.octets()) : message.uidl);
+    return std::to_string(number) + " " +
+           (name == "LIST" ? std::to_string(message.octets(utf8_)) : message.uidl);
   }
 
   Expected list(const std::string& name, const std::string& argument) const {
@@ -144,7 +152,7 @@ class Model {
     if (number == 0 || count.empty() || count.find_first_not_of("0123456789") != std::string::npos)
       return kErr;
     if (count.size() > 19) return kErr;  // no number of lines that anybody counts
-    const std::vector<std::string>& lines = messages_[number - 1].lines;
+    const std::vector<std::string>& lines = messages_[number - 1].shown(utf8_);
     const auto head = std::find(lines.begin(), lines.end(), "");
     std::size_t wanted = static_cast<std::size_t>(head - lines.begin());
     if (head != lines.end()) wanted += 1 + std::stoul(count);
@@ -162,6 +170,7 @@ class Model {
   std::vector<Message> messages_;
   std::vector<bool> marked_;
   std::string user_;
+  bool utf8_ = false;
   bool logged_in_ = false;
   bool done_ = false;
 };
@@ -180,12 +189,24 @@ class Dice {
 };
 
 Message random_message(Dice& dice) {
-  static const std::string odd_lines[] = {"Subject: x", "",    ".",      "..",  ".dot", "From: a@b.example",
-                                          "text",       " ",   "a.b.c.", "...", "+OK",  std::string(998, 'x'),
-                                          "-ERR no",    "\xff"};
+  static const std::string odd_lines[] = {"Subject: x", "",     ".",
+                                          "..",         ".dot", "From: a@b.example",
+                                          "text",       " ",    "a.b.c.",
+                                          "...",        "+OK",  std::string(998, 'x'),
+                                          "-ERR no",    "\xff", "Subject: \xc3\xa9"};
   Message message;
   const std::size_t count = dice.one_in(50) ? 5000 : dice.up_to(12);
   for (std::size_t i = 0; i < count; ++i) message.lines.push_back(dice.of(odd_lines));
+  // What a surrogate is, surrogate_test.cc says; here it is when it is sent.
+  Surrogate surrogate;
+  std::string text;
+  for (const std::string& line : message.lines) surrogate.read(line + "\r\n", &text);
+  surrogate.finish(&text);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find("\r\n", begin);
+    message.surrogate_lines.push_back(text.substr(begin, end - begin));
+    begin = end + 2;
+  }
   return message;
 }
 
@@ -203,9 +224,10 @@ struct Command {
 };
 
 Command random_command(Dice& dice, const Model& model, std::size_t messages) {
-  static const std::string names[] = {"STAT", "LIST", "UIDL", "RETR", "TOP",
-                                      "DELE", "NOOP", "RSET", "USER", "PASS"};
+  static const std::string names[] = {"STAT", "LIST", "UIDL", "RETR", "TOP", "DELE",
+                                      "NOOP", "RSET", "USER", "PASS", "UTF8"};
   if (!model.logged_in() && !dice.one_in(6)) {
+    if (dice.one_in(5)) return {"UTF8", ""};
     if (dice.one_in(2)) return {"USER", dice.one_in(10) ? "bert@example.org" : kUser};
     return {"PASS", dice.one_in(10) ? "secret" : kPassword};
   }
@@ -223,7 +245,7 @@ Command random_command(Dice& dice, const Model& model, std::size_t messages) {
 std::string wire_of(const Command& command, Dice& dice) {
   std::string name = command.name;
   for (char& c : name) {
-    if (dice.one_in(4)) c = static_cast<char>(c - 'A' + 'a');
+    if (c >= 'A' && dice.one_in(4)) c = static_cast<char>(c - 'A' + 'a');
   }
   return name + (command.argument.empty() ? "" : " " + command.argument) + "\r\n";
 }

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "protocols/base64.h"
+#include "protocols/surrogate.h"
 
 namespace mailstead::test {
 namespace {
@@ -115,7 +116,18 @@ void World::open_maildrop(Pop3Session& session, LoginVerdict verdict) {
   auto snapshot = std::make_shared<MaildropSnapshot>();
   for (const std::string& message : messages_) {
     const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
-    snapshot->push_back({message.size(), "u" + std::to_string(snapshot->size() + 1), dots});
+    MaildropEntry entry{message.size(), "u" + std::to_string(snapshot->size() + 1), dots};
+    Surrogate surrogate;
+    surrogate.read(message, nullptr);
+    surrogate.finish(nullptr);
+    if (unexamined) {
+      entry.header = HeaderText::kUnknown;
+    } else if (surrogate.differs()) {
+      entry.header = HeaderText::kUtf8;
+      entry.surrogate_growth =
+          static_cast<std::int32_t>(surrogate.size()) - static_cast<std::int32_t>(message.size());
+    }
+    snapshot->push_back(std::move(entry));
   }
   session.answer_login(LoginVerdict::kRight, snapshot);
 }

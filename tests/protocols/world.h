@@ -35,6 +35,7 @@ class World {
   CommitVerdict spool_verdict = CommitVerdict::kKept;
   CommitVerdict commit_verdict = CommitVerdict::kKept;
   bool delete_fails = false;
+  bool unexamined = false;  // nobody has looked at the messages' headers yet
 
   // The session's wants() is kAnswer.
   void answer(SmtpSession& session);

@@ -443,8 +443,10 @@ TEST_CASE("a store of the first schema is brought to this one with its mail", "[
   world.store.reset();
   run_sql(world.database(),
           "PRAGMA foreign_keys=OFF; DROP TABLE fetches; DROP TABLE devices; DROP TABLE deletions;"
-          "DROP INDEX messages_by_message_id; ALTER TABLE messages DROP COLUMN message_id; PRAGMA "
-          "user_version=1");
+          "DROP TABLE app_passwords; DROP INDEX messages_by_message_id; DROP INDEX messages_unexamined;"
+          "ALTER TABLE messages DROP COLUMN message_id; ALTER TABLE messages DROP COLUMN header;"
+          "ALTER TABLE messages DROP COLUMN surrogate_growth; ALTER TABLE messages DROP COLUMN kept_since;"
+          "PRAGMA user_version=1");
   world.store = open_store(world.scratch.data());
   CHECK(same(fetch_all(*world.store, kAnna), before));
   world.remove({0});

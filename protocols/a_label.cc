@@ -1,0 +1,122 @@
+#include "protocols/a_label.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "protocols/address.h"
+#include "protocols/ascii.h"
+#include "protocols/utf8.h"
+
+namespace mailstead {
+namespace {
+
+// RFC 3492 5.
+constexpr std::uint32_t kBase = 36;
+constexpr std::uint32_t kLeast = 1;
+constexpr std::uint32_t kMost = 26;
+constexpr std::uint32_t kSkew = 38;
+constexpr std::uint32_t kDamp = 700;
+constexpr std::uint32_t kFirstBias = 72;
+constexpr std::uint32_t kFirstCharacter = 0x80;
+
+// A label in a message is one of IDNA2008, in small letters; of what people type, the capitals of the Latin,
+// Greek and Cyrillic alphabets are made small.
+char32_t lower(char32_t c) {
+  if (c >= 'A' && c <= 'Z') return c + 32;
+  if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f)) {
+    return c + 32;
+  }
+  if (c >= 0x400 && c <= 0x40f) return c + 80;
+  const bool even_capitals =
+      (c >= 0x100 && c <= 0x137 && c != 0x130) || (c >= 0x14a && c <= 0x177) || (c >= 0x460 && c <= 0x481);
+  if (even_capitals) return c | 1;
+  const bool odd_capitals = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e);
+  return odd_capitals && c % 2 == 1 ? c + 1 : c;
+}
+
+char digit(std::uint32_t value) {
+  return static_cast<char>(value < 26 ? 'a' + value : '0' + (value - 26));
+}
+
+// RFC 3492 6.1.
+std::uint32_t adapted_bias(std::uint32_t delta, std::uint32_t count, bool first) {
+  delta = first ? delta / kDamp : delta / 2;
+  delta += delta / count;
+  std::uint32_t k = 0;
+  while (delta > ((kBase - kLeast) * kMost) / 2) {
+    delta /= kBase - kLeast;
+    k += kBase;
+  }
+  return k + (kBase - kLeast + 1) * delta / (delta + kSkew);
+}
+
+// RFC 3492 6.3. A label has few characters, so nothing here can overflow.
+std::string punycode(const std::u32string& label) {
+  std::string out;
+  for (const char32_t c : label) {
+    if (c < kFirstCharacter) out += static_cast<char>(c);
+  }
+  const auto basic = static_cast<std::uint32_t>(out.size());
+  if (basic > 0) out += '-';
+  std::uint32_t character = kFirstCharacter;
+  std::uint32_t delta = 0;
+  std::uint32_t bias = kFirstBias;
+  for (std::uint32_t done = basic; done < label.size();) {
+    std::uint32_t next = 0x110000;
+    for (const char32_t c : label) {
+      if (c >= character) next = std::min<std::uint32_t>(next, c);
+    }
+    delta += (next - character) * (done + 1);
+    character = next;
+    for (const char32_t c : label) {
+      if (c < character) ++delta;
+      if (c != character) continue;
+      std::uint32_t rest = delta;
+      for (std::uint32_t k = kBase;; k += kBase) {
+        const std::uint32_t threshold = k <= bias ? kLeast : std::min(k - bias, kMost);
+        if (rest < threshold) break;
+        out += digit(threshold + (rest - threshold) % (kBase - threshold));
+        rest = (rest - threshold) / (kBase - threshold);
+      }
+      out += digit(rest);
+      bias = adapted_bias(delta, done + 1, done == basic);
+      delta = 0;
+      ++done;
+    }
+    ++delta;
+    ++character;
+  }
+  return out;
+}
+
+std::optional<std::string> ascii_label(std::string_view label) {
+  if (utf8::is_ascii(label)) return ascii::lower(label);
+  constexpr std::size_t kMostCharacters = 63;  // of an A-label, RFC 1035 2.3.4
+  std::u32string characters;
+  std::size_t octets = 0;
+  while (!label.empty()) {
+    const auto c = utf8::first_character(label, octets);
+    if (!c || characters.size() == kMostCharacters) return std::nullopt;
+    characters += lower(*c);
+    label.remove_prefix(octets);
+  }
+  return "xn--" + punycode(characters);
+}
+
+}  // namespace
+
+std::optional<std::string> ascii_domain(std::string_view domain) {
+  std::string result;
+  while (true) {
+    const std::size_t dot = domain.find('.');
+    const auto label = ascii_label(domain.substr(0, dot));
+    if (!label) return std::nullopt;
+    result += *label;
+    if (dot == std::string_view::npos) break;
+    result += '.';
+    domain.remove_prefix(dot + 1);
+  }
+  return parse_domain(result);
+}
+
+}  // namespace mailstead
