@@ -411,6 +411,9 @@ def apop_timestamp(site):
                 session.refused("APOP anna c4c9334bac560ecc979e58001b3e22fb")
     assert stamps == [None, None] or None not in stamps and stamps[0] != stamps[1], stamps
 
+by_dialogue("1939", "7", "MUST", "APOP's digest is MD5 of the greeting's timestamp and the secret; a wrong one is refused", "apop")
+by_dialogue("1939", "7", "MUST", "APOP has a name and 32 hexadecimal digits", "apop_is_a_name_and_32_digits")
+
 
 # ---- RFC 2449: CAPA
 
@@ -699,6 +702,11 @@ def sasl_takes_the_lock(site):
         second.refused("AUTH PLAIN " + encoded("", user, PASSWORD))
 
 
+by_dialogue("5034", "4", "MUST", "What a mechanism has to say with its success goes as a challenge, which the client answers with an empty line (SCRAM-SHA-256)",
+            "auth_scram")
+by_dialogue("5034", "4", "MUST", "Who does not answer it so is not logged in", "auth_scram_heard_and_not_acknowledged")
+by_dialogue("5802", "5", "MUST", "A SCRAM proof of another password, name or nonce is refused", "auth_scram_that_goes_wrong")
+by_dialogue("5802", "6", "MUST", "SCRAM-SHA-256-PLUS is bound to its TLS connection; a client that did not see it offered is refused", "auth_scram_plus")
 by_dialogue("5034", "4", "MUST", "PLAIN is neither offered nor taken where it could be overheard", "auth_never_in_the_clear")
 
 
