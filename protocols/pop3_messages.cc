@@ -153,8 +153,8 @@ void Pop3Core::end_message() {
     message_->writer.write(rest, output_);
   }
   // Some clients fetch by a TOP that asks for more lines than there are.
-  const bool all = message_->whole || (!message_->writer.complete() &&
-                                       message_->offset == (*snapshot_)[message_->index].size);
+  const bool all = message_->whole ||
+                   (!message_->writer.complete() && message_->offset == (*snapshot_)[message_->index].size);
   message_->writer.finish(output_);
   if (all) {
     retrieved_now_.push_back(message_->index);

@@ -1,5 +1,5 @@
-// The server's side of POP3 (RFC 1939) with APOP, CAPA (2449), STLS (2595), AUTH (5034), UTF8 and LANG (6856),
-// response codes (2449, 3206) and PIPELINING.
+// The server's side of POP3 (RFC 1939) with APOP, CAPA (2449), STLS (2595), AUTH (5034), UTF8 and LANG
+// (6856), response codes (2449, 3206) and PIPELINING.
 //
 // One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets; LIST, UIDL, RETR and TOP make about kOutputChunk

@@ -211,9 +211,9 @@ Result<void> DeliveryBatch::write_rows() {
     for (Copy& copy : copies_) {
       const Message& message = messages_[copy.message];
       if (message.error) continue;
-      auto done =
-          index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size, message.has_dot_lines,
-                        now_, message.delivery->id, MessageState::kPresent, message.message_id, message.header});
+      auto done = index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size,
+                                message.has_dot_lines, now_, message.delivery->id, MessageState::kPresent,
+                                message.message_id, message.header});
       if (!done && done.error().kind == ErrorKind::kExists) {
         fail(copy, Error{ErrorKind::kExists, "this message was delivered already"});
         again = true;

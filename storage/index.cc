@@ -3,7 +3,7 @@
 #include <utility>
 
 // A literal for each query: prepared statements are kept by it.
-#define MAILSTEAD_SELECT_MESSAGES \
+#define MAILSTEAD_SELECT_MESSAGES                                                               \
   "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id, " \
   "header, surrogate_growth FROM messages"
 
@@ -146,7 +146,8 @@ Result<std::vector<MailboxId>> Index::unexamined_mailboxes() {
 Result<std::vector<MessageRow>> Index::unexamined(MailboxId mailbox, std::int64_t after,
                                                   std::size_t at_most) {
   return rows(
-      database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE header = 2 AND mailbox = ?1 AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
+      database_.query(MAILSTEAD_SELECT_MESSAGES
+                      " WHERE header = 2 AND mailbox = ?1 AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
                       mailbox, after, static_cast<std::int64_t>(at_most)));
 }
 

@@ -190,8 +190,8 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
     if (auto done = read_some(file->fd(), scan.size(), kPiece, piece); !done) return here(done.error());
     scan.add(piece);
   } while (!piece.empty());
-  return MessageFacts{scan.size(), scan.has_dot_lines(), scan.is_canonical(),
-                      unfinished,  facts.st_mtim.tv_sec, scan.message_id(), scan.header()};
+  return MessageFacts{scan.size(),          scan.has_dot_lines(), scan.is_canonical(), unfinished,
+                      facts.st_mtim.tv_sec, scan.message_id(),    scan.header()};
 }
 
 Result<void> Maildir::remove(const std::string& path) {

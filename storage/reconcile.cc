@@ -177,7 +177,8 @@ void Reconciliation::adopt_deleted() {
   for (const FoundFile& file : found) {
     if (file.error || file.needs_work()) continue;
     new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
-                         file.name->seconds, file.name->id, MessageState::kAside, file.facts.message_id, file.facts.header});
+                         file.name->seconds, file.name->id, MessageState::kAside, file.facts.message_id,
+                         file.facts.header});
     ++result_.kept;
   }
 }
@@ -286,7 +287,8 @@ Result<void> Reconciliation::take_in(std::size_t at_most) {
   import_some(foreign(), at_most, found);
   for (const FoundFile& file : found) {
     new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
-                         file.name->seconds, file.name->id, MessageState::kPresent, file.facts.message_id, file.facts.header});
+                         file.name->seconds, file.name->id, MessageState::kPresent, file.facts.message_id,
+                         file.facts.header});
     ++(file.imported ? result_.imported : result_.adopted);
   }
   if (new_rows_.empty()) return {};

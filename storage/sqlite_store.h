@@ -1,7 +1,7 @@
 // The Store over SQLite and maildirs: the façade that joins the parts of this folder.
 //
-// sqlite_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
-// sqlite_store.cc the rest.
+// sqlite_store_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
+// sqlite_store_maildrops.cc maildrops and what lies in the maildirs, sqlite_store.cc the rest.
 #pragma once
 
 #include <map>
@@ -28,6 +28,14 @@
 #include "storage/watch.h"
 
 namespace mailstead {
+
+inline Error closed_error() {
+  return {ErrorKind::kUnavailable, "the store is closed"};
+}
+
+inline Error mailbox_gone() {
+  return {ErrorKind::kNotFound, "the mailbox was removed"};
+}
 
 class SqliteStore final : public Store {
  public:
@@ -142,9 +150,9 @@ class SqliteStore final : public Store {
     // there.
     bool frees = true;
   };
-  std::map<MailboxId, Tidying> to_purge_;     // have marked messages whose files are still there
-  MailboxId tidied_ = 0;                      // the last of them that had its turn in tidy_some()
-  std::uint64_t freed_early_ = 0;             // messages, in the calls of free_deleted() that belong together
+  std::map<MailboxId, Tidying> to_purge_;  // have marked messages whose files are still there
+  MailboxId tidied_ = 0;                   // the last of them that had its turn in tidy_some()
+  std::uint64_t freed_early_ = 0;          // messages, in the calls of free_deleted() that belong together
   std::unordered_map<MailboxId, std::int64_t> to_examine_;  // and the row that was looked at last
   std::unordered_map<MailboxId, std::pair<std::int64_t, std::int64_t>>
       expired_;                               // retention and `kept` when nothing more was to be expired

@@ -23,10 +23,6 @@ constexpr std::size_t kSliceForRoom = 200;        // messages
 constexpr std::int64_t kJumpWorthTelling = 3600;  // seconds
 constexpr std::int64_t kAnyAge = std::numeric_limits<std::int64_t>::max();
 
-Error closed_error() {
-  return Error{ErrorKind::kUnavailable, "the store is closed"};
-}
-
 }  // namespace
 
 DeletedTotals SqliteStore::deleted_totals() const {

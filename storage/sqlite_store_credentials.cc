@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::int64_t kNoteWriteSeconds = 60;
 
-Error closed_error() {
-  return Error{ErrorKind::kUnavailable, "the store is closed"};
-}
-
 AppPasswordKeys keys_of(AppPasswordRow& row, const Address& mailbox, const SecretKey& key) {
   AppPasswordKeys keys;
   keys.apop_secret = apop_secret(row, mailbox, key).value_or("");
