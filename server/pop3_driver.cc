@@ -19,6 +19,7 @@ struct Pop3Driver::Piece {
   std::string why;  // for the log, when there are no bytes
   std::shared_ptr<MessageReader> reader;
   std::size_t index = 0;
+  std::map<std::size_t, std::string> ahead;
 };
 
 namespace {
@@ -28,7 +29,9 @@ LoginVerdict verdict_of(LoginOutcome outcome) {
   return outcome == LoginOutcome::kWrong ? LoginVerdict::kWrong : LoginVerdict::kUnavailable;
 }
 
-constexpr std::size_t kMostTaken = 1'000;  // collected, before they are handed over
+constexpr std::size_t kReadAhead = 32 * 1024;  // octets of messages that nobody asked for yet
+constexpr std::size_t kMostReadAhead = 32;     // of those messages
+constexpr std::size_t kMostTaken = 1'000;      // collected, before they are handed over
 
 std::vector<TakenMessage> listed(std::unordered_map<std::int64_t, TakenMessage>& taken) {
   std::vector<TakenMessage> list;
@@ -126,6 +129,7 @@ void Pop3Driver::before_farewell() {
   note_taken();
   post_taken();
   reader_ = nullptr;
+  ahead_.clear();
   maildrop_ = nullptr;
 }
 
@@ -246,7 +250,27 @@ bool Pop3Driver::is_too_soon() const {
   return true;
 }
 
+std::vector<std::size_t> Pop3Driver::to_read_ahead(std::size_t index) const {
+  std::vector<std::size_t> indices;
+  if (index == 0 || index != next_index_) return indices;  // not one after the other
+  const MaildropSnapshot& snapshot = *maildrop_->snapshot();
+  std::uint64_t octets = 0;
+  for (std::size_t next = index + 1; next < snapshot.size() && indices.size() < kMostReadAhead; ++next) {
+    octets += snapshot[next].size;
+    if (octets > kReadAhead) break;
+    indices.push_back(next);
+  }
+  return indices;
+}
+
 Answered Pop3Driver::answer(AskRead& ask) {
+  if (const auto found = ahead_.find(ask.index);
+      found != ahead_.end() && ask.offset == 0 && found->second.size() == ask.length) {
+    const auto message = ahead_.extract(found);
+    next_index_ = ask.index + 1;
+    session_.answer_read(ReadVerdict::kBytes, message.mapped());
+    return Answered::kNow;
+  }
   auto piece = std::make_shared<Piece>();
   piece->index = ask.index;
   const auto read = [piece, offset = ask.offset, length = ask.length] {
@@ -265,9 +289,10 @@ Answered Pop3Driver::answer(AskRead& ask) {
     posted = services_.files.post(read, done);
   } else {
     reader_ = nullptr;  // one file for each connection: the file limit is counted so
+    ahead_.clear();
     // The first piece is read where the file is opened: a small message costs one way to another thread and
-    // back.
-    const auto open = [piece, read, maildrop = maildrop_](Store& store) {
+    // back, and several in a row cost one together.
+    const auto open = [piece, read, maildrop = maildrop_, more = to_read_ahead(ask.index)](Store& store) {
       auto opened = store.open_message(*maildrop, piece->index);
       if (!opened.has_value()) {
         piece->verdict = verdict_of(opened.error());
@@ -276,17 +301,28 @@ Answered Pop3Driver::answer(AskRead& ask) {
       }
       piece->reader = *std::move(opened);
       read();
+      for (const std::size_t index : more) {
+        auto next = store.open_message(*maildrop, index);
+        if (!next.has_value()) return;  // told when it is asked for
+        const std::uint64_t size = maildrop->snapshot()->at(index).size;
+        if (!(*next)->read(0, static_cast<std::size_t>(size), piece->ahead[index]).has_value()) {
+          piece->ahead.erase(index);
+          return;
+        }
+      }
     };
     posted = services_.storage.post(open, done);
+    next_index_ = ask.index + 1;
   }
   if (posted) return Answered::kLater;
   session_.answer_read(ReadVerdict::kUnavailable, {});
   return Answered::kNow;
 }
 
-void Pop3Driver::give_piece(const Piece& piece) {
+void Pop3Driver::give_piece(Piece& piece) {
   reader_ = piece.reader;
   reader_index_ = piece.index;
+  if (!piece.ahead.empty()) ahead_ = std::move(piece.ahead);
   if (piece.verdict != ReadVerdict::kBytes) {
     reader_ = nullptr;
     services_.log.error("message-unreadable", {{"user", login_.address},

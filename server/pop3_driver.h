@@ -2,16 +2,20 @@
 //
 // The maildrop is held from a right password until the session says its last word: it is free again before
 // the client can have read that, so that a client that quits and comes back at once is not told [IN-USE].
-// At most one message's file is open. Which messages it took whole is collected, and written with the QUIT's
-// deletes or with the next notes of the store: a RETR costs no flush.
+// At most one message's file is open. To a client that takes one message after the other, small ones are read
+// ahead, up to kReadAhead octets, which are kept until it takes them or another. Which messages it took whole
+// is collected, and written with the QUIT's deletes or with the next notes of the store: a RETR costs no
+// flush.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "protocols/pop3_session.h"
 #include "server/driver.h"
@@ -53,7 +57,9 @@ class Pop3Driver final : public Driver {
   // Hands what was noted over to the store, without waiting.
   void post_taken();
   bool is_too_soon() const;
-  void give_piece(const Piece& piece);
+  // The indices of the messages that are worth reading with this one.
+  std::vector<std::size_t> to_read_ahead(std::size_t index) const;
+  void give_piece(Piece& piece);
   std::shared_ptr<Pop3Driver> self();
 
   Services& services_;
@@ -68,6 +74,8 @@ class Pop3Driver final : public Driver {
   std::shared_ptr<Maildrop> maildrop_;
   std::shared_ptr<MessageReader> reader_;  // of the message sent now
   std::size_t reader_index_ = 0;
+  std::map<std::size_t, std::string> ahead_;              // whole messages, by index
+  std::size_t next_index_ = 0;                            // behind the one that was asked for last
   std::unordered_map<std::int64_t, TakenMessage> taken_;  // at most kMostTaken, by message
   bool logged_in_ = false;
   bool closed_ = false;

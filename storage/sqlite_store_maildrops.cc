@@ -8,6 +8,7 @@
 
 #include "protocols/ascii.h"
 #include "storage/deletion.h"
+#include "storage/mailbox_tree.h"
 #include "storage/removal.h"
 #include "storage/schema.h"
 #include "storage/sqlite_store.h"

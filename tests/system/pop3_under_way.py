@@ -308,5 +308,65 @@ class ByHand(UnderWay):
         mailstead.assert_same(LARGE, mailstead.sent_part(self.server.fetch(user)[1][1]))
 
 
+class InARow(mailstead.SharedServerTest):
+    """Small messages that are asked for one after the other are read ahead: that must not be seen."""
+
+    def filled(self):
+        user = self.new_mailbox()
+        sizes = [random.Random(number).choice((200, 3_000, 9_000, 40_000)) for number in range(60)]
+        for number, size in enumerate(sizes):
+            self.server.deliver(messages.numbered(number, size), user)
+        with self.server.pop3(user) as session:
+            kept = {number: session.retr(number) for number in random.Random(1).sample(range(1, 61), 60)}
+        return user, kept
+
+    def test_any_order_gives_each_message_its_own(self):
+        user, kept = self.filled()
+        rows = (range(1, 61), range(60, 0, -1), [*range(5, 30), *range(1, 20), 60, 59, *range(40, 61)], [1, 1, 2, 2, 3, 3, 4, 2])
+        for pipelined in (False, True):
+            for row in rows:
+                with self.server.pop3(user) as session:
+                    if pipelined:
+                        session.stream.send("".join("RETR %d\r\n" % number for number in row).encode())
+                    for number in row:
+                        if pipelined:
+                            self.assertTrue(session.reply().startswith("+OK"))
+                        copy = session.stream.dotted() if pipelined else session.retr(number)
+                        mailstead.assert_same(kept[number], copy, "message %d" % number)
+
+    def test_other_commands_between(self):
+        user, kept = self.filled()
+        with self.server.pop3(user) as session:
+            for number in range(1, 61):
+                head = session.top(number, 0)
+                self.assertEqual(head, kept[number][:len(head)])
+                if number % 3 == 0:
+                    session.must("DELE %d" % number)
+                    session.refused("RETR %d" % number)
+                    continue
+                mailstead.assert_same(kept[number], session.retr(number), "message %d" % number)
+            session.must("RSET")
+            for number in range(1, 61):
+                mailstead.assert_same(kept[number], session.retr(number), "message %d" % number)
+
+    def test_a_file_that_goes_meanwhile(self):
+        """What was read ahead may still be had; of what was not, nothing is said but that it is gone."""
+        user, kept = self.filled()
+        with self.server.pop3(user) as session:
+            for number in (1, 2, 3):
+                session.retr(number)
+            folder = os.path.join(self.server.data, "mail", "example.org", user.partition("@")[0], "new")
+            for name in os.listdir(folder):
+                os.unlink(os.path.join(folder, name))
+            gone = 0
+            for number in range(4, 61):
+                reply = session.command("RETR %d" % number)
+                if reply.startswith("-ERR [SYS/PERM]"):
+                    gone += 1
+                else:
+                    mailstead.assert_same(kept[number], session.stream.dotted(), "message %d" % number)
+            self.assertGreater(gone, 40)
+
+
 if __name__ == "__main__":
     mailstead.main()
