@@ -150,14 +150,21 @@ Report remove_mailbox(const Request& request, CommandContext& context) {
   if (Result<void> removed = context.store.remove_mailbox(address, keep); !removed)
     return failed(removed.error());
 
-  const std::string mail =
+  std::string mail =
       fmt::format("{} ({})", counted(mailbox->messages, "message"), size_text(mailbox->octets));
+  if (mailbox->deleted_messages > 0) {
+    mail += fmt::format(" and {} that could be restored ({})",
+                        counted(mailbox->deleted_messages, "deleted message"),
+                        size_text(mailbox->deleted_octets));
+  }
   return done(keep == KeepMail::kYes
                   ? fmt::format("{} is removed; its {} stay on the disk.\n", address.text(), mail)
                   : fmt::format("{} is removed with {}.\n", address.text(), mail),
               Value::Object{{"address", address.text()},
                             {"messages", mailbox->messages},
                             {"octets", mailbox->octets},
+                            {"deleted_messages", mailbox->deleted_messages},
+                            {"deleted_octets", mailbox->deleted_octets},
                             {"mail_kept", keep == KeepMail::kYes}});
 }
 

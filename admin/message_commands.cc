@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <span>
 
 #include "admin/command_table.h"
 #include "admin/message_report.h"
@@ -159,17 +160,34 @@ Report restore_messages(const Request& request, CommandContext& context) {
   const Address address = address_of(request);
   const auto uidls = chosen(request, context);
   if (!uidls) return failed(uidls.error());
-  if (!uidls->empty()) {
-    if (auto restored = context.store.restore_messages(address, *uidls); !restored)
-      return failed(restored.error());
+  if (uidls->empty()) {
+    return done(
+        fmt::format("No deleted message of {} is left to be restored.\n", address.text()),
+        Value::Object{{"address", address.text()}, {"restored", Value::Array{}}, {"lost", Value::Array{}}});
   }
-  Value::Array names(uidls->begin(), uidls->end());
-  return done(uidls->empty()
-                  ? fmt::format("No deleted message of {} is left to be restored.\n", address.text())
-                  : fmt::format("{} restored in {}; mail programs find {} at their next login.\n",
-                                counted(uidls->size(), "message"), address.text(),
-                                uidls->size() == 1 ? "it" : "them"),
-              Value::Object{{"address", address.text()}, {"restored", std::move(names)}});
+  std::vector<std::string> restored = *uidls;
+  std::vector<std::string> lost;
+  auto outcome = context.store.restore_messages(address, restored);
+  const bool named = request.arguments.size() > 1;
+  if (!outcome && !named && outcome.error().kind == ErrorKind::kNotFound) {
+    // The file of one is gone: that does not keep the others.
+    restored.clear();
+    for (const std::string& uidl : *uidls) {
+      const auto one = context.store.restore_messages(address, std::span(&uidl, 1));
+      (one ? restored : lost).push_back(uidl);
+    }
+    if (!restored.empty()) outcome = {};
+  }
+  if (!outcome) return failed(outcome.error());
+  std::string text =
+      fmt::format("{} restored in {}; mail programs find {} at their next login.\n",
+                  counted(restored.size(), "message"), address.text(), restored.size() == 1 ? "it" : "them");
+  if (!lost.empty()) {
+    text += fmt::format("Their files are gone, so that they cannot be restored: {}\n", fmt::join(lost, ", "));
+  }
+  return done(text, Value::Object{{"address", address.text()},
+                                  {"restored", Value::Array(restored.begin(), restored.end())},
+                                  {"lost", Value::Array(lost.begin(), lost.end())}});
 }
 
 }  // namespace mailstead::admin

@@ -83,9 +83,11 @@ Finding look_up(const Directory& directory, const Address& address) {
   return finding;
 }
 
+enum class OtherPasswords { kNone, kSome };
+
 // What could be the reason why somebody asks.
 void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices, const Config& config,
-            std::vector<std::string>& advice) {
+            OtherPasswords app_passwords, std::vector<std::string>& advice) {
   const std::string address = mailbox.address.text();
   if (!mailbox.enabled) {
     advice.push_back(
@@ -93,7 +95,12 @@ void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devic
                     "enable {0}' ends that.",
                     address));
   }
-  if (!mailbox.has_password) {
+  if (!mailbox.has_password && app_passwords == OtherPasswords::kSome) {
+    advice.push_back(fmt::format(
+        "{0} has no password of its own: only devices with an app password can log in, see 'mailstead "
+        "app-password list {0}'.",
+        address));
+  } else if (!mailbox.has_password) {
     advice.push_back(fmt::format(
         "{0} has no password, so nobody can log in: 'mailstead mailbox password {0}' sets one.", address));
   }
@@ -116,9 +123,14 @@ void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devic
       std::any_of(devices.begin(), devices.end(), [](const auto& one) { return one.taken > 0; });
   if (mailbox.messages == 0 && mailbox.last_delivery_at != 0 && taken) {
     advice.push_back(
-        fmt::format("{} is empty: its mail was fetched and then deleted by the devices above. A mail "
-                    "program that should leave it for others has a setting 'leave messages on the server'.",
-                    address));
+        config.pop3.expire_days
+            ? fmt::format("{} is empty: its mail was deleted by the devices above, or because its time was "
+                          "over (pop3.expire_days); 'mailstead message list {} --deleted' tells which.",
+                          address, address)
+            : fmt::format(
+                  "{} is empty: its mail was fetched and then deleted by the devices above. A mail program "
+                  "that should leave it for others has a setting 'leave messages on the server'.",
+                  address));
   }
 }
 
@@ -170,7 +182,10 @@ Report about_address(const Address& address, CommandContext& context) {
     if (!devices) return failed(devices.error());
     text += mailbox_text(*summary, *devices);
     mailboxes.push_back(mailbox_value(*summary, *devices));
-    advise(*summary, *devices, context.config, finding.advice);
+    const MailboxEntry* entry = context.store.directory()->find(summary->address);
+    advise(*summary, *devices, context.config,
+           entry != nullptr && !entry->app_passwords.empty() ? OtherPasswords::kSome : OtherPasswords::kNone,
+           finding.advice);
   }
   if (addresses.empty() && finding.kind != "unknown") {
     finding.advice.push_back(

@@ -83,6 +83,7 @@ void Pop3Core::on_auth_step(sasl::Exchange::Step step) {
       return want(AskScramProof{exchange_->user(), exchange_->scram_proof()});
     case kCredentials: {
       const auto ended = end_auth();
+      if (!name_or_password_ok(ended->user()) || !name_or_password_ok(ended->password())) return;
       return want(AskLogin{ended->user(), ended->password()});
     }
     case kAccepted: {

@@ -42,6 +42,8 @@ void Surrogate::finish(std::string* out) {
 }
 
 std::size_t Surrogate::read_header(std::string_view content, std::string* out) {
+  // A line that does not go on the field before it ends it, before its room is counted.
+  if (!ascii::is_blank(line_.empty() ? content.front() : line_.front())) end_field(out);
   const std::size_t newline = content.find('\n');
   const std::size_t end = newline == std::string_view::npos ? content.size() : newline + 1;
   const std::size_t room = kMaxField - std::min(kMaxField, field_.size() + line_.size());
@@ -50,19 +52,18 @@ std::size_t Surrogate::read_header(std::string_view content, std::string* out) {
   if (line_.ends_with('\n')) {
     end_line(out);
   } else if (taken < end || room == 0) {
-    // Too long to be kept until its end is seen. A line that goes on the field before it goes on with it.
-    if (!field_.empty() && !ascii::is_blank(line_.front())) end_field(out);
-    if (first_line_ && field_name(line_).empty()) {
+    // Too long to be kept until its end is seen.
+    if (first_line_ && field_.empty() && field_name(line_).empty()) {
       put(std::exchange(line_, {}), out);
       in_ = In::kBody;
       line_start_ = false;
       return taken;
     }
     put_scrubbed(std::exchange(field_, {}), out);
-    put_scrubbed(std::exchange(line_, {}), out);
     first_line_ = false;
     in_ = In::kLongField;
-    line_start_ = false;
+    line_start_ = line_.empty();
+    put_scrubbed(std::exchange(line_, {}), out);
   }
   return taken;
 }

@@ -113,6 +113,11 @@ std::shared_ptr<LoginTicket> Login::check(LoginRequest request, std::function<vo
       attempt->result.address = entry->address.text();
     }
   }
+  if (bans_.is_banned(attempt->request.peer)) {
+    attempt->result.outcome = LoginOutcome::kBanned;
+    answer_after(0, attempt);
+    return attempt->ticket;
+  }
   if (remembered(*attempt)) {
     attempt->result.outcome = LoginOutcome::kRight;
     answer_after(0, attempt);
@@ -325,11 +330,17 @@ void Login::conclude(const std::shared_ptr<Attempt>& attempt) {
 std::uint64_t Login::note_failure(const Attempt& attempt) {
   const std::uint64_t now = uv_now(loop_);
   Network& from = network(attempt.network);
-  const unsigned doublings = std::min(from.failures++, 5U);
+  const std::uint64_t guess = guess_of(attempt);
+  // The same guess again, of a phone with an old password, say, makes nobody wait longer.
+  if (from.failures == 0 || guess != from.last_guess) ++from.failures;
+  from.last_guess = guess;
+  if (from.failures == 1) from.guessed_user = attempt.request.user;
+  if (from.guessed_user != attempt.request.user) from.guessed_user.clear();
+  const unsigned doublings = std::min(from.failures - 1, 5U);
   const std::uint64_t delay = std::min(kFirstDelayMs << doublings, kMaxDelayMs);
   from.forget_at = now + kFailuresMs;
   from.not_before = now + delay;
-  if (const auto ban = bans_.note_wrong(attempt.request.peer, guess_of(attempt))) {
+  if (const auto ban = bans_.note_wrong(attempt.request.peer, guess)) {
     log_.warning("banned",
                  {{"network", ban->network},
                   {"wrong_logins", fmt::format("{}", ban->wrong_logins)},
@@ -339,15 +350,12 @@ std::uint64_t Login::note_failure(const Attempt& attempt) {
   return delay;
 }
 
-// A SCRAM proof and an APOP digest are new each time: each is a guess of its own.
+// A SCRAM proof and an APOP digest are new each time, whatever password they are made of. They are good for
+// app passwords only, which nobody guesses: so all of one kind for one user are one guess.
 std::uint64_t Login::guess_of(const Attempt& attempt) const {
-  std::string text = attempt.request.user + '\0';
+  std::string text = attempt.request.user + '\0' + static_cast<char>(attempt.request.proof.index());
   if (const auto* proof = std::get_if<PasswordProof>(&attempt.request.proof)) {
     text += proof->password;
-  } else if (const auto* scram = std::get_if<ScramProof>(&attempt.request.proof)) {
-    text += scram->proof.auth_message;
-  } else {
-    text += std::get<ApopProof>(attempt.request.proof).digest;
   }
   const Digest made = digest(0, text);
   OPENSSL_cleanse(text.data(), text.size());
@@ -380,8 +388,11 @@ void Login::answer_after(std::uint64_t milliseconds, const std::shared_ptr<Attem
   log_outcome(*attempt);
   if (attempt->result.outcome == LoginOutcome::kRight) {
     Network& from = network(attempt->network);
-    from.failures = 0;
-    from.not_before = 0;
+    // Who guesses another's password gains nothing by having one of his own.
+    if (from.guessed_user == attempt->request.user) {
+      from.failures = 0;
+      from.not_before = 0;
+    }
     bans_.note_right(attempt->request.peer);
   }
   later(hurrying_ ? 0 : milliseconds, [this, attempt] {

@@ -9,8 +9,9 @@
 // Guessing is slow, and slows nobody else. Each network (an IPv4 address, an IPv6 /64) has a queue of its own
 // and at most two passwords in work; who hangs up is no longer worked for. After a wrong password the
 // network's next one waits before it is looked at, and the answer to the wrong one comes as late: 0.5 s,
-// doubled with each failure up to 15 s, forgotten after ten minutes or by a right one. Who goes on guessing
-// is banned (bans.h). The next one of loopback and of a gateway does not wait: everybody behind it would.
+// doubled with each failure up to 15 s, forgotten after ten minutes or by a right one of the same user. Who
+// goes on guessing is banned (bans.h). The next one of loopback and of a gateway does not wait: everybody
+// behind it would.
 //
 // Ownership: one for the server. Threads: the reactor.
 #pragma once
@@ -109,7 +110,9 @@ class Login {
     std::size_t operator()(const Digest& digest) const;
   };
   struct Network {
-    unsigned failures = 0;
+    unsigned failures = 0;  // but for the same guess again
+    std::uint64_t last_guess = 0;
+    std::string guessed_user;      // of all failures; empty: of several
     std::uint64_t forget_at = 0;   // loop time, ms
     std::uint64_t not_before = 0;  // loop time, ms: nothing is looked at earlier
     unsigned running = 0;

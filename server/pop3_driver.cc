@@ -179,7 +179,7 @@ Answered Pop3Driver::answer(AskScramProof& ask) {
   ticket_ = services_.login.check(
       {std::move(ask.user), ScramProof{std::move(ask.proof)}, LoginPurpose::kRead, peer_, service_},
       [self = self()](const LoginResult& result) {
-        self->login_ = result;
+        if (result.outcome == LoginOutcome::kRight) self->login_ = result;
         self->session_.answer_scram_proof(verdict_of(result.outcome), result.signature);
         self->resume();
       });

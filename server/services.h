@@ -28,7 +28,7 @@ inline DeleteTerms delete_terms(const Config& config, std::string device) {
 }
 
 // Who deletes mail whose time is over, for people.
-inline constexpr const char* kExpiryDevice = "expiry";
+inline constexpr const char* kExpiryDevice = "(expiry)";
 
 struct Services {
   const Config& config;  // the newest; replaced as a whole by a reload

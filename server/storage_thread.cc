@@ -99,6 +99,7 @@ void StorageThread::tidy_deleted(MailboxId mailbox) {
   const auto work = [more, mailbox](Store& store) {
     const auto left = store.purge_deleted(mailbox, kTidySlice);
     *more = left.has_value() && *left > 0;
+    if (!left.has_value()) store.note_trouble(left.error());
   };
   post(work, [this, more, mailbox] {
     if (*more) tidy_deleted(mailbox);

@@ -1,5 +1,6 @@
 #include "storage/app_passwords.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/mem.h>
 
@@ -135,10 +136,21 @@ Result<void> check_device_name(std::string_view name) {
   if (name.empty()) return invalid("is not empty");
   if (name.size() > kMaxDeviceName) return invalid(fmt::format("has at most {} octets", kMaxDeviceName));
   if (name != ascii::trim(name)) return invalid("has no blanks at its ends");
+  // What else stands where a device's name does: a client's address, "(expiry)".
+  in6_addr parsed{};
+  const std::string text(name);
+  if (name.front() == '(' || inet_pton(AF_INET, text.c_str(), &parsed) == 1 ||
+      inet_pton(AF_INET6, text.c_str(), &parsed) == 1) {
+    return invalid("is no address, and does not begin with a bracket");
+  }
   for (std::string_view rest = name; !rest.empty();) {
     const std::size_t length = utf8::length(rest);
     if (length == 0) return invalid("is UTF-8");
-    if (utf8::is_control(rest.substr(0, length))) return invalid("has no control characters");
+    const std::string_view character = rest.substr(0, length);
+    // U+202A to U+202E and U+2066 to U+2069 turn what stands beside them round.
+    const bool turns = (character >= "\xe2\x80\xaa" && character <= "\xe2\x80\xae") ||
+                       (character >= "\xe2\x81\xa6" && character <= "\xe2\x81\xa9");
+    if (utf8::is_control(character) || turns) return invalid("has no control characters");
     rest.remove_prefix(length);
   }
   return {};

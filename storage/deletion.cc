@@ -92,6 +92,11 @@ namespace {
 Result<bool> move_aside(Maildir& maildir, MessageRow& row) {
   const std::string to = path_aside(row.name);
   auto done = maildir.rename(row.name, to);
+  if (!done && done.error().kind == ErrorKind::kExists) {
+    // Somebody has copied the message back by hand, and it was deleted again: what lies there is its copy.
+    if (auto removed = maildir.remove(to); !removed) return removed.error();
+    done = maildir.rename(row.name, to);
+  }
   if (!done && done.error().kind == ErrorKind::kNotFound) {
     if (!maildir.is_there(to)) return false;
   } else if (!done) {

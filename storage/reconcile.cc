@@ -380,6 +380,7 @@ Result<void> Reconciliation::write_deletions() {
   Deletions deletions(database_);
   const std::int64_t now = unix_seconds();
   for (std::int64_t id : found_restored_) {
+    if (auto done = index_.keep_anew(id); !done) return done;
     if (auto done = deletions.note_restored(id, now); !done) return done;
   }
   if (found_deleted_.empty()) return {};

@@ -159,9 +159,10 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
         fmt::format("mail kept from an earlier mailbox {} is still there; move its .kept folder away first",
                     address.text())};
   }
-  if (keep == KeepMail::kYes && to_purge_.contains(entry->id)) {
+  if (keep == KeepMail::kYes) {
     // Without its row a file in new/ or cur/ would be mail again: what was deleted has to be out of there
-    // first.
+    // first, also what resisted before.
+    to_purge_[entry->id] = {};
     if (auto left = purge_deleted(entry->id, SIZE_MAX); !left) return left.error();
   }
   {

@@ -99,6 +99,14 @@ class SqliteStore final : public Store {
   // Also for one statement: Transaction knows what to do when a commit's outcome is not known.
   template <typename Work>
   Result<void> in_transaction(Work work) {
+    auto done = try_in_transaction(work);
+    if (done || done.error().kind != ErrorKind::kNoSpace) return done;
+    // Somebody has to be shut out, say: that works on a full disk, too. Refilled when there is room again.
+    folder_->release_reserve();
+    return try_in_transaction(work);
+  }
+  template <typename Work>
+  Result<void> try_in_transaction(Work& work) {
     auto transaction = Transaction::begin(*database_);
     if (!transaction) return transaction.error();
     Result<void> done = work();

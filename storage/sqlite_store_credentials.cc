@@ -45,7 +45,8 @@ Result<void> SqliteStore::add_app_password(const Address& address, const NewAppP
   row.mailbox = entry->id;
   row.name = password.name;
   row.scope = password.scope;
-  row.salt = scram_salt(address.text());
+  // Theirs all, also of a mailbox that is disabled and does not show it.
+  row.salt = entry->scram_salt.empty() ? scram_salt(address.text()) : entry->scram_salt;
   row.keys = scram::derive_keys(password.password, row.salt, row.iterations);
   if (password.apop == ApopUse::kYes) {
     row.sealed_apop = seal_apop(password.password, entry->address, password.name, secret_key_);

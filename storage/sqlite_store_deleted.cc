@@ -182,6 +182,8 @@ Result<void> SqliteStore::restore_messages(const Address& address, std::span<con
   auto done = restore_deleted(*folder_, *database_, *maildir, *entry, uidls);
   auto after = maildir->times();
   if (done && after && quiet) watch_.expect(entry->id, *after);
+  // Those that an older program wrote may not have been looked at while they were deleted.
+  if (done) to_examine_[entry->id] = 0;
   if (done) done = recount_deleted();
   database_->checkpoint_if_due();
   folder_->refill_reserve();

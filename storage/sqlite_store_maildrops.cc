@@ -298,7 +298,9 @@ Result<std::size_t> SqliteStore::purge_deleted(MailboxId mailbox, std::size_t at
   if (after && quiet) watch_.expect(mailbox, *after);
   if (left && to_move) *left += *to_move;
   if (left && !to_move) left = to_move.error();
-  if (left && *left == 0) {
+  if (!left) {
+    to_purge_[mailbox] = {};  // from the beginning, with the next delete or at the end
+  } else if (*left == 0) {
     to_purge_.erase(mailbox);
   } else {
     to_purge_[mailbox] = tidying;

@@ -280,4 +280,20 @@ TEST_CASE("a field of any length and parts of any depth take bounded memory", "[
   CHECK(surrogate_of(deep).text == deep);
 }
 
+TEST_CASE("a field as long as is kept takes nothing of what stands behind it", "[surrogate]") {
+  for (const std::size_t octets : {65'400U, 65'520U, 65'530U, 65'534U, 65'535U, 65'536U, 65'537U, 65'600U}) {
+    INFO(octets);
+    // A folded field of so many octets with its line ends.
+    std::string field = "X-Long: begin\r\n";
+    while (field.size() + 72 < octets) field += ' ' + std::string(68, 'x') + "\r\n";
+    field += ' ' + std::string(octets - field.size() - 3, 'y') + "\r\n";
+    REQUIRE(field.size() == octets);
+    const std::string body = "Gr\u00fc\u00dfe: \u00e9, one\r\nSubject: \u00e9\r\n";
+    check_same(field + "\r\n" + body);
+    check_same("From: a@b.example\r\n" + field + "\r\n" + body);
+    const Made made = surrogate_at_every_cut(field + "Subject: \u00e9t\u00e9\r\n\r\n" + body);
+    CHECK(made.text == field + "Subject: =?UTF-8?B?w6l0w6k=?=\r\n\r\n" + body);
+  }
+}
+
 }  // namespace mailstead

@@ -153,7 +153,7 @@ TEST_CASE("after a wrong password its network waits, and nobody else does", "[lo
   LoginFixture fixture;
   const std::uint64_t began = fixture.now();
   const auto guess = fixture.check(kAnna, "wrong", "192.0.2.1");
-  const auto next = fixture.check(kAnna, "wrong", "192.0.2.1");  // two are in work at a time
+  const auto next = fixture.check(kAnna, "wrong, too", "192.0.2.1");  // two are in work at a time
   const auto third = fixture.check(kAnna, "right", "192.0.2.1");
   const auto other = fixture.check(kAnna, "right", "192.0.2.2");
   CHECK(fixture.answer_to(third) == "right anna@example.org");
@@ -169,7 +169,7 @@ TEST_CASE("a /64 is one network", "[login]") {
   LoginFixture fixture;
   const std::uint64_t began = fixture.now();
   fixture.check(kAnna, "wrong", "2001:db8:1:2::1");
-  fixture.check(kAnna, "wrong", "2001:db8:1:2:ffff::2");
+  fixture.check(kAnna, "wrong, too", "2001:db8:1:2:ffff::2");
   const auto same = fixture.check(kAnna, "right", "2001:db8:1:2::3");
   const auto other = fixture.check(kAnna, "right", "2001:db8:1:3::3");
   CHECK(fixture.answer_to(same) == "right anna@example.org");
@@ -402,4 +402,49 @@ TEST_CASE("a gateway's next password does not wait", "[login][ban]") {
   const auto begin = fixture.now();
   CHECK(fixture.ask(kAnna, "right", "198.51.100.1") == "right anna@example.org");
   CHECK(fixture.answered_at.back() - begin < 5'000);
+}
+
+TEST_CASE("one's own right password gives no more guesses at another's", "[login]") {
+  LoginFixture fixture;
+  constexpr const char* kInside = "192.0.2.9";
+  const auto begin = fixture.now();
+  CHECK(fixture.ask("bert@example.org", "guess one", kInside) == "wrong");
+  CHECK(fixture.ask(kAnna, "right", kInside) == "right anna@example.org");
+  const auto second = fixture.check("bert@example.org", "guess two", kInside);
+  CHECK(fixture.answer_to(second) == "wrong");
+  CHECK(fixture.answered_at[second] - begin >= 1'500);  // 0.5 s, then 1 s
+  // The right password of the one that was guessed at does.
+  CHECK(fixture.ask("bert@example.org", "right", kInside) == "right bert@example.org");
+  const auto third = fixture.check("bert@example.org", "guess three", kInside);
+  const auto asked = fixture.now();
+  CHECK(fixture.answer_to(third) == "wrong");
+  CHECK(fixture.answered_at[third] - asked < 2'000);
+}
+
+TEST_CASE("the same wrong password again makes nobody wait longer", "[login]") {
+  LoginFixture fixture;
+  const auto begin = fixture.now();
+  for (int times = 0; times < 4; ++times) CHECK(fixture.ask(kAnna, "old", "192.0.2.10") == "wrong");
+  CHECK(fixture.answered_at.back() - begin < 4'000);  // doubled each time it would be 7.5 s
+}
+
+TEST_CASE("a revoked phone that goes on with SCRAM or APOP is no guesser", "[login][ban]") {
+  LoginFixture fixture;
+  for (int times = 0; times < 6; ++times) {
+    fixture.ask(kAnna, "old", "192.0.2.11");
+    fixture.answer_to(fixture.check_proof(kAnna,
+                                          ApopProof{"<" + std::to_string(times) + ">", kApopProof.digest},
+                                          LoginPurpose::kRead, "192.0.2.12"));
+  }
+  CHECK(fixture.bans().bans().empty());
+}
+
+TEST_CASE("in a ban a remembered password is no way in either", "[login][ban]") {
+  LoginFixture fixture;
+  CHECK(fixture.ask(kAnna, "right", "192.0.2.2") == "right anna@example.org");  // now remembered
+  constexpr const char* kGuesser = "192.0.2.13";
+  for (const char* guess : {"one", "two", "three", "four"})
+    CHECK(fixture.ask(kAnna, guess, kGuesser) == "wrong");
+  CHECK(fixture.ask(kAnna, "right", kGuesser) == "banned");
+  CHECK(fixture.bans().bans().size() == 1);
 }

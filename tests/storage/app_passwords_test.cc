@@ -74,7 +74,10 @@ TEST_CASE("a device's name is a line that a person can read", "[app-password]") 
   for (const char* good : {"x", "Anna's phone", "Büro 日本", "-", "a;b\"c"}) CHECK(check_device_name(good));
   for (const std::string& bad :
        {std::string(), std::string(" x"), std::string("x "), std::string("a\nb"), std::string("a\0b", 3),
-        std::string("\xff"), std::string("\xc2\x9b"), std::string("\x7f"), std::string(65, 'x')}) {
+        std::string("\xff"), std::string("\xc2\x9b"), std::string("\x7f"), std::string(65, 'x'),
+        std::string("a\xe2\x80\xae"
+                    "b"),
+        std::string("192.0.2.1"), std::string("::1"), std::string("(expiry)")}) {
     INFO(bad);
     CHECK(check_device_name(bad).error().kind == ErrorKind::kInvalid);
   }

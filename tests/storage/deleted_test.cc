@@ -452,3 +452,37 @@ TEST_CASE("a store of the first schema is brought to this one with its mail", "[
   world.remove({0});
   CHECK(world.deleted() == std::vector{before[0].uidl});
 }
+
+TEST_CASE("a message copied back by hand and deleted again is deleted once", "[storage][deleted]") {
+  World world(1);
+  const std::string uidl = fetch_all(*world.store, kAnna).at(0).uidl;
+  world.remove({0});
+  REQUIRE(files(world.box() + "deleted") == 1);
+  const std::string name = names_in(world.box() + "deleted").at(0);
+  fs::copy_file(world.box() + "deleted/" + name, world.box() + "new/" + name.substr(0, name.find(':')));
+  world.reopen();
+  REQUIRE(fetch_all(*world.store, kAnna).size() == 1);
+  world.remove({0});
+  CHECK(files(world.box() + "new") == 0);
+  CHECK(files(world.box() + "deleted") == 1);
+  CHECK(world.deleted() == std::vector{uidl});
+  REQUIRE(world.store->remove_mailbox(address(kAnna), KeepMail::kYes).has_value());
+  REQUIRE(world.store->add_mailbox(address(kAnna), "$x$").has_value());
+  CHECK(fetch_all(*world.store, kAnna).empty());
+}
+
+TEST_CASE("a message moved back by hand has its whole time until it expires", "[storage][deleted]") {
+  World world(1);
+  for (int hours = 0; hours < 72; ++hours)
+    REQUIRE(world.store->advance_retention(std::chrono::hours(1)).has_value());
+  world.remove({0});
+  const std::string name = names_in(world.box() + "deleted").at(0);
+  fs::rename(world.box() + "deleted/" + name, world.box() + "new/" + name.substr(0, name.find(':')));
+  world.reopen();
+  REQUIRE(fetch_all(*world.store, kAnna).size() == 1);
+  const auto expired =
+      world.store->expire_messages(id_of(*world.store, kAnna), std::chrono::hours(24), 10, kKeepByPhone);
+  REQUIRE(expired.has_value());
+  CHECK(*expired == 0);
+  CHECK(fetch_all(*world.store, kAnna).size() == 1);
+}

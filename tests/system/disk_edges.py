@@ -294,6 +294,25 @@ class WhileItRuns(SmallDisk):
         self.assertEqual(self.attempt(PLAIN, "bert@example.org")[0], "250")
 
 
+    def test_somebody_is_shut_out_on_a_full_disk(self):
+        """The phone was stolen: that cannot wait until there is room."""
+        password = self.server.json("app-password", "add", USER, "phone")["password"]
+        self.server.add_mailbox("carl@example.org")
+        self.fill()
+        self.server.admin("app-password", "revoke", USER, "phone")
+        self.server.admin("mailbox", "disable", "carl@example.org")
+        self.server.admin("mailbox", "password", USER, "--password-stdin", stdin="another one\n")
+        with self.server.pop3() as session:
+            for user, wrong in ((USER, password), (USER, self.server.passwords[USER]), ("carl@example.org", "correct horse")):
+                session.must("USER " + user)
+                session.refused("PASS " + wrong)
+            session.login(USER, "another one")
+        self.empty()
+        self.server.stop()
+        self.server.start()
+        self.assertEqual(self.server.json("app-password", "list", USER), [])
+
+
 class Reserve(SmallDisk):
     def test_little_free_space_defers_mail(self):
         self.disk(16 << 20)
