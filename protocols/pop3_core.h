@@ -86,6 +86,7 @@ class Pop3Core {
     DotWriter writer;
     std::optional<Surrogate> surrogate;  // the message is sent as this
     bool whole = true;                   // RETR, not TOP
+    bool has_body = true;                // wanted: not TOP n 0, by which clients look at a header
     bool started = false;                // +OK was said
     std::uint64_t offset = 0;
   };

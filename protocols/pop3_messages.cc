@@ -89,7 +89,8 @@ void Pop3Core::top(std::string_view argument) {
 void Pop3Core::start_message(std::size_t index, std::optional<std::uint64_t> body_lines) {
   const MaildropEntry& entry = (*snapshot_)[index];
   const auto stuffing = entry.has_dot_lines ? DotStuffing::kNeeded : DotStuffing::kNotNeeded;
-  message_.emplace(MessageReply{index, DotWriter(stuffing, body_lines), {}, !body_lines.has_value()});
+  message_.emplace(
+      MessageReply{index, DotWriter(stuffing, body_lines), {}, !body_lines.has_value(), body_lines != 0U});
   if (needs_surrogate(entry)) message_->surrogate.emplace();
 }
 
@@ -153,8 +154,8 @@ void Pop3Core::end_message() {
     message_->writer.write(rest, output_);
   }
   // Some clients fetch by a TOP that asks for more lines than there are.
-  const bool all = message_->whole ||
-                   (!message_->writer.complete() && message_->offset == (*snapshot_)[message_->index].size);
+  const bool all = message_->whole || (message_->has_body && !message_->writer.complete() &&
+                                       message_->offset == (*snapshot_)[message_->index].size);
   message_->writer.finish(output_);
   if (all) {
     retrieved_now_.push_back(message_->index);

@@ -124,6 +124,23 @@ TEST_CASE("what was sent whole is counted for the log", "[pop3]") {
   CHECK(it.session.retrieved_octets() == 22);
 }
 
+TEST_CASE("a message counts as taken when all of it was asked for and sent", "[pop3]") {
+  Conversation it;
+  it.world.add_message("A: 1\r\n\r\none\r\ntwo\r\n");
+  it.world.add_message("Only: a header\r\n");
+  it.log_in();
+  using Indices = std::vector<std::size_t>;
+  CHECK(it.session.take_retrieved().empty());
+  it.say("RETR 1\r\nRETR 2\r\nRETR 3\r\n");
+  CHECK(it.session.take_retrieved() == Indices{0, 1});
+  CHECK(it.session.take_retrieved().empty());
+  it.say("TOP 1 0\r\nTOP 1 1\r\nTOP 2 0\r\n");  // looked at
+  CHECK(it.session.take_retrieved().empty());
+  it.say("TOP 1 99999999\r\nTOP 2 1\r\n");  // as some clients fetch
+  CHECK(it.session.take_retrieved() == Indices{0, 1});
+  CHECK(it.session.retrieved_messages() == 4);
+}
+
 TEST_CASE("patience is short before login", "[pop3]") {
   Conversation it;
   CHECK(it.session.patience() == std::chrono::seconds(60));
