@@ -64,7 +64,11 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   if (auto done = store->recount_deleted(); !done) return done.error();
   auto to_tidy = Index(*store->database_).mailboxes_to_tidy();
   if (!to_tidy) return to_tidy.error();
-  for (MailboxId mailbox : *to_tidy) store->to_purge_[mailbox].frees = false;
+  for (MailboxId mailbox : *to_tidy) {
+    store->to_purge_[mailbox].frees = false;
+    // Before anybody can lose the index as well: it alone says that these files in new/ and cur/ are no mail.
+    store->notice_failure(store->put_all_aside(mailbox));
+  }
   return std::unique_ptr<Store>(std::move(store));
 }
 
@@ -184,6 +188,12 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   // The mailbox is gone by now; a folder that resists is put away at the next start.
   static_cast<void>(finish_removals_of(*folder_, *database_, entry->address));
   return refreshed;
+}
+
+Result<void> SqliteStore::put_all_aside(MailboxId mailbox) {
+  auto left = purge_deleted(mailbox, SIZE_MAX);
+  if (!left) return left.error();
+  return {};
 }
 
 Result<bool> SqliteStore::sweep_removed(std::size_t at_most) {
