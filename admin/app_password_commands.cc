@@ -6,20 +6,12 @@
 
 #include "admin/command_table.h"
 #include "admin/report.h"
+#include "admin/request.h"
 #include "admin/text.h"
 #include "storage/password.h"
 
 namespace mailstead::admin {
 namespace {
-
-// Checked before: never an error here.
-Address address_of(const Request& request) {
-  return parse_address(request.arguments[0]).value();
-}
-
-bool has_flag(const Request& request, std::string_view flag) {
-  return std::find(request.flags.begin(), request.flags.end(), flag) != request.flags.end();
-}
 
 PasswordScope scope_of(const Request& request) {
   if (has_flag(request, "only=read")) return PasswordScope::kRead;

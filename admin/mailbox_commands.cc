@@ -4,34 +4,21 @@
 #include <fmt/ranges.h>
 
 #include "admin/command_table.h"
+#include "admin/mailbox_report.h"
 #include "admin/message_report.h"
 #include "admin/report.h"
+#include "admin/request.h"
 #include "admin/text.h"
 
 namespace mailstead::admin {
 namespace {
 
-// Checked before: never an error here.
-Address address_of(const Request& request) {
-  return parse_address(request.arguments[0]).value();
-}
-
 Value value_of(const MailboxSummary& mailbox) {
-  return Value::Object{{"address", mailbox.address.text()},
-                       {"enabled", mailbox.enabled},
-                       {"has_password", mailbox.has_password},
-                       {"messages", mailbox.messages},
-                       {"octets", mailbox.octets},
-                       {"deleted_messages", mailbox.deleted_messages},
-                       {"deleted_octets", mailbox.deleted_octets},
-                       {"created_at", time_value(mailbox.created_at)},
-                       {"last_delivery_at", time_value(mailbox.last_delivery_at)},
-                       {"last_login_at", time_value(mailbox.last_login_at)}};
-}
-
-std::string state_of(const MailboxSummary& mailbox) {
-  if (!mailbox.enabled) return "disabled";
-  return mailbox.has_password ? "enabled" : "no password";
+  Value::Object value = mailbox_facts(mailbox);
+  value.emplace_back("created_at", time_value(mailbox.created_at));
+  value.emplace_back("last_delivery_at", time_value(mailbox.last_delivery_at));
+  value.emplace_back("last_login_at", time_value(mailbox.last_login_at));
+  return value;
 }
 
 // One direction of a mail program's settings: where to connect, and how. Loopback settings of a container or

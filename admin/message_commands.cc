@@ -10,6 +10,7 @@
 #include "admin/command_table.h"
 #include "admin/message_report.h"
 #include "admin/report.h"
+#include "admin/request.h"
 #include "admin/text.h"
 
 namespace mailstead::admin {
@@ -18,14 +19,6 @@ namespace {
 // To tell sender and subject, the file has to be opened; the storage thread has other things to do.
 constexpr std::size_t kMostHeads = 500;
 constexpr std::size_t kLongestCell = 40;  // characters, so that a line fits
-
-Address address_of(const Request& request) {
-  return parse_address(request.arguments[0]).value();
-}
-
-bool has_flag(const Request& request, std::string_view flag) {
-  return std::find(request.flags.begin(), request.flags.end(), flag) != request.flags.end();
-}
 
 // At most kLongestCell characters, none of them cut within.
 std::string cell(const std::string& text) {

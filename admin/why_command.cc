@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "admin/command_table.h"
+#include "admin/mailbox_report.h"
 #include "admin/message_report.h"
 #include "admin/report.h"
 #include "admin/text.h"
@@ -137,7 +138,7 @@ void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devic
 std::string mailbox_text(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices) {
   Table table({Align::kLeft, Align::kLeft});
   table.add({"mailbox", mailbox.address.text()});
-  table.add({"state", !mailbox.enabled ? "disabled" : mailbox.has_password ? "enabled" : "no password"});
+  table.add({"state", state_of(mailbox)});
   table.add({"messages", fmt::format("{} ({})", mailbox.messages, size_text(mailbox.octets))});
   table.add(
       {"deleted, kept", fmt::format("{} ({})", mailbox.deleted_messages, size_text(mailbox.deleted_octets))});
@@ -149,16 +150,11 @@ std::string mailbox_text(const MailboxSummary& mailbox, const std::vector<Device
 }
 
 Value mailbox_value(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices) {
-  return Value::Object{{"address", mailbox.address.text()},
-                       {"enabled", mailbox.enabled},
-                       {"has_password", mailbox.has_password},
-                       {"messages", mailbox.messages},
-                       {"octets", mailbox.octets},
-                       {"deleted_messages", mailbox.deleted_messages},
-                       {"deleted_octets", mailbox.deleted_octets},
-                       {"last_delivery_at", time_value(mailbox.last_delivery_at)},
-                       {"last_login_at", time_value(mailbox.last_login_at)},
-                       {"devices", devices_value(devices)}};
+  Value::Object value = mailbox_facts(mailbox);
+  value.emplace_back("last_delivery_at", time_value(mailbox.last_delivery_at));
+  value.emplace_back("last_login_at", time_value(mailbox.last_login_at));
+  value.emplace_back("devices", devices_value(devices));
+  return value;
 }
 
 // The mailboxes that mail to the address is kept in, disabled ones too when it is one itself.

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/mem.h>
 #include <openssl/sha.h>
 
@@ -14,18 +13,6 @@
 
 namespace mailstead::scram {
 namespace {
-
-Digest hmac(std::string_view key, std::string_view text) {
-  Digest digest{};
-  unsigned length = 0;
-  HMAC(EVP_sha256(), key.data(), key.size(), reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
-       digest.data(), &length);
-  return digest;
-}
-
-std::string_view octets(const Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
 
 Digest sha256(const Digest& input) {
   Digest digest{};
@@ -74,7 +61,8 @@ Keys derive_keys(std::string_view password, std::string_view salt, unsigned iter
   Digest salted{};
   PKCS5_PBKDF2_HMAC(password.data(), password.size(), reinterpret_cast<const std::uint8_t*>(salt.data()),
                     salt.size(), iterations, EVP_sha256(), salted.size(), salted.data());
-  const Keys keys{sha256(hmac(octets(salted), "Client Key")), hmac(octets(salted), "Server Key")};
+  const Keys keys{sha256(hmac_sha256(octets_of(salted), "Client Key")),
+                  hmac_sha256(octets_of(salted), "Server Key")};
   OPENSSL_cleanse(salted.data(), salted.size());
   return keys;
 }
@@ -84,13 +72,13 @@ bool same_keys(const Keys& a, const Keys& b) {
 }
 
 std::optional<std::string> check(const Proof& proof, const Keys& keys) {
-  const Digest signature = hmac(octets(keys.stored), proof.auth_message);
+  const Digest signature = hmac_sha256(octets_of(keys.stored), proof.auth_message);
   Digest client_key{};
   std::transform(proof.client_proof.begin(), proof.client_proof.end(), signature.begin(), client_key.begin(),
                  [](std::uint8_t a, std::uint8_t b) { return static_cast<std::uint8_t>(a ^ b); });
   const Digest stored = sha256(client_key);
   if (CRYPTO_memcmp(stored.data(), keys.stored.data(), stored.size()) != 0) return std::nullopt;
-  return std::string(octets(hmac(octets(keys.server), proof.auth_message)));
+  return std::string(octets_of(hmac_sha256(octets_of(keys.server), proof.auth_message)));
 }
 
 // RFC 5802 6 and 7: is this the flag of the mechanism that was chosen?

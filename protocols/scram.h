@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "protocols/envelope.h"
+#include "protocols/hmac.h"
 
 namespace mailstead::scram {
 
@@ -19,7 +20,7 @@ namespace mailstead::scram {
 inline constexpr unsigned kIterations = 4096;
 inline constexpr std::size_t kSaltOctets = 16;
 
-using Digest = std::array<std::uint8_t, 32>;
+using Digest = Sha256;
 
 // What we keep of a password, RFC 5802 3. Who steals them cannot log in with them.
 struct Keys {

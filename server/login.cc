@@ -1,7 +1,7 @@
 #include "server/login.h"
 
 #include <fmt/format.h>
-#include <openssl/hmac.h>
+#include <fmt/ranges.h>
 #include <openssl/md5.h>
 #include <openssl/mem.h>
 #include <openssl/rand.h>
@@ -40,8 +40,7 @@ bool apop_matches(std::string_view timestamp, std::string_view secret, std::stri
   std::array<std::uint8_t, MD5_DIGEST_LENGTH> octets{};
   MD5(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), octets.data());
   OPENSSL_cleanse(text.data(), text.size());
-  std::string hex;
-  for (const std::uint8_t octet : octets) hex += fmt::format("{:02x}", octet);
+  const std::string hex = fmt::format("{:02x}", fmt::join(octets, ""));
   return digest.size() == hex.size() && CRYPTO_memcmp(digest.data(), hex.data(), hex.size()) == 0;
 }
 
@@ -144,10 +143,7 @@ scram::Challenge Login::scram_challenge(const std::string& user) const {
 Login::Digest Login::digest(MailboxId mailbox, std::string_view password) const {
   std::string message(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
   message += password;
-  Digest result{};
-  unsigned length = 0;
-  HMAC(EVP_sha256(), key_.data(), key_.size(), reinterpret_cast<const std::uint8_t*>(message.data()),
-       message.size(), result.data(), &length);
+  const Digest result = hmac_sha256(octets_of(key_), message);
   OPENSSL_cleanse(message.data(), message.size());
   return result;
 }

@@ -18,7 +18,6 @@
 
 #include <uv.h>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -31,6 +30,7 @@
 #include <variant>
 
 #include "protocols/envelope.h"
+#include "protocols/hmac.h"
 #include "protocols/scram.h"
 #include "server/bans.h"
 #include "server/log.h"
@@ -99,7 +99,7 @@ class Login {
  private:
   struct Attempt;
   struct Delayed;
-  using Digest = std::array<std::uint8_t, 32>;
+  using Digest = Sha256;
   struct Remembered {
     LoginKey key;
     PasswordScope scope = PasswordScope::kReadAndSend;

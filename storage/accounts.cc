@@ -122,16 +122,13 @@ Result<std::int64_t> Accounts::remove_mailbox(MailboxId mailbox, const Address& 
 }
 
 Result<std::vector<RemovalRow>> Accounts::removals() {
-  auto statement = database_.query("SELECT id, local, domain, keep FROM removals ORDER BY id");
-  if (!statement) return statement.error();
   std::vector<RemovalRow> rows;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return rows;
-    rows.push_back(
-        {statement->integer(0), {statement->text(1), statement->text(2)}, statement->integer(3) != 0});
-  }
+  auto done = each_row(database_.query("SELECT id, local, domain, keep FROM removals ORDER BY id"),
+                       [&](const Statement& row) {
+                         rows.push_back({row.integer(0), {row.text(1), row.text(2)}, row.integer(3) != 0});
+                       });
+  if (!done) return done.error();
+  return rows;
 }
 
 Result<void> Accounts::forget_removal(std::int64_t id) {

@@ -1,7 +1,6 @@
 #include "storage/aging.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 
 #include "storage/schema.h"
@@ -15,21 +14,12 @@ constexpr std::int64_t kWorthWriting = 3600;
 constexpr const char* kAge = "deleted_age";       // seconds
 constexpr const char* kAgeAt = "deleted_age_at";  // Unix seconds by the wall clock
 
-// 0 when it is absent or no number.
-Result<std::int64_t> read_number(Database& database, const char* key) {
-  auto text = read_meta(database, key);
-  if (!text) return text.error();
-  std::int64_t number = 0;
-  std::from_chars(text->data(), text->data() + text->size(), number);
-  return number;
-}
-
 }  // namespace
 
 Result<Age> read_age(Database& database, std::int64_t wall) {
-  auto base = read_number(database, kAge);
+  auto base = read_meta_number(database, kAge);
   if (!base) return base.error();
-  auto base_at = read_number(database, kAgeAt);
+  auto base_at = read_meta_number(database, kAgeAt);
   if (!base_at) return base_at.error();
   if (*base_at == 0) return Age{*base, 0, true};
   const std::int64_t passed = wall - *base_at;

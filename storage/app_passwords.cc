@@ -99,23 +99,19 @@ Result<void> AppPasswords::read_all(std::vector<AppPasswordRow>& into) {
 }
 
 Result<void> AppPasswords::read(Result<Statement> statement, std::vector<AppPasswordRow>& into) {
-  if (!statement) return statement.error();
-  while (true) {
-    auto found = statement->step();
-    if (!found) return found.error();
-    if (!*found) return {};
+  return each_row(std::move(statement), [&](const Statement& found) {
     AppPasswordRow row;
-    row.id = statement->integer(0);
-    row.mailbox = statement->integer(1);
-    row.name = statement->text(2);
-    row.scope = scope_of(statement->integer(3));
-    row.created_at = statement->integer(6);
-    row.last_used_at = statement->integer(7);
+    row.id = found.integer(0);
+    row.mailbox = found.integer(1);
+    row.name = found.text(2);
+    row.scope = scope_of(found.integer(3));
+    row.created_at = found.integer(6);
+    row.last_used_at = found.integer(7);
     // A damaged one opens nothing, but can still be listed and revoked.
-    if (!read_keys(statement->text(4), row)) row.keys = {};
-    row.sealed_apop = base64::decode(statement->text(5)).value_or("");
+    if (!read_keys(found.text(4), row)) row.keys = {};
+    row.sealed_apop = base64::decode(found.text(5)).value_or("");
     into.push_back(std::move(row));
-  }
+  });
 }
 
 Result<bool> AppPasswords::remove(MailboxId mailbox, std::string_view name) {

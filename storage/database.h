@@ -44,6 +44,18 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, StatementReset> statement_;
 };
 
+// Hands each row of the statement to `row`, to the end or to the first error.
+template <typename Row>
+Result<void> each_row(Result<Statement> statement, Row row) {
+  if (!statement) return statement.error();
+  while (true) {
+    auto there = statement->step();
+    if (!there) return there.error();
+    if (!*there) return {};
+    row(*statement);
+  }
+}
+
 enum class DatabaseAccess {
   kWrite,    // the store's own
   kSalvage,  // to read what can be read of a damaged file: writes nothing to it or its WAL

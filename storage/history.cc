@@ -23,55 +23,52 @@ Result<void> Deletions::note_restored(std::int64_t message, std::int64_t now) {
 }
 
 Result<std::vector<DeletionRow>> Deletions::of(std::int64_t message) {
-  auto statement = database_.query(
-      "SELECT deleted_at, age_from, device, restored_at FROM deletions WHERE message = ?1 ORDER BY id",
-      message);
-  if (!statement) return statement.error();
   std::vector<DeletionRow> rows;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return rows;
-    rows.push_back({statement->integer(0), statement->integer(1), statement->text(2), statement->integer(3)});
-  }
+  auto done = each_row(
+      database_.query(
+          "SELECT deleted_at, age_from, device, restored_at FROM deletions WHERE message = ?1 ORDER BY id",
+          message),
+      [&](const Statement& row) {
+        rows.push_back({row.integer(0), row.integer(1), row.text(2), row.integer(3)});
+      });
+  if (!done) return done.error();
+  return rows;
 }
 
 Result<std::unordered_map<std::int64_t, DeletionRow>> Deletions::current(MailboxId mailbox) {
-  auto statement = database_.query(
-      "SELECT d.message, d.deleted_at, d.age_from, d.device FROM messages AS m JOIN deletions AS d ON "
-      "d.message = m.id"
-      " WHERE m.mailbox = ?1 AND m.state IN (3, 4) AND d.restored_at = 0",
-      mailbox);
-  if (!statement) return statement.error();
   std::unordered_map<std::int64_t, DeletionRow> rows;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return rows;
-    rows[statement->integer(0)] = {statement->integer(1), statement->integer(2), statement->text(3), 0};
-  }
+  auto done = each_row(
+      database_.query(
+          "SELECT d.message, d.deleted_at, d.age_from, d.device FROM messages AS m JOIN deletions AS d ON "
+          "d.message = m.id"
+          " WHERE m.mailbox = ?1 AND m.state IN (3, 4) AND d.restored_at = 0",
+          mailbox),
+      [&](const Statement& row) {
+        rows[row.integer(0)] = {row.integer(1), row.integer(2), row.text(3), 0};
+      });
+  if (!done) return done.error();
+  return rows;
 }
 
 Result<std::vector<MessageRow>> Deletions::oldest(std::int64_t age, std::size_t at_most) {
-  auto statement = database_.query(
-      "SELECT m.id, m.mailbox, m.name, m.size, m.state FROM deletions AS d JOIN messages AS m ON m.id = "
-      "d.message"
-      " WHERE d.restored_at = 0 AND d.age_from <= ?1 AND m.state IN (3, 4)"
-      " ORDER BY d.age_from, d.id LIMIT ?2",
-      age, static_cast<std::int64_t>(at_most));
-  if (!statement) return statement.error();
   std::vector<MessageRow> rows;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return rows;
-    MessageRow& message = rows.emplace_back();
-    message.id = statement->integer(0);
-    message.mailbox = statement->integer(1);
-    message.name = statement->text(2);
-    message.size = static_cast<std::uint64_t>(statement->integer(3));
-    message.state = static_cast<MessageState>(statement->integer(4));
-  }
+  auto done = each_row(
+      database_.query(
+          "SELECT m.id, m.mailbox, m.name, m.size, m.state FROM deletions AS d JOIN messages AS m ON m.id = "
+          "d.message"
+          " WHERE d.restored_at = 0 AND d.age_from <= ?1 AND m.state IN (3, 4)"
+          " ORDER BY d.age_from, d.id LIMIT ?2",
+          age, static_cast<std::int64_t>(at_most)),
+      [&](const Statement& row) {
+        MessageRow& message = rows.emplace_back();
+        message.id = row.integer(0);
+        message.mailbox = row.integer(1);
+        message.name = row.text(2);
+        message.size = static_cast<std::uint64_t>(row.integer(3));
+        message.state = static_cast<MessageState>(row.integer(4));
+      });
+  if (!done) return done.error();
+  return rows;
 }
 
 Result<std::int64_t> Devices::seen(MailboxId mailbox, const std::string& name, std::int64_t first,
@@ -116,35 +113,32 @@ Result<void> Devices::took(std::int64_t device, std::int64_t message, std::int64
 }
 
 Result<std::vector<DeviceFacts>> Devices::of(MailboxId mailbox) {
-  auto statement = database_.query(
-      "SELECT name, first_seen_at, last_seen_at, taken FROM devices WHERE mailbox = ?1"
-      " ORDER BY last_seen_at DESC, id DESC",
-      mailbox);
-  if (!statement) return statement.error();
   std::vector<DeviceFacts> devices;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return devices;
-    devices.push_back({statement->text(0), statement->integer(1), statement->integer(2),
-                       static_cast<std::uint64_t>(statement->integer(3))});
-  }
+  auto done = each_row(
+      database_.query(
+          "SELECT name, first_seen_at, last_seen_at, taken FROM devices WHERE mailbox = ?1"
+          " ORDER BY last_seen_at DESC, id DESC",
+          mailbox),
+      [&](const Statement& row) {
+        devices.push_back(
+            {row.text(0), row.integer(1), row.integer(2), static_cast<std::uint64_t>(row.integer(3))});
+      });
+  if (!done) return done.error();
+  return devices;
 }
 
 Result<std::vector<MessageEvent>> Devices::fetches(std::int64_t message) {
-  auto statement = database_.query(
-      "SELECT d.name, f.first_at, f.last_at FROM fetches AS f JOIN devices AS d ON d.id = f.device"
-      " WHERE f.message = ?1 ORDER BY f.first_at, f.device",
-      message);
-  if (!statement) return statement.error();
   std::vector<MessageEvent> events;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return events;
-    events.push_back(
-        {MessageEventKind::kFetched, statement->integer(1), statement->integer(2), statement->text(0)});
-  }
+  auto done = each_row(
+      database_.query(
+          "SELECT d.name, f.first_at, f.last_at FROM fetches AS f JOIN devices AS d ON d.id = f.device"
+          " WHERE f.message = ?1 ORDER BY f.first_at, f.device",
+          message),
+      [&](const Statement& row) {
+        events.push_back({MessageEventKind::kFetched, row.integer(1), row.integer(2), row.text(0)});
+      });
+  if (!done) return done.error();
+  return events;
 }
 
 KnownMessage standing_of(const MessageRow& row, const Address& address) {

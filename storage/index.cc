@@ -9,6 +9,18 @@
 
 namespace mailstead {
 
+namespace {
+
+// The first column.
+Result<std::vector<std::int64_t>> integers(Result<Statement> statement) {
+  std::vector<std::int64_t> found;
+  auto done = each_row(std::move(statement), [&](const Statement& row) { found.push_back(row.integer(0)); });
+  if (!done) return done.error();
+  return found;
+}
+
+}  // namespace
+
 Result<std::int64_t> Index::insert(const MessageRow& row) {
   auto done = database_.run(
       "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id,"
@@ -64,40 +76,30 @@ Result<std::vector<MessageRow>> Index::of_message_id(const std::string& message_
 }
 
 Result<std::vector<MailboxId>> Index::mailboxes_to_tidy() {
-  auto statement = database_.query(
-      "SELECT id FROM mailboxes AS b WHERE EXISTS"
-      " (SELECT 1 FROM messages WHERE mailbox = b.id AND state = 3)");
-  if (!statement) return statement.error();
-  std::vector<MailboxId> mailboxes;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return mailboxes;
-    mailboxes.push_back(statement->integer(0));
-  }
+  return integers(
+      database_.query("SELECT id FROM mailboxes AS b WHERE EXISTS"
+                      " (SELECT 1 FROM messages WHERE mailbox = b.id AND state = 3)"));
 }
 
 Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
-  if (!statement) return statement.error();
   std::vector<MessageRow> rows;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return rows;
+  auto done = each_row(std::move(statement), [&](const Statement& row) {
     MessageRow& message = rows.emplace_back();
-    message.id = statement->integer(0);
-    message.mailbox = statement->integer(1);
-    message.uidl = statement->text(2);
-    message.name = statement->text(3);
-    message.size = static_cast<std::uint64_t>(statement->integer(4));
-    message.has_dot_lines = statement->integer(5) != 0;
-    message.received_at = statement->integer(6);
-    message.queue_id = statement->text(7);
-    message.state = static_cast<MessageState>(statement->integer(8));
-    message.message_id = statement->text(9);
-    message.header.text = static_cast<HeaderText>(statement->integer(10));
-    message.header.surrogate_growth = static_cast<std::int32_t>(statement->integer(11));
-  }
+    message.id = row.integer(0);
+    message.mailbox = row.integer(1);
+    message.uidl = row.text(2);
+    message.name = row.text(3);
+    message.size = static_cast<std::uint64_t>(row.integer(4));
+    message.has_dot_lines = row.integer(5) != 0;
+    message.received_at = row.integer(6);
+    message.queue_id = row.text(7);
+    message.state = static_cast<MessageState>(row.integer(8));
+    message.message_id = row.text(9);
+    message.header.text = static_cast<HeaderText>(row.integer(10));
+    message.header.surrogate_growth = static_cast<std::int32_t>(row.integer(11));
+  });
+  if (!done) return done.error();
+  return rows;
 }
 
 Result<std::string> Index::path(std::int64_t id) {
@@ -122,22 +124,6 @@ Result<void> Index::set_header(std::int64_t id, const HeaderFacts& header) {
   return database_.run("UPDATE messages SET header = ?2, surrogate_growth = ?3 WHERE id = ?1", id,
                        static_cast<std::int64_t>(header.text), std::int64_t{header.surrogate_growth});
 }
-
-namespace {
-
-// The first column.
-Result<std::vector<std::int64_t>> integers(Result<Statement> statement) {
-  if (!statement) return statement.error();
-  std::vector<std::int64_t> found;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return found;
-    found.push_back(statement->integer(0));
-  }
-}
-
-}  // namespace
 
 Result<std::vector<MailboxId>> Index::unexamined_mailboxes() {
   return integers(database_.query("SELECT DISTINCT mailbox FROM messages WHERE header = 2"));
@@ -184,15 +170,13 @@ Result<std::unordered_map<MailboxId, MailboxTotals>> Index::kept_totals() {
 }
 
 Result<std::unordered_map<MailboxId, MailboxTotals>> Index::sums(Result<Statement> statement) {
-  if (!statement) return statement.error();
   std::unordered_map<MailboxId, MailboxTotals> totals;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return totals;
-    totals[statement->integer(0)] = {static_cast<std::uint64_t>(statement->integer(1)),
-                                     static_cast<std::uint64_t>(statement->integer(2))};
-  }
+  auto done = each_row(std::move(statement), [&](const Statement& row) {
+    totals[row.integer(0)] = {static_cast<std::uint64_t>(row.integer(1)),
+                              static_cast<std::uint64_t>(row.integer(2))};
+  });
+  if (!done) return done.error();
+  return totals;
 }
 
 }  // namespace mailstead

@@ -1,6 +1,7 @@
 #include "storage/recovery.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/rand.h>
 
 #include <array>
@@ -23,9 +24,7 @@ namespace {
 std::string new_uuid() {
   std::array<std::uint8_t, 8> bytes;
   RAND_bytes(bytes.data(), bytes.size());
-  std::string text;
-  for (std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
+  return fmt::format("{:02x}", fmt::join(bytes, ""));
 }
 
 class Recovery {

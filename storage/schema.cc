@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <map>
 
 namespace mailstead {
@@ -134,19 +135,18 @@ namespace {
 
 // Of each table its columns: name, type, NOT NULL and place in the primary key.
 Result<std::map<std::string, std::string>> tables_of(Database& database) {
-  auto statement = database.query(
-      "SELECT t.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master AS t, pragma_table_info(t.name) "
-      "AS c"
-      " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid");
-  if (!statement) return statement.error();
   std::map<std::string, std::string> tables;
-  while (true) {
-    auto row = statement->step();
-    if (!row) return row.error();
-    if (!*row) return tables;
-    tables[statement->text(0)] += fmt::format("{} {} {} {}, ", statement->text(1), statement->text(2),
-                                              statement->integer(3), statement->integer(4));
-  }
+  auto done = each_row(
+      database.query(
+          "SELECT t.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master AS t, "
+          "pragma_table_info(t.name) AS c"
+          " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid"),
+      [&](const Statement& row) {
+        tables[row.text(0)] +=
+            fmt::format("{} {} {} {}, ", row.text(1), row.text(2), row.integer(3), row.integer(4));
+      });
+  if (!done) return done.error();
+  return tables;
 }
 
 }  // namespace
@@ -207,6 +207,14 @@ Result<std::string> read_meta(Database& database, std::string_view key) {
   auto row = statement->step();
   if (!row) return row.error();
   return *row ? statement->text(0) : std::string();
+}
+
+Result<std::int64_t> read_meta_number(Database& database, std::string_view key) {
+  auto text = read_meta(database, key);
+  if (!text) return text.error();
+  std::int64_t number = 0;
+  std::from_chars(text->data(), text->data() + text->size(), number);
+  return number;
 }
 
 Result<void> write_meta(Database& database, std::string_view key, std::string_view value) {

@@ -33,6 +33,8 @@ Result<void> check_schema(Database& database, std::span<const Migration> migrati
 
 // Single values that belong to the whole store: "clean", "uuid". An absent one is empty.
 Result<std::string> read_meta(Database& database, std::string_view key);
+// 0: absent, or no number.
+Result<std::int64_t> read_meta_number(Database& database, std::string_view key);
 Result<void> write_meta(Database& database, std::string_view key, std::string_view value);
 
 }  // namespace mailstead

@@ -1,14 +1,13 @@
 #include "storage/secret_key.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/aead.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/mem.h>
 #include <openssl/rand.h>
 
-#include <algorithm>
-
+#include "protocols/hmac.h"
 #include "storage/files.h"
 #include "storage/message_id.h"
 
@@ -26,13 +25,6 @@ constexpr std::string_view kToDerive = "derive";
 
 const std::uint8_t* octets(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
-}
-
-std::array<std::uint8_t, 32> hmac(const std::array<std::uint8_t, 32>& key, std::string_view text) {
-  std::array<std::uint8_t, 32> digest{};
-  unsigned length = 0;
-  HMAC(EVP_sha256(), key.data(), key.size(), octets(text), text.size(), digest.data(), &length);
-  return digest;
 }
 
 int digit_value(char c) {
@@ -78,9 +70,7 @@ Result<SecretKey> SecretKey::open(const DataFolder& folder, std::vector<std::str
 Result<SecretKey> SecretKey::make(const DataFolder& folder) {
   Octets key{};
   RAND_bytes(key.data(), key.size());
-  std::string text;
-  for (const std::uint8_t octet : key) text += fmt::format("{:02x}", octet);
-  text += '\n';
+  std::string text = fmt::format("{:02x}\n", fmt::join(key, ""));
   auto done = replace_small_file(folder.fd(), kSecretKeyFile, text);
   if (done) done = sync_handle(folder.fd(), "the data folder");
   OPENSSL_cleanse(text.data(), text.size());
@@ -89,7 +79,7 @@ Result<SecretKey> SecretKey::make(const DataFolder& folder) {
 }
 
 std::string SecretKey::seal(std::string_view secret, std::string_view bound_to) const {
-  const Octets key = hmac(key_, kToSeal);
+  const Octets key = hmac_sha256(octets_of(key_), kToSeal);
   bssl::ScopedEVP_AEAD_CTX context;
   EVP_AEAD_CTX_init(context.get(), EVP_aead_aes_256_gcm(), key.data(), key.size(), kTagOctets, nullptr);
   std::string sealed(kNonceOctets + secret.size() + kTagOctets, '\0');
@@ -103,7 +93,7 @@ std::string SecretKey::seal(std::string_view secret, std::string_view bound_to) 
 
 std::optional<std::string> SecretKey::unseal(std::string_view sealed, std::string_view bound_to) const {
   if (sealed.size() < kNonceOctets + kTagOctets) return std::nullopt;
-  const Octets key = hmac(key_, kToSeal);
+  const Octets key = hmac_sha256(octets_of(key_), kToSeal);
   bssl::ScopedEVP_AEAD_CTX context;
   EVP_AEAD_CTX_init(context.get(), EVP_aead_aes_256_gcm(), key.data(), key.size(), kTagOctets, nullptr);
   const std::string_view body = sealed.substr(kNonceOctets);
@@ -119,8 +109,8 @@ std::optional<std::string> SecretKey::unseal(std::string_view sealed, std::strin
 }
 
 std::string SecretKey::derive(std::string_view text, std::size_t octets_wanted) const {
-  const Octets digest = hmac(hmac(key_, kToDerive), text);
-  return {reinterpret_cast<const char*>(digest.data()), std::min(octets_wanted, digest.size())};
+  const Octets digest = hmac_sha256(octets_of(hmac_sha256(octets_of(key_), kToDerive)), text);
+  return std::string(octets_of(digest).substr(0, octets_wanted));
 }
 
 }  // namespace mailstead

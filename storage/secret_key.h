@@ -6,13 +6,13 @@
 // Threads: any, once opened.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "protocols/hmac.h"
 #include "protocols/result.h"
 #include "storage/folder.h"
 
@@ -40,7 +40,7 @@ class SecretKey {
   std::string derive(std::string_view text, std::size_t octets) const;  // at most 32
 
  private:
-  using Octets = std::array<std::uint8_t, 32>;
+  using Octets = Sha256;
   explicit SecretKey(const Octets& key) : key_(key) {}
 
   static Result<SecretKey> make(const DataFolder& folder);

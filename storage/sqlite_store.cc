@@ -67,7 +67,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   for (MailboxId mailbox : *to_tidy) {
     store->to_purge_[mailbox].frees = false;
     // Before anybody can lose the index as well: it alone says that these files in new/ and cur/ are no mail.
-    store->notice_failure(store->put_all_aside(mailbox));
+    if (auto left = store->purge_deleted(mailbox, SIZE_MAX); !left) store->notice_failure(left.error());
   }
   return std::unique_ptr<Store>(std::move(store));
 }
@@ -188,12 +188,6 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   // The mailbox is gone by now; a folder that resists is put away at the next start.
   static_cast<void>(finish_removals_of(*folder_, *database_, entry->address));
   return refreshed;
-}
-
-Result<void> SqliteStore::put_all_aside(MailboxId mailbox) {
-  auto left = purge_deleted(mailbox, SIZE_MAX);
-  if (!left) return left.error();
-  return {};
 }
 
 Result<bool> SqliteStore::sweep_removed(std::size_t at_most) {

@@ -125,7 +125,6 @@ class SqliteStore final : public Store {
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
   void notice_failure(const Result<void>& done);
-  Result<void> put_all_aside(MailboxId mailbox);
   bool is_news(const std::string& trouble);
   void tell_of_lost_secrets(RecoveryReport& report) const;
   void delete_leftovers();

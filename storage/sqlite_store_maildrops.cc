@@ -6,7 +6,6 @@
 #include <iterator>
 #include <utility>
 
-#include "protocols/ascii.h"
 #include "storage/deletion.h"
 #include "storage/mailbox_tree.h"
 #include "storage/removal.h"
@@ -152,19 +151,9 @@ Result<void> SqliteStore::examine_some(MailboxId mailbox, std::size_t at_most) {
   });
 }
 
-namespace {
-
-Result<std::int64_t> read_retention(Database& database) {
-  auto text = read_meta(database, kRetentionKey);
-  if (!text) return text.error();
-  return static_cast<std::int64_t>(ascii::number(*text).value_or(0));
-}
-
-}  // namespace
-
 Result<void> SqliteStore::advance_retention(std::chrono::seconds elapsed) {
   if (!database_) return closed_error();
-  auto before = read_retention(*database_);
+  auto before = read_meta_number(*database_, kRetentionKey);
   if (!before) return before.error();
   const std::int64_t step = std::clamp<std::int64_t>(elapsed.count(), 0, kRetentionStep.count());
   return in_transaction(
@@ -174,7 +163,7 @@ Result<void> SqliteStore::advance_retention(std::chrono::seconds elapsed) {
 Result<std::size_t> SqliteStore::expire_messages(MailboxId mailbox, std::chrono::seconds kept,
                                                  std::size_t at_most, const DeleteTerms& terms) {
   if (!database_) return closed_error();
-  auto now = read_retention(*database_);
+  auto now = read_meta_number(*database_, kRetentionKey);
   if (!now) return now.error();
   // A row notes the retention of the last step, so up to one step may be missing from its time.
   const std::int64_t newest = *now - kept.count() - kRetentionStep.count();

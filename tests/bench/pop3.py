@@ -1,4 +1,4 @@
-"""POP3 beside Dovecot in the same run: sessions a second, octets a second, memory of idle sessions.
+"""POP3 beside Dovecot in the same run: sessions a second, octets a second.
 
   pop3.py [--messages 1000] [--users 50] [--seconds 4] [--rounds 3]
 
