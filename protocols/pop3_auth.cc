@@ -120,19 +120,18 @@ void Pop3Core::answer_scram_challenge(const scram::Challenge& challenge) {
 void Pop3Core::answer_scram_proof(LoginVerdict verdict, std::string_view signature) {
   if (verdict != LoginVerdict::kRight) {
     end_auth();
-    return answer_login(verdict, nullptr);
+    return answer_login(verdict, {});
   }
   if (!take_answer()) return;
   on_auth_step(exchange_->accept(signature));
   settle();
 }
 
-void Pop3Core::answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot) {
+void Pop3Core::answer_login(LoginVerdict verdict, const MaildropTotals& totals) {
   if (!take_answer()) return;
   ask_.reset();  // the password is needed no more
-  if (verdict == LoginVerdict::kRight && snapshot != nullptr) {
-    snapshot_ = std::move(snapshot);
-    if (options_.expire_days == 0U) retrieved_.assign(snapshot_->size(), false);
+  if (verdict == LoginVerdict::kRight) {
+    totals_ = totals;
     rset({});
   } else if (verdict == LoginVerdict::kWrong) {
     error(Pop3Text::kWrongLogin);  // RFC 3206 4

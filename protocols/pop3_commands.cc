@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "protocols/ascii.h"
 #include "protocols/pop3_core.h"
 #include "protocols/utf8.h"
@@ -95,18 +97,20 @@ void Pop3Core::stat(std::string_view) {
 void Pop3Core::dele(std::string_view argument) {
   const auto index = find_message(argument);
   if (!index) return error(Pop3Text::kNoSuchMessage);
-  deleted_[*index] = true;
+  const MaildropEntry* entry = entry_of(*index);
+  if (entry == nullptr) return;
+  mark(deleted_, *index);
   --live_messages_;
-  live_octets_ -= size_of((*snapshot_)[*index]);
+  live_octets_ -= size_of(*entry);
   ok(Pop3Text::kMarked);
 }
 
 // RFC 1939 5: all marks are taken away. Also the state right after login.
 void Pop3Core::rset(std::string_view) {
-  deleted_.assign(snapshot_->size(), false);
-  live_messages_ = snapshot_->size();
-  live_octets_ = 0;
-  for (const MaildropEntry& entry : *snapshot_) live_octets_ += size_of(entry);
+  deleted_.clear();
+  live_messages_ = totals_->messages;
+  live_octets_ = totals_->octets;
+  if (!utf8_mode_) live_octets_ += static_cast<std::uint64_t>(totals_->surrogate_growth);
   ok(Pop3Text::kMailboxHolds, live_messages_, live_octets_);
 }
 
@@ -117,10 +121,10 @@ void Pop3Core::noop(std::string_view) {
 // RFC 1939 6: the messages are removed first, and then it is said.
 void Pop3Core::quit(std::string_view) {
   AskDelete ask;
-  for (std::size_t i = 0; i < deleted_.size(); ++i) {
+  for (std::size_t i = 0; i < std::max(deleted_.size(), retrieved_.size()); ++i) {
     // RFC 2449 6.7: with EXPIRE 0 RETR is an implicit DELE, which RSET does not take back.
     const bool expires = !retrieved_.empty() && retrieved_[i];
-    if (deleted_[i] || expires) ask.indices.push_back(i);
+    if (is_deleted(i) || expires) ask.indices.push_back(i);
   }
   if (!ask.indices.empty()) return want(std::move(ask));
   ok(Pop3Text::kGoodbye);

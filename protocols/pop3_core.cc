@@ -85,6 +85,8 @@ void Pop3Core::on_command(std::string_view line, std::size_t bytes_behind) {
     return bad_command(Pop3Text::kArgumentMissing);
   }
   bad_commands_ = 0;
+  running_ = command;
+  running_argument_ = argument;
   (this->*command->run)(argument);
 }
 

@@ -43,14 +43,15 @@ class Pop3Core {
 
   void answer_scram_challenge(const scram::Challenge& challenge);
   void answer_scram_proof(LoginVerdict verdict, std::string_view signature);
-  void answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot);
+  void answer_login(LoginVerdict verdict, const MaildropTotals& totals);
+  void answer_page(std::shared_ptr<const MaildropPage> page);
   void answer_read(ReadVerdict verdict, std::string_view bytes);
   void answer_delete(bool committed);
 
-  bool logged_in() const { return snapshot_ != nullptr; }
+  bool logged_in() const { return totals_.has_value(); }
   std::uint64_t retrieved_messages() const { return retrieved_messages_; }
   std::uint64_t retrieved_octets() const { return retrieved_octets_; }
-  std::vector<std::size_t> take_retrieved() { return std::exchange(retrieved_now_, {}); }
+  std::vector<std::int64_t> take_retrieved() { return std::exchange(retrieved_now_, {}); }
   std::vector<Pop3Session::Refusal> take_refusals() { return std::exchange(refusals_, {}); }
 
   // Handlers of the command table. `argument` is what follows the name and one blank.
@@ -78,16 +79,18 @@ class Pop3Core {
   // A multi-line reply to LIST or UIDL that is being made.
   struct ListingReply {
     Listing what;
-    std::size_t next = 0;
+    std::size_t next = 0;  // index
+    bool started = false;  // +OK was said
   };
   // A message on its way out.
   struct MessageReply {
     std::size_t index;
+    MaildropEntry entry;
     DotWriter writer;
     std::optional<Surrogate> surrogate;  // the message is sent as this
     bool whole = true;                   // RETR, not TOP
     bool has_body = true;                // wanted: not TOP n 0, by which clients look at a header
-    bool started = false;                // +OK was said
+    bool started = false;                // as above
     std::uint64_t offset = 0;
   };
 
@@ -118,10 +121,18 @@ class Pop3Core {
   bool needs_surrogate(const MaildropEntry& entry) const;
   std::uint64_t size_of(const MaildropEntry& entry) const;
   std::optional<std::size_t> find_message(std::string_view number) const;
-  std::string listing_line(Listing what, std::size_t index) const;
+  bool is_deleted(std::size_t index) const { return !deleted_.empty() && deleted_[index]; }
+  // The entry of a message, if its page is here; else the page is asked for, and the command, or the reply
+  // under way, goes on when it has come. Good until the next call.
+  const MaildropEntry* entry_of(std::size_t index);
+  void append_listing_line(Listing what, std::size_t index, const MaildropEntry& entry);
   void start_listing(Listing what, std::string_view argument);
   void continue_listing();
-  void start_message(std::size_t index, std::optional<std::uint64_t> body_lines);
+  void start_listing_reply();
+  void fail_listing();
+  // Sets a message's bit.
+  void mark(std::vector<bool>& bits, std::size_t index) const;
+  void start_message(std::size_t index, const MaildropEntry& entry, std::optional<std::uint64_t> body_lines);
   void continue_message();
   void say_message_follows();
   void fail_message(ReadVerdict verdict);
@@ -137,8 +148,10 @@ class Pop3Core {
   bool expelled_ = false;  // and it was because of the mailbox
   LineReader lines_{kMaxCommandLine};
   std::optional<Pop3Ask> ask_;
-  std::string_view command_;  // name of the one that runs, for the log
-  int bad_commands_ = 0;      // in a row
+  std::string_view command_;              // name of the one that runs, for the log
+  const Pop3Command* running_ = nullptr;  // the last one; when it waits for a page, it runs again then
+  std::string_view running_argument_;     // into `lines_`, which reads nothing meanwhile
+  int bad_commands_ = 0;                  // in a row
   std::vector<Pop3Session::Refusal> refusals_;
 
   Pop3Language language_ = Pop3Language::kEnglish;
@@ -148,15 +161,17 @@ class Pop3Core {
   int failed_logins_ = 0;
 
   // TRANSACTION and UPDATE.
-  std::shared_ptr<const MaildropSnapshot> snapshot_;
-  std::vector<bool> deleted_;
-  std::vector<bool> retrieved_;  // whole, by RETR; only where that expires them (RFC 2449 6.7)
+  std::optional<MaildropTotals> totals_;
+  std::shared_ptr<const MaildropPage> page_;  // the one that was needed last; may be null
+  std::size_t page_number_ = 0;               // of it
+  std::vector<bool> deleted_;                 // by index; empty while none is
+  std::vector<bool> retrieved_;  // likewise: whole, by RETR; only where that expires them (RFC 2449 6.7)
   std::uint64_t live_messages_ = 0;
   std::uint64_t live_octets_ = 0;
 
   std::optional<ListingReply> listing_;
   std::optional<MessageReply> message_;
-  std::vector<std::size_t> retrieved_now_;  // for take_retrieved()
+  std::vector<std::int64_t> retrieved_now_;  // for take_retrieved()
   std::uint64_t retrieved_messages_ = 0;
   std::uint64_t retrieved_octets_ = 0;
 };

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "protocols/ascii.h"
+#include "protocols/pop3_commands.h"
 #include "protocols/pop3_core.h"
 
 namespace mailstead {
@@ -16,10 +19,38 @@ constexpr std::size_t kReadPiece = 64 * 1024;  // octets asked for at once
 // Nothing for a number that is none, is out of range, or belongs to a message marked as deleted.
 std::optional<std::size_t> Pop3Core::find_message(std::string_view number) const {
   const auto value = ascii::number(ascii::trim_end(number));
-  if (!value || *value == 0 || *value > snapshot_->size()) return std::nullopt;
+  if (!value || *value == 0 || *value > totals_->messages) return std::nullopt;
   const auto index = static_cast<std::size_t>(*value - 1);
-  if (deleted_[index]) return std::nullopt;
+  if (is_deleted(index)) return std::nullopt;
   return index;
+}
+
+// The bits are there once one is set: 1,000,000 messages are 122 KiB of them.
+void Pop3Core::mark(std::vector<bool>& bits, std::size_t index) const {
+  if (bits.empty()) bits.assign(totals_->messages, false);
+  bits[index] = true;
+}
+
+const MaildropEntry* Pop3Core::entry_of(std::size_t index) {
+  const std::size_t number = index / totals_->page;
+  if (page_ != nullptr && page_number_ == number) return &(*page_)[index % totals_->page];
+  page_.reset();
+  page_number_ = number;
+  want(AskPage{number});
+  return nullptr;
+}
+
+void Pop3Core::answer_page(std::shared_ptr<const MaildropPage> page) {
+  if (!take_answer()) return;
+  if (page != nullptr && page->size() == totals_->entries_in(page_number_)) {
+    page_ = std::move(page);
+    if (!listing_) (this->*running_->run)(running_argument_);
+  } else if (listing_) {
+    fail_listing();
+  } else {
+    refuse(Pop3Text::kListUnreadableNow);
+  }
+  settle();
 }
 
 // RFC 6856 2.1: without UTF-8 mode nothing but ASCII in a header.
@@ -33,33 +64,59 @@ std::uint64_t Pop3Core::size_of(const MaildropEntry& entry) const {
   return entry.size + static_cast<std::uint64_t>(std::int64_t{entry.surrogate_growth});
 }
 
-std::string Pop3Core::listing_line(Listing what, std::size_t index) const {
-  const MaildropEntry& entry = (*snapshot_)[index];
-  if (what == Listing::kSizes) return fmt::format("{} {}", index + 1, size_of(entry));
-  return fmt::format("{} {}", index + 1, entry.uidl);
+void Pop3Core::append_listing_line(Listing what, std::size_t index, const MaildropEntry& entry) {
+  const auto into = std::back_inserter(output_);
+  if (what == Listing::kSizes) {
+    fmt::format_to(into, "{} {}\r\n", index + 1, size_of(entry));
+  } else {
+    fmt::format_to(into, "{} {}\r\n", index + 1, entry.uidl);
+  }
 }
 
 void Pop3Core::start_listing(Listing what, std::string_view argument) {
   if (ascii::trim(argument).empty()) {
-    ok(Pop3Text::kMailboxHolds, live_messages_, live_octets_);
     listing_ = ListingReply{what};
     return;
   }
   const auto index = find_message(argument);
   if (!index) return error(Pop3Text::kNoSuchMessage);
-  ok_facts(listing_line(what, *index));
+  const MaildropEntry* entry = entry_of(*index);
+  if (entry == nullptr) return;
+  output_ += "+OK ";
+  append_listing_line(what, *index, *entry);
 }
 
 void Pop3Core::continue_listing() {
-  while (listing_->next < snapshot_->size() && output_.size() < kOutputChunk) {
-    const std::size_t index = listing_->next++;
-    if (deleted_[index]) continue;
-    output_ += listing_line(listing_->what, index);
-    output_ += "\r\n";
+  while (listing_->next < totals_->messages && output_.size() < kOutputChunk) {
+    const std::size_t index = listing_->next;
+    if (!is_deleted(index)) {
+      const MaildropEntry* entry = entry_of(index);
+      if (entry == nullptr) return;
+      start_listing_reply();
+      append_listing_line(listing_->what, index, *entry);
+    }
+    ++listing_->next;
   }
-  if (listing_->next < snapshot_->size()) return;
+  if (listing_->next < totals_->messages) return;
+  start_listing_reply();
   output_ += ".\r\n";
   listing_.reset();
+  page_.reset();  // an idle session holds none
+}
+
+// Once it is known that there is something to send.
+void Pop3Core::start_listing_reply() {
+  if (std::exchange(listing_->started, true)) return;
+  ok(Pop3Text::kMailboxHolds, live_messages_, live_octets_);
+}
+
+void Pop3Core::fail_listing() {
+  const bool started = listing_->started;
+  listing_.reset();
+  if (!started) return refuse(Pop3Text::kListUnreadableNow);
+  // As within a message: the client must not take what it has for the whole.
+  note_refusal("(closed within the list)", {});
+  hang_up();
 }
 
 void Pop3Core::list(std::string_view argument) {
@@ -73,7 +130,8 @@ void Pop3Core::uidl(std::string_view argument) {
 void Pop3Core::retr(std::string_view argument) {
   const auto index = find_message(argument);
   if (!index) return error(Pop3Text::kNoSuchMessage);
-  start_message(*index, std::nullopt);
+  const MaildropEntry* entry = entry_of(*index);
+  if (entry != nullptr) start_message(*index, *entry, std::nullopt);
 }
 
 void Pop3Core::top(std::string_view argument) {
@@ -83,19 +141,20 @@ void Pop3Core::top(std::string_view argument) {
   if (!lines) return refuse(Pop3Text::kTopSyntax);
   const auto index = find_message(argument.substr(0, blank));
   if (!index) return error(Pop3Text::kNoSuchMessage);
-  start_message(*index, lines);
+  const MaildropEntry* entry = entry_of(*index);
+  if (entry != nullptr) start_message(*index, *entry, lines);
 }
 
-void Pop3Core::start_message(std::size_t index, std::optional<std::uint64_t> body_lines) {
-  const MaildropEntry& entry = (*snapshot_)[index];
+void Pop3Core::start_message(std::size_t index, const MaildropEntry& entry,
+                             std::optional<std::uint64_t> body_lines) {
   const auto stuffing = entry.has_dot_lines ? DotStuffing::kNeeded : DotStuffing::kNotNeeded;
-  message_.emplace(
-      MessageReply{index, DotWriter(stuffing, body_lines), {}, !body_lines.has_value(), body_lines != 0U});
+  message_.emplace(MessageReply{
+      index, entry, DotWriter(stuffing, body_lines), {}, !body_lines.has_value(), body_lines != 0U});
   if (needs_surrogate(entry)) message_->surrogate.emplace();
 }
 
 void Pop3Core::continue_message() {
-  const std::uint64_t left = (*snapshot_)[message_->index].size - message_->offset;
+  const std::uint64_t left = message_->entry.size - message_->offset;
   if (left == 0 || message_->writer.complete()) return end_message();
   const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(left, kReadPiece));
   want(AskRead{message_->index, message_->offset, length});
@@ -105,7 +164,7 @@ void Pop3Core::say_message_follows() {
   if (message_->started) return;
   message_->started = true;
   if (message_->whole) {
-    ok(Pop3Text::kOctets, size_of((*snapshot_)[message_->index]));
+    ok(Pop3Text::kOctets, size_of(message_->entry));
   } else {
     ok(Pop3Text::kTopFollows);
   }
@@ -132,7 +191,7 @@ void Pop3Core::answer_read(ReadVerdict verdict, std::string_view bytes) {
 }
 
 void Pop3Core::fail_message(ReadVerdict verdict) {
-  const std::string& uidl = (*snapshot_)[message_->index].uidl;
+  const std::string uidl = std::move(message_->entry.uidl);
   const bool started = message_->started;
   message_.reset();
   if (started) {
@@ -155,13 +214,13 @@ void Pop3Core::end_message() {
   }
   // Some clients fetch by a TOP that asks for more lines than there are.
   const bool all = message_->whole || (message_->has_body && !message_->writer.complete() &&
-                                       message_->offset == (*snapshot_)[message_->index].size);
+                                       message_->offset == message_->entry.size);
   message_->writer.finish(output_);
   if (all) {
-    retrieved_now_.push_back(message_->index);
+    retrieved_now_.push_back(message_->entry.key);
     ++retrieved_messages_;
-    retrieved_octets_ += size_of((*snapshot_)[message_->index]);
-    if (message_->whole && !retrieved_.empty()) retrieved_[message_->index] = true;
+    retrieved_octets_ += size_of(message_->entry);
+    if (message_->whole && options_.expire_days == 0U) mark(retrieved_, message_->index);
   }
   message_.reset();
 }

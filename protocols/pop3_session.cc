@@ -44,8 +44,11 @@ Pop3Ask& Pop3Session::ask() {
   return core_->ask();
 }
 
-void Pop3Session::answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot) {
-  core_->answer_login(verdict, std::move(snapshot));
+void Pop3Session::answer_login(LoginVerdict verdict, const MaildropTotals& totals) {
+  core_->answer_login(verdict, totals);
+}
+void Pop3Session::answer_page(std::shared_ptr<const MaildropPage> page) {
+  core_->answer_page(std::move(page));
 }
 void Pop3Session::answer_scram_challenge(const scram::Challenge& challenge) {
   core_->answer_scram_challenge(challenge);
@@ -69,7 +72,7 @@ std::uint64_t Pop3Session::retrieved_messages() const {
 std::uint64_t Pop3Session::retrieved_octets() const {
   return core_->retrieved_octets();
 }
-std::vector<std::size_t> Pop3Session::take_retrieved() {
+std::vector<std::int64_t> Pop3Session::take_retrieved() {
   return core_->take_retrieved();
 }
 std::vector<Pop3Session::Refusal> Pop3Session::take_refusals() {

@@ -3,7 +3,8 @@
 //
 // One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets; LIST, UIDL, RETR and TOP make about kOutputChunk
-// octets ahead and then want kDrain. Threads: one at a time. No I/O. See protocols/README.md for the states.
+// octets ahead and then want kDrain; of the maildrop one page is held, and a bit for each message once one is
+// deleted. Threads: one at a time. No I/O. See protocols/README.md for the states.
 #pragma once
 
 #include <chrono>
@@ -39,7 +40,7 @@ struct Pop3Options {
 };
 
 // What the session asks of the server. After each, the matching answer_…() is called exactly once.
-struct AskLogin {  // answer_login: check the password, then lock the maildrop and take its snapshot
+struct AskLogin {  // answer_login: check the password, then lock the maildrop as it is now
   std::string user;
   std::string password;
 };
@@ -51,16 +52,19 @@ struct AskApop {  // answer_login: as AskLogin, by RFC 1939 7
 struct AskMaildrop {  // answer_login: the proof of AskScramProof was right; now lock the maildrop
   std::string user;
 };
+struct AskPage {  // answer_page: this page of the maildrop
+  std::size_t number = 0;
+};
 struct AskRead {  // answer_read: bytes of a message, in order, at most `length`; never past the entry's size
-  std::size_t index = 0;  // into the snapshot
+  std::size_t index = 0;  // message number - 1
   std::uint64_t offset = 0;
   std::size_t length = 0;
 };
 struct AskDelete {  // answer_delete: QUIT; delete these for good, all or nothing, durable before the answer
   std::vector<std::size_t> indices;
 };
-using Pop3Ask =
-    std::variant<AskLogin, AskApop, AskScramChallenge, AskScramProof, AskMaildrop, AskRead, AskDelete>;
+using Pop3Ask = std::variant<AskLogin, AskApop, AskScramChallenge, AskScramProof, AskMaildrop, AskPage,
+                             AskRead, AskDelete>;
 
 enum class LoginVerdict {
   kRight,
@@ -96,21 +100,23 @@ class Pop3Session final : public Session {
   // Only while wants() is kAnswer. The reference is good until the answer.
   Pop3Ask& ask();
 
-  // `snapshot` only with kRight; must stay unchanged while the session lives.
-  void answer_login(LoginVerdict verdict, std::shared_ptr<const MaildropSnapshot> snapshot);
+  // `totals` are looked at only with kRight; they stay true while the session lives.
+  void answer_login(LoginVerdict verdict, const MaildropTotals& totals = {});
   // The same for every name, known or not.
   void answer_scram_challenge(const scram::Challenge& challenge);
   // Not kInUse. With kRight `signature` is what scram::check() gave.
   void answer_scram_proof(LoginVerdict verdict, std::string_view signature);
+  // Null, or not as long as the totals say: it cannot be read now, [SYS/TEMP]. Unchanged from then on.
+  void answer_page(std::shared_ptr<const MaildropPage> page);
   // An empty piece before the entry's end means that the file is shorter than the index says: as kGone.
   void answer_read(ReadVerdict verdict, std::string_view bytes);
   void answer_delete(bool committed);
 
   // In TRANSACTION or UPDATE: the maildrop is held.
   bool logged_in() const;
-  // Indices of the messages sent whole since the last call: by RETR, or by a TOP that asked for at least as
-  // many lines as there are.
-  std::vector<std::size_t> take_retrieved();
+  // Keys of the messages sent whole since the last call: by RETR, or by a TOP that asked for at least as many
+  // lines as there are.
+  std::vector<std::int64_t> take_retrieved();
   // How many they were in all, and octets of them, for the log.
   std::uint64_t retrieved_messages() const;
   std::uint64_t retrieved_octets() const;

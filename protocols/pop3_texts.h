@@ -36,6 +36,7 @@ enum class Pop3Text {
   kInputTooSoon,
   kLanguageUnknown,
   kLineTooLong,
+  kListUnreadableNow,
   kLogInFirst,
   kLoginDelay,
   kLoginUnavailable,

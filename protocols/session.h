@@ -64,7 +64,8 @@ class Session {
 
   virtual Wants wants() const = 0;
 
-  std::string take_output() { return std::exchange(output_, {}); }
+  // `empty` becomes the buffer of what is said next: one that grew already need not grow again.
+  std::string take_output(std::string empty = {}) { return std::exchange(output_, std::move(empty)); }
   bool has_output() const { return !output_.empty(); }
   std::size_t output_size() const { return output_.size(); }  // octets
 

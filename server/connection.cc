@@ -10,9 +10,17 @@ namespace {
 constexpr std::size_t kMaxPending = 128u << 10;       // octets: two reads
 constexpr std::size_t kMaxBatchedOutput = 64u << 10;  // octets of replies before they are written
 constexpr std::size_t kKeptCapacity = 4u << 10;       // octets an idle connection may keep allocated
+constexpr std::size_t kSpareCapacity = 512u << 10;    // octets that the buffer all connections share may have
 constexpr std::uint64_t kHandshakeMs = 30'000;
 constexpr std::uint64_t kWriteMs = 300'000;  // a client that takes nothing for five minutes
 constexpr std::uint64_t kLingerMs = 2'000;
+
+// What the connection that runs now makes its output in: it has grown once for all of them, and an idle one
+// holds none.
+std::string& spare_buffer() {
+  thread_local std::string buffer;
+  return buffer;
+}
 
 }  // namespace
 
@@ -113,11 +121,16 @@ void Connection::run() {
 void Connection::run_guarded() {
   // The driver may let go of itself only after the run.
   const auto driver = driver_;
+  if (!driver->session().has_output()) driver->session().take_output(std::move(spare_buffer()));
   do {
     run_again_ = false;
     while (!closing_ && !lingering_ && step()) {
     }
   } while (run_again_ && !closing_ && !lingering_);
+  if (!driver->session().has_output()) {
+    std::string buffer = driver->session().take_output();
+    if (buffer.capacity() <= kSpareCapacity) spare_buffer() = std::move(buffer);
+  }
   driver->after_run();
   if (closing_ || lingering_) return;
   if (driver->session().progress() != seen_progress_ || deadline_ == 0) {
@@ -192,8 +205,11 @@ bool Connection::feed() {
 bool Connection::flush() {
   if (writing_) return false;
   if (!driver_->session().has_output()) return true;
-  switch (stream_->write(driver_->session().take_output())) {
+  std::string output = driver_->session().take_output();
+  switch (stream_->write(output)) {
     case WriteState::kDone:
+      output.clear();
+      driver_->session().take_output(std::move(output));
       return true;
     case WriteState::kPending:
       writing_ = true;

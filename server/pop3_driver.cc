@@ -29,7 +29,7 @@ LoginVerdict verdict_of(LoginOutcome outcome) {
   return outcome == LoginOutcome::kWrong ? LoginVerdict::kWrong : LoginVerdict::kUnavailable;
 }
 
-constexpr std::size_t kReadAhead = 32 * 1024;  // octets of messages that nobody asked for yet
+constexpr std::size_t kReadAhead = 64 * 1024;  // octets of messages that nobody asked for yet
 constexpr std::size_t kMostReadAhead = 32;     // of those messages
 constexpr std::size_t kMostTaken = 1'000;      // collected, before they are handed over
 
@@ -89,11 +89,10 @@ std::string Pop3Driver::device() const {
 }
 
 void Pop3Driver::note_taken() {
-  const std::vector<std::size_t> retrieved = session_.take_retrieved();
-  if (retrieved.empty() || maildrop_ == nullptr) return;
+  const std::vector<std::int64_t> retrieved = session_.take_retrieved();
+  if (retrieved.empty()) return;
   const std::int64_t now = std::time(nullptr);
-  for (const std::size_t index : retrieved) {
-    const std::int64_t message = maildrop_->message(index);
+  for (const std::int64_t message : retrieved) {
     auto [noted, is_new] = taken_.try_emplace(message, TakenMessage{message, now, now});
     if (!is_new) noted->second.last_at = now;
   }
@@ -163,7 +162,7 @@ Answered Pop3Driver::log_in(std::string user, LoginProof proof) {
 
 void Pop3Driver::logged_in(const LoginResult& result) {
   if (result.outcome != LoginOutcome::kRight) {
-    session_.answer_login(verdict_of(result.outcome), nullptr);
+    session_.answer_login(verdict_of(result.outcome));
   } else if (open_maildrop(result) == Answered::kLater) {
     return;
   }
@@ -189,14 +188,14 @@ Answered Pop3Driver::answer(AskScramProof& ask) {
 // A while may have passed since the proof.
 Answered Pop3Driver::answer(AskMaildrop&) {
   if (services_.storage.store().directory()->admits(login_.key)) return open_maildrop(LoginResult(login_));
-  session_.answer_login(LoginVerdict::kWrong, nullptr);
+  session_.answer_login(LoginVerdict::kWrong);
   return Answered::kNow;
 }
 
 Answered Pop3Driver::open_maildrop(const LoginResult& login) {
   login_ = login;
   if (is_too_soon()) {
-    session_.answer_login(LoginVerdict::kDelayed, nullptr);
+    session_.answer_login(LoginVerdict::kDelayed);
     return Answered::kNow;
   }
   auto expired = std::make_shared<std::size_t>(0);
@@ -219,27 +218,27 @@ Answered Pop3Driver::open_maildrop(const LoginResult& login) {
     // Nobody is there to use it: the lock goes at once.
     if (self->closed_) return;
     if (!self->services_.storage.store().directory()->admits(self->login_.key)) {
-      self->session_.answer_login(LoginVerdict::kWrong, nullptr);
+      self->session_.answer_login(LoginVerdict::kWrong);
     } else if (opened->has_value() && self->is_too_soon()) {
       // Another session of it came and went meanwhile.
-      self->session_.answer_login(LoginVerdict::kDelayed, nullptr);
+      self->session_.answer_login(LoginVerdict::kDelayed);
     } else if (opened->has_value()) {
       self->services_.login_delay.note(self->login_.key.mailbox, self->login_delay_, now_ms());
       self->maildrop_ = std::move(**opened);
       self->logged_in_ = true;
-      self->session_.answer_login(LoginVerdict::kRight, self->maildrop_->snapshot());
+      self->session_.answer_login(LoginVerdict::kRight, self->maildrop_->totals());
     } else {
       const Error& error = opened->error();
       const bool held = error.kind == ErrorKind::kInUse;
       self->services_.log.warning(
           "maildrop-refused",
           {{"user", self->login_.address}, {"peer", self->peer_.address}, {"why", error.message}});
-      self->session_.answer_login(held ? LoginVerdict::kInUse : LoginVerdict::kUnavailable, nullptr);
+      self->session_.answer_login(held ? LoginVerdict::kInUse : LoginVerdict::kUnavailable);
     }
     self->resume();
   };
   if (services_.storage.post(work, done)) return Answered::kLater;
-  session_.answer_login(LoginVerdict::kUnavailable, nullptr);
+  session_.answer_login(LoginVerdict::kUnavailable);
   return Answered::kNow;
 }
 
@@ -250,17 +249,45 @@ bool Pop3Driver::is_too_soon() const {
   return true;
 }
 
-std::vector<std::size_t> Pop3Driver::to_read_ahead(std::size_t index) const {
-  std::vector<std::size_t> indices;
-  if (index == 0 || index != next_index_) return indices;  // not one after the other
-  const MaildropSnapshot& snapshot = *maildrop_->snapshot();
-  std::uint64_t octets = 0;
-  for (std::size_t next = index + 1; next < snapshot.size() && indices.size() < kMostReadAhead; ++next) {
-    octets += snapshot[next].size;
-    if (octets > kReadAhead) break;
-    indices.push_back(next);
+Answered Pop3Driver::answer(AskPage& ask) {
+  if (auto page = maildrop_->page(ask.number)) {
+    session_.answer_page(std::move(page));
+    return Answered::kNow;
   }
-  return indices;
+  auto found = std::make_shared<Result<std::shared_ptr<const MaildropPage>>>(Error{});
+  const auto work = [found, maildrop = maildrop_, number = ask.number](Store& store) {
+    *found = store.read_page(*maildrop, number);
+  };
+  const auto done = [self = self(), found] {
+    if (self->closed_) return;
+    if (!found->has_value()) {
+      self->services_.log.error(
+          "maildrop-unreadable",
+          {{"user", self->login_.address}, {"peer", self->peer_.address}, {"why", found->error().message}});
+    }
+    self->session_.answer_page(found->has_value() ? std::move(**found) : nullptr);
+    self->resume();
+  };
+  if (services_.storage.post(work, done)) return Answered::kLater;
+  session_.answer_page(nullptr);
+  return Answered::kNow;
+}
+
+// Those of its page at most: another one may not be in memory.
+std::vector<std::pair<std::size_t, std::size_t>> Pop3Driver::to_read_ahead(std::size_t index) const {
+  std::vector<std::pair<std::size_t, std::size_t>> messages;
+  if (index == 0 || index != next_index_) return messages;  // not one after the other
+  const std::size_t entries = maildrop_->totals().page;
+  const auto page = maildrop_->page(index / entries);
+  if (page == nullptr) return messages;
+  std::uint64_t octets = 0;
+  for (std::size_t each = index % entries + 1; each < page->size() && messages.size() < kMostReadAhead;
+       ++each) {
+    octets += (*page)[each].size;
+    if (octets > kReadAhead) break;
+    messages.emplace_back(index - index % entries + each, static_cast<std::size_t>((*page)[each].size));
+  }
+  return messages;
 }
 
 Answered Pop3Driver::answer(AskRead& ask) {
@@ -301,11 +328,10 @@ Answered Pop3Driver::answer(AskRead& ask) {
       }
       piece->reader = *std::move(opened);
       read();
-      for (const std::size_t index : more) {
+      for (const auto& [index, size] : more) {
         auto next = store.open_message(*maildrop, index);
         if (!next.has_value()) return;  // told when it is asked for
-        const std::uint64_t size = maildrop->snapshot()->at(index).size;
-        if (!(*next)->read(0, static_cast<std::size_t>(size), piece->ahead[index]).has_value()) {
+        if (!(*next)->read(0, size, piece->ahead[index]).has_value()) {
           piece->ahead.erase(index);
           return;
         }
@@ -325,9 +351,9 @@ void Pop3Driver::give_piece(Piece& piece) {
   if (!piece.ahead.empty()) ahead_ = std::move(piece.ahead);
   if (piece.verdict != ReadVerdict::kBytes) {
     reader_ = nullptr;
-    services_.log.error("message-unreadable", {{"user", login_.address},
-                                               {"uidl", maildrop_->snapshot()->at(piece.index).uidl},
-                                               {"why", piece.why}});
+    services_.log.error(
+        "message-unreadable",
+        {{"user", login_.address}, {"message", fmt::format("{}", piece.index + 1)}, {"why", piece.why}});
   }
   session_.answer_read(piece.verdict, piece.bytes);
 }

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "protocols/pop3_session.h"
@@ -44,6 +45,7 @@ class Pop3Driver final : public Driver {
   Answered answer(AskScramChallenge& ask);
   Answered answer(AskScramProof& ask);
   Answered answer(AskMaildrop& ask);
+  Answered answer(AskPage& ask);
   Answered answer(AskRead& ask);
   Answered answer(AskDelete& ask);
   Answered log_in(std::string user, LoginProof proof);
@@ -57,8 +59,8 @@ class Pop3Driver final : public Driver {
   // Hands what was noted over to the store, without waiting.
   void post_taken();
   bool is_too_soon() const;
-  // The indices of the messages that are worth reading with this one.
-  std::vector<std::size_t> to_read_ahead(std::size_t index) const;
+  // Which messages are worth reading with this one, and their sizes.
+  std::vector<std::pair<std::size_t, std::size_t>> to_read_ahead(std::size_t index) const;
   void give_piece(Piece& piece);
   std::shared_ptr<Pop3Driver> self();
 

@@ -241,8 +241,10 @@ void Server::refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admis
   }
   const bool pop3 = listener.service() == Service::kPop3;
   if (!is_implicit_tls(listener.service())) {
-    (void)stream->write(pop3 ? fmt::format("-ERR [SYS/TEMP] {}, try again later\r\n", reason)
-                             : fmt::format("421 4.7.0 {} {}, try again later\r\n", config_.hostname, reason));
+    std::string refusal = pop3
+                              ? fmt::format("-ERR [SYS/TEMP] {}, try again later\r\n", reason)
+                              : fmt::format("421 4.7.0 {} {}, try again later\r\n", config_.hostname, reason);
+    (void)stream->write(refusal);
   }
   TcpStream* refused = stream.release();
   refused->close([refused] { delete refused; });

@@ -46,8 +46,9 @@ class Stream {
   virtual void set_events(StreamEvents* events) = 0;
   virtual void start_reading() = 0;
   virtual void stop_reading() = 0;
-  // Only when no write is outstanding.
-  virtual WriteState write(std::string bytes) = 0;
+  // Only when no write is outstanding. Afterwards `bytes` hold nothing of use, but with kDone their buffer is
+  // the caller's to use again.
+  virtual WriteState write(std::string& bytes) = 0;
   // No more will be written (FIN, or TLS's closing alert and FIN).
   virtual void finish_writing() = 0;
   // Ends the stream at once; no other callback comes any more. Call it once.

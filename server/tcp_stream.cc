@@ -87,7 +87,7 @@ void TcpStream::stop_reading() {
   uv_read_stop(reinterpret_cast<uv_stream_t*>(&handle_));
 }
 
-WriteState TcpStream::write(std::string bytes) {
+WriteState TcpStream::write(std::string& bytes) {
   if (closing_) return WriteState::kFailed;
   auto* stream = reinterpret_cast<uv_stream_t*>(&handle_);
   uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));

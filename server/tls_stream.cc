@@ -187,7 +187,7 @@ void TlsStream::stop_reading() {
   below_->stop_reading();
 }
 
-WriteState TlsStream::write(std::string bytes) {
+WriteState TlsStream::write(std::string& bytes) {
   if (broken_) return WriteState::kFailed;
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -218,7 +218,7 @@ void TlsStream::flush() {
     std::string cipher(waiting, '\0');
     const int count = BIO_read(outgoing, cipher.data(), static_cast<int>(cipher.size()));
     cipher.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-    const WriteState wrote = below_->write(std::move(cipher));
+    const WriteState wrote = below_->write(cipher);
     writing_below_ = wrote == WriteState::kPending;
     broken_ = wrote == WriteState::kFailed;
   }

@@ -31,7 +31,7 @@ class TlsStream final : public Stream, private StreamEvents {
   void set_events(StreamEvents* events) override { events_ = events; }
   void start_reading() override;
   void stop_reading() override;
-  WriteState write(std::string bytes) override;
+  WriteState write(std::string& bytes) override;
   void finish_writing() override;
   void close(std::function<void()> closed) override;
 

@@ -115,10 +115,9 @@ Result<void> Devices::took(std::int64_t device, std::int64_t message, std::int64
 Result<std::vector<DeviceFacts>> Devices::of(MailboxId mailbox) {
   std::vector<DeviceFacts> devices;
   auto done = each_row(
-      database_.query(
-          "SELECT name, first_seen_at, last_seen_at, taken FROM devices WHERE mailbox = ?1"
-          " ORDER BY last_seen_at DESC, id DESC",
-          mailbox),
+      database_.query("SELECT name, first_seen_at, last_seen_at, taken FROM devices WHERE mailbox = ?1"
+                      " ORDER BY last_seen_at DESC, id DESC",
+                      mailbox),
       [&](const Statement& row) {
         devices.push_back(
             {row.text(0), row.integer(1), row.integer(2), static_cast<std::uint64_t>(row.integer(3))});

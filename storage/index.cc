@@ -19,6 +19,13 @@ Result<std::vector<std::int64_t>> integers(Result<Statement> statement) {
   return found;
 }
 
+// The first five columns.
+MailboxTotals totals_in(const Statement& row) {
+  return {static_cast<std::uint64_t>(row.integer(0)), static_cast<std::uint64_t>(row.integer(1)),
+          row.integer(2), static_cast<std::uint64_t>(row.integer(3)),
+          static_cast<std::uint64_t>(row.integer(4))};
+}
+
 }  // namespace
 
 Result<std::int64_t> Index::insert(const MessageRow& row) {
@@ -103,7 +110,7 @@ Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
 }
 
 Result<std::string> Index::path(std::int64_t id) {
-  auto statement = database_.query("SELECT name FROM messages WHERE id = ?1 AND state = 0", id);
+  auto statement = database_.query("SELECT name FROM messages WHERE id = ?1 AND state IN (0, 2)", id);
   if (!statement) return statement.error();
   auto row = statement->step();
   if (!row) return row.error();
@@ -160,23 +167,58 @@ Result<void> Index::erase(std::int64_t id) {
 }
 
 Result<std::unordered_map<MailboxId, MailboxTotals>> Index::totals() {
-  return sums(
-      database_.query("SELECT mailbox, COUNT(*), SUM(size) FROM messages WHERE state = 0 GROUP BY mailbox"));
-}
-
-Result<std::unordered_map<MailboxId, MailboxTotals>> Index::kept_totals() {
-  return sums(database_.query(
-      "SELECT mailbox, COUNT(*), SUM(size) FROM messages WHERE state IN (3, 4) GROUP BY mailbox"));
-}
-
-Result<std::unordered_map<MailboxId, MailboxTotals>> Index::sums(Result<Statement> statement) {
   std::unordered_map<MailboxId, MailboxTotals> totals;
-  auto done = each_row(std::move(statement), [&](const Statement& row) {
-    totals[row.integer(0)] = {static_cast<std::uint64_t>(row.integer(1)),
-                              static_cast<std::uint64_t>(row.integer(2))};
-  });
+  auto done = each_row(
+      database_.query(
+          "SELECT messages, octets, surrogate_growth, kept_messages, kept_octets, mailbox FROM totals"),
+      [&](const Statement& row) { totals[row.integer(5)] = totals_in(row); });
   if (!done) return done.error();
   return totals;
+}
+
+Result<MailboxTotals> Index::totals_of(MailboxId mailbox) {
+  MailboxTotals totals;
+  auto done = each_row(
+      database_.query("SELECT messages, octets, surrogate_growth, kept_messages, kept_octets FROM totals"
+                      " WHERE mailbox = ?1",
+                      mailbox),
+      [&](const Statement& row) { totals = totals_in(row); });
+  if (!done) return done.error();
+  return totals;
+}
+
+Result<MaildropPage> Index::page(MailboxId mailbox, std::int64_t after, std::int64_t newest,
+                                 std::size_t at_most) {
+  MaildropPage page;
+  page.reserve(at_most);
+  auto done = each_row(
+      database_.query("SELECT size, uidl, dot_lines, header, surrogate_growth, id FROM messages"
+                      " WHERE mailbox = ?1 AND state = 0 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
+                      mailbox, after, newest, static_cast<std::int64_t>(at_most)),
+      [&](const Statement& row) {
+        page.push_back({static_cast<std::uint64_t>(row.integer(0)), row.text(1), row.integer(2) != 0,
+                        static_cast<HeaderText>(row.integer(3)), static_cast<std::int32_t>(row.integer(4)),
+                        row.integer(5)});
+      });
+  if (!done) return done.error();
+  return page;
+}
+
+Result<std::int64_t> Index::id_at(MailboxId mailbox, std::int64_t after, std::int64_t newest,
+                                  std::size_t offset) {
+  auto found =
+      integers(database_.query("SELECT id FROM messages WHERE mailbox = ?1 AND state = 0 AND id > ?2"
+                               " AND id <= ?3 ORDER BY id LIMIT 1 OFFSET ?4",
+                               mailbox, after, newest, static_cast<std::int64_t>(offset)));
+  if (!found) return found.error();
+  if (found->empty()) return Error{ErrorKind::kCorrupt, "the index holds fewer messages than at the login"};
+  return found->front();
+}
+
+Result<std::int64_t> Index::newest() {
+  auto found = integers(database_.query("SELECT COALESCE(MAX(id), 0) FROM messages"));
+  if (!found) return found.error();
+  return found->front();
 }
 
 }  // namespace mailstead

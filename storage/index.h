@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocols/maildrop.h"
 #include "protocols/result.h"
 #include "storage/content.h"
 #include "storage/database.h"
@@ -42,9 +43,13 @@ struct MessageRow {
   HeaderFacts header;
 };
 
+// Kept up to date by the database itself, see schema.cc.
 struct MailboxTotals {
-  std::uint64_t messages = 0;
+  std::uint64_t messages = 0;  // present ones; the next two of these
   std::uint64_t octets = 0;
+  std::int64_t surrogate_growth = 0;
+  std::uint64_t kept_messages = 0;  // deleted, and kept
+  std::uint64_t kept_octets = 0;
 };
 
 class Index {
@@ -68,8 +73,15 @@ class Index {
   Result<std::vector<MessageRow>> of_message_id(const std::string& message_id);
   // Those with kDeleted messages, whose files wait to be put aside.
   Result<std::vector<MailboxId>> mailboxes_to_tidy();
-  // The present path of a message; kNotFound when it has no present row.
+  // The path of a message that is present, or was and whose file is missed; kNotFound when there is no such
+  // row.
   Result<std::string> path(std::int64_t id);
+  // The present messages of the ids behind `after` up to `newest`: the first `at_most`; and the id of the one
+  // behind `offset` others, kCorrupt when there are fewer.
+  Result<MaildropPage> page(MailboxId mailbox, std::int64_t after, std::int64_t newest, std::size_t at_most);
+  Result<std::int64_t> id_at(MailboxId mailbox, std::int64_t after, std::int64_t newest, std::size_t offset);
+  // The greatest id of all messages, of whatever mailbox and state; 0 without any.
+  Result<std::int64_t> newest();
   // Writes name, size, has_dot_lines, state and header.
   Result<void> update(const MessageRow& row);
   Result<void> set_header(std::int64_t id, const HeaderFacts& header);
@@ -84,13 +96,11 @@ class Index {
   // Present messages that have been there since meta's retention was `retention` or less, at most `at_most`.
   Result<std::vector<std::int64_t>> kept_since(MailboxId mailbox, std::int64_t retention,
                                                std::size_t at_most);
-  // Of messages that are present; of those that were deleted and are kept.
   Result<std::unordered_map<MailboxId, MailboxTotals>> totals();
-  Result<std::unordered_map<MailboxId, MailboxTotals>> kept_totals();
+  Result<MailboxTotals> totals_of(MailboxId mailbox);
 
  private:
   Result<std::vector<MessageRow>> rows(Result<Statement> statement);
-  static Result<std::unordered_map<MailboxId, MailboxTotals>> sums(Result<Statement> statement);
 
   Database& database_;
 };

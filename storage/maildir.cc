@@ -25,6 +25,10 @@ std::int64_t nanoseconds(const struct timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
+MaildirTimes times_in(const struct stat& of_new, const struct stat& of_cur, const struct timespec& now) {
+  return {nanoseconds(of_new.st_mtim), nanoseconds(of_cur.st_mtim), nanoseconds(now)};
+}
+
 }  // namespace
 
 std::string path_aside(const std::string& path) {
@@ -273,7 +277,18 @@ Result<MaildirTimes> Maildir::times() const {
   if (::fstat(new_.fd(), &new_facts) != 0 || ::fstat(cur_.fd(), &cur_facts) != 0) {
     return here(system_error(errno, "look at", "new and cur"));
   }
-  return MaildirTimes{nanoseconds(new_facts.st_mtim), nanoseconds(cur_facts.st_mtim), nanoseconds(now)};
+  return times_in(new_facts, cur_facts, now);
+}
+
+Result<MaildirTimes> Maildir::times_of(const DataFolder& folder, const Address& address) {
+  const MailboxFolderName name = folder_name(address);
+  struct timespec now {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  auto new_facts = stat_name(folder.mail_fd(), fmt::format("{}/{}/new", name.domain, name.user));
+  auto cur_facts = stat_name(folder.mail_fd(), fmt::format("{}/{}/cur", name.domain, name.user));
+  if (!new_facts) return new_facts.error();
+  if (!cur_facts) return cur_facts.error();
+  return times_in(*new_facts, *cur_facts, now);
 }
 
 bool Maildir::same_file(const std::string& one, const std::string& other) const {

@@ -48,6 +48,8 @@ std::string path_restored(const std::string& path);
 class Maildir {
  public:
   static Result<Maildir> open(const DataFolder& folder, const Address& address);
+  // Of a maildir that is not open: a login opens none that nobody changed.
+  static Result<MaildirTimes> times_of(const DataFolder& folder, const Address& address);
   // Makes what is missing of it, durably, and its `address` file.
   static Result<Maildir> make(const DataFolder& folder, const Address& address);
 

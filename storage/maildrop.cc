@@ -30,16 +30,6 @@ MaildropLock::~MaildropLock() {
   if (locks_) locks_->release(mailbox_, token_);
 }
 
-HeldMaildrop::HeldMaildrop(MaildropLock lock, std::vector<MessageRow> rows)
-    : lock_(std::move(lock)), rows_(std::move(rows)) {
-  auto snapshot = std::make_shared<MaildropSnapshot>();
-  snapshot->reserve(rows_.size());
-  for (const MessageRow& row : rows_)
-    snapshot->push_back(
-        {row.size, row.uidl, row.has_dot_lines, row.header.text, row.header.surrogate_growth});
-  snapshot_ = std::move(snapshot);
-}
-
 Result<void> FileReader::read(std::uint64_t offset, std::size_t length, std::string& into) {
   return read_some(file_.fd(), offset, length, into);
 }

@@ -7,10 +7,10 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include "storage/files.h"
-#include "storage/index.h"
+#include "storage/listing.h"
 #include "storage/store.h"
 
 namespace mailstead {
@@ -50,18 +50,20 @@ class MaildropLock {
 
 class HeldMaildrop final : public Maildrop {
  public:
-  HeldMaildrop(MaildropLock lock, std::vector<MessageRow> rows);
+  HeldMaildrop(MaildropLock lock, std::shared_ptr<Listing> listing)
+      : lock_(std::move(lock)), listing_(std::move(listing)) {}
 
   MailboxId mailbox() const override { return lock_.mailbox(); }
-  std::shared_ptr<const MaildropSnapshot> snapshot() const override { return snapshot_; }
-  std::int64_t message(std::size_t index) const override { return rows_[index].id; }
-  // By index of the snapshot.
-  const std::vector<MessageRow>& rows() const { return rows_; }
+  const MaildropTotals& totals() const override { return listing_->totals(); }
+  std::shared_ptr<const MaildropPage> page(std::size_t number) const override {
+    return listing_->page(number);
+  }
+  // It reads its pages from the index when they are needed, which changes nothing of what it says.
+  Listing& listing() const { return *listing_; }
 
  private:
   MaildropLock lock_;
-  std::vector<MessageRow> rows_;
-  std::shared_ptr<const MaildropSnapshot> snapshot_;
+  std::shared_ptr<Listing> listing_;
 };
 
 class FileReader final : public MessageReader {

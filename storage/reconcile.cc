@@ -24,8 +24,14 @@ constexpr std::size_t kGroup = 64;  // files that share the disk's flushes; each
 
 class Reconciliation {
  public:
-  Reconciliation(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming)
-      : database_(database), index_(database), maildir_(maildir), mailbox_(mailbox), naming_(naming) {}
+  Reconciliation(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
+                 const std::function<Result<void>()>& before_change)
+      : database_(database),
+        index_(database),
+        maildir_(maildir),
+        mailbox_(mailbox),
+        naming_(naming),
+        before_change_(before_change) {}
 
   Result<Reconciled> run(MarkedFiles marked, std::size_t at_most);
 
@@ -53,6 +59,7 @@ class Reconciliation {
   Maildir& maildir_;
   MailboxId mailbox_;
   const Naming& naming_;
+  const std::function<Result<void>()>& before_change_;
 
   std::vector<MessageRow> rows_;
   std::vector<bool> has_file_;  // by row
@@ -65,6 +72,7 @@ class Reconciliation {
   std::vector<std::int64_t> found_deleted_;   // ids of rows whose file turned out to lie in deleted/
   std::vector<std::int64_t> found_restored_;  // of rows whose file was taken out of it
   std::vector<std::size_t> gone_;             // rows to erase
+  bool changes_messages_ = false;  // among changed_ are some that are to be present no more, or again
   Reconciled result_;
 };
 
@@ -155,6 +163,7 @@ void Reconciliation::match_deleted(const std::string& path) {
     found_deleted_.push_back(row.id);
     ++result_.kept;
   }
+  changes_messages_ = true;
   row.state = MessageState::kAside;
   changed_.push_back(i);
 }
@@ -331,6 +340,7 @@ Result<void> Reconciliation::settle_rows() {
     MessageRow& row = rows_[i];
     if (row.state == MessageState::kPresent && !has_file_[i]) {
       row.state = MessageState::kMissing;
+      changes_messages_ = true;
       ++result_.missing;
       changed_.push_back(i);
     } else if (has_file_[i] && (row.state == MessageState::kMissing || is_back(row))) {
@@ -345,6 +355,7 @@ Result<void> Reconciliation::settle_rows() {
       if (is_back(row)) found_restored_.push_back(row.id);
       ++(is_back(row) ? result_.restored : result_.returned);
       row.state = MessageState::kPresent;
+      changes_messages_ = true;
       row.size = file.facts.size;
       row.has_dot_lines = file.facts.has_dot_lines;
       row.header = file.facts.header;
@@ -359,6 +370,9 @@ Result<void> Reconciliation::write_rows() {
   std::sort(new_rows_.begin(), new_rows_.end(), [](const MessageRow& one, const MessageRow& other) {
     return std::tie(one.received_at, one.uidl) < std::tie(other.received_at, other.uidl);
   });
+  if (changes_messages_) {
+    if (auto done = before_change_(); !done) return done;
+  }
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
   for (const MessageRow& row : new_rows_) {
@@ -428,8 +442,9 @@ std::vector<std::string> sentences(const Reconciled& found, std::string_view add
 }
 
 Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                             MarkedFiles marked, std::size_t at_most) {
-  return Reconciliation(database, maildir, mailbox, naming).run(marked, at_most);
+                             MarkedFiles marked, std::size_t at_most,
+                             const std::function<Result<void>()>& before_change) {
+  return Reconciliation(database, maildir, mailbox, naming, before_change).run(marked, at_most);
 }
 
 }  // namespace mailstead

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,8 +50,10 @@ constexpr std::size_t kImportSlice = 192;
 // for that.
 enum class MarkedFiles { kRemove, kLeave };
 
+// `before_change` runs once, if at all: before messages that are present are so no more, or others are again.
 Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                             MarkedFiles marked, std::size_t at_most);
+                             MarkedFiles marked, std::size_t at_most,
+                             const std::function<Result<void>()>& before_change);
 
 // What was done and what is amiss, a sentence each, for logs and people.
 std::vector<std::string> sentences(const Reconciled& found, std::string_view address);

@@ -159,7 +159,8 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
   if (!swept) return swept.error();
   auto times = maildir->times();
   if (!times) return times.error();
-  auto found = reconcile(database_, *maildir, account.id, naming_, MarkedFiles::kRemove, kImportSlice);
+  auto found = reconcile(database_, *maildir, account.id, naming_, MarkedFiles::kRemove, kImportSlice,
+                         [] { return Result<void>(); });
   if (!found) return found.error();
   if (found->settled) watch_.scanned(account.id, *times, unix_seconds());
   if (found->left > 0) report_.unfinished.push_back(account.id);

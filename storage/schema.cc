@@ -115,6 +115,50 @@ ALTER TABLE messages ADD COLUMN surrogate_growth INTEGER NOT NULL DEFAULT 0;  --
 ALTER TABLE messages ADD COLUMN kept_since INTEGER NOT NULL DEFAULT 0;        -- meta's retention when it came
 CREATE INDEX messages_unexamined ON messages (mailbox, id) WHERE header = 2;
 )sql"},
+    {5, R"sql(
+-- Sums over messages, so that nobody counts a large mailbox. The triggers keep them, whatever changes a row.
+CREATE TABLE totals (
+  mailbox INTEGER PRIMARY KEY REFERENCES mailboxes (id) ON DELETE CASCADE,
+  messages INTEGER NOT NULL,                    -- present
+  octets INTEGER NOT NULL,
+  surrogate_growth INTEGER NOT NULL,
+  kept_messages INTEGER NOT NULL,               -- deleted, and kept
+  kept_octets INTEGER NOT NULL
+);
+INSERT INTO totals
+  SELECT mailbox, SUM(state = 0), SUM(size * (state = 0)), SUM(surrogate_growth * (state = 0)),
+    SUM(state IN (3, 4)), SUM(size * (state IN (3, 4))) FROM messages GROUP BY mailbox;
+
+CREATE TRIGGER totals_insert AFTER INSERT ON messages BEGIN
+  INSERT INTO totals VALUES (NEW.mailbox, NEW.state = 0, NEW.size * (NEW.state = 0),
+      NEW.surrogate_growth * (NEW.state = 0), NEW.state IN (3, 4), NEW.size * (NEW.state IN (3, 4)))
+    ON CONFLICT (mailbox) DO UPDATE SET
+      messages = messages + excluded.messages,
+      octets = octets + excluded.octets,
+      surrogate_growth = surrogate_growth + excluded.surrogate_growth,
+      kept_messages = kept_messages + excluded.kept_messages,
+      kept_octets = kept_octets + excluded.kept_octets;
+END;
+CREATE TRIGGER totals_delete AFTER DELETE ON messages BEGIN
+  UPDATE totals SET
+    messages = messages - (OLD.state = 0),
+    octets = octets - OLD.size * (OLD.state = 0),
+    surrogate_growth = surrogate_growth - OLD.surrogate_growth * (OLD.state = 0),
+    kept_messages = kept_messages - (OLD.state IN (3, 4)),
+    kept_octets = kept_octets - OLD.size * (OLD.state IN (3, 4))
+  WHERE mailbox = OLD.mailbox;
+END;
+CREATE TRIGGER totals_update AFTER UPDATE OF state, size, surrogate_growth ON messages BEGIN
+  UPDATE totals SET
+    messages = messages + (NEW.state = 0) - (OLD.state = 0),
+    octets = octets + NEW.size * (NEW.state = 0) - OLD.size * (OLD.state = 0),
+    surrogate_growth = surrogate_growth + NEW.surrogate_growth * (NEW.state = 0)
+      - OLD.surrogate_growth * (OLD.state = 0),
+    kept_messages = kept_messages + (NEW.state IN (3, 4)) - (OLD.state IN (3, 4)),
+    kept_octets = kept_octets + NEW.size * (NEW.state IN (3, 4)) - OLD.size * (OLD.state IN (3, 4))
+  WHERE mailbox = NEW.mailbox;
+END;
+)sql"},
 };
 
 }  // namespace
@@ -133,7 +177,7 @@ Result<int> schema_version(Database& database) {
 
 namespace {
 
-// Of each table its columns: name, type, NOT NULL and place in the primary key.
+// Of each table its columns: name, type, NOT NULL and place in the primary key; of each trigger its text.
 Result<std::map<std::string, std::string>> tables_of(Database& database) {
   std::map<std::string, std::string> tables;
   auto done = each_row(
@@ -145,6 +189,10 @@ Result<std::map<std::string, std::string>> tables_of(Database& database) {
         tables[row.text(0)] +=
             fmt::format("{} {} {} {}, ", row.text(1), row.text(2), row.integer(3), row.integer(4));
       });
+  if (done) {
+    done = each_row(database.query("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"),
+                    [&](const Statement& row) { tables[row.text(0)] = row.text(1); });
+  }
   if (!done) return done.error();
   return tables;
 }

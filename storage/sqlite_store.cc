@@ -21,8 +21,7 @@ Error unknown_mailbox(const Address& address) {
   return Error{ErrorKind::kNotFound, fmt::format("there is no mailbox {}", address.text())};
 }
 
-MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals,
-                          const MailboxTotals& deleted) {
+MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals) {
   return {account.id,
           account.address,
           account.enabled,
@@ -32,8 +31,8 @@ MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals
           account.created_at,
           account.last_delivery_at,
           account.last_login_at,
-          deleted.messages,
-          deleted.octets};
+          totals.kept_messages,
+          totals.kept_octets};
 }
 
 }  // namespace
@@ -177,6 +176,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
     if (auto done = transaction->commit(); !done) return done;
   }
   watch_.forget(entry->id);
+  listings_.forget(entry->id);
   forget_maildir_to_read(entry->id);
   notes_.forget(entry->id);
   to_take_in_.erase(entry->id);
@@ -244,12 +244,10 @@ Result<std::vector<MailboxSummary>> SqliteStore::list_mailboxes() {
   if (!accounts) return accounts.error();
   auto totals = Index(*database_).totals();
   if (!totals) return totals.error();
-  auto deleted = Index(*database_).kept_totals();
-  if (!deleted) return deleted.error();
   std::vector<MailboxSummary> summaries;
   for (AccountRow& account : *accounts) {
     account.last_login_at = notes_.last_login(account.id, account.last_login_at);
-    summaries.push_back(summary_of(account, (*totals)[account.id], (*deleted)[account.id]));
+    summaries.push_back(summary_of(account, (*totals)[account.id]));
   }
   return summaries;
 }

@@ -18,6 +18,7 @@
 #include "storage/database.h"
 #include "storage/folder.h"
 #include "storage/index.h"
+#include "storage/listing.h"
 #include "storage/maildir.h"
 #include "storage/maildrop.h"
 #include "storage/message_id.h"
@@ -69,6 +70,8 @@ class SqliteStore final : public Store {
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) override;
 
   Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) override;
+  Result<std::shared_ptr<const MaildropPage>> read_page(const Maildrop& maildrop,
+                                                        std::size_t number) override;
   Result<std::unique_ptr<MessageReader>> open_message(const Maildrop& maildrop, std::size_t index) override;
   Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
                               const DeleteTerms& terms) override;
@@ -122,6 +125,7 @@ class SqliteStore final : public Store {
   // Looks at the folder when somebody else changed it.
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice,
                                 MarkedFiles marked = MarkedFiles::kLeave);
+  Result<void> look_at_login(const MailboxEntry& mailbox);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
   void notice_failure(const Result<void>& done);
@@ -148,6 +152,7 @@ class SqliteStore final : public Store {
   MaildirWatch watch_;
   std::unique_ptr<Database> database_;  // null once closed
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
+  Listings listings_;
   Notes notes_;
   std::int64_t notes_written_at_ = 0;
   struct Tidying {

@@ -31,12 +31,12 @@ DeletedTotals SqliteStore::deleted_totals() const {
 }
 
 Result<void> SqliteStore::recount_deleted() {
-  auto totals = Index(*database_).kept_totals();
+  auto totals = Index(*database_).totals();
   if (!totals) return totals.error();
   DeletedTotals sum;
-  for (const auto& [mailbox, kept] : *totals) {
-    sum.messages += kept.messages;
-    sum.octets += kept.octets;
+  for (const auto& [mailbox, each] : *totals) {
+    sum.messages += each.kept_messages;
+    sum.octets += each.kept_octets;
   }
   std::lock_guard guard(directory_mutex_);
   deleted_totals_ = sum;
@@ -177,6 +177,7 @@ Result<void> SqliteStore::restore_messages(const Address& address, std::span<con
   if (!entry) return entry.error();
   auto maildir = maildir_of(entry->id);
   if (!maildir) return maildir.error();
+  if (auto done = listings_.before_change(*database_, entry->id); !done) return done;
   auto before = maildir->times();
   const bool quiet = before && watch_.is_quiet(entry->id, *before);
   auto done = restore_deleted(*folder_, *database_, *maildir, *entry, uidls);

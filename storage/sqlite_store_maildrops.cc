@@ -20,6 +20,7 @@ constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
 constexpr std::size_t kMostTroublesNoticed = 1'000;
 constexpr const char* kRetentionKey = "retention";  // in meta, seconds; insert() of the index notes it
 constexpr std::size_t kMostFilesAtClose = 4'096;    // deleted then; the next start deletes the rest
+constexpr std::uint64_t kScannedAtLogin = 5'000;    // messages of a mailbox: some 20 ms
 
 Error foreign_maildrop() {
   return Error{ErrorKind::kInvalid, "a maildrop of another store"};
@@ -65,8 +66,11 @@ Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, 
                                            MarkedFiles marked) {
   auto times = maildir.times();
   if (!times) return times.error();
-  if (!watch_.needs_scan(mailbox, *times, unix_seconds())) return {};
-  auto found = reconcile(*database_, maildir, mailbox, naming_, marked, imports);
+  auto totals = Index(*database_).totals_of(mailbox);
+  if (!totals) return totals.error();
+  if (!watch_.needs_scan(mailbox, *times, unix_seconds(), totals->messages)) return {};
+  auto found = reconcile(*database_, maildir, mailbox, naming_, marked, imports,
+                         [&] { return listings_.before_change(*database_, mailbox); });
   if (!found) return found.error();
   if (found->settled) watch_.scanned(mailbox, *times, unix_seconds());
   if (found->left > 0) {
@@ -143,6 +147,7 @@ Result<void> SqliteStore::examine_some(MailboxId mailbox, std::size_t at_most) {
   }
   if (rows->empty()) to_examine_.erase(mailbox);
   if (found.empty()) return {};
+  if (auto done = listings_.before_change(*database_, mailbox); !done) return done;
   return in_transaction([&]() -> Result<void> {
     for (const auto& [id, header] : found) {
       if (auto done = Index(*database_).set_header(id, header); !done) return done;
@@ -179,6 +184,7 @@ Result<std::size_t> SqliteStore::expire_messages(MailboxId mailbox, std::chrono:
   if (!ids->empty()) {
     auto marked = mark_deleted(*folder_, *database_, *ids, terms, nullptr);
     if (!marked) return marked.error();
+    listings_.forget(mailbox);
     to_purge_[mailbox] = {};
     if (auto counted = recount_deleted(); !counted) return counted.error();
   }
@@ -188,53 +194,86 @@ Result<std::size_t> SqliteStore::expire_messages(MailboxId mailbox, std::chrono:
 
 Result<std::unique_ptr<Maildrop>> SqliteStore::open_maildrop(MailboxId mailbox) {
   if (!database_) return closed_error();
-  auto maildir = maildir_of(mailbox);
-  if (!maildir) return maildir.error();
+  const auto directory_now = directory();
+  const MailboxEntry* entry = directory_now->find(mailbox);
+  if (entry == nullptr) return mailbox_gone();
   auto lock = MaildropLock::take(locks_, mailbox);
   if (!lock) return Error{ErrorKind::kInUse, "another session has this mailbox open"};
-  // On a full disk, say, what the index knows already can still be read and deleted.
-  notice_failure(look_for_changes(mailbox, *maildir));
-  auto rows = Index(*database_).of_state(mailbox, MessageState::kPresent);
-  if (!rows) return rows.error();
-  return std::unique_ptr<Maildrop>(std::make_unique<HeldMaildrop>(std::move(*lock), std::move(*rows)));
+  if (auto done = look_at_login(*entry); !done) return done.error();
+  auto listing = listings_.take(*database_, mailbox);
+  if (!listing) return listing.error();
+  return std::unique_ptr<Maildrop>(std::make_unique<HeldMaildrop>(std::move(*lock), std::move(*listing)));
+}
+
+Result<void> SqliteStore::look_at_login(const MailboxEntry& mailbox) {
+  auto totals = Index(*database_).totals_of(mailbox.id);
+  if (!totals) return totals.error();
+  // Mostly nobody changed it, and nothing is opened.
+  const auto times = Maildir::times_of(*folder_, mailbox.address);
+  if (times && !watch_.needs_scan(mailbox.id, *times, unix_seconds(), totals->messages)) return {};
+  auto maildir = maildir_of(mailbox.id);
+  if (!maildir) return maildir.error();
+  if (totals->messages > kScannedAtLogin) {
+    // Nobody waits for a look at a large mailbox: it comes behind the login, and the next one sees what it
+    // finds.
+    to_take_in_.insert(mailbox.id);
+  } else {
+    // On a full disk, say, what the index knows already can still be read and deleted.
+    notice_failure(look_for_changes(mailbox.id, *maildir));
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const MaildropPage>> SqliteStore::read_page(const Maildrop& maildrop,
+                                                                   std::size_t number) {
+  if (!database_) return closed_error();
+  const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
+  if (held == nullptr) return foreign_maildrop();
+  if (directory()->find(held->mailbox()) == nullptr) return mailbox_gone();
+  return listings_.read(*database_, held->listing(), number);
 }
 
 Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop& maildrop,
                                                                  std::size_t index) {
   if (!database_) return closed_error();
-  const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
-  if (held == nullptr || index >= held->rows().size()) {
-    return no_such_message();
-  }
-  const MessageRow& row = held->rows()[index];
-  auto maildir = maildir_to_read(held->mailbox());
+  const MaildropTotals& totals = maildrop.totals();
+  if (index >= totals.messages) return no_such_message();
+  auto page = read_page(maildrop, index / totals.page);
+  if (!page) return page.error();
+  const MaildropEntry& entry = (**page)[index % totals.page];
+  const MailboxId mailbox = maildrop.mailbox();
+  auto maildir = maildir_to_read(mailbox);
   if (!maildir) return maildir.error();
-  auto file = (*maildir)->open_message(row.name);
+  auto path = Index(*database_).path(entry.key);
+  if (!path) return path.error();
+  auto file = (*maildir)->open_message(*path);
   if (!file && file.error().kind == ErrorKind::kNotFound) {
     // Another mail tool may have renamed it: the index then learns the new names of all, from the folder that
     // is there now.
-    forget_maildir_to_read(held->mailbox());
-    maildir = maildir_to_read(held->mailbox());
+    forget_maildir_to_read(mailbox);
+    maildir = maildir_to_read(mailbox);
     if (!maildir) return maildir.error();
-    notice_failure(look_for_changes(held->mailbox(), **maildir));
-    auto path = Index(*database_).path(row.id);
+    notice_failure(look_for_changes(mailbox, **maildir));
+    path = Index(*database_).path(entry.key);
     if (!path) return path.error();
     file = (*maildir)->open_message(*path);
   }
   // Somebody changed it under its name. The next login looks into it again and shows what is in it now.
   const auto changed = [&](std::string what) {
-    static_cast<void>(
-        in_transaction([&] { return Index(*database_).set_state(row.id, MessageState::kMissing); }));
-    watch_.forget(held->mailbox());
+    if (listings_.before_change(*database_, mailbox)) {
+      static_cast<void>(
+          in_transaction([&] { return Index(*database_).set_state(entry.key, MessageState::kMissing); }));
+    }
+    watch_.forget(mailbox);
     return Error{ErrorKind::kCorrupt, std::move(what)};
   };
   if (!file && file.error().kind == ErrorKind::kInvalid) return changed(file.error().message);
   if (!file) return file.error();
   struct stat facts {};
-  if (::fstat(file->fd(), &facts) != 0) return system_error(errno, "look at", row.name);
-  if (static_cast<std::uint64_t>(facts.st_size) != row.size) {
-    return changed(fmt::format("{}/{} has {} octets, the index says {}", (*maildir)->path(), row.name,
-                               facts.st_size, row.size));
+  if (::fstat(file->fd(), &facts) != 0) return system_error(errno, "look at", *path);
+  if (static_cast<std::uint64_t>(facts.st_size) != entry.size) {
+    return changed(fmt::format("{}/{} has {} octets, the index says {}", (*maildir)->path(), *path,
+                               facts.st_size, entry.size));
   }
   return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(*file)));
 }
@@ -242,15 +281,24 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
 Result<void> SqliteStore::commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
                                          const DeleteTerms& terms) {
   if (!database_) return closed_error();
-  const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
-  if (held == nullptr) return foreign_maildrop();
-  if (directory()->find(held->mailbox()) == nullptr) return mailbox_gone();
+  const MailboxId mailbox = maildrop.mailbox();
+  if (directory()->find(mailbox) == nullptr) return mailbox_gone();
+  const MaildropTotals& totals = maildrop.totals();
   std::vector<std::int64_t> ids;
   DeletedTotals deleted;
+  std::shared_ptr<const MaildropPage> page;
+  std::size_t number = 0;  // of it
   for (std::size_t index : indices) {
-    if (index >= held->rows().size()) return no_such_message();
-    ids.push_back(held->rows()[index].id);
-    deleted.octets += held->rows()[index].size;
+    if (index >= totals.messages) return no_such_message();
+    if (page == nullptr || number != index / totals.page) {
+      number = index / totals.page;
+      auto found = read_page(maildrop, number);
+      if (!found) return found.error();
+      page = std::move(*found);
+    }
+    const MaildropEntry& entry = (*page)[index % totals.page];
+    ids.push_back(entry.key);
+    deleted.octets += entry.size;
   }
   deleted.messages = ids.size();
   if (ids.empty()) return {};
@@ -258,7 +306,8 @@ Result<void> SqliteStore::commit_deletes(const Maildrop& maildrop, std::span<con
   auto notes_went = mark_deleted(*folder_, *database_, ids, terms, [&] { return notes_.write(*database_); });
   if (!notes_went) return notes_went.error();
   if (*notes_went) notes_.clear();
-  to_purge_[held->mailbox()] = {};
+  listings_.forget(mailbox);
+  to_purge_[mailbox] = {};
   if (terms.deleted == Deleted::kKept) {
     std::lock_guard guard(directory_mutex_);
     deleted_totals_.messages += deleted.messages;

@@ -135,7 +135,7 @@ struct DeletedTotals {
 
 // A message that a session sent whole.
 struct TakenMessage {
-  std::int64_t message = 0;   // Maildrop::message()
+  std::int64_t message = 0;   // MaildropEntry::key
   std::int64_t first_at = 0;  // Unix seconds, as the next
   std::int64_t last_at = 0;
 };
@@ -178,15 +178,15 @@ enum class KeepMail { kNo, kYes };
 
 inline constexpr std::chrono::seconds kRetentionStep{3600};
 
-// A held maildrop: the lock and the snapshot of one POP3 session. Destroying it frees the lock, and only its
-// own. Made and used on the storage thread; may be destroyed on any.
+// A held maildrop: the lock of one POP3 session, and what the mailbox held when it was taken. Destroying it
+// frees the lock, and only its own. Made on the storage thread; may be looked at and destroyed on any.
 class Maildrop {
  public:
   virtual ~Maildrop() = default;
   virtual MailboxId mailbox() const = 0;
-  virtual std::shared_ptr<const MaildropSnapshot> snapshot() const = 0;  // any thread
-  // What note_taken() calls the message of this index. Any thread.
-  virtual std::int64_t message(std::size_t index) const = 0;
+  virtual const MaildropTotals& totals() const = 0;
+  // The page if it is in memory; else null, and Store::read_page() reads it.
+  virtual std::shared_ptr<const MaildropPage> page(std::size_t number) const = 0;
 };
 
 // One message open for reading.
@@ -253,12 +253,17 @@ class Store {
   // kept.
   virtual std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) = 0;
 
-  // Takes the POP3 lock and the snapshot, oldest message first. kInUse: another session holds it. kNotFound.
+  // Takes the POP3 lock, and the mailbox as it is now, the oldest message first. Costs the same for any
+  // number of messages. kInUse: another session holds it. kNotFound.
   virtual Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) = 0;
+  // A page of it, as it was at open_maildrop(): Maildrop::totals() tells how many there are, and their
+  // lengths.
+  virtual Result<std::shared_ptr<const MaildropPage>> read_page(const Maildrop& maildrop,
+                                                                std::size_t number) = 0;
   // kNotFound: the file vanished, kCorrupt: its size is not the index's.
   virtual Result<std::unique_ptr<MessageReader>> open_message(const Maildrop& maildrop,
                                                               std::size_t index) = 0;
-  // Deletes these messages of the snapshot: all or nothing, durable on return. No maildrop shows them from
+  // Deletes these messages of the maildrop: all or nothing, durable on return. No maildrop shows them from
   // then on; their files lie where they are until purge_deleted().
   virtual Result<void> commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
                                       const DeleteTerms& terms = {}) = 0;

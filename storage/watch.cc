@@ -9,10 +9,12 @@ bool MaildirWatch::is_quiet(MailboxId mailbox, const MaildirTimes& times) const 
   return seen != seen_.end() && seen->second.times == times;
 }
 
-bool MaildirWatch::needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) const {
+bool MaildirWatch::needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now,
+                              std::uint64_t messages) const {
   auto seen = seen_.find(mailbox);
   if (seen == seen_.end() || seen->second.times != times) return true;
-  return seen->second.changed_by_us && now - seen->second.scanned_at >= kRescanSeconds;
+  const auto due = kRescanSeconds + static_cast<std::int64_t>(messages / kMessagesASecond);
+  return seen->second.changed_by_us && now - seen->second.scanned_at >= due;
 }
 
 void MaildirWatch::scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) {

@@ -2,7 +2,8 @@
 //
 // Our own changes are noted by expect(): a login after a delivery reads no folder. Times have the kernel's
 // clock tick as their grain, and a foreign file may slip in beside a change of ours; so a maildir that we
-// changed is looked at again after kRescanSeconds at the latest.
+// changed is looked at again after kRescanSeconds, and a second more for each kMessagesASecond in it, since a
+// large one takes long to look at.
 // Threads: the storage thread.
 #pragma once
 
@@ -18,7 +19,8 @@ class MaildirWatch {
  public:
   // Nobody but us changed it, as far as the times tell.
   bool is_quiet(MailboxId mailbox, const MaildirTimes& times) const;
-  bool needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) const;
+  bool needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now,
+                  std::uint64_t messages) const;
   // `times` were taken before a scan that found all settled. A folder that had been changed in the same
   // moment may change again without another time: then nothing is noted, and the next login scans once more.
   void scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now);
@@ -28,6 +30,7 @@ class MaildirWatch {
 
  private:
   static constexpr std::int64_t kRescanSeconds = 600;
+  static constexpr std::uint64_t kMessagesASecond = 10;
   static constexpr std::int64_t kGrain = 20'000'000;  // nanoseconds: more than a tick of the kernel's clock
   struct Seen {
     MaildirTimes times;

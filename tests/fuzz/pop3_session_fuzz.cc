@@ -287,18 +287,33 @@ class Run {
   }
   void open_maildrop() {
     const auto found = static_cast<LoginVerdict>(verdict(5));
-    auto snapshot = std::make_shared<MaildropSnapshot>();
-    for (const std::string& message : messages()) {
-      const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
-      MaildropEntry entry{message.size(), "u" + std::to_string(snapshot->size()), dots};
-      if (const std::string shown = surrogate_of(message); shown != message) {
-        entry.header = HeaderText::kUtf8;
-        entry.surrogate_growth =
-            static_cast<std::int32_t>(shown.size()) - static_cast<std::int32_t>(message.size());
-      }
-      snapshot->push_back(std::move(entry));
+    MaildropTotals totals{.messages = messages().size(), .page = 1 + setting_.seed % 3};
+    for (std::size_t index = 0; index < messages().size(); ++index) {
+      totals.octets += entry(index).size;
+      totals.surrogate_growth += entry(index).surrogate_growth;
     }
-    session_.answer_login(found, found == LoginVerdict::kRight ? snapshot : nullptr);
+    totals_ = totals;
+    session_.answer_login(found, totals);
+  }
+  static MaildropEntry entry(std::size_t index) {
+    const std::string& message = messages().at(index);
+    const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
+    MaildropEntry entry{message.size(), "u" + std::to_string(index), dots};
+    if (const std::string shown = surrogate_of(message); shown != message) {
+      entry.header = HeaderText::kUtf8;
+      entry.surrogate_growth =
+          static_cast<std::int32_t>(shown.size()) - static_cast<std::int32_t>(message.size());
+    }
+    return entry;
+  }
+  void answer(AskPage& ask) {
+    require(totals_.entries_in(ask.number) > 0, "a page that is asked for exists");
+    if (verdict(8) == 7) return session_.answer_page(nullptr);
+    auto page = std::make_shared<MaildropPage>();
+    for (std::size_t i = 0; i < totals_.entries_in(ask.number); ++i) {
+      page->push_back(entry(ask.number * totals_.page + i));
+    }
+    session_.answer_page(page);
   }
   void answer(AskRead& ask) {
     const std::string& message = messages().at(ask.index);
@@ -328,6 +343,7 @@ class Run {
 
   const Setting& setting_;
   Pop3Session session_;
+  MaildropTotals totals_;
   Transcript transcript_;
   std::uint64_t mixed_ = 0;
 };

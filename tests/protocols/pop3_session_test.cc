@@ -33,41 +33,142 @@ struct Conversation {
   std::string log_in() { return say("USER anna@example.org\r\nPASS secret\r\n"); }
 
   // With a maildrop that holds no messages but only says so.
-  std::string log_in_to(MaildropSnapshot snapshot) {
+  std::string log_in_to(MaildropPage all, std::size_t page = kMaildropPage) {
+    entries = std::move(all);
+    totals = {.messages = entries.size(), .page = page};
+    for (const MaildropEntry& entry : entries) totals.octets += entry.size;
     session.receive("USER anna@example.org\r\n");
     session.receive("PASS secret\r\n");
     session.take_output();
-    session.answer_login(LoginVerdict::kRight, std::make_shared<const MaildropSnapshot>(std::move(snapshot)));
+    session.answer_login(LoginVerdict::kRight, totals);
     return session.take_output();
   }
+  // Input, and the pages of that maildrop as they are asked for.
+  std::size_t give(std::string_view bytes) {
+    const std::size_t consumed = session.receive(bytes);
+    give_page();
+    return consumed;
+  }
+  bool give_page() {
+    if (session.wants() != Wants::kAnswer) return false;
+    const AskPage* ask = std::get_if<AskPage>(&session.ask());
+    if (ask == nullptr) return false;
+    pages.push_back(ask->number);
+    const auto first = entries.begin() + static_cast<std::ptrdiff_t>(ask->number * totals.page);
+    const auto end = first + static_cast<std::ptrdiff_t>(totals.entries_in(ask->number));
+    session.answer_page(std::make_shared<const MaildropPage>(first, end));
+    return true;
+  }
 
+  MaildropPage entries;
+  MaildropTotals totals;
+  std::vector<std::size_t> pages;  // that were asked for
   World world;
   Pop3Session session;
 };
 
 }  // namespace
 
-TEST_CASE("a list of 100,000 messages is made a chunk at a time", "[pop3]") {
+TEST_CASE("a list of 100,000 messages is made a page and a chunk at a time", "[pop3]") {
   Conversation it;
-  MaildropSnapshot snapshot;
-  for (int i = 0; i < 100000; ++i) snapshot.push_back({1000, std::string(70, 'u'), false});
-  it.log_in_to(std::move(snapshot));
+  MaildropPage entries;
+  for (int i = 0; i < 100000; ++i) entries.push_back({1000, std::string(70, 'u'), false});
+  it.log_in_to(std::move(entries));
+  CHECK(it.say("STAT\r\n") == "+OK 100000 100000000\r\n");
+  CHECK(it.pages.empty());
   for (const std::string command : {"LIST\r\n", "UIDL\r\n"}) {
+    it.pages.clear();
     CHECK(it.session.receive(command + "NOOP\r\n") == command.size());
     std::string all;
     std::size_t largest = 0;
-    while (true) {
+    while (it.session.wants() != Wants::kInput) {
+      if (!it.give_page()) it.session.drained();
       const std::string output = it.session.take_output();
       largest = std::max(largest, output.size());
       all += output;
-      if (it.session.wants() != Wants::kDrain) break;
-      it.session.drained();
     }
     CHECK(largest < kOutputChunk + 200);
     CHECK(std::ranges::count(all, '\n') == 100002);
     CHECK(all.ends_with("\r\n.\r\n"));
+    CHECK(it.pages.size() == 98);
+    CHECK(std::ranges::is_sorted(it.pages));
+  }
+}
+
+TEST_CASE("a command asks for the page that it needs, and for no other", "[pop3]") {
+  Conversation it;
+  it.log_in_to({{1, "a", false}, {2, "b", false}, {3, "c", false}, {4, "d", false}, {5, "e", false}}, 2);
+  it.give("UIDL 4\r\n");
+  CHECK(it.session.take_output() == "+OK 4 d\r\n");
+  it.give("LIST 3\r\n");  // of the same page
+  it.give("DELE 5\r\n");
+  it.give("LIST 5\r\n");  // needs none
+  it.give("LIST 6\r\n");
+  CHECK(it.session.take_output() ==
+        "+OK 3 3\r\n+OK Marked\r\n-ERR No such message\r\n-ERR No such message\r\n");
+  CHECK(it.pages == std::vector<std::size_t>{1, 2});
+  it.give("STAT\r\nRSET\r\nSTAT\r\n");
+  CHECK(it.session.take_output() == "+OK 4 10\r\n+OK 5 messages (15 octets)\r\n+OK 5 15\r\n");
+}
+
+TEST_CASE("pipelined commands wait for a page", "[pop3]") {
+  Conversation it;
+  it.log_in_to({{1, "a", false}, {2, "b", false}, {3, "c", false}}, 1);
+  CHECK(it.session.receive("DELE 2\r\nUIDL\r\n") == 8);
+  CHECK_FALSE(it.session.has_output());
+  it.give_page();
+  CHECK(it.session.take_output() == "+OK Marked\r\n");
+  it.session.receive("UIDL\r\n");
+  while (it.give_page()) {
+  }
+  CHECK(it.session.take_output() == "+OK 2 messages (4 octets)\r\n1 a\r\n3 c\r\n.\r\n");
+  CHECK(it.pages == std::vector<std::size_t>{1, 0, 2});  // not that of the deleted one once more
+}
+
+TEST_CASE("a page that cannot be read is a refusal, and in a list that has begun the end", "[pop3]") {
+  Conversation it;
+  it.log_in_to({{1, "a", false}, {2, "b", false}, {3, "c", false}}, 2);
+  const std::string refusal = "-ERR [SYS/TEMP] The mailbox cannot be read right now\r\n";
+  for (const std::string command :
+       {"LIST\r\n", "UIDL\r\n", "LIST 1\r\n", "RETR 1\r\n", "TOP 1 0\r\n", "DELE 1\r\n"}) {
+    it.session.receive(command);
+    REQUIRE(it.session.wants() == Wants::kAnswer);
+    it.session.answer_page(nullptr);
+    CHECK(it.session.take_output() == refusal);
     CHECK(it.session.wants() == Wants::kInput);
   }
+  it.session.receive("LIST 1\r\n");
+  it.session.answer_page(std::make_shared<const MaildropPage>(1));  // not as long as it should be
+  CHECK(it.session.take_output() == refusal);
+  it.session.receive("STAT\r\n");
+  it.session.receive("LIST\r\n");
+  it.give_page();
+  REQUIRE(it.session.wants() == Wants::kAnswer);
+  it.session.answer_page(nullptr);
+  CHECK(it.session.take_output() == "+OK 3 6\r\n+OK 3 messages (6 octets)\r\n1 1\r\n2 2\r\n");
+  CHECK(it.session.wants() == Wants::kClose);
+  const auto refusals = it.session.take_refusals();
+  REQUIRE(refusals.size() == 8);
+  CHECK(refusals[7].reply == "(closed within the list)");
+}
+
+TEST_CASE("a session that ends while it waits for a page says nothing of it", "[pop3]") {
+  Conversation it;
+  it.log_in_to({{1, "a", false}});
+  it.session.receive("LIST\r\n");
+  SECTION("by its deadline") {
+    it.session.timed_out();
+    it.give_page();
+    it.session.answer_page(nullptr);
+    CHECK_FALSE(it.session.has_output());
+  }
+  SECTION("by a shutdown: behind the answer") {
+    it.session.shut_down();
+    it.give_page();
+    CHECK(it.session.take_output() ==
+          "+OK 1 messages (1 octets)\r\n1 1\r\n.\r\n-ERR [SYS/TEMP] Server shutting down\r\n");
+  }
+  CHECK(it.session.wants() == Wants::kClose);
 }
 
 TEST_CASE("sums of sizes have more than 32 bits", "[pop3]") {
@@ -75,13 +176,15 @@ TEST_CASE("sums of sizes have more than 32 bits", "[pop3]") {
   CHECK(it.log_in_to({{3000000000, "a", false}, {3000000000, "b", false}}) ==
         "+OK 2 messages (6000000000 octets)\r\n");
   CHECK(it.say("STAT\r\n") == "+OK 2 6000000000\r\n");
-  CHECK(it.say("DELE 1\r\nSTAT\r\n") == "+OK Marked\r\n+OK 1 3000000000\r\n");
+  it.give("DELE 1\r\n");
+  CHECK(it.session.take_output() == "+OK Marked\r\n");
+  CHECK(it.say("STAT\r\n") == "+OK 1 3000000000\r\n");
 }
 
 TEST_CASE("a long message is asked for in pieces, each after the last was written", "[pop3]") {
   Conversation it;
   it.log_in_to({{150000, "a", false}});
-  it.session.receive("RETR 1\r\n");
+  it.give("RETR 1\r\n");
   std::uint64_t offset = 0;
   std::vector<std::size_t> lengths;
   while (it.session.wants() == Wants::kAnswer) {
@@ -106,7 +209,7 @@ TEST_CASE("a long message is asked for in pieces, each after the last was writte
 TEST_CASE("more bytes than were asked for are not sent", "[pop3]") {
   Conversation it;
   it.log_in_to({{3, "a", false}});
-  it.session.receive("RETR 1\r\n");
+  it.give("RETR 1\r\n");
   it.session.answer_read(ReadVerdict::kBytes, "abcdef");
   CHECK(it.session.take_output() == "+OK 3 octets\r\nabc\r\n.\r\n");
 }
@@ -129,15 +232,15 @@ TEST_CASE("a message counts as taken when all of it was asked for and sent", "[p
   it.world.add_message("A: 1\r\n\r\none\r\ntwo\r\n");
   it.world.add_message("Only: a header\r\n");
   it.log_in();
-  using Indices = std::vector<std::size_t>;
+  using Keys = std::vector<std::int64_t>;
   CHECK(it.session.take_retrieved().empty());
   it.say("RETR 1\r\nRETR 2\r\nRETR 3\r\n");
-  CHECK(it.session.take_retrieved() == Indices{0, 1});
+  CHECK(it.session.take_retrieved() == Keys{0, 1});
   CHECK(it.session.take_retrieved().empty());
   it.say("TOP 1 0\r\nTOP 1 1\r\nTOP 2 0\r\n");  // looked at
   CHECK(it.session.take_retrieved().empty());
   it.say("TOP 1 99999999\r\nTOP 2 1\r\n");  // as some clients fetch
-  CHECK(it.session.take_retrieved() == Indices{0, 1});
+  CHECK(it.session.take_retrieved() == Keys{0, 1});
   CHECK(it.session.retrieved_messages() == 4);
 }
 
@@ -172,7 +275,7 @@ TEST_CASE("QUIT says +OK when the deletes are durable and not before", "[pop3]")
 TEST_CASE("a shutdown lets a message end", "[pop3]") {
   Conversation it;
   it.log_in_to({{70000, "a", false}});
-  it.session.receive("RETR 1\r\n");
+  it.give("RETR 1\r\n");
   it.session.shut_down();
   REQUIRE(it.session.wants() == Wants::kAnswer);
   it.session.answer_read(ReadVerdict::kBytes, std::string(65536, 'x'));
@@ -186,7 +289,7 @@ TEST_CASE("a shutdown lets a message end", "[pop3]") {
 TEST_CASE("a time-out within a message adds nothing to it", "[pop3]") {
   Conversation it;
   it.log_in_to({{70000, "a", false}});
-  it.session.receive("RETR 1\r\n");
+  it.give("RETR 1\r\n");
   it.session.timed_out();
   CHECK_FALSE(it.session.has_output());
   it.session.answer_read(ReadVerdict::kBytes, "late");
@@ -200,7 +303,7 @@ TEST_CASE("a shutdown after a right password still ends the session", "[pop3]") 
   it.session.receive("PASS secret\r\n");
   it.session.take_output();
   it.session.shut_down();
-  it.session.answer_login(LoginVerdict::kRight, std::make_shared<const MaildropSnapshot>());
+  it.session.answer_login(LoginVerdict::kRight);
   CHECK(it.session.take_output().ends_with("-ERR [SYS/TEMP] Server shutting down\r\n"));
   CHECK(it.session.wants() == Wants::kClose);
 }
@@ -216,7 +319,7 @@ TEST_CASE("who lost the mailbox is told so, and not that the server stops", "[po
 TEST_CASE("a mailbox that is lost within a message is said behind it", "[pop3]") {
   Conversation it;
   it.log_in_to({{4, "a", false}});
-  it.session.receive("RETR 1\r\n");
+  it.give("RETR 1\r\n");
   it.session.expel();
   REQUIRE(it.session.wants() == Wants::kAnswer);
   it.session.answer_read(ReadVerdict::kBytes, "Hi\r\n");
@@ -274,11 +377,11 @@ TEST_CASE("a message that cannot be read is in the log, one that is not there is
   it.log_in_to({{4, "first", false}, {70000, "second", false}});
   it.say("RETR 3\r\nTOP 3 0\r\nLIST 3\r\nDELE 3\r\n");
   CHECK(it.session.take_refusals().empty());
-  it.session.receive("RETR 1\r\n");
+  it.give("RETR 1\r\n");
   it.session.answer_read(ReadVerdict::kUnavailable, {});
-  it.session.receive("TOP 1 0\r\n");
+  it.give("TOP 1 0\r\n");
   it.session.answer_read(ReadVerdict::kGone, {});
-  it.session.receive("RETR 2\r\n");
+  it.give("RETR 2\r\n");
   it.session.answer_read(ReadVerdict::kBytes, std::string(65536, 'x'));
   it.session.take_output();
   it.session.drained();

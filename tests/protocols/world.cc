@@ -111,25 +111,42 @@ LoginVerdict World::judge(const std::string& user, const std::string& password) 
   return right ? LoginVerdict::kRight : LoginVerdict::kWrong;
 }
 
-void World::open_maildrop(Pop3Session& session, LoginVerdict verdict) {
-  if (verdict != LoginVerdict::kRight) return session.answer_login(verdict, nullptr);
-  auto snapshot = std::make_shared<MaildropSnapshot>();
-  for (const std::string& message : messages_) {
-    const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
-    MaildropEntry entry{message.size(), "u" + std::to_string(snapshot->size() + 1), dots};
-    Surrogate surrogate;
-    surrogate.read(message, nullptr);
-    surrogate.finish(nullptr);
-    if (unexamined) {
-      entry.header = HeaderText::kUnknown;
-    } else if (surrogate.differs()) {
-      entry.header = HeaderText::kUtf8;
-      entry.surrogate_growth =
-          static_cast<std::int32_t>(surrogate.size()) - static_cast<std::int32_t>(message.size());
-    }
-    snapshot->push_back(std::move(entry));
+MaildropEntry World::entry(std::size_t index) const {
+  const std::string& message = messages_.at(index);
+  const bool dots = message.starts_with('.') || message.find("\n.") != std::string::npos;
+  MaildropEntry entry{message.size(), "u" + std::to_string(index + 1), dots};
+  entry.key = static_cast<std::int64_t>(index);
+  Surrogate surrogate;
+  surrogate.read(message, nullptr);
+  surrogate.finish(nullptr);
+  if (unexamined) {
+    entry.header = HeaderText::kUnknown;
+  } else if (surrogate.differs()) {
+    entry.header = HeaderText::kUtf8;
+    entry.surrogate_growth =
+        static_cast<std::int32_t>(surrogate.size()) - static_cast<std::int32_t>(message.size());
   }
-  session.answer_login(LoginVerdict::kRight, snapshot);
+  return entry;
+}
+
+void World::open_maildrop(Pop3Session& session, LoginVerdict verdict) {
+  if (verdict != LoginVerdict::kRight) return session.answer_login(verdict);
+  MaildropTotals totals{.messages = messages_.size(), .page = page};
+  for (std::size_t index = 0; index < messages_.size(); ++index) {
+    const MaildropEntry entry = this->entry(index);
+    totals.octets += entry.size;
+    totals.surrogate_growth += entry.surrogate_growth;
+  }
+  session.answer_login(LoginVerdict::kRight, totals);
+}
+
+void World::answer(Pop3Session& session, AskPage& ask) {
+  ++asked["page"];
+  if (failing_pages.contains(ask.number)) return session.answer_page(nullptr);
+  auto entries = std::make_shared<MaildropPage>();
+  const std::size_t end = std::min(messages_.size(), (ask.number + 1) * page);
+  for (std::size_t index = ask.number * page; index < end; ++index) entries->push_back(entry(index));
+  session.answer_page(entries);
 }
 
 void World::answer(Pop3Session& session, AskLogin& ask) {

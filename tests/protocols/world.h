@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,8 @@ class World {
   std::map<std::string, LoginVerdict> logins;          // by key; else the password decides
   // Reading message n fails from this octet on.
   std::map<std::size_t, std::pair<std::uint64_t, ReadVerdict>> failing_reads;
+  std::size_t page = 2;  // entries of a maildrop's page: so small that every dialogue meets several
+  std::set<std::size_t> failing_pages;
   bool begin_refused = false;
   CommitVerdict spool_verdict = CommitVerdict::kKept;
   CommitVerdict commit_verdict = CommitVerdict::kKept;
@@ -61,11 +64,13 @@ class World {
   void answer(Pop3Session& session, AskScramChallenge& ask);
   void answer(Pop3Session& session, AskScramProof& ask);
   void answer(Pop3Session& session, AskMaildrop& ask);
+  void answer(Pop3Session& session, AskPage& ask);
   void answer(Pop3Session& session, AskRead& ask);
   void answer(Pop3Session& session, AskDelete& ask);
 
   LoginVerdict judge(const std::string& user, const std::string& password) const;
   void open_maildrop(Pop3Session& session, LoginVerdict verdict);
+  MaildropEntry entry(std::size_t index) const;
   // What the proof's maker is answered; nothing for a wrong proof.
   std::optional<std::string> judge(const AskScramProof& ask) const;
 

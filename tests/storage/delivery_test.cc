@@ -83,7 +83,7 @@ TEST_CASE("the dot-lines flag tells whether any line begins with a dot", "[stora
     batch.push_back(std::move(delivery));
     REQUIRE(store->deliver(batch)[0].has_value());
     auto maildrop = store->open_maildrop(id_of(*store, "anna@example.org"));
-    return (*maildrop)->snapshot()->back().has_dot_lines;
+    return entries_of(*store, **maildrop).back().has_dot_lines;
   };
   CHECK_FALSE(flag("", "A: b.\r\n\r\nx.y\r\n"));
   CHECK(flag("", ".A: b\r\n\r\n"));

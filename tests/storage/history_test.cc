@@ -23,7 +23,8 @@ void take(Store& store, const std::string& mailbox, const std::string& device,
   REQUIRE(maildrop.has_value());
   REQUIRE(store.note_login(id_of(store, mailbox), device).has_value());
   std::vector<TakenMessage> taken;
-  for (std::size_t index : indices) taken.push_back({(*maildrop)->message(index), at, at});
+  const MaildropPage entries = entries_of(store, **maildrop);
+  for (std::size_t index : indices) taken.push_back({entries.at(index).key, at, at});
   REQUIRE(store.note_taken((*maildrop)->mailbox(), device, taken).has_value());
 }
 
@@ -70,7 +71,7 @@ TEST_CASE("who took a message is written with the deletion", "[storage][history]
   const auto uidl = fetch_all(*store, kAnna)[0].uidl;
   {
     auto maildrop = store->open_maildrop(id_of(*store, kAnna));
-    const std::vector<TakenMessage> taken{{(*maildrop)->message(0), 1000, 1000}};
+    const std::vector<TakenMessage> taken{{entries_of(*store, **maildrop)[0].key, 1000, 1000}};
     REQUIRE(store->note_taken((*maildrop)->mailbox(), "phone", taken).has_value());
     const std::vector<std::size_t> first{0};
     REQUIRE(store->commit_deletes(**maildrop, first, {Deleted::kKept, "phone"}).has_value());
@@ -110,7 +111,7 @@ TEST_CASE("devices of a mailbox are bounded: the one not seen for longest goes",
   REQUIRE(deliver(*store, {kAnna}, with_id("")).has_value());
   auto maildrop = store->open_maildrop(id_of(*store, kAnna));
   for (int i = 0; i < 250; ++i) {
-    const std::vector<TakenMessage> taken{{(*maildrop)->message(0), 1000 + i, 1000 + i}};
+    const std::vector<TakenMessage> taken{{entries_of(*store, **maildrop)[0].key, 1000 + i, 1000 + i}};
     REQUIRE(store->note_taken((*maildrop)->mailbox(), "device " + std::to_string(i), taken).has_value());
     REQUIRE(store->write_notes().has_value());
   }

@@ -53,7 +53,7 @@ TEST_CASE("a snapshot stays as it was at login", "[storage]") {
   auto maildrop = store->open_maildrop(id_of(*store, kAnna));
   REQUIRE(maildrop.has_value());
   REQUIRE(deliver(*store, {kAnna}, "A: 3\r\n\r\n").has_value());
-  CHECK((*maildrop)->snapshot()->size() == 2);
+  CHECK((*maildrop)->totals().messages == 2);
   CHECK(read_message(*store, **maildrop, 0) == kept(kAnna, "A: 1\r\n\r\n"));
   CHECK(read_message(*store, **maildrop, 1) == kept(kAnna, "A: 2\r\n\r\n"));
   const std::vector<std::size_t> both{1, 0};

@@ -375,10 +375,10 @@ TEST_CASE("a slice of an import ends at many octets, too", "[storage]") {
   auto store = store_with(scratch.data(), {kAnna});
   const std::string large = "A: 1\n\n" + std::string(20 << 20, 'x') + "\n";
   for (const char* name : {"new/1", "new/2", "new/3"}) write_file(box_of(scratch) + name, large);
-  CHECK(store->open_maildrop(id_of(*store, kAnna)).value()->snapshot()->size() == 2);
+  CHECK(store->open_maildrop(id_of(*store, kAnna)).value()->totals().messages == 2);
   CHECK(store->files_wait());
   CHECK_FALSE(store->take_in_files(100).value());
-  CHECK(store->open_maildrop(id_of(*store, kAnna)).value()->snapshot()->size() == 3);
+  CHECK(store->open_maildrop(id_of(*store, kAnna)).value()->totals().messages == 3);
 }
 
 TEST_CASE("a mailbox in disorder is told of, and holds up nobody's import", "[storage]") {

@@ -22,7 +22,7 @@ const std::string kAsciiMessage =
 std::vector<MaildropEntry> entries(Store& store) {
   auto maildrop = store.open_maildrop(id_of(store, kAnna));
   REQUIRE(maildrop.has_value());
-  return *(*maildrop)->snapshot();
+  return entries_of(store, **maildrop);
 }
 
 std::int64_t surrogate_size(const std::string& content) {

@@ -92,16 +92,26 @@ std::string read_message(Store& store, const Maildrop& maildrop, std::size_t ind
     before = content.size();
     REQUIRE((*reader)->read(content.size(), 1000, content).has_value());
   }
-  CHECK(content.size() == (*maildrop.snapshot())[index].size);
+  CHECK(content.size() == entries_of(store, maildrop).at(index).size);
   return content;
+}
+
+MaildropPage entries_of(Store& store, const Maildrop& maildrop) {
+  MaildropPage all;
+  while (all.size() < maildrop.totals().messages) {
+    auto page = store.read_page(maildrop, all.size() / maildrop.totals().page);
+    if (!page) FAIL(page.error().message);
+    all.insert(all.end(), (*page)->begin(), (*page)->end());
+  }
+  return all;
 }
 
 std::vector<Fetched> fetch_all(Store& store, const std::string& mailbox) {
   auto maildrop = store.open_maildrop(id_of(store, mailbox));
   if (!maildrop) FAIL(maildrop.error().message);
   std::vector<Fetched> fetched;
-  for (std::size_t i = 0; i < (*maildrop)->snapshot()->size(); ++i) {
-    fetched.push_back({(*(*maildrop)->snapshot())[i].uidl, read_message(store, **maildrop, i)});
+  for (const MaildropEntry& entry : entries_of(store, **maildrop)) {
+    fetched.push_back({entry.uidl, read_message(store, **maildrop, fetched.size())});
   }
   return fetched;
 }

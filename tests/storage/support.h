@@ -46,6 +46,8 @@ struct Fetched {
 // Everything in the mailbox by a maildrop that is opened and closed for it.
 std::vector<Fetched> fetch_all(Store& store, const std::string& mailbox);
 std::string read_message(Store& store, const Maildrop& maildrop, std::size_t index);
+// All pages of it, read now.
+MaildropPage entries_of(Store& store, const Maildrop& maildrop);
 // Their files, too.
 void delete_messages(Store& store, const std::string& mailbox, const std::vector<std::size_t>& indices);
 // `content` as it is kept for this mailbox.

@@ -1,0 +1,153 @@
+"""A mailbox of a great many messages: a login that reads none of them, lists in bounded memory, numbers that hold.
+
+MESSAGES (20,000, or 2,000 with the sanitizers) comes from the environment; 1,000,000 takes minutes. The files are links to
+a few, under names as the server gives them, which are taken into the index at the start.
+"""
+
+import os
+import unittest
+
+import mailstead
+import messages
+
+MESSAGES = int(os.environ.get("MESSAGES", "2000" if mailstead.sanitized() else "20000"))
+LINKS = 60_000  # of one file: ext4 allows 65,000
+USER = "anna@example.org"
+SECONDS = 1_700_000_000
+MEMORY = 24 * 2**20  # octets that one session of any mailbox may cost, pages that are kept for the next one included
+
+
+def message(number):
+    return b"Subject: %d\r\nFrom: a@elsewhere.example\r\n\r\n" % number + b"x" * number + b"\r\n"
+
+
+def name_of(number):
+    """1 for the oldest. Ids are 15 characters of 0-9 and a-z, in the order of time."""
+    return "%d.%015d.host" % (SECONDS + number, number)
+
+
+def file_of(number):
+    return (number - 1) // LINKS
+
+
+def fill(folder):
+    for number in range(1, MESSAGES + 1):
+        path = os.path.join(folder, name_of(number))
+        source = os.path.join(folder, name_of(file_of(number) * LINKS + 1))
+        if path == source:
+            with open(path, "wb") as file:
+                file.write(message(file_of(number)))
+        else:
+            os.link(source, path)
+
+
+class LargeMailbox(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mailstead.Server()
+        try:
+            cls.server.start()
+            cls.server.add_cheap_mailbox(USER)
+            cls.server.stop()
+            cls.folder = os.path.join(cls.server.data, "mail", "example.org", "anna", "new")
+            fill(cls.folder)
+            cls.server.start()
+        except BaseException:
+            cls.server.close(keep=True)
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def test_1_a_session_reads_what_it_asks_for(self):
+        sizes = [len(message(file_of(number))) for number in range(1, MESSAGES + 1)]
+        before = mailstead.memory(self.server.pid)[0]
+        peak = before
+
+        def look():
+            nonlocal peak
+            peak = max(peak, mailstead.memory(self.server.pid)[0])
+
+        with self.server.pop3(USER) as session:
+            self.assertEqual(session.stat(), (MESSAGES, sum(sizes)))
+            # At random, before any list has told where the pages begin.
+            for number in (MESSAGES, MESSAGES // 2, 1, MESSAGES - 1):
+                self.assertEqual(session.retr(number), message(file_of(number)))
+                self.assertEqual(session.must("UIDL %d" % number), "+OK %d %015d" % (number, number))
+                look()
+            for command, right in (("LIST", lambda number: b"%d" % sizes[number - 1]), ("UIDL", lambda number: b"%015d" % number)):
+                session.must(command)
+                for number in range(1, MESSAGES + 1):
+                    self.assertEqual(session.stream.line(), b"%d %s" % (number, right(number)))
+                    if number % 10_000 == 0:
+                        look()
+                self.assertEqual(session.stream.line(), b".")
+            look()
+            session.quit()
+        print("\n      %d messages: %.1f MiB more than before the first login" % (MESSAGES, (peak - before) / 2**20))
+        if not mailstead.sanitized():
+            self.assertLess(peak - before, MEMORY)
+
+    def test_2_new_mail_stands_at_the_end(self):
+        self.server.deliver(messages.small_messages()["plain"], USER)
+        with self.server.pop3(USER) as session:
+            self.assertEqual(session.stat()[0], MESSAGES + 1)
+            mailstead.assert_same(messages.small_messages()["plain"], mailstead.sent_part(session.retr(MESSAGES + 1)))
+            self.assertEqual(session.must("UIDL %d" % MESSAGES), "+OK %d %015d" % (MESSAGES, MESSAGES))
+            session.quit()
+
+    def test_3_a_restore_moves_nothing_in_a_session_that_has_read_nothing(self):
+        with self.server.pop3(USER) as session:
+            session.must("DELE 2")
+            session.must("DELE %d" % (MESSAGES - 2))
+            session.quit()
+        with self.server.pop3(USER) as session:
+            count, octets = session.stat()
+            self.assertEqual(count, MESSAGES - 1)
+            self.server.admin("message", "restore", USER, "--all")
+            self.server.deliver(messages.small_messages()["plain"], USER)
+            uidls = session.uidl()
+            self.assertEqual([number for number, _ in uidls], list(range(1, count + 1)))
+            self.assertEqual([uidl for _, uidl in uidls[:3]], ["%015d" % number for number in (1, 3, 4)])
+            self.assertEqual(sum(session.sizes()), octets)
+            session.quit()
+        with self.server.pop3(USER) as session:
+            self.assertEqual(session.stat()[0], MESSAGES + 2)
+            self.assertEqual([uidl for _, uidl in session.uidl()[:3]], ["%015d" % number for number in (1, 2, 3)])
+            session.quit()
+
+    def test_4_all_of_it_is_deleted_at_once_and_restored(self):
+        with self.server.pop3(USER) as session:
+            count = session.stat()[0]
+            for first in range(1, count + 1, 1000):
+                some = range(first, min(first + 1000, count + 1))
+                session.stream.send(b"".join(b"DELE %d\r\n" % number for number in some))
+                for number in some:
+                    self.assertTrue(session.stream.line().startswith(b"+OK"), number)
+            self.assertEqual(session.stat(), (0, 0))
+            session.quit()
+        with self.server.pop3(USER) as session:
+            self.assertEqual(session.stat(), (0, 0))
+            session.quit()
+        self.server.admin("message", "restore", USER, "--all")
+        with self.server.pop3(USER) as session:
+            self.assertEqual(session.stat()[0], count)
+            self.assertEqual([uidl for _, uidl in session.uidl()[:3]], ["%015d" % number for number in (1, 2, 3)])
+            session.quit()
+
+    def test_5_the_index_answers_without_the_files(self):
+        with self.server.pop3(USER) as session:
+            count = session.stat()[0]
+            for name in os.listdir(self.folder):
+                os.unlink(os.path.join(self.folder, name))
+            self.assertEqual(len(session.sizes()), count)
+            session.refused("RETR 1")
+            # What that has told the server renumbers nothing here.
+            self.assertEqual(len(session.uidl()), count)
+            session.refused("RETR %d" % count)
+            session.quit()
+
+
+if __name__ == "__main__":
+    mailstead.main()
