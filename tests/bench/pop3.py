@@ -98,10 +98,10 @@ def main():
     options = arguments()
     begin = time.monotonic()
     # The server counts two files for each connection, and keeps some for other work.
-    files = processes.raise_file_limit(2 * max(options.sessions) + 2000)
-    counts = [count for count in options.sessions if 2 * count + 1000 <= files]
-    if counts != options.sessions:
-        print("%d open files (ulimit -n) are too few for as many idle sessions as are wanted" % files)
+    most = (processes.raise_file_limit(2 * max(options.sessions) + 1000) - 600) // 2
+    if max(options.sessions) > most:
+        print("the hard limit of open files (ulimit -Hn) bounds idle sessions to %d" % most)
+        options.sessions = sorted({min(count, most) for count in options.sessions})
     print("%d processors, load before: %s; data on %s; medians of %d rounds of %g s\n"
           "connections at a time: %d, for one mailbox 1, for 1 MiB 8; client's CPU is that of one processor\n"
           % (os.cpu_count(), " ".join("%.1f" % each for each in os.getloadavg()), options.data or "TMPDIR",
@@ -109,9 +109,9 @@ def main():
     table = Table(("Mailstead", "Dovecot"))
     if set(options.only) != {"memory"}:
         measure_load(options, table)
-    if "memory" in options.only and counts:
+    if "memory" in options.only:
         for messages in options.held:
-            memory.measure(counts, messages, min(options.peer_sessions, counts[0]), table)
+            memory.measure(options.sessions, messages, min(options.peer_sessions, options.sessions[0]), table)
         print("\nDovecot has a process for each session, and so is asked for no more than %d." % options.peer_sessions)
     print("%d goals were not reached; all of it took %.0f s" % (table.missed, time.monotonic() - begin))
 
