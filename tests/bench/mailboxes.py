@@ -49,12 +49,10 @@ class Mailboxes:
 
     def check(self, site):
         """Every mailbox has its mail, and the server knows it from here on."""
-        for user in self.users[site]:
-            with site.session(user) as session:
-                found = session.stat()
-                session.quit()
-            if found != (self.messages, self.messages * self.size):
-                raise AssertionError("%s: %s has %r" % (site.name, user, found))
+        with ThreadPoolExecutor(8) as several:
+            for user, found in zip(self.users[site], several.map(lambda user: count(site, user), self.users[site])):
+                if found != (self.messages, self.messages * self.size):
+                    raise AssertionError("%s: %s has %r" % (site.name, user, found))
 
     def verify(self, site, service, commands):
         """Plays a session and looks at each reply; how many octets they have after the greeting."""
@@ -91,6 +89,13 @@ class Mailboxes:
         if not right:
             raise AssertionError("%s is not answered with what is there: %r" % (line, first))
         return rest
+
+
+def count(site, user):
+    with site.session(user) as session:
+        found = session.stat()
+        session.quit()
+    return found
 
 
 def first_answer(site, user):

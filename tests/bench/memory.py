@@ -21,6 +21,7 @@ def measure(counts, messages, peer_count, table):
     with servers.data_on(SHARED if os.path.isdir(SHARED) else None), servers.Mailstead() as ours, servers.Dovecot() as peer:
         held.fill(ours)
         few.fill(peer)
+        held.check(ours)
         few.check(peer)
         for service, how in SERVICES.items():
             found = {}

@@ -31,13 +31,13 @@ def arguments():
     parser.add_argument("--many", type=int, default=100_000, help="messages of the largest mailbox")
     parser.add_argument("--sessions", type=int, nargs="+", default=[1000, 10_000], help="idle ones, rising")
     parser.add_argument("--peer-sessions", type=int, default=1000, help="idle ones of Dovecot, at most")
-    parser.add_argument("--held", type=int, nargs="+", default=[0, 10], help="messages of a mailbox with an idle session")
+    parser.add_argument("--held", type=int, nargs="+", default=[10], help="messages of a mailbox with an idle session")
     parser.add_argument("--data", default="image" if os.geteuid() == 0 else None,
                         help="'image': a new ext4 on a loop device, root's default; or a folder; else TMPDIR")
     parser.add_argument("--quick", action="store_true", help="one round of a second, 1,000 idle sessions: does it work?")
     options = parser.parse_args()
     if options.quick:
-        options.seconds, options.rounds, options.many, options.sessions, options.held = 1, 1, 10_000, [1000], [0]
+        options.seconds, options.rounds, options.many, options.sessions = 1, 1, 10_000, [1000]
     return options
 
 

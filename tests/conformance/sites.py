@@ -148,9 +148,10 @@ class Dovecot(Site):
 
     def mailbox(self, *messages):
         user = "user%d" % next(self.numbers)
-        for part in ("tmp", "new", "cur"):
-            os.makedirs(os.path.join(self.home(user), "Maildir", part))
-        subprocess.run(["chown", "-R", "%d:%d" % (NOBODY, NOBODY), self.home(user)], check=True)
+        for part in ("", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
+            folder = os.path.join(self.home(user), part)
+            os.makedirs(folder)
+            os.chown(folder, NOBODY, NOBODY)
         for message in messages:
             self.deliver(user, message)
         return user
