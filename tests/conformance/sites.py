@@ -3,7 +3,6 @@
 import itertools
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -56,8 +55,8 @@ class Site:
 class Mailstead(Site):
     name = "Mailstead"
 
-    def __init__(self, settings=""):
-        self.server = mailstead.Server(settings).start()
+    def __init__(self, settings="", make=mailstead.Server):
+        self.server = make(settings).start()
         self.ports = self.server.ports
         self.numbers = itertools.count(1)
 
@@ -70,11 +69,13 @@ class Mailstead(Site):
     def deliver(self, user, message):
         self.server.deliver(message, user)
 
-    def be_quiet(self):
-        """The harness reads every line of the log, which costs more than a session."""
-        self.server.configure('[log]\nlevel = "warning"')
-        self.server.process.send_signal(signal.SIGHUP)
-        time.sleep(1)  # what tells of a reload is quiet now
+    def restart(self):
+        self.server.stop()
+        self.ports = self.server.start().ports
+
+    @property
+    def pid(self):
+        return self.server.pid
 
     def folder_of(self, user):
         """Where a file becomes a message."""
@@ -90,7 +91,7 @@ class Dovecot(Site):
 
     name = "Dovecot"
 
-    def __init__(self, fast=False):
+    def __init__(self, fast=False, most_users=MOST_USERS):
         """`fast`: its documented high-performance mode, in which a login process serves many sessions."""
         self.folder = mailstead.work_folder("mailstead-peer-")
         os.chmod(self.folder, 0o755)
@@ -103,19 +104,34 @@ class Dovecot(Site):
         # All at once: it looks at the file's time, whose grain is a second.
         self.users = os.path.join(self.folder, "users")
         with open(self.users, "w") as file:
-            for number in range(1, MOST_USERS):
+            for number in range(1, most_users + 1):
                 user = "user%d" % number
                 file.write("%s:{PLAIN}%s:%d:%d::%s\n" % (user, PASSWORD, NOBODY, NOBODY, self.home(user)))
         certificate = os.path.join(self.folder, "cert.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-keyout", certificate + ".key", "-out", certificate], check=True, capture_output=True)
+        # The kind of key that ours makes for itself: they are compared over TLS too.
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-keyout", certificate + ".key", "-out", certificate],
+                       check=True, capture_output=True)
         config = os.path.join(self.folder, "dovecot.conf")
         with open(config, "w") as file:
             file.write(CONFIGURATION.format(folder=self.folder, pop3=self.ports["pop3"][1], pop3s=self.ports["pop3s"][1],
                                             certificate=certificate, users=self.users))
             file.write(HIGH_PERFORMANCE if fast else "")
-        self.process = subprocess.Popen(["dovecot", "-F", "-c", config], stdin=subprocess.DEVNULL)
+        self.config = config
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", self.config], stdin=subprocess.DEVNULL)
         mailstead.until(self.answers, "dovecot answers")
+
+    def restart(self):
+        self.process.terminate()
+        self.process.wait()
+        self.start()
+
+    @property
+    def pid(self):
+        return self.process.pid
 
     def answers(self):
         try:
@@ -132,9 +148,10 @@ class Dovecot(Site):
 
     def mailbox(self, *messages):
         user = "user%d" % next(self.numbers)
-        for part in ("tmp", "new", "cur"):
-            os.makedirs(os.path.join(self.home(user), "Maildir", part))
-        subprocess.run(["chown", "-R", "%d:%d" % (NOBODY, NOBODY), self.home(user)], check=True)
+        for part in ("", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
+            folder = os.path.join(self.home(user), part)
+            os.makedirs(folder)
+            os.chown(folder, NOBODY, NOBODY)
         for message in messages:
             self.deliver(user, message)
         return user
