@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import mailstead  # noqa: E402
 
 PASSWORD = "correct horse"
+ACCENTED = "caf\u00e9 au lait"
 MOST_USERS = 200  # of a peer
 NOBODY = 65534  # user and group of a peer's mailboxes
 
@@ -25,6 +26,10 @@ class Site:
 
     def mailbox(self, *messages):
         """A new mailbox that holds these messages, in this order; its user name. The password is PASSWORD."""
+        raise NotImplementedError
+
+    def accented(self):
+        """A new mailbox whose password is ACCENTED, composed; its user name."""
         raise NotImplementedError
 
     def deliver(self, user, message):
@@ -67,6 +72,9 @@ class Mailstead(Site):
             self.deliver(user, message)
         return user
 
+    def accented(self):
+        return self.server.add_cheap_mailbox("accented%d@example.org" % next(self.numbers), ACCENTED)
+
     def deliver(self, user, message):
         self.server.deliver(message, user)
 
@@ -106,6 +114,7 @@ class Dovecot(Site):
             for number in range(1, MOST_USERS):
                 user = "user%d" % number
                 file.write("%s:{PLAIN}%s:%d:%d::%s\n" % (user, PASSWORD, NOBODY, NOBODY, self.home(user)))
+            file.write("accented:{PLAIN}%s:%d:%d::%s\n" % (ACCENTED, NOBODY, NOBODY, self.home("accented")))
         certificate = os.path.join(self.folder, "cert.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-keyout", certificate + ".key", "-out", certificate], check=True, capture_output=True)
@@ -132,12 +141,19 @@ class Dovecot(Site):
 
     def mailbox(self, *messages):
         user = "user%d" % next(self.numbers)
-        for part in ("tmp", "new", "cur"):
-            os.makedirs(os.path.join(self.home(user), "Maildir", part))
-        subprocess.run(["chown", "-R", "%d:%d" % (NOBODY, NOBODY), self.home(user)], check=True)
+        self.make_home(user)
         for message in messages:
             self.deliver(user, message)
         return user
+
+    def accented(self):
+        self.make_home("accented")
+        return "accented"
+
+    def make_home(self, user):
+        for part in ("tmp", "new", "cur"):
+            os.makedirs(os.path.join(self.home(user), "Maildir", part))
+        subprocess.run(["chown", "-R", "%d:%d" % (NOBODY, NOBODY), self.home(user)], check=True)
 
     def deliver(self, user, message):
         number = next(self.messages)
