@@ -14,8 +14,8 @@ namespace mailstead::saslprep {
 // Octets. No name and no password that can be set is as long; the work grows with the square.
 inline constexpr std::size_t kMaxText = 1024;
 
-// RFC 3454 7: a character that Unicode 3.2 does not have, such as any emoji, may stand in what somebody says,
-// and not in what is kept to compare it with, for a later Unicode may give it a second form.
+// RFC 3454 7: a character that Unicode 3.2 does not have, such as most emoji, may stand in what somebody
+// says, and not in what is kept to compare it with, for a later Unicode may give it a second form.
 enum class Use {
   kQuery,   // said at a login
   kStored,  // kept for later logins

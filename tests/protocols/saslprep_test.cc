@@ -46,6 +46,7 @@ TEST_CASE("every blank becomes one, and what cannot be seen goes", "[saslprep]")
     INFO(blank);
     CHECK(query("a" + std::string(blank) + "b") == "a b");
   }
+  CHECK(query("a\u200Bb") == "a b");   // in both lists of RFC 3454; blanks are first in RFC 4013 2.1
   CHECK(query(" a  b ") == " a  b ");  // none is taken away
   for (const char* unseen : {"\u00AD", "\u034F", "\u200C", "\u200D", "\u2060", "\uFE0F", "\uFEFF"}) {
     INFO(unseen);
