@@ -11,6 +11,8 @@
 #include <string_view>
 
 #include "admin/descriptor.h"
+#include "protocols/saslprep.h"
+#include "protocols/utf8.h"
 #include "storage/password.h"
 
 namespace mailstead::admin {
@@ -37,7 +39,8 @@ Result<std::string> read_line(int descriptor, std::optional<char> interrupt = st
   return line;
 }
 
-Result<void> check(std::string_view password) {
+// Prepared, as it is compared at a login: RFC 4616 2, RFC 6856 2.2.
+Result<std::string> checked(std::string_view password) {
   if (password.empty()) return invalid("the password is empty");
   if (password.size() > kMaxPassword) {
     return invalid(fmt::format("the password is longer than {} octets", kMaxPassword));
@@ -47,7 +50,17 @@ Result<void> check(std::string_view password) {
     return octet < 0x20 || octet == 0x7F;
   });
   if (control) return invalid("the password has a control character, which mail programs cannot send");
-  return {};
+  if (!utf8::is_valid(password)) return invalid("the password is not UTF-8");
+  auto prepared = saslprep::prepare(password, saslprep::Use::kStored);
+  if (!prepared) {
+    return invalid(
+        "the password has characters that mail programs do not all send alike: leave out emoji and other "
+        "signs newer than 2002, and do not mix letters of both writing directions");
+  }
+  if (prepared->size() > kMaxPassword) {
+    return invalid(fmt::format("the password is longer than {} octets in its usual form", kMaxPassword));
+  }
+  return *std::move(prepared);
 }
 
 // No echo while it lives. The interrupt key is a character that ends the reading and not the process: so the
@@ -94,11 +107,13 @@ Result<NewPassword> ask_twice(int terminal) {
   Result<std::string> first = ask(terminal, "Password (empty: make one): ");
   if (!first) return std::move(first).error();
   if (first->empty()) return NewPassword{generate_password(), true};
-  if (Result<void> checked = check(*first); !checked) return std::move(checked).error();
+  Result<std::string> password = checked(*first);
+  if (!password) return std::move(password).error();
   const Result<std::string> second = ask(terminal, "The same again: ");
   if (!second) return second.error();
-  if (*first != *second) return invalid("the two passwords are not the same");
-  return NewPassword{std::move(first).value(), false};
+  const Result<std::string> again = checked(*second);
+  if (!again || *password != *again) return invalid("the two passwords are not the same");
+  return NewPassword{std::move(password).value(), false};
 }
 
 }  // namespace
@@ -107,8 +122,9 @@ Result<NewPassword> new_password(PasswordSource source) {
   if (source == PasswordSource::kStandardInput) {
     Result<std::string> line = read_line(STDIN_FILENO);
     if (!line) return std::move(line).error();
-    if (Result<void> checked = check(*line); !checked) return std::move(checked).error();
-    return NewPassword{std::move(line).value(), false};
+    Result<std::string> password = checked(*line);
+    if (!password) return std::move(password).error();
+    return NewPassword{std::move(password).value(), false};
   }
   if (::isatty(STDIN_FILENO) == 1) {
     const Descriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));

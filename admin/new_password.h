@@ -13,11 +13,12 @@ inline constexpr std::size_t kMaxPassword = 240;  // octets: with PASS and CRLF 
 enum class PasswordSource { kStandardInput, kTerminalOrNew };
 
 struct NewPassword {
-  std::string text;
+  std::string text;  // prepared by SASLprep: what is to be hashed
   bool generated = false;
 };
 
-// kInvalid: empty, too long, with control characters, or not the same twice.
+// kInvalid: empty, too long, with control characters or others that cannot be prepared (saslprep.h), or not
+// the same twice.
 Result<NewPassword> new_password(PasswordSource source);
 
 }  // namespace mailstead::admin

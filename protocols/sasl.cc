@@ -4,6 +4,7 @@
 
 #include "protocols/ascii.h"
 #include "protocols/base64.h"
+#include "protocols/saslprep.h"
 
 namespace mailstead::sasl {
 namespace {
@@ -19,6 +20,14 @@ constexpr Named kMechanisms[] = {{"PLAIN", Mechanism::kPlain},
                                  {"LOGIN", Mechanism::kLogin},
                                  {"SCRAM-SHA-256", Mechanism::kScram},
                                  {"SCRAM-SHA-256-PLUS", Mechanism::kScramPlus}};
+
+// RFC 4616 2, RFC 4954 4: names are compared as they are prepared.
+bool same_name(std::string_view a, std::string_view b) {
+  const auto prepared = [](std::string_view name) { return saslprep::prepare(name, saslprep::Use::kQuery); };
+  const auto first = prepared(a);
+  const auto second = prepared(b);
+  return first && second && ascii::same(*first, *second);
+}
 
 }  // namespace
 
@@ -124,7 +133,7 @@ Exchange::Step Exchange::take_plain(std::string_view message) {
   if (!plain) return Step::kMalformed;
   user_ = std::move(plain->authcid);
   password_ = std::move(plain->password);
-  const bool own = plain->authzid.empty() || ascii::same(plain->authzid, user_);
+  const bool own = plain->authzid.empty() || same_name(plain->authzid, user_);
   return own ? Step::kCredentials : Step::kNotForOthers;
 }
 

@@ -10,6 +10,7 @@
 
 #include "protocols/ascii.h"
 #include "protocols/base64.h"
+#include "protocols/saslprep.h"
 
 namespace mailstead::scram {
 namespace {
@@ -33,7 +34,8 @@ std::optional<std::string_view> value_of(char letter, std::string_view attribute
   return attribute.substr(2);
 }
 
-// RFC 5802 5.1: "," is "=2C" and "=" is "=3D"; no other "=" may stand in a name.
+// RFC 5802 5.1: "," is "=2C" and "=" is "=3D"; no other "=" may stand in a name. The server prepares it, and
+// ends the exchange when it cannot.
 std::optional<std::string> decode_name(std::string_view text) {
   std::string name;
   while (!text.empty()) {
@@ -46,8 +48,8 @@ std::optional<std::string> decode_name(std::string_view text) {
     name += text[1] == '2' ? ',' : '=';
     text.remove_prefix(3);
   }
-  if (name.find('\0') != std::string::npos) return std::nullopt;
-  return name;
+  if (name.empty()) return name;
+  return saslprep::prepare(name, saslprep::Use::kQuery);
 }
 
 bool is_nonce(std::string_view text) {

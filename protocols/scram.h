@@ -65,6 +65,7 @@ class Exchange {
       : binding_(binding), bindings_(std::move(bindings)) {}
 
   Step take_client_first(std::string_view message);
+  // Prepared by SASLprep, as RFC 5802 5.1 wants it.
   const std::string& user() const { return user_; }
   // The server's first message.
   std::string server_first(const Challenge& challenge);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "protocols/base64.h"
+#include "protocols/saslprep.h"
 #include "server/network.h"
 #include "storage/password.h"
 
@@ -70,6 +71,7 @@ struct Login::Attempt {
   void judge();
 
  private:
+  bool try_password(const std::string& password);
   bool try_proof(const PasswordProof& proof);
   bool try_proof(const ScramProof& proof);
   bool try_proof(const ApopProof& proof);
@@ -102,6 +104,9 @@ Login::Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Bans& 
 std::shared_ptr<LoginTicket> Login::check(LoginRequest request, std::function<void(LoginResult)> done) {
   auto attempt = std::make_shared<Attempt>();
   attempt->request = std::move(request);
+  // RFC 4616 2, RFC 6856 2.2. One that cannot be prepared is nobody's: addresses are ASCII.
+  std::string& user = attempt->request.user;
+  if (auto prepared = saslprep::prepare(user, saslprep::Use::kQuery)) user = *std::move(prepared);
   attempt->network = network_of(attempt->request.peer.address);
   attempt->done = std::move(done);
   const auto directory = storage_.store().directory();
@@ -258,19 +263,27 @@ void Login::Attempt::judge() {
   credentials = {};
 }
 
-// The work done depends on what was said, and not on who was named.
+// RFC 6856 2.2, RFC 4616 2: prepared, as it is set today. Then as it came, which is another octet string for
+// hardly anybody: hashes of before, and those of other servers, are of whatever was typed.
 bool Login::Attempt::try_proof(const PasswordProof& proof) {
-  if (is_like_app_password(proof.password)) {
-    const scram::Keys given = scram::derive_keys(proof.password, salt);
+  auto prepared = saslprep::prepare(proof.password, saslprep::Use::kQuery);
+  const bool right = prepared && *prepared != proof.password && try_password(*prepared);
+  if (prepared) OPENSSL_cleanse(prepared->data(), prepared->size());
+  return right || try_password(proof.password);
+}
+
+// The work done depends on what was said, and not on who was named.
+bool Login::Attempt::try_password(const std::string& password) {
+  if (is_like_app_password(password)) {
+    const scram::Keys given = scram::derive_keys(password, salt);
     for (const AppPasswordKeys& keys : credentials.app_passwords) {
       const bool usual = keys.salt == salt && keys.iterations == scram::kIterations;
-      const scram::Keys own = usual ? given : scram::derive_keys(proof.password, keys.salt, keys.iterations);
+      const scram::Keys own = usual ? given : scram::derive_keys(password, keys.salt, keys.iterations);
       if (scram::same_keys(own, keys.keys)) return is_opened_by(keys);
     }
   }
-  return known && !credentials.password_hash.empty()
-             ? verify_password(proof.password, credentials.password_hash)
-             : verify_nobody(proof.password);
+  return known && !credentials.password_hash.empty() ? verify_password(password, credentials.password_hash)
+                                                     : verify_nobody(password);
 }
 
 bool Login::Attempt::try_proof(const ScramProof& proof) {

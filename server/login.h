@@ -6,6 +6,10 @@
 // client that polls every minute costs no hash; it is forgotten as soon as it opens the mailbox no more. A
 // SCRAM proof and an APOP digest cost no hash.
 //
+// Names and passwords are compared as SASLprep leaves them (saslprep.h), and a password then as it came,
+// where that is not the same: a second hash for those few, and still one guess. It is remembered and counted
+// as it came.
+//
 // Guessing is slow, and slows nobody else. Each network (an IPv4 address, an IPv6 /64) has a queue of its own
 // and at most two passwords in work; who hangs up is no longer worked for. After a wrong password the
 // network's next one waits before it is looked at, and the answer to the wrong one comes as late: 0.5 s,

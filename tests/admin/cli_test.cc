@@ -166,13 +166,37 @@ TEST_CASE("the password on the standard input is one line, neither empty nor odd
   const Place place;
   for (const std::string& wrong :
        {std::string(), std::string("\n"), std::string("\r\n"), std::string("a\tb\n"),
-        std::string("a\0b\n", 4), std::string(241, 'x') + "\n", std::string(100000, 'x')}) {
+        std::string("a\0b\n", 4), std::string(241, 'x') + "\n", std::string(100000, 'x'),
+        std::string("caf\xe9\n"), std::string("\u0085\n"), std::string("\u00AD\n"),
+        std::string("\U0001F600\n"), std::string("a\u05D0\n"),
+        std::string("\uFDFA\uFDFA\uFDFA\uFDFA\uFDFA\uFDFA\uFDFA\uFDFA\n")}) {  // 264 octets then
     const Outcome outcome = place.in({"mailbox", "add", "a@example.org", "--password-stdin"}, wrong);
     CHECK(outcome.exit_code == 2);
     one_line(outcome);
   }
   CHECK(std::filesystem::is_empty(place.data));
   CHECK(place.in({"mailbox", "add", "a@example.org", "--password-stdin"}, "no line end").exit_code == 0);
+}
+
+TEST_CASE("a password is kept in one Unicode form, whichever it was given in", "[cli]") {
+  const Place place;
+  const std::string prepared = "caf\u00E9 1";
+  const auto kept = [&] {
+    RecoveryReport recovery;
+    const auto store = Store::open({place.data, "test"}, recovery);
+    REQUIRE(store);
+    return (*store)->credentials(parse_address("anna@example.org").value())->password_hash;
+  };
+  REQUIRE(
+      place.in({"mailbox", "add", "anna@example.org", "--password-stdin"}, "cafe\u0301\u00A01\n").exit_code ==
+      0);
+  CHECK(verify_password(prepared, kept()));
+  // Also on a terminal, where the two may be typed on two keyboards.
+  const Outcome typed = run_on_terminal({"--data", place.data, "mailbox", "password", "anna@example.org"},
+                                        {"x\u00E9\n", "xe\u0301\n"});
+  INFO(typed.out);
+  CHECK(typed.exit_code == 0);
+  CHECK(verify_password("x\u00E9", kept()));
 }
 
 TEST_CASE("on a terminal the password is asked for twice and not shown", "[cli]") {

@@ -9,14 +9,16 @@ import base64
 import email
 import email.header
 import email.policy
+import itertools
 import re
 import socket
 import ssl
 import time
+import unicodedata
 
 import mailstead
 from mailstead import Closed
-from sites import PASSWORD
+from sites import ACCENTED, PASSWORD
 
 RULES = []
 
@@ -867,8 +869,26 @@ def utf8_names(site):
         session.refused("PASS pässword")
 
 
-departed("6856", "2.2", "SHOULD", "Names and passwords are prepared by SASLprep before they are compared",
-         "they are compared as they come: a password in another Unicode form than it was set in is a wrong one")
+@rule("6856", "2.2", "SHOULD", "Names and passwords are prepared by SASLprep before they are compared", "UTF8")
+def names_and_passwords_are_prepared(site):
+    with site.greeted() as session:
+        if "USER" not in capabilities(session)["UTF8"]:
+            return
+    user = site.accented()
+    # RFC 4013 2.1 and 2.2: letters of full width and marks of their own are composed, a soft hyphen goes, blanks are one.
+    names = (user, "\uff41" + user[1:], user[:2] + "\u00ad" + user[2:])
+    passwords = (ACCENTED, unicodedata.normalize("NFD", ACCENTED), ACCENTED.replace(" ", "\u3000"), "\u00ad" + ACCENTED)
+    for name, password in itertools.product(names, passwords):
+        with site.greeted() as session:
+            session.login(name, password)
+            session.quit()
+        with site.greeted() as session:
+            session.must("AUTH PLAIN " + encoded("", name, password))
+            session.quit()
+    with site.greeted() as session:
+        session.must("USER " + user)
+        session.refused("PASS " + ACCENTED.replace("\u00e9", "e"))
+        session.refused("AUTH PLAIN " + encoded("", user.replace("a", "\u00e0"), ACCENTED))
 
 
 @rule("6856", "2.1", "MAY", "STLS after UTF8 is refused, or begins a session without UTF-8 mode", "UTF8")

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import mailstead  # noqa: E402
 
 PASSWORD = "correct horse"
+ACCENTED = "caf\u00e9 au lait"
 MOST_USERS = 200  # of a peer
 NOBODY = 65534  # user and group of a peer's mailboxes
 
@@ -24,6 +25,10 @@ class Site:
 
     def mailbox(self, *messages):
         """A new mailbox that holds these messages, in this order; its user name. The password is PASSWORD."""
+        raise NotImplementedError
+
+    def accented(self):
+        """A new mailbox whose password is ACCENTED, composed; its user name."""
         raise NotImplementedError
 
     def deliver(self, user, message):
@@ -66,6 +71,9 @@ class Mailstead(Site):
             self.deliver(user, message)
         return user
 
+    def accented(self):
+        return self.server.add_cheap_mailbox("accented%d@example.org" % next(self.numbers), ACCENTED)
+
     def deliver(self, user, message):
         self.server.deliver(message, user)
 
@@ -107,6 +115,7 @@ class Dovecot(Site):
             for number in range(1, most_users + 1):
                 user = "user%d" % number
                 file.write("%s:{PLAIN}%s:%d:%d::%s\n" % (user, PASSWORD, NOBODY, NOBODY, self.home(user)))
+            file.write("accented:{PLAIN}%s:%d:%d::%s\n" % (ACCENTED, NOBODY, NOBODY, self.home("accented")))
         certificate = os.path.join(self.folder, "cert.pem")
         # The kind of key that ours makes for itself: they are compared over TLS too.
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
@@ -148,13 +157,20 @@ class Dovecot(Site):
 
     def mailbox(self, *messages):
         user = "user%d" % next(self.numbers)
+        self.make_home(user)
+        for message in messages:
+            self.deliver(user, message)
+        return user
+
+    def accented(self):
+        self.make_home("accented")
+        return "accented"
+
+    def make_home(self, user):
         for part in ("", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
             folder = os.path.join(self.home(user), part)
             os.makedirs(folder)
             os.chown(folder, NOBODY, NOBODY)
-        for message in messages:
-            self.deliver(user, message)
-        return user
 
     def deliver(self, user, message):
         number = next(self.messages)

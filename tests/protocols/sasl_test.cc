@@ -85,6 +85,12 @@ TEST_CASE("an exchange ends in a name and a password, or in what is wrong with i
   CHECK(exchange(Mechanism::kPlain).begin("dQ=") == kUndecodable);
   CHECK(exchange(Mechanism::kPlain).begin("eAB1AHA=") == kNotForOthers);
   CHECK(exchange(Mechanism::kPlain).begin("VQB1AHA=") == kCredentials);  // "U" and "u" are one
+  const auto acting = [](const std::string& authzid) {
+    return exchange(Mechanism::kPlain)
+        .begin(base64::encode(authzid + std::string(1, '\0') + "u\u00E9" + std::string(1, '\0') + "p"));
+  };
+  CHECK(acting("ue\u0301") == kCredentials);  // RFC 4616 2: one name in two forms
+  CHECK(acting("ue") == kNotForOthers);
   CHECK(exchange(Mechanism::kLogin).begin("=") == kMalformed);
   CHECK(exchange(Mechanism::kLogin).begin("dQB1") == kMalformed);
 }

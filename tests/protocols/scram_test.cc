@@ -111,6 +111,23 @@ TEST_CASE("nobody acts for somebody else", "[scram]") {
   CHECK(plain_exchange().take_client_first("n,a==2,n=user,r=x") == kMalformed);
 }
 
+TEST_CASE("names are prepared before they are compared", "[scram]") {
+  Exchange exchange = plain_exchange();
+  CHECK(exchange.take_client_first("n,a=user,n=\uFF55s\u00ADer,r=x") == kOk);
+  CHECK(exchange.user() == "user");
+  CHECK(plain_exchange().take_client_first("n,a=\uFF35ser,n=user,r=x") == kOk);
+  CHECK(plain_exchange().take_client_first("n,a=us\u00E9r,n=use\u0301r,r=x") == kOk);
+  for (const char* name : {"us\x07\x65r", "user\xff", "\u00AD", "\u0627\u0031"}) {
+    INFO(name);
+    CHECK(plain_exchange().take_client_first("n,,n=" + std::string(name) + ",r=x") == kMalformed);
+    CHECK(plain_exchange().take_client_first("n,a=" + std::string(name) + ",n=user,r=x") == kMalformed);
+  }
+  // What the proof is made over is what the client has said.
+  exchange.server_first({"salt", 4096, "y"});
+  REQUIRE(exchange.take_client_final("c=" + base64::encode("n,a=user,") + ",r=xy" + kProof) == kOk);
+  CHECK(exchange.proof().auth_message.starts_with("n=\uFF55s\u00ADer,r=x,"));
+}
+
 TEST_CASE("a last message has to fit the first", "[scram]") {
   CHECK(final_step(kClientFinal) == kOk);
   for (const std::string& message : {

@@ -442,3 +442,82 @@ TEST_CASE("in a ban a remembered password is no way in either", "[login][ban]") 
   CHECK(fixture.ask(kAnna, "right", kGuesser) == "banned");
   CHECK(fixture.bans().bans().size() == 1);
 }
+
+namespace {
+
+// Hashes at the least cost that is read.
+constexpr const char* kComposedHash =  // "caf\u00E9", as it is set today
+    "$scrypt$ln=4,r=8,p=1$YSBzYWx0IGZvciB0ZXN0cw$Gqvd225OKzy6fJ2HwdO+GarQet/+Jhcawx+cvMsb7ps";
+constexpr const char* kDecomposedHash =  // "cafe\u0301", as an older version took it
+    "$scrypt$ln=4,r=8,p=1$YSBzYWx0IGZvciB0ZXN0cw$+TlJxF2nCN5lza67PB+Zg8cUcLedyjZtNcyVRRxdJIw";
+constexpr const char* kControlHash =  // "caf\u00E9\x07", likewise
+    "$scrypt$ln=4,r=8,p=1$YSBzYWx0IGZvciB0ZXN0cw$L/5bpdsN0VjDO1cP2dCpk4ucB2UbNZea7xebeW5D1As";
+constexpr const char* kUnassignedHash =  // "\U0001F600e\u0301", likewise
+    "$scrypt$ln=4,r=8,p=1$YSBzYWx0IGZvciB0ZXN0cw$pbaeeipih2rkf9ME+brW/zNCUkWVmjmjlRsBX8zK4LI";
+
+}  // namespace
+
+TEST_CASE("a password is right in each Unicode form of it", "[login][saslprep]") {
+  LoginFixture fixture;
+  REQUIRE(fixture.store().set_password(address(kAnna), kComposedHash).has_value());
+  for (const char* password : {"caf\u00E9", "cafe\u0301", "\uFF43\uFF41f\u00ADe\u0301"}) {
+    INFO(password);
+    CHECK(fixture.ask(kAnna, password) == "right anna@example.org");
+    fixture.hold();  // remembered in the form that came
+    CHECK(fixture.ask(kAnna, password) == "right anna@example.org");
+    fixture.release();
+  }
+  CHECK(fixture.ask(kAnna, "cafe") == "wrong");
+  CHECK(fixture.ask(kAnna, "Caf\u00E9") == "wrong");
+  CHECK(fixture.ask(kAnna, "cafe\u0301\xff") == "wrong");
+  CHECK(fixture.ask("nobody@example.org", "cafe\u0301") == "wrong");
+}
+
+TEST_CASE("a password that was set before passwords were prepared goes on working", "[login][saslprep]") {
+  LoginFixture fixture;
+  const auto opens = [&](const char* hash, const char* password) {
+    REQUIRE(fixture.store().set_password(address(kAnna), hash).has_value());
+    return fixture.ask(kAnna, password) == "right anna@example.org";
+  };
+  CHECK(opens(kDecomposedHash, "cafe\u0301"));
+  CHECK_FALSE(opens(kDecomposedHash, "caf\u00E9"));  // as before
+  CHECK(opens(kControlHash, "caf\u00E9\x07"));
+  CHECK(opens(kUnassignedHash, "\U0001F600e\u0301"));
+}
+
+TEST_CASE("an app password is known in letters of full width", "[login][saslprep]") {
+  LoginFixture fixture;
+  add_app_password(fixture.store(), "phone", kPhone);
+  CHECK(fixture.ask(kAnna, "\uFF41" + std::string(kPhone).substr(1)) == "right anna@example.org");
+  CHECK(fixture.results.back().device == "phone");
+}
+
+TEST_CASE("a name is looked up as it is prepared", "[login][saslprep]") {
+  LoginFixture fixture;
+  constexpr const char* kFullWidth = "\uFF41nna@example.org";
+  CHECK(fixture.ask(kFullWidth, "right") == "right anna@example.org");
+  CHECK(fixture.ask("an\u00ADna@example.org", "right") == "right anna@example.org");
+  CHECK(fixture.ask("\u00E0nna@example.org", "right") == "wrong");
+  CHECK(fixture.ask("anna@example.org\x07", "right") == "wrong");
+  CHECK(fixture.ask("anna@example.org\xff", "right") == "wrong");
+  CHECK(fixture.ask("\u00AD", "right") == "wrong");
+  add_app_password(fixture.store(), "old phone", "tanstaaf", PasswordScope::kRead, ApopUse::kYes);
+  CHECK(fixture.answer_to(fixture.check_proof(kFullWidth, kApopProof)) == "right anna@example.org");
+}
+
+TEST_CASE("a wrong password in two forms is tried twice and counts once", "[login][saslprep][ban]") {
+  LoginFixture fixture;
+  constexpr const char* kFrom = "192.0.2.20";
+  const auto begin = fixture.now();
+  CHECK(fixture.ask(kAnna, "e\u0301 one", kFrom) == "wrong");
+  CHECK(fixture.answered_at.back() - begin < 1'000);  // the first delay, not doubled
+  CHECK(fixture.ask(kAnna, "e\u0301 one", kFrom) == "wrong");
+  CHECK(fixture.ask("\uFF41nna@example.org", "e\u0301 one", kFrom) == "wrong");  // the same guess
+  CHECK(fixture.login().wrong() == 3);
+  CHECK(fixture.ask(kAnna, "e\u0301 two", kFrom) == "wrong");
+  CHECK(fixture.ask(kAnna, "e\u0301 three", kFrom) == "wrong");
+  CHECK(fixture.bans().bans().empty());
+  CHECK(fixture.ask(kAnna, "e\u0301 four", kFrom) == "wrong");
+  REQUIRE(fixture.bans().bans().size() == 1);
+  CHECK(fixture.bans().bans()[0].wrong_logins == 4);
+}

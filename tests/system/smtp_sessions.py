@@ -149,6 +149,29 @@ class Refusing(mailstead.SharedServerTest):
             session.must("AUTH PLAIN", "334")
             session.must(right, "235")
 
+    def test_login_in_another_unicode_form(self):
+        """RFC 4616 2: a password set with marks of their own is one with composed letters, and a name has no width."""
+        decomposed, composed = "cafe\u0301 au lait", "caf\u00e9 au lait"
+        user = self.new_mailbox(decomposed)
+        names = (user, "\uff55" + user[1:])
+        for name in names:
+            for password in (decomposed, composed, composed.replace(" ", "\u00a0")):
+                with self.server.smtp("submission") as session:
+                    session.must("AUTH PLAIN " + base64.b64encode(("\0%s\0%s" % (name, password)).encode()).decode(), "235")
+                    session.send(PLAIN, user, [user])
+        with self.server.smtp("submissions") as session:
+            session.must("AUTH LOGIN " + base64.b64encode(names[1].encode()).decode(), "334")
+            session.must(base64.b64encode(decomposed.encode()).decode(), "235")
+        self.assertEqual(len(self.server.fetch(user)), 6)
+
+    def test_password_set_before_passwords_were_prepared(self):
+        user = self.server.add_cheap_mailbox("older@example.org", "cafe\u0301\u00a0\U0001f600")
+        with self.server.smtp("submission", user) as session:
+            session.send(PLAIN, user, [user])
+        with self.server.smtp("submission") as session:
+            other = base64.b64encode(("\0%s\0caf\u00e9 \U0001f600" % user).encode()).decode()
+            self.assertEqual(session.command("AUTH PLAIN " + other)[0], "535")
+
     def test_too_large(self):
         server = mailstead.Server('[limits]\nmessage_size = "1 MiB"').start()
         try:
