@@ -16,7 +16,7 @@
 namespace mailstead::admin {
 namespace {
 
-Error invalid(std::string message) {
+Error bad_password(std::string message) {
   return Error{ErrorKind::kInvalid, std::move(message)};
 }
 
@@ -38,15 +38,15 @@ Result<std::string> read_line(int descriptor, std::optional<char> interrupt = st
 }
 
 Result<void> check(std::string_view password) {
-  if (password.empty()) return invalid("the password is empty");
+  if (password.empty()) return bad_password("the password is empty");
   if (password.size() > kMaxPassword) {
-    return invalid(fmt::format("the password is longer than {} octets", kMaxPassword));
+    return bad_password(fmt::format("the password is longer than {} octets", kMaxPassword));
   }
   const bool control = std::any_of(password.begin(), password.end(), [](char c) {
     const auto octet = static_cast<unsigned char>(c);
     return octet < 0x20 || octet == 0x7F;
   });
-  if (control) return invalid("the password has a control character, which mail programs cannot send");
+  if (control) return bad_password("the password has a control character, which mail programs cannot send");
   return {};
 }
 
@@ -97,7 +97,7 @@ Result<NewPassword> ask_twice(int terminal) {
   if (Result<void> checked = check(*first); !checked) return std::move(checked).error();
   const Result<std::string> second = ask(terminal, "The same again: ");
   if (!second) return second.error();
-  if (*first != *second) return invalid("the two passwords are not the same");
+  if (*first != *second) return bad_password("the two passwords are not the same");
   return NewPassword{std::move(first).value(), false};
 }
 
