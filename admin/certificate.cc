@@ -32,7 +32,7 @@ namespace {
 constexpr std::size_t kMaxPem = 1u << 20;                 // octets
 constexpr std::int64_t kRenewBefore = 30 * 24 * 60 * 60;  // seconds
 
-Error invalid(std::string message) {
+Error bad_certificate(std::string message) {
   return Error{ErrorKind::kInvalid, std::move(message)};
 }
 
@@ -53,22 +53,22 @@ Result<bssl::UniquePtr<X509>> parse_certificate(const std::string& path, const s
   const auto error = ERR_peek_last_error();
   const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
   ERR_clear_error();
-  if (!leaf) return invalid(fmt::format("{} is not a PEM certificate", path));
-  if (!at_end) return invalid(fmt::format("{} has a broken certificate after the first one", path));
+  if (!leaf) return bad_certificate(fmt::format("{} is not a PEM certificate", path));
+  if (!at_end) return bad_certificate(fmt::format("{} has a broken certificate after the first one", path));
   return leaf;
 }
 
 Result<bssl::UniquePtr<EVP_PKEY>> parse_key(const std::string& path, const std::string& text) {
   if (text.find("-----BEGIN ENCRYPTED PRIVATE KEY") != std::string::npos ||
       text.find("Proc-Type: 4,ENCRYPTED") != std::string::npos) {
-    return invalid(fmt::format(
+    return bad_certificate(fmt::format(
         "{} is encrypted: store the key without a passphrase, readable by the server alone", path));
   }
   const bssl::UniquePtr<BIO> memory = memory_of(text);
   bssl::UniquePtr<EVP_PKEY> key(memory ? PEM_read_bio_PrivateKey(memory.get(), nullptr, nullptr, nullptr)
                                        : nullptr);
   ERR_clear_error();
-  if (!key) return invalid(fmt::format("{} is not a PEM private key", path));
+  if (!key) return bad_certificate(fmt::format("{} is not a PEM private key", path));
   return key;
 }
 
@@ -168,7 +168,7 @@ Result<CertificateFacts> read_certificate(const CertificateFiles& files) {
   const bool fits = X509_check_private_key(leaf, key.value().get()) == 1;
   ERR_clear_error();
   if (!fits) {
-    return invalid(
+    return bad_certificate(
         fmt::format("the key {} does not belong to the certificate {}", files.key, files.certificate));
   }
   const auto* subject = X509_get_subject_name(leaf);

@@ -137,7 +137,7 @@ const std::array kKeys = {
                         [](Config& c, std::size_t i) { c.log.format = kFormatValues[i]; }}},
 };
 
-Error invalid(std::string message) {
+Error bad_value(std::string message) {
   return Error{ErrorKind::kInvalid, std::move(message)};
 }
 
@@ -172,9 +172,9 @@ struct Setter {
   const std::int64_t* number() const { return std::get_if<std::int64_t>(&input); }
 
   Result<void> operator()(const HostnameKey& key) const {
-    if (text() == nullptr) return invalid("must be a host name such as \"mail.example.org\"");
+    if (text() == nullptr) return bad_value("must be a host name such as \"mail.example.org\"");
     const auto domain = parse_domain(*text());
-    if (!domain) return invalid(fmt::format("'{}' is not a host name", printable(*text())));
+    if (!domain) return bad_value(fmt::format("'{}' is not a host name", printable(*text())));
     key.at(config) = *domain;
     return {};
   }
@@ -184,7 +184,7 @@ struct Setter {
   }
 
   Result<void> operator()(const PathKey& key) const {
-    if (text() == nullptr || !is_path(*text())) return invalid("must be the path of a file, in quotes");
+    if (text() == nullptr || !is_path(*text())) return bad_value("must be the path of a file, in quotes");
     key.at(config) = *text();
     return {};
   }
@@ -192,7 +192,7 @@ struct Setter {
   Result<void> operator()(const PathsKey& key) const {
     const auto* list = std::get_if<std::vector<std::string>>(&input);
     if (list == nullptr || !std::all_of(list->begin(), list->end(), is_path)) {
-      return invalid("must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]");
+      return bad_value("must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]");
     }
     key.at(config) = *list;
     return {};
@@ -202,9 +202,9 @@ struct Setter {
     std::optional<std::uint64_t> size;
     if (text() != nullptr) size = parse_size(*text());
     if (number() != nullptr && *number() >= 0) size = static_cast<std::uint64_t>(*number());
-    if (!size) return invalid("must be a size such as \"50 MiB\", or a number of octets");
+    if (!size) return bad_value("must be a size such as \"50 MiB\", or a number of octets");
     if (*size < key.least || *size > key.most) {
-      return invalid(
+      return bad_value(
           fmt::format("must be from \"{}\" to \"{}\"", print_size(key.least), print_size(key.most)));
     }
     key.at(config) = *size;
@@ -213,7 +213,7 @@ struct Setter {
 
   Result<void> operator()(const CountKey& key) const {
     if (number() == nullptr || *number() < key.least || *number() > key.most) {
-      return invalid(fmt::format("must be a whole number from {} to {}", key.least, key.most));
+      return bad_value(fmt::format("must be a whole number from {} to {}", key.least, key.most));
     }
     key.at(config) = static_cast<std::uint32_t>(*number());
     return {};
@@ -221,9 +221,9 @@ struct Setter {
 
   Result<void> operator()(const DurationKey& key) const {
     const auto duration = text() == nullptr ? std::nullopt : parse_duration(*text());
-    if (!duration) return invalid("must be a time such as \"90 s\", \"10 min\" or \"2 h\"");
+    if (!duration) return bad_value("must be a time such as \"90 s\", \"10 min\" or \"2 h\"");
     if (*duration < key.least || *duration > key.most) {
-      return invalid(
+      return bad_value(
           fmt::format("must be from \"{}\" to \"{}\"", print_duration(key.least), print_duration(key.most)));
     }
     key.at(config) = *duration;
@@ -236,7 +236,7 @@ struct Setter {
       return {};
     }
     if (number() == nullptr || *number() < 0 || *number() > key.most) {
-      return invalid(fmt::format("must be \"never\", or a number of days from 0 to {}", key.most));
+      return bad_value(fmt::format("must be \"never\", or a number of days from 0 to {}", key.most));
     }
     key.at(config) = static_cast<std::uint32_t>(*number());
     return {};
@@ -245,12 +245,12 @@ struct Setter {
   Result<void> operator()(const ListenKey& key) const {
     const auto* list = std::get_if<std::vector<std::string>>(&input);
     if (list == nullptr)
-      return invalid("must be a list of addresses such as [\"[::]:25\", \"127.0.0.1:2525\"]");
+      return bad_value("must be a list of addresses such as [\"[::]:25\", \"127.0.0.1:2525\"]");
     std::vector<ListenAddress> addresses;
     for (const std::string& entry : *list) {
       const auto address = parse_listen(entry);
       if (!address) {
-        return invalid(fmt::format(
+        return bad_value(fmt::format(
             "'{}' is not an address with a port, such as \"127.0.0.1:2525\", \"[::1]:2525\" or \":25\"",
             printable(entry)));
       }
@@ -263,7 +263,7 @@ struct Setter {
   Result<void> operator()(const ChoiceKey& key) const {
     const auto word =
         text() == nullptr ? key.words.end() : std::find(key.words.begin(), key.words.end(), *text());
-    if (word == key.words.end()) return invalid(fmt::format("must be {}", quoted_list(key.words)));
+    if (word == key.words.end()) return bad_value(fmt::format("must be {}", quoted_list(key.words)));
     key.set(config, static_cast<std::size_t>(word - key.words.begin()));
     return {};
   }

@@ -68,16 +68,16 @@ bool take(const Json& json, int& into) {
   return true;
 }
 
-Error invalid(std::string message) {
+Error bad_line(std::string message) {
   return Error{ErrorKind::kInvalid, std::move(message)};
 }
 
 // The object of one line. The parser does not recurse, so deep nesting costs memory by the line's length
 // only.
 Result<Json> parse_object(std::string_view line, std::size_t most) {
-  if (line.size() > most) return invalid("the control line is too long");
+  if (line.size() > most) return bad_line("the control line is too long");
   Json json = Json::parse(line.begin(), line.end(), nullptr, false);
-  if (!json.is_object()) return invalid("the control line is no JSON object");
+  if (!json.is_object()) return bad_line("the control line is no JSON object");
   return json;
 }
 
@@ -107,9 +107,9 @@ Result<Request> decode_request(std::string_view line) {
                       : name == "flags"     ? take(value, request.flags)
                       : name == "secret"    ? take(value, request.secret)
                                             : false;
-    if (!good) return invalid(fmt::format("the control request's '{}' is wrong", admin::printable(name)));
+    if (!good) return bad_line(fmt::format("the control request's '{}' is wrong", admin::printable(name)));
   }
-  if (request.command.empty()) return invalid("the control request names no command");
+  if (request.command.empty()) return bad_line("the control request names no command");
   return request;
 }
 
@@ -127,14 +127,14 @@ Result<Report> decode_report(std::string_view line) {
   Result<Json> json = parse_object(line, kMaxControlReport);
   if (!json) return std::move(json).error();
   Report report;
-  if (!json->contains("exit_code")) return invalid("the control report has no exit_code");
+  if (!json->contains("exit_code")) return bad_line("the control report has no exit_code");
   for (const auto& [name, value] : json->items()) {
     const bool good = name == "exit_code" ? take(value, report.exit_code)
                       : name == "text"    ? take(value, report.text)
                       : name == "json"    ? take(value, report.json)
                       : name == "error"   ? take(value, report.error)
                                           : true;
-    if (!good) return invalid(fmt::format("the control report's '{}' is wrong", admin::printable(name)));
+    if (!good) return bad_line(fmt::format("the control report's '{}' is wrong", admin::printable(name)));
   }
   return report;
 }

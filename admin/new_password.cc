@@ -18,7 +18,7 @@
 namespace mailstead::admin {
 namespace {
 
-Error invalid(std::string message) {
+Error bad_password(std::string message) {
   return Error{ErrorKind::kInvalid, std::move(message)};
 }
 
@@ -41,24 +41,24 @@ Result<std::string> read_line(int descriptor, std::optional<char> interrupt = st
 
 // Prepared, as it is compared at a login: RFC 4616 2, RFC 6856 2.2.
 Result<std::string> checked(std::string_view password) {
-  if (password.empty()) return invalid("the password is empty");
+  if (password.empty()) return bad_password("the password is empty");
   if (password.size() > kMaxPassword) {
-    return invalid(fmt::format("the password is longer than {} octets", kMaxPassword));
+    return bad_password(fmt::format("the password is longer than {} octets", kMaxPassword));
   }
   const bool control = std::any_of(password.begin(), password.end(), [](char c) {
     const auto octet = static_cast<unsigned char>(c);
     return octet < 0x20 || octet == 0x7F;
   });
-  if (control) return invalid("the password has a control character, which mail programs cannot send");
-  if (!utf8::is_valid(password)) return invalid("the password is not UTF-8");
+  if (control) return bad_password("the password has a control character, which mail programs cannot send");
+  if (!utf8::is_valid(password)) return bad_password("the password is not UTF-8");
   auto prepared = saslprep::prepare(password, saslprep::Use::kStored);
   if (!prepared) {
-    return invalid(
+    return bad_password(
         "the password has characters that mail programs do not all send alike: leave out emoji and other "
         "signs newer than 2002, and do not mix letters of both writing directions");
   }
   if (prepared->size() > kMaxPassword) {
-    return invalid(fmt::format("the password is longer than {} octets in its usual form", kMaxPassword));
+    return bad_password(fmt::format("the password is longer than {} octets in its usual form", kMaxPassword));
   }
   return *std::move(prepared);
 }
@@ -112,7 +112,7 @@ Result<NewPassword> ask_twice(int terminal) {
   const Result<std::string> second = ask(terminal, "The same again: ");
   if (!second) return second.error();
   const Result<std::string> again = checked(*second);
-  if (!again || *password != *again) return invalid("the two passwords are not the same");
+  if (!again || *password != *again) return bad_password("the two passwords are not the same");
   return NewPassword{std::move(password).value(), false};
 }
 

@@ -10,8 +10,9 @@
 
 namespace mailstead {
 namespace {
+namespace pop3_table {
 
-using enum Pop3Rule;
+using enum Pop3Rule;  // SMTP's rules have the same names
 
 constexpr Pop3Command kCommands[] = {
     {"CAPA", &Pop3Core::capa, kBeforeLogin | kAfterLogin | kNoArgument},
@@ -33,10 +34,11 @@ constexpr Pop3Command kCommands[] = {
     {"NOOP", &Pop3Core::noop, kAfterLogin | kNoArgument},
 };
 
+}  // namespace pop3_table
 }  // namespace
 
 const Pop3Command* find_pop3_command(std::string_view name) {
-  for (const Pop3Command& command : kCommands) {
+  for (const Pop3Command& command : pop3_table::kCommands) {
     if (ascii::same(command.name, name)) return &command;
   }
   return nullptr;

@@ -13,7 +13,7 @@ constexpr std::size_t kMaxPop3Line = 255;  // octets with CRLF, RFC 2449 4
 constexpr std::size_t kMaxLoginLine = 5 + (kMaxPath - 2) + 1 + 32 + 2;
 constexpr int kMaxBadCommands = 20;  // in a row
 constexpr std::chrono::seconds kLoginPatience{60};
-constexpr std::chrono::seconds kHandshakePatience{30};
+constexpr std::chrono::seconds kPop3HandshakePatience{30};
 
 }  // namespace
 
@@ -199,7 +199,7 @@ void Pop3Core::expel() {
 }
 
 std::chrono::seconds Pop3Core::patience() const {
-  if (wants_ == Wants::kTls) return kHandshakePatience;
+  if (wants_ == Wants::kTls) return kPop3HandshakePatience;
   return logged_in() ? options_.idle_timeout : kLoginPatience;
 }
 

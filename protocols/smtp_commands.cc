@@ -9,8 +9,9 @@
 
 namespace mailstead {
 namespace {
+namespace smtp_table {
 
-using enum SmtpRule;
+using enum SmtpRule;  // POP3's rules have the same names
 
 constexpr SmtpCommand kCommands[] = {
     {"EHLO", &SmtpCore::ehlo, kNeedsArgument},
@@ -44,10 +45,11 @@ constexpr SmtpCommand kCommands[] = {
     {"TRACE", &SmtpCore::not_smtp},
 };
 
+}  // namespace smtp_table
 }  // namespace
 
 const SmtpCommand* find_smtp_command(std::string_view name) {
-  for (const SmtpCommand& command : kCommands) {
+  for (const SmtpCommand& command : smtp_table::kCommands) {
     if (ascii::same(command.name, name)) return &command;
   }
   return nullptr;

@@ -23,7 +23,7 @@ constexpr std::uint64_t kRememberMs = 5 * 60'000;
 constexpr std::uint64_t kFailuresMs = 10 * 60'000;
 constexpr std::uint64_t kFirstDelayMs = 500;
 constexpr std::uint64_t kMaxDelayMs = 15'000;
-constexpr std::size_t kMaxNetworks = 10'000;
+constexpr std::size_t kMaxWaitingNetworks = 10'000;
 constexpr std::size_t kMaxRemembered = 10'000;
 constexpr unsigned kMaxRunning = 2;  // of one network
 constexpr std::size_t kMaxWaiting =
@@ -190,12 +190,12 @@ void Login::remember(const Attempt& attempt) {
 
 Login::Network& Login::network(const std::string& name) {
   const std::uint64_t now = uv_now(loop_);
-  if (networks_.size() >= kMaxNetworks && !networks_.contains(name)) {
+  if (networks_.size() >= kMaxWaitingNetworks && !networks_.contains(name)) {
     const auto idle = [](const Network& each) { return each.running == 0 && each.waiting.empty(); };
     std::erase_if(networks_,
                   [&](const auto& each) { return idle(each.second) && each.second.forget_at < now; });
     // An attack from everywhere at once: what was learnt of it is forgotten rather than kept without bound.
-    if (networks_.size() >= kMaxNetworks) {
+    if (networks_.size() >= kMaxWaitingNetworks) {
       std::erase_if(networks_, [&](const auto& each) { return idle(each.second); });
     }
   }

@@ -24,7 +24,7 @@ struct Pop3Driver::Piece {
 
 namespace {
 
-LoginVerdict verdict_of(LoginOutcome outcome) {
+LoginVerdict login_verdict_of(LoginOutcome outcome) {
   if (outcome == LoginOutcome::kRight) return LoginVerdict::kRight;
   return outcome == LoginOutcome::kWrong ? LoginVerdict::kWrong : LoginVerdict::kUnavailable;
 }
@@ -45,7 +45,7 @@ std::uint64_t now_ms() {
   return uv_hrtime() / 1'000'000;
 }
 
-ReadVerdict verdict_of(const Error& error) {
+ReadVerdict read_verdict_of(const Error& error) {
   const bool gone = error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kCorrupt;
   return gone ? ReadVerdict::kGone : ReadVerdict::kUnavailable;
 }
@@ -162,7 +162,7 @@ Answered Pop3Driver::log_in(std::string user, LoginProof proof) {
 
 void Pop3Driver::logged_in(const LoginResult& result) {
   if (result.outcome != LoginOutcome::kRight) {
-    session_.answer_login(verdict_of(result.outcome));
+    session_.answer_login(login_verdict_of(result.outcome));
   } else if (open_maildrop(result) == Answered::kLater) {
     return;
   }
@@ -179,7 +179,7 @@ Answered Pop3Driver::answer(AskScramProof& ask) {
       {std::move(ask.user), ScramProof{std::move(ask.proof)}, LoginPurpose::kRead, peer_, service_},
       [self = self()](const LoginResult& result) {
         if (result.outcome == LoginOutcome::kRight) self->login_ = result;
-        self->session_.answer_scram_proof(verdict_of(result.outcome), result.signature);
+        self->session_.answer_scram_proof(login_verdict_of(result.outcome), result.signature);
         self->resume();
       });
   return Answered::kLater;
@@ -302,7 +302,7 @@ Answered Pop3Driver::answer(AskRead& ask) {
   piece->index = ask.index;
   const auto read = [piece, offset = ask.offset, length = ask.length] {
     const auto outcome = piece->reader->read(offset, length, piece->bytes);
-    piece->verdict = outcome.has_value() ? ReadVerdict::kBytes : verdict_of(outcome.error());
+    piece->verdict = outcome.has_value() ? ReadVerdict::kBytes : read_verdict_of(outcome.error());
     if (!outcome.has_value()) piece->why = outcome.error().message;
   };
   const auto done = [self = self(), piece] {
@@ -322,7 +322,7 @@ Answered Pop3Driver::answer(AskRead& ask) {
     const auto open = [piece, read, maildrop = maildrop_, more = to_read_ahead(ask.index)](Store& store) {
       auto opened = store.open_message(*maildrop, piece->index);
       if (!opened.has_value()) {
-        piece->verdict = verdict_of(opened.error());
+        piece->verdict = read_verdict_of(opened.error());
         piece->why = opened.error().message;
         return;
       }

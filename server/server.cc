@@ -94,7 +94,7 @@ Result<void> Server::run() {
 
 Result<void> Server::prepare() {
   started_at_ = std::time(nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);  // see tcp_stream.h
   file_limit_ = raise_file_limit();
   auto bound = bind_all(config_.listen);
   if (!bound.has_value()) return bound.error();

@@ -8,14 +8,14 @@
 namespace mailstead {
 namespace {
 
-constexpr std::size_t kMaxWaiting = 20000;  // jobs: at least one for each connection that may be open
-constexpr std::size_t kMaxBatch = 256;      // deliveries
-constexpr std::size_t kTidySlice = 200;     // files
+constexpr std::size_t kMaxJobs = 20000;  // jobs: at least one for each connection that may be open
+constexpr std::size_t kMaxBatch = 256;   // deliveries
+constexpr std::size_t kTidySlice = 200;  // files
 
 }  // namespace
 
 StorageThread::StorageThread(uv_loop_t* loop, Store& store, std::function<void(const std::string&)> notice)
-    : store_(store), notice_(std::move(notice)), queue_(loop, 1, kMaxWaiting) {}
+    : store_(store), notice_(std::move(notice)), queue_(loop, 1, kMaxJobs) {}
 
 bool StorageThread::post(std::function<void(Store&)> work, std::function<void()> done) {
   return queue_.post(

@@ -1,4 +1,7 @@
 // A TCP connection as a Stream. See stream.h.
+//
+// The process has to ignore SIGPIPE: libuv writes without MSG_NOSIGNAL, and a client may have reset the
+// connection by then. Writing to it then is WriteState::kFailed.
 #pragma once
 
 #include <uv.h>

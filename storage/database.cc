@@ -25,7 +25,7 @@ constexpr const char* kPragmas =
     "PRAGMA wal_autocheckpoint=0;"
     "PRAGMA journal_size_limit=33554432;";
 
-ErrorKind kind_of(int code) {
+ErrorKind sqlite_kind_of(int code) {
   switch (code & 0xff) {
     case SQLITE_FULL:
       return ErrorKind::kNoSpace;
@@ -48,9 +48,10 @@ ErrorKind kind_of(int code) {
 
 Error database_error(sqlite3* connection, std::string_view what) {
   const int code = sqlite3_extended_errcode(connection);
-  std::string_view advice = kind_of(code) == ErrorKind::kNoSpace ? "; free some space on this disk" : "";
-  return Error{kind_of(code), fmt::format("the database cannot {}: {} (SQLite {}){}", what,
-                                          sqlite3_errmsg(connection), code, advice)};
+  std::string_view advice =
+      sqlite_kind_of(code) == ErrorKind::kNoSpace ? "; free some space on this disk" : "";
+  return Error{sqlite_kind_of(code), fmt::format("the database cannot {}: {} (SQLite {}){}", what,
+                                                 sqlite3_errmsg(connection), code, advice)};
 }
 
 }  // namespace

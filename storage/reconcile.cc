@@ -20,7 +20,7 @@ namespace mailstead {
 namespace {
 
 constexpr std::uint64_t kImportOctets = 32 << 20;  // then a slice is over, however few its files
-constexpr std::size_t kGroup = 64;  // files that share the disk's flushes; each needs a descriptor
+constexpr std::size_t kFileGroup = 64;  // files that share the disk's flushes; each needs a descriptor
 
 class Reconciliation {
  public:
@@ -247,8 +247,8 @@ std::vector<std::string> Reconciliation::foreign() {
 // False: the disk is full, trying more would only cost time.
 bool Reconciliation::make_right(std::span<FoundFile> files) {
   bool room = true;
-  for (std::size_t first = 0; first < files.size() && room; first += kGroup) {
-    const auto group = files.subspan(first, std::min(kGroup, files.size() - first));
+  for (std::size_t first = 0; first < files.size() && room; first += kFileGroup) {
+    const auto group = files.subspan(first, std::min(kFileGroup, files.size() - first));
     put_right(maildir_, naming_, group);
     for (const FoundFile& file : group) {
       if (!file.error) continue;
@@ -266,7 +266,7 @@ void Reconciliation::import_some(const std::vector<std::string>& paths, std::siz
   std::uint64_t octets = 0;
   bool room = true;
   while (room && next < paths.size() && taken < at_most && octets < kImportOctets) {
-    const std::size_t end = std::min({paths.size(), next + kGroup, next + at_most - taken});
+    const std::size_t end = std::min({paths.size(), next + kFileGroup, next + at_most - taken});
     std::vector<FoundFile> group;
     for (; next < end && octets < kImportOctets; ++next) {
       if (const auto facts = inspect(paths[next])) {

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kNonceOctets = 12;
 constexpr std::size_t kTagOctets = 16;
-constexpr std::size_t kDigits = 64;
+constexpr std::size_t kKeyDigits = 64;
 
 // Each use has a key of its own.
 constexpr std::string_view kToSeal = "seal";
@@ -35,9 +35,9 @@ int digit_value(char c) {
 
 std::optional<std::array<std::uint8_t, 32>> parse_key(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.size() != kDigits) return std::nullopt;
+  if (text.size() != kKeyDigits) return std::nullopt;
   std::array<std::uint8_t, 32> key{};
-  for (std::size_t i = 0; i < kDigits; ++i) {
+  for (std::size_t i = 0; i < kKeyDigits; ++i) {
     const int value = digit_value(text[i]);
     if (value < 0) return std::nullopt;
     key[i / 2] = static_cast<std::uint8_t>(key[i / 2] << 4 | value);
@@ -52,7 +52,7 @@ SecretKey::~SecretKey() {
 }
 
 Result<SecretKey> SecretKey::open(const DataFolder& folder, std::vector<std::string>& actions) {
-  auto text = read_small_file(folder.fd(), kSecretKeyFile, kDigits + 2);
+  auto text = read_small_file(folder.fd(), kSecretKeyFile, kKeyDigits + 2);
   if (!text && text.error().kind == ErrorKind::kNotFound) return make(folder);
   if (!text) return in_folder(folder.path(), text.error());
   const auto key = parse_key(*text);

@@ -9,7 +9,7 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::size_t kSpoolPiece = 256 * 1024;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ Result<void> FileSpool::copy_to(const FileHandle& to) const {
   std::string piece;
   while (left > 0) {
     piece.clear();
-    if (auto done = read_some(file_.fd(), static_cast<std::uint64_t>(offset), kPiece, piece); !done)
+    if (auto done = read_some(file_.fd(), static_cast<std::uint64_t>(offset), kSpoolPiece, piece); !done)
       return done;
     if (piece.empty()) return Error{ErrorKind::kIo, "a spool file is shorter than what was written to it"};
     piece.resize(std::min<std::uint64_t>(piece.size(), left));

@@ -22,8 +22,8 @@ const char* const kHash =
     "$scrypt$ln=15,r=8,p=3$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
 
 // A store in a folder of its own, and the commands on it.
-struct Place {
-  Place() {
+struct CommandPlace {
+  CommandPlace() {
     config = parse_config("hostname = 'mail.example.org'", "t").value();
     RecoveryReport recovery;
     auto opened = Store::open({folder.path(), "mail.example.org"}, recovery);
@@ -70,7 +70,7 @@ struct Place {
 }  // namespace
 
 TEST_CASE("a mailbox is added, listed, shown and removed", "[command]") {
-  Place place;
+  CommandPlace place;
   CHECK(place.run("mailbox list").text == "No mailboxes yet: 'mailstead mailbox add ADDRESS' makes one.\n");
   CHECK(place.json("mailbox list").empty());
 
@@ -107,7 +107,7 @@ TEST_CASE("a mailbox is added, listed, shown and removed", "[command]") {
 }
 
 TEST_CASE("passwords and being enabled are changed", "[command]") {
-  Place place;
+  CommandPlace place;
   place.add("anna@example.org");
   const std::string other = std::string(kHash) + "x";
   CHECK(place.run("mailbox password", {"anna@example.org"}, {}, other).text ==
@@ -122,7 +122,7 @@ TEST_CASE("passwords and being enabled are changed", "[command]") {
 }
 
 TEST_CASE("aliases and domains", "[command]") {
-  Place place;
+  CommandPlace place;
   CHECK(place.run("alias list").text.starts_with("No aliases yet"));
   CHECK(place.run("domain list").text.starts_with("No domains yet"));
   CHECK(place.run("alias add", {"info@example.org", "anna@example.org"}).exit_code == 1);  // not ours yet
@@ -150,7 +150,7 @@ TEST_CASE("aliases and domains", "[command]") {
 }
 
 TEST_CASE("addresses are checked before anything is touched", "[command]") {
-  Place place;
+  CommandPlace place;
   const std::vector<std::string> wrong = {"../x",
                                           "-x",
                                           "a\nb",
@@ -188,7 +188,7 @@ TEST_CASE("addresses are checked before anything is touched", "[command]") {
 }
 
 TEST_CASE("requests from the socket that the command line would not make are refused", "[command]") {
-  Place place;
+  CommandPlace place;
   CHECK(place.run("").exit_code == 2);
   CHECK(place.run("mailbox").exit_code == 2);
   CHECK(place.run("serve").exit_code == 2);
@@ -205,7 +205,7 @@ TEST_CASE("requests from the socket that the command line would not make are ref
 }
 
 TEST_CASE("status tells what the server does, and fails without one", "[command]") {
-  Place place;
+  CommandPlace place;
   const Report without = place.run("status");
   CHECK(without.exit_code == 1);
   CHECK(without.error.starts_with("no server runs on " + place.folder.path() + "; start it with "));
@@ -235,7 +235,7 @@ TEST_CASE("status tells what the server does, and fails without one", "[command]
 }
 
 TEST_CASE("tls show tells of the certificate", "[command]") {
-  Place place;
+  CommandPlace place;
   CHECK(place.run("tls show").error ==
         "there is no certificate yet: 'mailstead serve' makes a self-signed one");
   REQUIRE(ensure_own_certificate(certificate_files(place.config, place.folder.path()), "mail.example.org"));
@@ -250,7 +250,7 @@ TEST_CASE("tls show tells of the certificate", "[command]") {
 }
 
 TEST_CASE("listeners without TLS, or none, are left out of a mail program's settings", "[command]") {
-  Place place;
+  CommandPlace place;
   place.config.listen.pop3s = {};
   place.config.listen.submission = {};
   place.config.listen.submissions = {{"::", 0}};
@@ -288,7 +288,7 @@ class OneBan final : public BanList {
 }  // namespace
 
 TEST_CASE("bans are listed and lifted where a server runs", "[command]") {
-  Place place;
+  CommandPlace place;
   CHECK(place.run("ban list").error.find("no server runs") == 0);
   CHECK(place.run("ban remove", {"192.0.2.1"}).error.find("no server runs") == 0);
   OneBan bans;
@@ -308,7 +308,7 @@ TEST_CASE("bans are listed and lifted where a server runs", "[command]") {
 }
 
 TEST_CASE("messages are listed, shown, deleted and restored", "[command]") {
-  Place place;
+  CommandPlace place;
   place.add("anna@example.org");
   CHECK(place.json("message list", {"anna@example.org"}).empty());
   CHECK(place.json("message list", {"anna@example.org"}).is_array());
@@ -354,7 +354,7 @@ TEST_CASE("messages are listed, shown, deleted and restored", "[command]") {
 }
 
 TEST_CASE("why says what an address is and what to do", "[command]") {
-  Place place;
+  CommandPlace place;
   place.add("anna@example.org");
   REQUIRE(place.run("alias add", {"info@example.org", "anna@example.org"}).exit_code == 0);
   CHECK(place.json("why", {"anna@example.org"})["kind"] == "mailbox");

@@ -11,8 +11,8 @@
 namespace mailstead::test {
 namespace {
 
-struct Conversation {
-  explicit Conversation(Pop3Options special = {}) : session(named(std::move(special)), peer()) {
+struct Pop3Conversation {
+  explicit Pop3Conversation(Pop3Options special = {}) : session(named(std::move(special)), peer()) {
     world.add_mailbox("anna@example.org", "secret");
     start(session, world);
   }
@@ -70,7 +70,7 @@ struct Conversation {
 }  // namespace
 
 TEST_CASE("a list of 100,000 messages is made a page and a chunk at a time", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   MaildropPage entries;
   for (int i = 0; i < 100000; ++i) entries.push_back({1000, std::string(70, 'u'), false});
   it.log_in_to(std::move(entries));
@@ -96,7 +96,7 @@ TEST_CASE("a list of 100,000 messages is made a page and a chunk at a time", "[p
 }
 
 TEST_CASE("a command asks for the page that it needs, and for no other", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{1, "a", false}, {2, "b", false}, {3, "c", false}, {4, "d", false}, {5, "e", false}}, 2);
   it.give("UIDL 4\r\n");
   CHECK(it.session.take_output() == "+OK 4 d\r\n");
@@ -112,7 +112,7 @@ TEST_CASE("a command asks for the page that it needs, and for no other", "[pop3]
 }
 
 TEST_CASE("pipelined commands wait for a page", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{1, "a", false}, {2, "b", false}, {3, "c", false}}, 1);
   CHECK(it.session.receive("DELE 2\r\nUIDL\r\n") == 8);
   CHECK_FALSE(it.session.has_output());
@@ -126,7 +126,7 @@ TEST_CASE("pipelined commands wait for a page", "[pop3]") {
 }
 
 TEST_CASE("a page that cannot be read is a refusal, and in a list that has begun the end", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{1, "a", false}, {2, "b", false}, {3, "c", false}}, 2);
   const std::string refusal = "-ERR [SYS/TEMP] The mailbox cannot be read right now\r\n";
   for (const std::string command :
@@ -153,7 +153,7 @@ TEST_CASE("a page that cannot be read is a refusal, and in a list that has begun
 }
 
 TEST_CASE("a session that ends while it waits for a page says nothing of it", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{1, "a", false}});
   it.session.receive("LIST\r\n");
   SECTION("by its deadline") {
@@ -172,7 +172,7 @@ TEST_CASE("a session that ends while it waits for a page says nothing of it", "[
 }
 
 TEST_CASE("sums of sizes have more than 32 bits", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   CHECK(it.log_in_to({{3000000000, "a", false}, {3000000000, "b", false}}) ==
         "+OK 2 messages (6000000000 octets)\r\n");
   CHECK(it.say("STAT\r\n") == "+OK 2 6000000000\r\n");
@@ -182,7 +182,7 @@ TEST_CASE("sums of sizes have more than 32 bits", "[pop3]") {
 }
 
 TEST_CASE("a long message is asked for in pieces, each after the last was written", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{150000, "a", false}});
   it.give("RETR 1\r\n");
   std::uint64_t offset = 0;
@@ -207,7 +207,7 @@ TEST_CASE("a long message is asked for in pieces, each after the last was writte
 }
 
 TEST_CASE("more bytes than were asked for are not sent", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{3, "a", false}});
   it.give("RETR 1\r\n");
   it.session.answer_read(ReadVerdict::kBytes, "abcdef");
@@ -215,7 +215,7 @@ TEST_CASE("more bytes than were asked for are not sent", "[pop3]") {
 }
 
 TEST_CASE("what was sent whole is counted for the log", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.world.add_message("A: b\r\n\r\nc\r\n");
   it.world.add_message("A: b\r\n\r\nd\r\n");
   it.world.failing_reads[1] = {0, ReadVerdict::kGone};
@@ -228,7 +228,7 @@ TEST_CASE("what was sent whole is counted for the log", "[pop3]") {
 }
 
 TEST_CASE("a message counts as taken when all of it was asked for and sent", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.world.add_message("A: 1\r\n\r\none\r\ntwo\r\n");
   it.world.add_message("Only: a header\r\n");
   it.log_in();
@@ -245,7 +245,7 @@ TEST_CASE("a message counts as taken when all of it was asked for and sent", "[p
 }
 
 TEST_CASE("patience is short before login", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   CHECK(it.session.patience() == std::chrono::seconds(60));
   it.log_in();
   CHECK(it.session.patience() == std::chrono::minutes(10));
@@ -257,7 +257,7 @@ TEST_CASE("patience is short before login", "[pop3]") {
 }
 
 TEST_CASE("QUIT says +OK when the deletes are durable and not before", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.world.add_message("a\r\n");
   it.log_in();
   it.say("DELE 1\r\n");
@@ -273,7 +273,7 @@ TEST_CASE("QUIT says +OK when the deletes are durable and not before", "[pop3]")
 }
 
 TEST_CASE("a shutdown lets a message end", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{70000, "a", false}});
   it.give("RETR 1\r\n");
   it.session.shut_down();
@@ -287,7 +287,7 @@ TEST_CASE("a shutdown lets a message end", "[pop3]") {
 }
 
 TEST_CASE("a time-out within a message adds nothing to it", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{70000, "a", false}});
   it.give("RETR 1\r\n");
   it.session.timed_out();
@@ -298,7 +298,7 @@ TEST_CASE("a time-out within a message adds nothing to it", "[pop3]") {
 }
 
 TEST_CASE("a shutdown after a right password still ends the session", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.session.receive("USER anna@example.org\r\n");
   it.session.receive("PASS secret\r\n");
   it.session.take_output();
@@ -309,7 +309,7 @@ TEST_CASE("a shutdown after a right password still ends the session", "[pop3]") 
 }
 
 TEST_CASE("who lost the mailbox is told so, and not that the server stops", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in();
   it.session.expel();
   CHECK(it.session.take_output() == "-ERR The mailbox is no longer open to this login\r\n");
@@ -317,7 +317,7 @@ TEST_CASE("who lost the mailbox is told so, and not that the server stops", "[po
 }
 
 TEST_CASE("a mailbox that is lost within a message is said behind it", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{4, "a", false}});
   it.give("RETR 1\r\n");
   it.session.expel();
@@ -332,7 +332,7 @@ TEST_CASE("POP3 refusals are kept for the log, without secrets", "[pop3]") {
   Pop3Options options;
   options.plaintext_auth = PlaintextAuth::kNever;
   options.stls_available = true;
-  Conversation it(options);
+  Pop3Conversation it(options);
   it.say("USER anna@example.org\r\nPASS secret\r\nsecret\r\nPASS\r\nSTAT secret\r\n");
   it.say("PASS sec" + std::string(1, '\0') + "ret\r\nPASS secret\nPASS secret" + std::string(300, 'x') +
          "\r\n");
@@ -362,7 +362,7 @@ TEST_CASE("POP3 refusals are kept for the log, without secrets", "[pop3]") {
 }
 
 TEST_CASE("a line without an end is in the log, too", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.say(std::string(3000, 'x'));
   CHECK(it.session.wants() == Wants::kClose);
   const auto refusals = it.session.take_refusals();
@@ -373,7 +373,7 @@ TEST_CASE("a line without an end is in the log, too", "[pop3]") {
 }
 
 TEST_CASE("a message that cannot be read is in the log, one that is not there is not", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   it.log_in_to({{4, "first", false}, {70000, "second", false}});
   it.say("RETR 3\r\nTOP 3 0\r\nLIST 3\r\nDELE 3\r\n");
   CHECK(it.session.take_refusals().empty());
@@ -399,7 +399,7 @@ TEST_CASE("a message that cannot be read is in the log, one that is not there is
 }
 
 TEST_CASE("no more POP3 refusals are kept than the limit", "[pop3]") {
-  Conversation it;
+  Pop3Conversation it;
   for (std::size_t i = 0; i < 3 * kMaxRefusals; ++i) it.say("PASS secret\r\n");
   CHECK(it.session.take_refusals().size() == kMaxRefusals);
 }

@@ -12,8 +12,8 @@ namespace {
 constexpr std::string_view kToRcpt =
     "EHLO client.example\r\nMAIL FROM:<bob@remote.example>\r\nRCPT TO:<anna@example.org>\r\n";
 
-struct Conversation {
-  explicit Conversation(SmtpOptions options = {}) : session(named(std::move(options)), peer()) {
+struct SmtpConversation {
+  explicit SmtpConversation(SmtpOptions options = {}) : session(named(std::move(options)), peer()) {
     world.add_mailbox("anna@example.org", "secret");
     start(session, world);
   }
@@ -44,7 +44,7 @@ std::string lines(std::size_t octets) {
 }  // namespace
 
 TEST_CASE("a session that asks consumes nothing more", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say("EHLO a\r\nMAIL FROM:<>\r\n");
   const std::string_view command = "RCPT TO:<anna@example.org>\r\n";
   CHECK(it.session.receive(std::string(command) + "NOOP\r\n") == command.size());
@@ -60,7 +60,7 @@ TEST_CASE("a session that asks consumes nothing more", "[smtp]") {
 }
 
 TEST_CASE("a client that never reads makes bounded output", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   std::string flood;
   for (int i = 0; i < 100000; ++i) flood += "NOOP\r\n";
   const std::size_t consumed = it.session.receive(flood);
@@ -75,7 +75,7 @@ TEST_CASE("a client that never reads makes bounded output", "[smtp]") {
 }
 
 TEST_CASE("a large message never stands in memory as a whole", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   const std::string message = lines(10 << 20);
@@ -88,7 +88,7 @@ TEST_CASE("a large message never stands in memory as a whole", "[smtp]") {
 }
 
 TEST_CASE("a drip of bytes in DATA is no progress, 64 KiB are", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   const std::uint64_t before = it.session.progress();
@@ -99,7 +99,7 @@ TEST_CASE("a drip of bytes in DATA is no progress, 64 KiB are", "[smtp]") {
 }
 
 TEST_CASE("a drip of bytes in a command is no progress, a command is", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   const std::uint64_t before = it.session.progress();
   for (int i = 0; i < 5000; ++i) it.say("x");
   CHECK(it.session.progress() <= before + 1);  // the line that grew too long was answered
@@ -111,7 +111,7 @@ TEST_CASE("a drip of bytes in a command is no progress, a command is", "[smtp]")
 }
 
 TEST_CASE("patience is short before EHLO and RFC 5321's after", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   CHECK(it.session.patience() == std::chrono::seconds(60));
   it.say("EHLO client.example\r\n");
   CHECK(it.session.patience() == std::chrono::minutes(5));
@@ -120,7 +120,7 @@ TEST_CASE("patience is short before EHLO and RFC 5321's after", "[smtp]") {
 TEST_CASE("refusals are kept for the log, without secrets", "[smtp]") {
   SmtpOptions options;
   options.service = SmtpService::kSubmission;
-  Conversation it(options);
+  SmtpConversation it(options);
   it.say("EHLO a\r\nAUTH PLAIN AGFubmFAZXhhbXBsZS5vcmcAd3Jvbmc=\r\n");  // anna@example.org, "wrong"
   it.say("AUTH LOGIN\r\n*\r\nc2VjcmV0\r\n");                            // a password sent too late
   it.say("MAIL FROM:<x@y.example>\r\n");
@@ -144,7 +144,7 @@ TEST_CASE("refusals are kept for the log, without secrets", "[smtp]") {
 TEST_CASE("no more refusals are kept than the limit", "[smtp]") {
   SmtpOptions options;
   options.recipients = 1;
-  Conversation it(options);
+  SmtpConversation it(options);
   it.say(kToRcpt);
   for (std::size_t i = 0; i < 3 * kMaxRefusals; ++i) it.say("RCPT TO:<b@example.org>\r\n");
   CHECK(it.session.take_refusals().size() == kMaxRefusals);
@@ -153,7 +153,7 @@ TEST_CASE("no more refusals are kept than the limit", "[smtp]") {
 TEST_CASE("a password is forgotten when it has been checked", "[smtp]") {
   SmtpOptions options;
   options.service = SmtpService::kSubmission;
-  Conversation it(options);
+  SmtpConversation it(options);
   CHECK(it.session.helo().empty());
   it.say("EHLO a.example\r\nAUTH PLAIN AGFubmFAZXhhbXBsZS5vcmcAc2VjcmV0\r\n");
   CHECK(it.session.user() == "anna@example.org");
@@ -161,7 +161,7 @@ TEST_CASE("a password is forgotten when it has been checked", "[smtp]") {
 }
 
 TEST_CASE("the Delivered-To addresses of a message go with it", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   it.say("Delivered-To: Carl@example.org\r\nDelivered-To: dora@example.org\r\n\r\n.\r\n");
@@ -170,7 +170,7 @@ TEST_CASE("the Delivered-To addresses of a message go with it", "[smtp]") {
 }
 
 TEST_CASE("a shutdown waits for the commit and then says 421", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   CHECK(it.session.receive("Hi\r\n.\r\nNOOP\r\n") == 7);
@@ -184,7 +184,7 @@ TEST_CASE("a shutdown waits for the commit and then says 421", "[smtp]") {
 }
 
 TEST_CASE("a second shutdown does not wait for the end of a message", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   it.say("Subject: Hi\r\n");
@@ -199,7 +199,7 @@ TEST_CASE("a second shutdown does not wait for the end of a message", "[smtp]") 
 }
 
 TEST_CASE("who lost the mailbox is told so, after the message under way", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   it.session.expel();
@@ -211,7 +211,7 @@ TEST_CASE("who lost the mailbox is told so, after the message under way", "[smtp
 }
 
 TEST_CASE("who lost the mailbox and has nothing under way is told at once", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.session.expel();
   CHECK(it.session.take_output() == "421 4.7.0 The login is no longer valid\r\n");
@@ -219,7 +219,7 @@ TEST_CASE("who lost the mailbox and has nothing under way is told at once", "[sm
 }
 
 TEST_CASE("a server that stops does not wait for the message of who lost the mailbox", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   it.session.expel();
@@ -230,7 +230,7 @@ TEST_CASE("a server that stops does not wait for the message of who lost the mai
 }
 
 TEST_CASE("a shutdown before 354 takes no message any more", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.session.receive("DATA\r\n");
   REQUIRE(std::holds_alternative<AskBegin>(it.session.ask()));
@@ -243,7 +243,7 @@ TEST_CASE("a shutdown before 354 takes no message any more", "[smtp]") {
 TEST_CASE("a shutdown during the handshake says nothing in the clear", "[smtp]") {
   SmtpOptions options;
   options.starttls_available = true;
-  Conversation it(options);
+  SmtpConversation it(options);
   it.say("EHLO a\r\nSTARTTLS\r\n");
   REQUIRE(it.session.wants() == Wants::kTls);
   it.session.shut_down();
@@ -252,7 +252,7 @@ TEST_CASE("a shutdown during the handshake says nothing in the clear", "[smtp]")
 }
 
 TEST_CASE("an answer that comes after the time-out is ignored", "[smtp]") {
-  Conversation it;
+  SmtpConversation it;
   it.say(kToRcpt);
   it.say("DATA\r\n");
   it.session.receive("Hi\r\n.\r\n");
@@ -267,7 +267,7 @@ TEST_CASE("an answer that comes after the time-out is ignored", "[smtp]") {
 TEST_CASE("nothing behind STARTTLS is consumed before the handshake", "[smtp]") {
   SmtpOptions options;
   options.starttls_available = true;
-  Conversation it(options);
+  SmtpConversation it(options);
   it.say("EHLO a\r\n");
   CHECK(it.session.receive("STARTTLS\r\n") == 10);
   CHECK(it.session.wants() == Wants::kTls);

@@ -1,5 +1,8 @@
 #include "server/connection.h"
 
+#include <sys/socket.h>
+
+#include <atomic>
 #include <memory>
 
 #include "tests/catch.h"
@@ -70,6 +73,42 @@ TEST_CASE("an answer that comes after the connection has gone resumes nobody", "
   CHECK(house.driver->closed);
   house.driver->line_session.answer("to nobody");
   house.driver->resume_now();
+  uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
+}
+
+TEST_CASE("an answer to a client that has reset its connection ends that connection only", "[connection]") {
+  Loopback house;
+  house.driver->on_ask = [](LineDriver&) { return Answered::kLater; };
+  struct Late {
+    LineDriver* driver;
+    std::atomic<bool> gone = false;
+  } late{house.driver.get()};
+  uv_timer_t later;
+  uv_timer_init(house.loop(), &later);
+  later.data = &late;
+  uv_timer_start(
+      &later,
+      [](uv_timer_t* timer) {
+        auto* now = static_cast<Late*>(timer->data);
+        if (!now->gone) return;
+        uv_timer_stop(timer);
+        now->driver->line_session.answer("late");
+        now->driver->resume_now();
+      },
+      5, 5);
+  house.run([&](std::uint16_t port) {
+    {
+      Client client(port);
+      client.send("ask\n");
+      client.half_close();
+      char c = 0;
+      REQUIRE(recv(client.fd(), &c, 1, MSG_PEEK) == 1);
+      for (int i = 0; i < 1000 && !house.driver->end_seen; ++i) uv_sleep(10);
+      REQUIRE(house.driver->end_seen);
+    }  // Closed with the greeting unread: a reset after the end of the stream, so that a write is an EPIPE.
+    late.gone = true;
+  });
+  CHECK(house.driver->closed);
   uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
 }
 

@@ -18,7 +18,6 @@ using namespace mailstead::storage_test;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
 // "right", at the least cost that is read.
 constexpr const char* kCheapHash =
     "$scrypt$ln=4,r=8,p=1$YSBzYWx0IGZvciB0ZXN0cw$ve6Tzn3VvsM22OBO1k3VyJeAJYJ5hUifqv1vxVwvL1o";

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <stdexcept>
 #include <thread>
 
@@ -90,6 +91,7 @@ Answered LineDriver::answer_ask() {
 
 Loopback::Loopback(TlsStart tls, std::shared_ptr<const TlsContext> context)
     : tls_(tls), context_(std::move(context)) {
+  std::signal(SIGPIPE, SIG_IGN);  // as the server does: see tcp_stream.h
   uv_loop_init(&loop_);
   auto socket = bind_one(Service::kSmtp, {"127.0.0.1", 0}, {});
   if (!socket.has_value()) throw std::runtime_error(socket.error().message);

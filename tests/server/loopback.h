@@ -46,14 +46,18 @@ class LineDriver final : public Driver {
   Session& session() override { return line_session; }
   Answered answer_ask() override;
   void secured(const PeerFacts& peer) override { line_session.tls_established(peer); }
-  bool answers_to_nobody() override { return futile; }
+  bool answers_to_nobody() override {
+    end_seen = true;
+    return futile;
+  }
   void before_farewell() override { ++farewells; }
   void connection_closed() override { closed = true; }
 
   LineSession line_session;
   std::function<Answered(LineDriver&)> on_ask;
   void resume_now() { resume(); }
-  bool futile = false;  // its asks change nothing but what the session says
+  std::atomic<bool> end_seen = false;  // the client's half ended before the answer; also read by its thread
+  bool futile = false;                 // its asks change nothing but what the session says
   int farewells = 0;
   bool closed = false;
 };

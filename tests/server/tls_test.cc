@@ -16,14 +16,14 @@ using namespace mailstead::testing;
 namespace {
 
 // A folder that goes with the test.
-struct Scratch {
+struct CertificateFolder {
   std::filesystem::path path;
-  Scratch() {
+  CertificateFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "mailstead-tls-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder");
     path = name;
   }
-  ~Scratch() { std::filesystem::remove_all(path); }
+  ~CertificateFolder() { std::filesystem::remove_all(path); }
 
   CertificateFiles pair(const std::string& hostname) const {
     CertificateFiles files{path / (hostname + ".crt"), path / (hostname + ".key"), true};
@@ -85,7 +85,7 @@ std::shared_ptr<const TlsContext> context_of(const std::vector<CertificateFiles>
 }  // namespace
 
 TEST_CASE("implicit TLS carries a dialogue and ends with the closing alert", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   Loopback house(TlsStart::kImplicit, context_of({scratch.pair("mail.example.org")}));
   house.run([](std::uint16_t port) {
     Client below(port);
@@ -97,7 +97,7 @@ TEST_CASE("implicit TLS carries a dialogue and ends with the closing alert", "[t
 }
 
 TEST_CASE("long output over TLS waits for the client", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   Loopback house(TlsStart::kImplicit, context_of({scratch.pair("mail.example.org")}));
   house.run([&](std::uint16_t port) {
     Client below(port);
@@ -110,7 +110,7 @@ TEST_CASE("long output over TLS waits for the client", "[tls]") {
 }
 
 TEST_CASE("TLS begins on command and the session starts anew", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   Loopback house(TlsStart::kOnCommand, context_of({scratch.pair("mail.example.org")}));
   house.run([](std::uint16_t port) {
     Client below(port);
@@ -125,7 +125,7 @@ TEST_CASE("TLS begins on command and the session starts anew", "[tls]") {
 }
 
 TEST_CASE("the client's server name picks the certificate", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   const auto context = context_of({scratch.pair("first.example.org"), scratch.pair("second.example.net")});
   for (const auto& [asked, given] : {std::pair{"second.example.net", "second.example.net"},
                                      std::pair{"SECOND.example.NET", "second.example.net"},
@@ -144,7 +144,7 @@ TEST_CASE("the client's server name picks the certificate", "[tls]") {
 }
 
 TEST_CASE("TLS 1.1 is refused, TLS 1.2 is not", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   const auto context = context_of({scratch.pair("mail.example.org")});
   for (const auto& [version, works] : {std::pair{TLS1_1_VERSION, false}, std::pair{TLS1_2_VERSION, true}}) {
     Loopback house(TlsStart::kImplicit, context);
@@ -158,7 +158,7 @@ TEST_CASE("TLS 1.1 is refused, TLS 1.2 is not", "[tls]") {
 }
 
 TEST_CASE("plain text on a TLS port is closed without running a command", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   Loopback house(TlsStart::kImplicit, context_of({scratch.pair("mail.example.org")}));
   house.run([](std::uint16_t port) {
     Client client(port);
@@ -169,7 +169,7 @@ TEST_CASE("plain text on a TLS port is closed without running a command", "[tls]
 }
 
 TEST_CASE("a stream cut without the closing alert ends the connection", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   Loopback house(TlsStart::kImplicit, context_of({scratch.pair("mail.example.org")}));
   house.run([](std::uint16_t port) {
     Client below(port);
@@ -183,7 +183,7 @@ TEST_CASE("a stream cut without the closing alert ends the connection", "[tls]")
 }
 
 TEST_CASE("a certificate without its key is refused with the file's name", "[tls]") {
-  const Scratch scratch;
+  const CertificateFolder scratch;
   const CertificateFiles first = scratch.pair("first.example.org");
   const CertificateFiles second = scratch.pair("second.example.net");
   const auto mixed = TlsContext::load({{first.certificate, second.key, false}});

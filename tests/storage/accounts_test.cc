@@ -8,8 +8,6 @@ using namespace mailstead::storage_test;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
-
 ErrorKind kind_of(const Result<void>& done) {
   REQUIRE_FALSE(done.has_value());
   return done.error().kind;

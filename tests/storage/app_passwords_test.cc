@@ -11,7 +11,6 @@ using namespace mailstead::storage_test;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
 constexpr const char* kBo = "bo@example.org";
 
 Result<void> add(Store& store, const std::string& name, const std::string& password,

@@ -20,8 +20,6 @@ using namespace mailstead::storage_test;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
-constexpr const char* kBert = "bert@example.org";
 constexpr int kMostOperations = 400;
 
 std::string content_of(int number) {
@@ -36,12 +34,6 @@ std::vector<std::string> recipients_of(int number) {
 std::size_t count_in(const std::vector<Fetched>& mail, const std::string& content) {
   return static_cast<std::size_t>(std::count_if(
       mail.begin(), mail.end(), [&](const Fetched& message) { return message.content == content; }));
-}
-
-std::vector<std::string> uidls_of(const std::vector<Fetched>& mail) {
-  std::vector<std::string> uidls;
-  for (const Fetched& message : mail) uidls.push_back(message.uidl);
-  return uidls;
 }
 
 void deliver_two_batches(Store& store, const Acknowledge& acknowledge) {

@@ -15,17 +15,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
-constexpr const char* kBert = "bert@example.org";
 constexpr std::int64_t kDay = 24 * 3600;
 constexpr std::int64_t kWeek = 7 * kDay;
 const DeleteTerms kKeepByPhone{Deleted::kKept, "phone"};
 
-struct World {
+struct DeletedWorld {
   Scratch scratch;
   std::unique_ptr<Store> store = store_with(scratch.data(), {kAnna, kBert});
 
-  explicit World(int messages = 4) {
+  explicit DeletedWorld(int messages = 4) {
     for (int i = 0; i < messages; ++i) REQUIRE(deliver(*store, {kAnna}, content(i)).has_value());
   }
   static std::string content(int number) {
@@ -65,12 +63,6 @@ struct World {
   }
 };
 
-std::vector<std::string> uidls_of(const std::vector<Fetched>& mail) {
-  std::vector<std::string> uidls;
-  for (const Fetched& message : mail) uidls.push_back(message.uidl);
-  return uidls;
-}
-
 bool same(const std::vector<Fetched>& one, const std::vector<Fetched>& other) {
   return std::equal(
       one.begin(), one.end(), other.begin(), other.end(),
@@ -84,7 +76,7 @@ std::size_t files(const std::string& folder) {
 }  // namespace
 
 TEST_CASE("deleted mail is out of the maildrop at once and comes back as it was", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   const bool tidied = GENERATE(false, true);
   const bool restarted = GENERATE(false, true);
@@ -126,7 +118,7 @@ TEST_CASE("deleted mail is out of the maildrop at once and comes back as it was"
 
 TEST_CASE("a restore names what is not there to be restored, and then restores nothing",
           "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0, 1});
   for (const std::string& wrong : {before[3].uidl, std::string("0000000000abcde"), std::string("' OR 1")}) {
@@ -146,7 +138,7 @@ TEST_CASE("a restore names what is not there to be restored, and then restores n
 }
 
 TEST_CASE("a session that is open is not renumbered by a restore", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0});
   auto held = world.store->open_maildrop(id_of(*world.store, kAnna));
@@ -164,7 +156,7 @@ TEST_CASE("a session that is open is not renumbered by a restore", "[storage][de
 }
 
 TEST_CASE("flags of another mail tool survive deletion and restore", "[storage][deleted]") {
-  World world(1);
+  DeletedWorld world(1);
   const std::string name = names_in(world.box() + "new")[0];
   fs::rename(world.box() + "new/" + name, world.box() + "cur/" + name + ":2,FS");
   const auto before = fetch_all(*world.store, kAnna);
@@ -179,7 +171,7 @@ TEST_CASE("flags of another mail tool survive deletion and restore", "[storage][
 }
 
 TEST_CASE("kept for no day: freed at once", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   world.remove({0, 1}, {Deleted::kFreed, "phone"});
   CHECK(world.deleted().empty());
   CHECK(files(world.box() + "new") == 2);
@@ -187,7 +179,7 @@ TEST_CASE("kept for no day: freed at once", "[storage][deleted]") {
 }
 
 TEST_CASE("deleted mail is freed when it is old, in slices, the oldest first", "[storage][deleted]") {
-  World world(6);
+  DeletedWorld world(6);
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({3});
   world.age(kDay);
@@ -215,7 +207,7 @@ TEST_CASE("deleted mail is freed when it is old, in slices, the oldest first", "
 }
 
 TEST_CASE("what was restored and deleted again has its whole time before it", "[storage][deleted]") {
-  World world(1);
+  DeletedWorld world(1);
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0});
   world.age(kWeek - 100);
@@ -237,7 +229,7 @@ TEST_CASE("what was restored and deleted again has its whole time before it", "[
 }
 
 TEST_CASE("a clock that jumps frees nothing before its time", "[storage][deleted]") {
-  World world(2);
+  DeletedWorld world(2);
   world.remove({0});
   CHECK_FALSE(world.store->free_deleted({kWeek, 0}, 10).value());
   const std::int64_t jump = GENERATE(std::int64_t{3650}, std::int64_t{-3650}) * kDay;
@@ -264,7 +256,7 @@ TEST_CASE("a clock that jumps frees nothing before its time", "[storage][deleted
 }
 
 TEST_CASE("a low disk takes the oldest deleted mail before its time, and says so", "[storage][deleted]") {
-  World world(5);
+  DeletedWorld world(5);
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0, 1, 2});
   CHECK_FALSE(world.store->free_deleted({kWeek, 0}, 10).value());
@@ -284,7 +276,7 @@ TEST_CASE("a low disk takes the oldest deleted mail before its time, and says so
 
 TEST_CASE("a rebuild without the database neither resurrects deleted mail nor loses it",
           "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0, 2});
   world.store.reset();
@@ -304,7 +296,7 @@ TEST_CASE("a rebuild without the database neither resurrects deleted mail nor lo
 }
 
 TEST_CASE("files that people move into or out of deleted/ mean what they say", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0});
   const std::string name = names_in(world.box() + "deleted")[0];
@@ -344,7 +336,7 @@ TEST_CASE("files that people move into or out of deleted/ mean what they say", "
 }
 
 TEST_CASE("deleted mail goes with its mailbox, or is kept with its mail", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.mark({0, 1});  // not put aside yet
   SECTION("removed") {
@@ -367,7 +359,7 @@ TEST_CASE("deleted mail goes with its mailbox, or is kept with its mail", "[stor
 }
 
 TEST_CASE("an operation that fails during a restore restores all or nothing", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0, 1, 2});
   const auto uidls = world.deleted();
@@ -398,7 +390,7 @@ TEST_CASE("an operation that fails during a restore restores all or nothing", "[
 }
 
 TEST_CASE("an operation that fails while files are put aside or freed loses nothing", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.mark({0, 1, 2});
   world.store.reset();
@@ -438,7 +430,7 @@ TEST_CASE("an operation that fails while files are put aside or freed loses noth
 }
 
 TEST_CASE("a store of the first schema is brought to this one with its mail", "[storage][deleted]") {
-  World world;
+  DeletedWorld world;
   const auto before = fetch_all(*world.store, kAnna);
   world.store.reset();
   run_sql(world.database(),
@@ -456,7 +448,7 @@ TEST_CASE("a store of the first schema is brought to this one with its mail", "[
 }
 
 TEST_CASE("a message copied back by hand and deleted again is deleted once", "[storage][deleted]") {
-  World world(1);
+  DeletedWorld world(1);
   const std::string uidl = fetch_all(*world.store, kAnna).at(0).uidl;
   world.remove({0});
   REQUIRE(files(world.box() + "deleted") == 1);
@@ -474,7 +466,7 @@ TEST_CASE("a message copied back by hand and deleted again is deleted once", "[s
 }
 
 TEST_CASE("a message moved back by hand has its whole time until it expires", "[storage][deleted]") {
-  World world(1);
+  DeletedWorld world(1);
   for (int hours = 0; hours < 72; ++hours)
     REQUIRE(world.store->advance_retention(std::chrono::hours(1)).has_value());
   world.remove({0});

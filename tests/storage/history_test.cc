@@ -9,9 +9,6 @@ using namespace mailstead::storage_test;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
-constexpr const char* kBert = "bert@example.org";
-
 std::string with_id(const std::string& field) {
   return field + "Subject: s\r\n\r\nbody\r\n";
 }

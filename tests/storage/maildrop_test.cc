@@ -9,11 +9,7 @@
 using namespace mailstead;
 using namespace mailstead::storage_test;
 
-namespace {
-
-constexpr const char* kAnna = "anna@example.org";
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("one session holds a mailbox, and a refused one does not free it", "[storage]") {
   Scratch scratch;

@@ -22,8 +22,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
-
 std::string box_of(const Scratch& scratch) {
   return scratch.data() + "/mail/example.org/anna/";
 }

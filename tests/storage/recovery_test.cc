@@ -11,15 +11,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
-constexpr const char* kBert = "bert@example.org";
-
-struct World {
+struct RecoveryWorld {
   Scratch scratch;
   std::vector<Fetched> anna;
 
   // Three messages of Anna's and one of Bert's, closed properly.
-  World() {
+  RecoveryWorld() {
     auto store = store_with(scratch.data(), {kAnna, kBert});
     REQUIRE(store->add_alias("info@example.org", {address(kBert), address(kAnna)}).has_value());
     for (int i = 0; i < 3; ++i) {
@@ -65,7 +62,7 @@ TEST_CASE("a new folder is created, a closed one is clean, an abandoned one is n
 }
 
 TEST_CASE("drafts of ours go, those of others stay", "[storage]") {
-  World world;
+  RecoveryWorld world;
   write_file(world.box() + "tmp/1700000000.0123456789abcde.host", "half");
   write_file(world.box() + "tmp/1700000000.M1P2.host", "another tool's");
   RecoveryReport report;
@@ -76,7 +73,7 @@ TEST_CASE("drafts of ours go, those of others stay", "[storage]") {
 }
 
 TEST_CASE("a file that was linked without its row is taken in once", "[storage]") {
-  World world;
+  RecoveryWorld world;
   write_file(world.box() + "new/1700000000.0123456789abcde.host", "A: 1\r\n\r\n");
   RecoveryReport report;
   auto store = open_store(world.data(), &report);
@@ -85,7 +82,7 @@ TEST_CASE("a file that was linked without its row is taken in once", "[storage]"
 }
 
 TEST_CASE("a delete that was promised is finished", "[storage]") {
-  World world;
+  RecoveryWorld world;
   run_sql(world.database(), "UPDATE messages SET state = 1 WHERE uidl = '" + world.anna[1].uidl + "'");
   RecoveryReport report;
   auto store = open_store(world.data(), &report);
@@ -118,7 +115,7 @@ TEST_CASE("a promised delete waits while the mail's disk is not there", "[storag
 }
 
 TEST_CASE("a row whose file is gone waits, and comes back with it", "[storage]") {
-  World world;
+  RecoveryWorld world;
   const std::string name = names_in(world.box() + "new")[0];
   fs::rename(world.box() + "new/" + name, world.scratch.path() + "/away");
   RecoveryReport report;
@@ -134,7 +131,7 @@ TEST_CASE("a row whose file is gone waits, and comes back with it", "[storage]")
 }
 
 TEST_CASE("a lost database is made again from the folders, without passwords", "[storage]") {
-  World world;
+  RecoveryWorld world;
   fs::remove(world.database());
   RecoveryReport report;
   auto store = open_store(world.data(), &report);
@@ -150,7 +147,7 @@ TEST_CASE("a lost database is made again from the folders, without passwords", "
 }
 
 TEST_CASE("a damaged database is kept aside, its accounts are saved, the index is rebuilt", "[storage]") {
-  World world;
+  RecoveryWorld world;
   const auto size = fs::file_size(world.database());
   bool accounts_saved = true;
   SECTION("cut short") {
@@ -198,7 +195,7 @@ TEST_CASE("a damaged database is kept aside, its accounts are saved, the index i
 }
 
 TEST_CASE("an emptied database beside a full WAL is damage, not a new start", "[storage]") {
-  World world;
+  RecoveryWorld world;
   auto store = open_store(world.data());
   REQUIRE(store->set_password(address(kAnna), "$in-wal$").has_value());
   const std::string copy = world.scratch.path() + "/copy";
@@ -216,7 +213,7 @@ TEST_CASE("an emptied database beside a full WAL is damage, not a new start", "[
 }
 
 TEST_CASE("an older database is brought up to the files of today", "[storage]") {
-  World world;
+  RecoveryWorld world;
   const std::string old = read_file(world.database());
   {
     auto store = open_store(world.data());
@@ -254,7 +251,7 @@ TEST_CASE("an address that does not fit into a folder's name is found again by i
 }
 
 TEST_CASE("a folder whose address cannot be told is named and left alone", "[storage]") {
-  World world;
+  RecoveryWorld world;
   fs::create_directories(world.data() + "/mail/example.org/cut%~00/new");
   write_file(world.data() + "/mail/stray-file", "x");
   RecoveryReport report;

@@ -11,11 +11,7 @@ using namespace mailstead;
 using namespace mailstead::storage_test;
 namespace fs = std::filesystem;
 
-namespace {
-
-constexpr const char* kAnna = "anna@example.org";
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("a removed mailbox is gone with its mail, and its name is free", "[storage]") {
   Scratch scratch;

@@ -9,8 +9,7 @@ using namespace mailstead::storage_test;
 
 namespace {
 
-constexpr const char* kAnna = "anna@example.org";
-constexpr std::chrono::hours kDay{24};
+constexpr std::chrono::hours kOneDay{24};
 
 const std::string kUtf8Message =
     "Subject: \xc3\xa9\r\n\r\nb\xc3\xb6"
@@ -118,13 +117,13 @@ TEST_CASE("a message goes when its time is over, and never before", "[storage]")
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
   REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
-  run_for(*store, kDay / 2);
+  run_for(*store, kOneDay / 2);
   REQUIRE(deliver(*store, {kAnna}, "A: 2\r\n\r\n").has_value());
-  run_for(*store, kDay / 2);
-  CHECK(expire(*store, kDay) == 0);  // a step more, for a row does not know where in its step it came
+  run_for(*store, kOneDay / 2);
+  CHECK(expire(*store, kOneDay) == 0);  // a step more, for a row does not know where in its step it came
   run_for(*store, kRetentionStep);
-  CHECK(expire(*store, kDay) == 1);
-  CHECK(expire(*store, kDay) == 0);
+  CHECK(expire(*store, kOneDay) == 1);
+  CHECK(expire(*store, kOneDay) == 0);
   REQUIRE(fetch_all(*store, kAnna).size() == 1);
   CHECK(fetch_all(*store, kAnna)[0].content == kept(kAnna, "A: 2\r\n\r\n"));
 
@@ -133,8 +132,8 @@ TEST_CASE("a message goes when its time is over, and never before", "[storage]")
   auto copy = open_store(scratch.path() + "/copy");
   CHECK(fetch_all(*copy, kAnna).size() == 1);
   CHECK(names_in(scratch.path() + "/copy/mail/example.org/anna/new").size() == 1);
-  run_for(*copy, kDay / 2);
-  CHECK(expire(*copy, kDay) == 1);
+  run_for(*copy, kOneDay / 2);
+  CHECK(expire(*copy, kOneDay) == 1);
   CHECK(fetch_all(*copy, kAnna).empty());
 }
 
@@ -145,9 +144,9 @@ TEST_CASE("a clock that was wrong, and a long sleep, expire nothing", "[storage]
   store.reset();
   run_sql(scratch.data() + "/mailstead.db", "UPDATE messages SET received_at = 0");
   store = open_store(scratch.data());
-  REQUIRE(store->advance_retention(1'000 * kDay).has_value());  // counts as one step
-  REQUIRE(store->advance_retention(-kDay).has_value());
-  CHECK(expire(*store, kDay) == 0);
+  REQUIRE(store->advance_retention(1'000 * kOneDay).has_value());  // counts as one step
+  REQUIRE(store->advance_retention(-kOneDay).has_value());
+  CHECK(expire(*store, kOneDay) == 0);
   CHECK(fetch_all(*store, kAnna).size() == 1);
 }
 
@@ -155,17 +154,17 @@ TEST_CASE("what a session holds does not expire under it", "[storage]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
   for (int i = 0; i < 5; ++i) REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
-  run_for(*store, 2 * kDay);
+  run_for(*store, 2 * kOneDay);
   {
     auto held = store->open_maildrop(id_of(*store, kAnna));
     REQUIRE(held.has_value());
-    auto refused = store->expire_messages(id_of(*store, kAnna), kDay, 10, {});
+    auto refused = store->expire_messages(id_of(*store, kAnna), kOneDay, 10, {});
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().kind == ErrorKind::kInUse);
   }
-  CHECK(expire(*store, kDay, 2) == 2);
-  CHECK(expire(*store, kDay, 2) == 2);
-  CHECK(expire(*store, kDay, 2) == 1);
+  CHECK(expire(*store, kOneDay, 2) == 2);
+  CHECK(expire(*store, kOneDay, 2) == 2);
+  CHECK(expire(*store, kOneDay, 2) == 1);
   CHECK(store->open_maildrop(id_of(*store, kAnna)).has_value());
 }
 
@@ -193,8 +192,8 @@ TEST_CASE("what expired can be restored, and then has its whole time again", "[s
   auto store = store_with(scratch.data(), {kAnna});
   REQUIRE(deliver(*store, {kAnna}, kUtf8Message).has_value());
   const auto before = fetch_all(*store, kAnna);
-  run_for(*store, 3 * kDay);
-  auto expired = store->expire_messages(id_of(*store, kAnna), kDay, 10, {Deleted::kKept, "expiry"});
+  run_for(*store, 3 * kOneDay);
+  auto expired = store->expire_messages(id_of(*store, kAnna), kOneDay, 10, {Deleted::kKept, "expiry"});
   REQUIRE(expired.has_value());
   CHECK(*expired == 1);
   CHECK(fetch_all(*store, kAnna).empty());
@@ -210,7 +209,7 @@ TEST_CASE("what expired can be restored, and then has its whole time again", "[s
   CHECK(again[0].uidl == before[0].uidl);
   CHECK(again[0].content == before[0].content);
   run_for(*store, kRetentionStep);
-  CHECK(expire(*store, kDay) == 0);
-  run_for(*store, 2 * kDay);
-  CHECK(expire(*store, kDay) == 1);
+  CHECK(expire(*store, kOneDay) == 0);
+  run_for(*store, 2 * kOneDay);
+  CHECK(expire(*store, kOneDay) == 1);
 }

@@ -83,6 +83,12 @@ MailboxId id_of(Store& store, const std::string& mailbox) {
   return entry->id;
 }
 
+std::vector<std::string> uidls_of(const std::vector<Fetched>& mail) {
+  std::vector<std::string> uidls;
+  for (const Fetched& message : mail) uidls.push_back(message.uidl);
+  return uidls;
+}
+
 std::string read_message(Store& store, const Maildrop& maildrop, std::size_t index) {
   auto reader = store.open_message(maildrop, index);
   if (!reader) FAIL(reader.error().message);

@@ -45,6 +45,7 @@ struct Fetched {
 };
 // Everything in the mailbox by a maildrop that is opened and closed for it.
 std::vector<Fetched> fetch_all(Store& store, const std::string& mailbox);
+std::vector<std::string> uidls_of(const std::vector<Fetched>& mail);
 std::string read_message(Store& store, const Maildrop& maildrop, std::size_t index);
 // All pages of it, read now.
 MaildropPage entries_of(Store& store, const Maildrop& maildrop);
@@ -65,5 +66,7 @@ void run_sql(const std::string& database, const std::string& sql);
 void copy_folder(const std::string& from, const std::string& to);
 
 inline const std::string kSender = "sender@elsewhere.example";
+inline constexpr const char* kAnna = "anna@example.org";
+inline constexpr const char* kBert = "bert@example.org";
 
 }  // namespace mailstead::storage_test
