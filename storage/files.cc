@@ -131,16 +131,15 @@ Result<FileHandle> make_folder(int at, const std::string& name) {
   return open_folder(at, name);
 }
 
-Result<FileHandle> open_file(int at, const std::string& name) {
+Result<RegularFile> open_file(int at, const std::string& name) {
   // O_NONBLOCK: a FIFO that somebody put there must not hold us up.
   int fd = ::openat(at, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0 && (errno == ELOOP || errno == ENXIO))  // a link, a socket
     return Error{ErrorKind::kInvalid, fmt::format("{} is not a regular file", name)};
   if (fd < 0) return system_error(errno, "open", name);
-  FileHandle file(fd);
-  struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return system_error(errno, "look at", name);
-  if (!S_ISREG(facts.st_mode))
+  RegularFile file{FileHandle(fd), {}};
+  if (::fstat(fd, &file.facts) != 0) return system_error(errno, "look at", name);
+  if (!S_ISREG(file.facts.st_mode))
     return Error{ErrorKind::kInvalid, fmt::format("{} is not a regular file", name)};
   return file;
 }

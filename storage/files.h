@@ -56,7 +56,13 @@ Result<FileHandle> open_folder(int at, const std::string& name);
 // The same, made with mode 0700 when it is not there. The caller syncs the parent.
 Result<FileHandle> make_folder(int at, const std::string& name);
 // An existing regular file for reading, never through a symbolic link. kInvalid: it is something else.
-Result<FileHandle> open_file(int at, const std::string& name);
+struct RegularFile {
+  FileHandle handle;
+  struct stat facts {};  // when it was opened
+
+  int fd() const { return handle.fd(); }
+};
+Result<RegularFile> open_file(int at, const std::string& name);
 // A new file, mode 0600. kExists when the name is taken.
 Result<FileHandle> create_file(int at, const std::string& name);
 // A file without a name in this folder: gone when it is closed.

@@ -52,7 +52,7 @@ class Import {
       // Whoever wrote it may not have synced it, and may be gone with the power.
       auto bytes = maildir_.open_message(work.file->path);
       if (!bytes) return bytes.error();
-      work.bytes = std::move(*bytes);
+      work.bytes = std::move(bytes->handle);
       return {};
     }
     const std::string draft = MessageName{unix_seconds(), naming_.ids.next(), naming_.host}.text();

@@ -118,6 +118,17 @@ Result<std::string> Index::path(std::int64_t id) {
   return statement->text(0);
 }
 
+Result<std::vector<std::pair<std::int64_t, std::string>>> Index::paths(MailboxId mailbox, std::int64_t from,
+                                                                       std::size_t at_most) {
+  std::vector<std::pair<std::int64_t, std::string>> paths;
+  auto done = each_row(database_.query("SELECT id, name FROM messages WHERE mailbox = ?1 AND state = 0"
+                                       " AND id >= ?2 ORDER BY id LIMIT ?3",
+                                       mailbox, from, static_cast<std::int64_t>(at_most)),
+                       [&](const Statement& row) { paths.emplace_back(row.integer(0), row.text(1)); });
+  if (!done) return done.error();
+  return paths;
+}
+
 Result<void> Index::update(const MessageRow& row) {
   return database_.run(
       "UPDATE messages SET name = ?2, size = ?3, dot_lines = ?4, state = ?5, header = ?6,"

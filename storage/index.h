@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "protocols/maildrop.h"
@@ -76,6 +77,9 @@ class Index {
   // The path of a message that is present, or was and whose file is missed; kNotFound when there is no such
   // row.
   Result<std::string> path(std::int64_t id);
+  // Likewise of the first `at_most` present messages from this id on.
+  Result<std::vector<std::pair<std::int64_t, std::string>>> paths(MailboxId mailbox, std::int64_t from,
+                                                                  std::size_t at_most);
   // The present messages of the ids behind `after` up to `newest`: the first `at_most`; and the id of the one
   // behind `offset` others, kCorrupt when there are fewer.
   Result<MaildropPage> page(MailboxId mailbox, std::int64_t after, std::int64_t newest, std::size_t at_most);

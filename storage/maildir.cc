@@ -173,7 +173,7 @@ Result<std::vector<std::string>> Maildir::list() const {
   return paths;
 }
 
-Result<FileHandle> Maildir::open_message(const std::string& path) const {
+Result<RegularFile> Maildir::open_message(const std::string& path) const {
   auto at = place(path);
   if (!at) return at.error();
   auto file = open_file(at->fd, at->name);
@@ -184,8 +184,6 @@ Result<FileHandle> Maildir::open_message(const std::string& path) const {
 Result<MessageFacts> Maildir::inspect(const std::string& path) const {
   auto file = open_message(path);
   if (!file) return file.error();
-  struct stat facts {};
-  if (::fstat(file->fd(), &facts) != 0) return here(system_error(errno, "look at", path));
   const bool unfinished = is_being_written(file->fd());
   ContentScan scan;
   std::string piece;
@@ -194,8 +192,9 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
     if (auto done = read_some(file->fd(), scan.size(), kPiece, piece); !done) return here(done.error());
     scan.add(piece);
   } while (!piece.empty());
-  return MessageFacts{scan.size(),          scan.has_dot_lines(), scan.is_canonical(), unfinished,
-                      facts.st_mtim.tv_sec, scan.message_id(),    scan.header()};
+  return MessageFacts{scan.size(),  scan.has_dot_lines(),       scan.is_canonical(),
+                      unfinished,   file->facts.st_mtim.tv_sec, scan.message_id(),
+                      scan.header()};
 }
 
 Result<void> Maildir::remove(const std::string& path) {
@@ -241,15 +240,12 @@ Result<FileHandle> Maildir::draft_of(const std::string& path, const std::string&
   if (!from) return from.error();
   auto to = create_draft(draft);
   if (!to) return to.error();
-  if (auto done = write_normalised(*from, *to); !done) {
+  if (auto done = write_normalised(from->handle, *to); !done) {
     discard_draft(draft);
     return here(done.error());
   }
-  struct stat facts {};
-  if (::fstat(from->fd(), &facts) == 0) {
-    const struct timespec times[2] = {facts.st_atim, facts.st_mtim};
-    static_cast<void>(::futimens(to->fd(), times));  // the time it was received; without it, now
-  }
+  const struct timespec times[2] = {from->facts.st_atim, from->facts.st_mtim};
+  static_cast<void>(::futimens(to->fd(), times));  // the time it was received; without it, now
   return to;
 }
 

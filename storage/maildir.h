@@ -71,7 +71,7 @@ class Maildir {
 
   // Paths of what may be a message, in no order: neither folders nor names that begin with a dot.
   Result<std::vector<std::string>> list() const;
-  Result<FileHandle> open_message(const std::string& path) const;
+  Result<RegularFile> open_message(const std::string& path) const;
   Result<MessageFacts> inspect(const std::string& path) const;
   Result<void> remove(const std::string& path);
   Result<void> rename(const std::string& from, const std::string& to);

@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "storage/files.h"
 #include "storage/listing.h"
@@ -61,9 +62,17 @@ class HeldMaildrop final : public Maildrop {
   // It reads its pages from the index when they are needed, which changes nothing of what it says.
   Listing& listing() const { return *listing_; }
 
+  // Paths of the messages that a client who takes one after the other takes next. The storage thread's.
+  struct PathsAhead {
+    std::size_t next_index = 0;                               // behind the message that was opened last
+    std::vector<std::pair<std::int64_t, std::string>> paths;  // by MaildropEntry::key
+  };
+  PathsAhead& paths_ahead() const { return paths_ahead_; }
+
  private:
   MaildropLock lock_;
   std::shared_ptr<Listing> listing_;
+  mutable PathsAhead paths_ahead_;
 };
 
 class FileReader final : public MessageReader {

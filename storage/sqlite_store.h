@@ -126,6 +126,7 @@ class SqliteStore final : public Store {
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice,
                                 MarkedFiles marked = MarkedFiles::kLeave);
   Result<void> look_at_login(const MailboxEntry& mailbox);
+  Result<std::string> path_of(const Maildrop& maildrop, std::size_t index, std::int64_t key);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
   void notice_failure(const Result<void>& done);

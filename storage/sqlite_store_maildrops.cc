@@ -20,7 +20,8 @@ constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
 constexpr std::size_t kMostTroublesNoticed = 1'000;
 constexpr const char* kRetentionKey = "retention";  // in meta, seconds; insert() of the index notes it
 constexpr std::size_t kMostFilesAtClose = 4'096;    // deleted then; the next start deletes the rest
-constexpr std::uint64_t kScannedAtLogin = 5'000;    // messages of a mailbox: some 20 ms
+constexpr std::size_t kPathsAhead = 32;
+constexpr std::uint64_t kScannedAtLogin = 5'000;  // messages of a mailbox: some 20 ms
 
 Error foreign_maildrop() {
   return Error{ErrorKind::kInvalid, "a maildrop of another store"};
@@ -233,6 +234,31 @@ Result<std::shared_ptr<const MaildropPage>> SqliteStore::read_page(const Maildro
   return listings_.read(*database_, held->listing(), number);
 }
 
+// One look into the index for several messages of a client that takes one after the other.
+Result<std::string> SqliteStore::path_of(const Maildrop& maildrop, std::size_t index, std::int64_t key) {
+  const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
+  if (held == nullptr) return foreign_maildrop();
+  HeldMaildrop::PathsAhead& ahead = held->paths_ahead();
+  const bool in_a_row = index > 0 && index == std::exchange(ahead.next_index, index + 1);
+  if (!in_a_row) {
+    ahead.paths.clear();
+    return Index(*database_).path(key);
+  }
+  const auto find = [&] {
+    return std::find_if(ahead.paths.begin(), ahead.paths.end(),
+                        [&](const auto& each) { return each.first == key; });
+  };
+  auto found = find();
+  if (found == ahead.paths.end()) {
+    auto paths = Index(*database_).paths(maildrop.mailbox(), key, kPathsAhead);
+    if (!paths) return paths.error();
+    ahead.paths = std::move(*paths);
+    found = find();
+  }
+  if (found == ahead.paths.end()) return Index(*database_).path(key);  // its file is missed, and may be back
+  return std::move(found->second);
+}
+
 Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop& maildrop,
                                                                  std::size_t index) {
   if (!database_) return closed_error();
@@ -244,7 +270,7 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   const MailboxId mailbox = maildrop.mailbox();
   auto maildir = maildir_to_read(mailbox);
   if (!maildir) return maildir.error();
-  auto path = Index(*database_).path(entry.key);
+  auto path = path_of(maildrop, index, entry.key);
   if (!path) return path.error();
   auto file = (*maildir)->open_message(*path);
   if (!file && file.error().kind == ErrorKind::kNotFound) {
@@ -269,13 +295,11 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   };
   if (!file && file.error().kind == ErrorKind::kInvalid) return changed(file.error().message);
   if (!file) return file.error();
-  struct stat facts {};
-  if (::fstat(file->fd(), &facts) != 0) return system_error(errno, "look at", *path);
-  if (static_cast<std::uint64_t>(facts.st_size) != entry.size) {
+  if (static_cast<std::uint64_t>(file->facts.st_size) != entry.size) {
     return changed(fmt::format("{}/{} has {} octets, the index says {}", (*maildir)->path(), *path,
-                               facts.st_size, entry.size));
+                               file->facts.st_size, entry.size));
   }
-  return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(*file)));
+  return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(file->handle)));
 }
 
 Result<void> SqliteStore::commit_deletes(const Maildrop& maildrop, std::span<const std::size_t> indices,
