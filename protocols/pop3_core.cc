@@ -157,6 +157,7 @@ void Pop3Core::settle() {
       error(expelled_ ? Pop3Text::kMailboxClosed : Pop3Text::kShuttingDown);
       hang_up();
     } else {
+      page_.reset();
       return;
     }
   }

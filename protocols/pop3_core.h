@@ -162,9 +162,11 @@ class Pop3Core {
 
   // TRANSACTION and UPDATE.
   std::optional<MaildropTotals> totals_;
-  std::shared_ptr<const MaildropPage> page_;  // the one that was needed last; may be null
-  std::size_t page_number_ = 0;               // of it
-  std::vector<bool> deleted_;                 // by index; empty while none is
+  std::shared_ptr<const MaildropPage> page_;  // while something runs: the one that was needed last
+  // The same one afterwards: an idle session keeps nothing that nobody else does.
+  std::weak_ptr<const MaildropPage> last_page_;
+  std::size_t page_number_ = 0;  // of both
+  std::vector<bool> deleted_;    // by index; empty while none is
   std::vector<bool> retrieved_;  // likewise: whole, by RETR; only where that expires them (RFC 2449 6.7)
   std::uint64_t live_messages_ = 0;
   std::uint64_t live_octets_ = 0;

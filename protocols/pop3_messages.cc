@@ -33,6 +33,7 @@ void Pop3Core::mark(std::vector<bool>& bits, std::size_t index) const {
 
 const MaildropEntry* Pop3Core::entry_of(std::size_t index) {
   const std::size_t number = index / totals_->page;
+  if (page_ == nullptr) page_ = last_page_.lock();
   if (page_ != nullptr && page_number_ == number) return &(*page_)[index % totals_->page];
   page_.reset();
   page_number_ = number;
@@ -44,6 +45,7 @@ void Pop3Core::answer_page(std::shared_ptr<const MaildropPage> page) {
   if (!take_answer()) return;
   if (page != nullptr && page->size() == totals_->entries_in(page_number_)) {
     page_ = std::move(page);
+    last_page_ = page_;
     if (!listing_) (this->*running_->run)(running_argument_);
   } else if (listing_) {
     fail_listing();
@@ -101,7 +103,6 @@ void Pop3Core::continue_listing() {
   start_listing_reply();
   output_ += ".\r\n";
   listing_.reset();
-  page_.reset();  // an idle session holds none
 }
 
 // Once it is known that there is something to send.

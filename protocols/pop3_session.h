@@ -3,8 +3,8 @@
 //
 // One session is one connection. It pauses on an ask (see Pop3Ask) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets; LIST, UIDL, RETR and TOP make about kOutputChunk
-// octets ahead and then want kDrain; of the maildrop one page is held, and a bit for each message once one is
-// deleted. Threads: one at a time. No I/O. See protocols/README.md for the states.
+// octets ahead and then want kDrain; of the maildrop one page is held while something runs, and a bit for
+// each message once one is deleted. Threads: one at a time. No I/O. See protocols/README.md for the states.
 #pragma once
 
 #include <chrono>

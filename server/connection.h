@@ -45,6 +45,10 @@ class Connection final : private StreamEvents {
   // Mailboxes or passwords have changed: a session that may not go on says farewell when what it does now has
   // ended, and lets go of its maildrop.
   void check();
+  // Called once a minute.
+  void tidy() {
+    if (driver_ != nullptr && !closing_) driver_->tidy();
+  }
   // The server stops: the session says farewell when what it does now has ended.
   void shut_down();
   // Ends it at once.

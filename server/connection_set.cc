@@ -47,6 +47,10 @@ void ConnectionSet::check_all() {
   for (Connection* connection : all()) connection->check();
 }
 
+void ConnectionSet::tidy_all() {
+  for (const auto& entry : open_) entry.second->tidy();
+}
+
 void ConnectionSet::shut_down_all() {
   for (Connection* connection : all()) connection->shut_down();
 }

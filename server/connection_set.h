@@ -29,6 +29,7 @@ class ConnectionSet {
 
   std::size_t size() const { return open_.size(); }
   void check_all();
+  void tidy_all();
   void shut_down_all();
   void close_all();
 

@@ -40,6 +40,8 @@ class Driver : public std::enable_shared_from_this<Driver> {
   virtual void before_farewell() {}
   // Called after each run of the pump: the place to log what the session did.
   virtual void after_run() {}
+  // Called once a minute: the place to let go of what an idle session needs not.
+  virtual void tidy() {}
   // The connection has ended; no resume() will be heard any more.
   virtual void connection_closed() {}
 

@@ -29,9 +29,10 @@ LoginVerdict login_verdict_of(LoginOutcome outcome) {
   return outcome == LoginOutcome::kWrong ? LoginVerdict::kWrong : LoginVerdict::kUnavailable;
 }
 
-constexpr std::size_t kReadAhead = 64 * 1024;  // octets of messages that nobody asked for yet
-constexpr std::size_t kMostReadAhead = 32;     // of those messages
-constexpr std::size_t kMostTaken = 1'000;      // collected, before they are handed over
+constexpr std::size_t kReadAhead = 64 * 1024;            // octets of messages that nobody asked for yet
+constexpr std::size_t kMostReadAhead = 32;               // of those messages
+constexpr std::uint64_t kMostReadAheadOfAll = 8u << 20;  // octets, of all sessions
+constexpr std::size_t kMostTaken = 1'000;                // collected, before they are handed over
 
 std::vector<TakenMessage> listed(std::unordered_map<std::int64_t, TakenMessage>& taken) {
   std::vector<TakenMessage> list;
@@ -128,7 +129,7 @@ void Pop3Driver::before_farewell() {
   note_taken();
   post_taken();
   reader_ = nullptr;
-  ahead_.clear();
+  drop_ahead();
   maildrop_ = nullptr;
 }
 
@@ -277,6 +278,7 @@ Answered Pop3Driver::answer(AskPage& ask) {
 std::vector<std::pair<std::size_t, std::size_t>> Pop3Driver::to_read_ahead(std::size_t index) const {
   std::vector<std::pair<std::size_t, std::size_t>> messages;
   if (index == 0 || index != next_index_) return messages;  // not one after the other
+  if (services_.counters.read_ahead >= kMostReadAheadOfAll) return messages;
   const std::size_t entries = maildrop_->totals().page;
   const auto page = maildrop_->page(index / entries);
   if (page == nullptr) return messages;
@@ -294,6 +296,7 @@ Answered Pop3Driver::answer(AskRead& ask) {
   if (const auto found = ahead_.find(ask.index);
       found != ahead_.end() && ask.offset == 0 && found->second.size() == ask.length) {
     const auto message = ahead_.extract(found);
+    services_.counters.read_ahead -= message.mapped().size();
     next_index_ = ask.index + 1;
     session_.answer_read(ReadVerdict::kBytes, message.mapped());
     return Answered::kNow;
@@ -316,7 +319,7 @@ Answered Pop3Driver::answer(AskRead& ask) {
     posted = services_.files.post(read, done);
   } else {
     reader_ = nullptr;  // one file for each connection: the file limit is counted so
-    ahead_.clear();
+    drop_ahead();
     // The first piece is read where the file is opened: a small message costs one way to another thread and
     // back, and several in a row cost one together.
     const auto open = [piece, read, maildrop = maildrop_, more = to_read_ahead(ask.index)](Store& store) {
@@ -345,10 +348,26 @@ Answered Pop3Driver::answer(AskRead& ask) {
   return Answered::kNow;
 }
 
+void Pop3Driver::keep_ahead(std::map<std::size_t, std::string> messages) {
+  drop_ahead();
+  ahead_ = std::move(messages);
+  for (const auto& [index, bytes] : ahead_) services_.counters.read_ahead += bytes.size();
+}
+
+void Pop3Driver::drop_ahead() {
+  for (const auto& [index, bytes] : ahead_) services_.counters.read_ahead -= bytes.size();
+  ahead_.clear();
+}
+
+void Pop3Driver::tidy() {
+  if (session_.progress() == tidied_progress_) drop_ahead();
+  tidied_progress_ = session_.progress();
+}
+
 void Pop3Driver::give_piece(Piece& piece) {
   reader_ = piece.reader;
   reader_index_ = piece.index;
-  if (!piece.ahead.empty()) ahead_ = std::move(piece.ahead);
+  if (!piece.ahead.empty()) keep_ahead(std::move(piece.ahead));
   if (piece.verdict != ReadVerdict::kBytes) {
     reader_ = nullptr;
     services_.log.error(

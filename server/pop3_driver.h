@@ -3,9 +3,9 @@
 // The maildrop is held from a right password until the session says its last word: it is free again before
 // the client can have read that, so that a client that quits and comes back at once is not told [IN-USE].
 // At most one message's file is open. To a client that takes one message after the other, small ones are read
-// ahead, up to kReadAhead octets, which are kept until it takes them or another. Which messages it took whole
-// is collected, and written with the QUIT's deletes or with the next notes of the store: a RETR costs no
-// flush.
+// ahead, up to kReadAhead octets, which are kept until it takes them or another, or does nothing for a minute
+// or two; of all sessions up to kMostReadAheadOfAll. Which messages it took whole is collected, and written
+// with the QUIT's deletes or with the next notes of the store: a RETR costs no flush.
 #pragma once
 
 #include <chrono>
@@ -35,6 +35,7 @@ class Pop3Driver final : public Driver {
   void after_run() override;
   void secured(const PeerFacts& peer) override;
   void before_farewell() override;
+  void tidy() override;
   void connection_closed() override;
 
  private:
@@ -62,6 +63,8 @@ class Pop3Driver final : public Driver {
   // Which messages are worth reading with this one, and their sizes.
   std::vector<std::pair<std::size_t, std::size_t>> to_read_ahead(std::size_t index) const;
   void give_piece(Piece& piece);
+  void keep_ahead(std::map<std::size_t, std::string> messages);
+  void drop_ahead();
   std::shared_ptr<Pop3Driver> self();
 
   Services& services_;
@@ -78,6 +81,7 @@ class Pop3Driver final : public Driver {
   std::size_t reader_index_ = 0;
   std::map<std::size_t, std::string> ahead_;              // whole messages, by index
   std::size_t next_index_ = 0;                            // behind the one that was asked for last
+  std::uint64_t tidied_progress_ = 0;                     // the session's at the last tidy()
   std::unordered_map<std::int64_t, TakenMessage> taken_;  // at most kMostTaken, by message
   bool logged_in_ = false;
   bool closed_ = false;

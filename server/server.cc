@@ -185,6 +185,7 @@ void Server::tend_store() {
       [](uv_timer_t* timer) {
         auto* self = static_cast<Server*>(timer->data);
         self->storage_->tend(free_terms(self->config_));
+        self->connections_.tidy_all();
       },
       0, kTendMs);
 }

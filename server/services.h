@@ -16,10 +16,11 @@
 namespace mailstead {
 
 struct Counters {
-  std::uint64_t accepted = 0;   // messages
-  std::uint64_t refused = 0;    // refused senders, recipients, messages
-  std::uint64_t retrieved = 0;  // messages sent whole by RETR
-  std::uint64_t expired = 0;    // messages deleted because their time was over
+  std::uint64_t accepted = 0;    // messages
+  std::uint64_t refused = 0;     // refused senders, recipients, messages
+  std::uint64_t retrieved = 0;   // messages sent whole by RETR
+  std::uint64_t expired = 0;     // messages deleted because their time was over
+  std::uint64_t read_ahead = 0;  // octets in memory, of all sessions: messages that were not asked for yet
 };
 
 // What becomes of mail that is deleted now, by whom.

@@ -198,6 +198,25 @@ Result<MailboxTotals> Index::totals_of(MailboxId mailbox) {
   return totals;
 }
 
+Result<bool> Index::correct_totals(MailboxId mailbox) {
+  auto before = totals_of(mailbox);
+  if (!before) return before.error();
+  MailboxTotals counted;
+  auto done = each_row(
+      database_.query("SELECT SUM(state = 0), SUM(size * (state = 0)), SUM(surrogate_growth * (state = 0)),"
+                      " SUM(state IN (3, 4)), SUM(size * (state IN (3, 4))) FROM messages WHERE mailbox = ?1",
+                      mailbox),
+      [&](const Statement& row) { counted = totals_in(row); });
+  if (!done) return done.error();
+  if (*before == counted) return false;
+  done = database_.run("INSERT OR REPLACE INTO totals VALUES (?1, ?2, ?3, ?4, ?5, ?6)", mailbox,
+                       static_cast<std::int64_t>(counted.messages), static_cast<std::int64_t>(counted.octets),
+                       counted.surrogate_growth, static_cast<std::int64_t>(counted.kept_messages),
+                       static_cast<std::int64_t>(counted.kept_octets));
+  if (!done) return done.error();
+  return true;
+}
+
 Result<MaildropPage> Index::page(MailboxId mailbox, std::int64_t after, std::int64_t newest,
                                  std::size_t at_most) {
   MaildropPage page;

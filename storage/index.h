@@ -51,6 +51,8 @@ struct MailboxTotals {
   std::int64_t surrogate_growth = 0;
   std::uint64_t kept_messages = 0;  // deleted, and kept
   std::uint64_t kept_octets = 0;
+
+  friend bool operator==(const MailboxTotals&, const MailboxTotals&) = default;
 };
 
 class Index {
@@ -102,6 +104,8 @@ class Index {
                                                std::size_t at_most);
   Result<std::unordered_map<MailboxId, MailboxTotals>> totals();
   Result<MailboxTotals> totals_of(MailboxId mailbox);
+  // Counts anew; true when the totals were wrong, and are right now.
+  Result<bool> correct_totals(MailboxId mailbox);
 
  private:
   Result<std::vector<MessageRow>> rows(Result<Statement> statement);

@@ -156,11 +156,13 @@ Result<void> Listings::before_change(Database& database, MailboxId mailbox) {
   const std::shared_ptr<Listing> listing = kept->second.listing;
   const bool in_use = listing.use_count() > 2;  // by more than us and kept_
   // From here on it is the session's alone: nothing of it is dropped any more.
-  const std::size_t entries = kept->second.entries;
   forget(mailbox);
   if (!in_use) return {};
   for (std::size_t number = 0; number < listing->pages_.size(); ++number) {
     if (auto page = read(database, *listing, number); !page) {
+      std::size_t entries = 0;  // as long as nothing changes, it is one like all others
+      for (std::size_t each = 0; each < listing->pages_.size(); ++each)
+        entries += listing->page(each) == nullptr ? 0 : listing->totals().entries_in(each);
       keep(listing, entries);
       return page.error();
     }

@@ -12,6 +12,7 @@
 
 #include "storage/accounts.h"
 #include "storage/files.h"
+#include "storage/index.h"
 #include "storage/mailbox_tree.h"
 #include "storage/rebuild.h"
 #include "storage/removal.h"
@@ -163,6 +164,12 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
                          [] { return Result<void>(); });
   if (!found) return found.error();
   if (found->settled) watch_.scanned(account.id, *times, unix_seconds());
+  auto corrected = Index(database_).correct_totals(account.id);
+  if (!corrected) return corrected.error();
+  if (*corrected) {
+    report_.actions.push_back(
+        fmt::format("counted the messages of {} anew: the index had a wrong sum", account.address.text()));
+  }
   if (found->left > 0) report_.unfinished.push_back(account.id);
   if (*swept > 0) {
     report_.actions.push_back(fmt::format("removed {} unfinished draft{} in {}, never acknowledged", *swept,

@@ -177,6 +177,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   }
   watch_.forget(entry->id);
   listings_.forget(entry->id);
+  looked_behind_.erase(entry->id);
   forget_maildir_to_read(entry->id);
   notes_.forget(entry->id);
   to_take_in_.erase(entry->id);

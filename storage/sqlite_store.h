@@ -126,6 +126,8 @@ class SqliteStore final : public Store {
   Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice,
                                 MarkedFiles marked = MarkedFiles::kLeave);
   Result<void> look_at_login(const MailboxEntry& mailbox);
+  // Has take_in_files() look at a large mailbox, unless it was looked at a short while ago.
+  void look_behind(MailboxId mailbox, std::uint64_t messages);
   Result<std::string> path_of(const Maildrop& maildrop, std::size_t index, std::int64_t key);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
@@ -171,7 +173,8 @@ class SqliteStore final : public Store {
   std::unordered_map<MailboxId, std::pair<std::int64_t, std::int64_t>>
       expired_;                               // retention and `kept` when nothing more was to be expired
   std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
-  std::vector<std::pair<MailboxId, Maildir>> reading_;  // the last one used in front
+  std::unordered_map<MailboxId, std::int64_t> looked_behind_;  // Unix seconds of the last look_behind()
+  std::vector<std::pair<MailboxId, Maildir>> reading_;         // the last one used in front
   std::vector<std::string> notices_;
   std::unordered_set<std::string> troubles_noticed_;
 

@@ -20,8 +20,10 @@ constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
 constexpr std::size_t kMostTroublesNoticed = 1'000;
 constexpr const char* kRetentionKey = "retention";  // in meta, seconds; insert() of the index notes it
 constexpr std::size_t kMostFilesAtClose = 4'096;    // deleted then; the next start deletes the rest
-constexpr std::size_t kPathsAhead = 32;
+constexpr std::size_t kPathsAhead = 16;
 constexpr std::uint64_t kScannedAtLogin = 5'000;  // messages of a mailbox: some 20 ms
+constexpr std::uint64_t kRestBetweenLooks =
+    1'000;  // messages for each second between two looks at a larger one
 
 Error foreign_maildrop() {
   return Error{ErrorKind::kInvalid, "a maildrop of another store"};
@@ -215,14 +217,22 @@ Result<void> SqliteStore::look_at_login(const MailboxEntry& mailbox) {
   auto maildir = maildir_of(mailbox.id);
   if (!maildir) return maildir.error();
   if (totals->messages > kScannedAtLogin) {
-    // Nobody waits for a look at a large mailbox: it comes behind the login, and the next one sees what it
-    // finds.
-    to_take_in_.insert(mailbox.id);
+    // No login waits for a look at a large mailbox: it comes behind it, and the next one sees what it finds.
+    look_behind(mailbox.id, totals->messages);
   } else {
     // On a full disk, say, what the index knows already can still be read and deleted.
     notice_failure(look_for_changes(mailbox.id, *maildir));
   }
   return {};
+}
+
+// It holds up everybody for a moment, so that there are rests in between.
+void SqliteStore::look_behind(MailboxId mailbox, std::uint64_t messages) {
+  std::int64_t& last = looked_behind_[mailbox];
+  const std::int64_t now = unix_seconds();
+  if (now >= last && now - last < static_cast<std::int64_t>(messages / kRestBetweenLooks)) return;
+  last = now;
+  to_take_in_.insert(mailbox);
 }
 
 Result<std::shared_ptr<const MaildropPage>> SqliteStore::read_page(const Maildrop& maildrop,
@@ -239,8 +249,8 @@ Result<std::string> SqliteStore::path_of(const Maildrop& maildrop, std::size_t i
   const auto* held = dynamic_cast<const HeldMaildrop*>(&maildrop);
   if (held == nullptr) return foreign_maildrop();
   HeldMaildrop::PathsAhead& ahead = held->paths_ahead();
-  const bool in_a_row = index > 0 && index == std::exchange(ahead.next_index, index + 1);
-  if (!in_a_row) {
+  const std::size_t next = std::exchange(ahead.next_index, index + 1);
+  if (index == 0 || index != next) {
     ahead.paths.clear();
     return Index(*database_).path(key);
   }
@@ -279,6 +289,12 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
     forget_maildir_to_read(mailbox);
     maildir = maildir_to_read(mailbox);
     if (!maildir) return maildir.error();
+    if (totals.messages > kScannedAtLogin) {
+      auto times = (*maildir)->times();
+      if (times && !watch_.needs_scan(mailbox, *times, unix_seconds(), totals.messages)) return file.error();
+      look_behind(mailbox, totals.messages);
+      return Error{ErrorKind::kUnavailable, file.error().message + "; its mailbox is searched for it"};
+    }
     notice_failure(look_for_changes(mailbox, **maildir));
     path = Index(*database_).path(entry.key);
     if (!path) return path.error();

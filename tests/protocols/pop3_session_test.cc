@@ -56,13 +56,15 @@ struct Pop3Conversation {
     pages.push_back(ask->number);
     const auto first = entries.begin() + static_cast<std::ptrdiff_t>(ask->number * totals.page);
     const auto end = first + static_cast<std::ptrdiff_t>(totals.entries_in(ask->number));
-    session.answer_page(std::make_shared<const MaildropPage>(first, end));
+    kept.push_back(std::make_shared<const MaildropPage>(first, end));
+    session.answer_page(kept.back());
     return true;
   }
 
   MaildropPage entries;
   MaildropTotals totals;
-  std::vector<std::size_t> pages;  // that were asked for
+  std::vector<std::size_t> pages;                         // that were asked for
+  std::vector<std::shared_ptr<const MaildropPage>> kept;  // as the store keeps those that were used last
   World world;
   Pop3Session session;
 };
@@ -109,6 +111,22 @@ TEST_CASE("a command asks for the page that it needs, and for no other", "[pop3]
   CHECK(it.pages == std::vector<std::size_t>{1, 2});
   it.give("STAT\r\nRSET\r\nSTAT\r\n");
   CHECK(it.session.take_output() == "+OK 4 10\r\n+OK 5 messages (15 octets)\r\n+OK 5 15\r\n");
+}
+
+TEST_CASE("an idle session keeps no page that nobody else keeps", "[pop3]") {
+  Pop3Conversation it;
+  it.log_in_to({{1, "a", false}, {2, "b", false}, {3, "c", false}}, 2);
+  for (const std::string command : {"UIDL 1\r\n", "DELE 2\r\n", "LIST\r\n", "UIDL 3\r\nLIST 3\r\n"}) {
+    it.give(command);
+    while (it.give_page()) {
+    }
+    for (const auto& page : it.kept) CHECK(page.use_count() == 1);
+    const std::size_t asked = it.pages.size();
+    it.session.take_output();
+    it.give("LIST 3\r\n");
+    CHECK(it.pages.size() == (command == "LIST\r\n" || command.ends_with("3\r\n") ? asked : asked + 1));
+    it.kept.clear();
+  }
 }
 
 TEST_CASE("pipelined commands wait for a page", "[pop3]") {

@@ -203,6 +203,61 @@ TEST_CASE("a page of a mailbox that was removed is an error", "[storage][listing
   CHECK(Index(*it.database).totals().value().empty());
 }
 
+TEST_CASE("an index of an older schema gets its totals when it is brought to this one",
+          "[storage][listing]") {
+  Mailboxes it;
+  it.database = Database::open_in_memory().value();
+  REQUIRE(migrate(*it.database, schema_migrations().first(4)).has_value());
+  REQUIRE(it.database
+              ->run_script(
+                  "INSERT INTO mailboxes (id, local, domain, key, created_at)"
+                  " VALUES (1, 'a', 'b', 'a@b', 0), (2, 'b', 'b', 'b@b', 0), (3, 'c', 'b', 'c@b', 0);"
+                  "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 49)"
+                  " INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id,"
+                  " state, surrogate_growth) SELECT 1 + i % 2, 'v' || i, '', i * i, 0, 0, '', i % 5, i - 20"
+                  " FROM n")
+              .has_value());
+  REQUIRE(migrate(*it.database, schema_migrations()).has_value());
+  check_totals(it, 1);
+  check_totals(it, 2);
+  CHECK(Index(*it.database).totals_of(1)->kept_messages == 10);
+  CHECK(Index(*it.database).totals_of(3).value() == MailboxTotals{});
+  it.add(3);
+  it.add(1);
+  check_totals(it, 3);
+  check_totals(it, 1);
+}
+
+TEST_CASE("wrong totals are found and put right", "[storage][listing]") {
+  Mailboxes it;
+  for (int i = 0; i < 5; ++i) it.add(1, 7, 1);
+  it.change(1, 2, MessageState::kAside);
+  CHECK_FALSE(Index(*it.database).correct_totals(1).value());
+  CHECK_FALSE(Index(*it.database).correct_totals(2).value());
+  REQUIRE(it.database->run_script("UPDATE totals SET messages = messages + 3, kept_octets = 0").has_value());
+  CHECK(Index(*it.database).correct_totals(1).value());
+  check_totals(it, 1);
+  CHECK_FALSE(Index(*it.database).correct_totals(1).value());
+  REQUIRE(it.database->run_script("DELETE FROM totals").has_value());
+  CHECK(Index(*it.database).correct_totals(1).value());
+  check_totals(it, 1);
+}
+
+TEST_CASE("a change that cannot be prepared leaves the session as it was", "[storage][listing]") {
+  Mailboxes it(30);
+  for (int i = 0; i < 7; ++i) it.add(1);
+  const auto before = it.uidls_now(1);
+  const auto listing = it.take(1);
+  REQUIRE(it.listings.read(*it.database, *listing, 0).has_value());
+  REQUIRE(it.database->run_script("ALTER TABLE messages RENAME TO elsewhere").has_value());
+  CHECK_FALSE(it.listings.before_change(*it.database, 1).has_value());
+  REQUIRE(it.database->run_script("ALTER TABLE elsewhere RENAME TO messages").has_value());
+  CHECK(it.take(1) == listing);
+  CHECK(it.uidls(*listing) == before);
+  it.change(1, 1, MessageState::kMissing);
+  CHECK(it.uidls(*listing) == before);
+}
+
 TEST_CASE("any order of logins, pages and changes: sessions see their moment, totals are true",
           "[storage][listing]") {
   const unsigned seed = GENERATE(1u, 2u, 3u, 4u, 5u, 6u);

@@ -9,8 +9,6 @@
 using namespace mailstead;
 using namespace mailstead::storage_test;
 
-namespace {}  // namespace
-
 TEST_CASE("one session holds a mailbox, and a refused one does not free it", "[storage]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
@@ -78,6 +76,30 @@ TEST_CASE("messages are in the order in which they came, with UIDLs that stay", 
   CHECK(after[0].uidl == before[1].uidl);
   CHECK(after[6].uidl == before[8].uidl);
   CHECK(names_in(scratch.data() + "/mail/example.org/anna/new").size() == 17);
+}
+
+TEST_CASE("messages taken in a row are found under names that another tool gave them meanwhile",
+          "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (int i = 0; i < 40; ++i)
+    REQUIRE(deliver(*store, {kAnna}, "A: " + std::to_string(i) + "\r\n\r\n").has_value());
+  const std::string box = scratch.data() + "/mail/example.org/anna/";
+  auto maildrop = store->open_maildrop(id_of(*store, kAnna));
+  REQUIRE(maildrop.has_value());
+  const MaildropPage entries = entries_of(*store, **maildrop);
+  for (std::size_t i = 0; i < 40; ++i) {
+    CHECK(read_message(*store, **maildrop, i) == kept(kAnna, "A: " + std::to_string(i) + "\r\n\r\n"));
+    if (i != 3 && i != 20) continue;
+    for (const std::string& name : names_in(box + "new")) {
+      if (name.find(entries[i + 2].uidl) != std::string::npos)
+        std::filesystem::rename(box + "new/" + name, box + "cur/" + name + ":2,S");
+    }
+    REQUIRE(names_in(box + "cur").size() == (i == 3 ? 1 : 2));
+  }
+  // Once more, back and forth.
+  for (const std::size_t i : {0, 1, 2, 2, 1, 39, 0, 1, 2, 3, 5, 6})
+    CHECK(read_message(*store, **maildrop, i) == kept(kAnna, "A: " + std::to_string(i) + "\r\n\r\n"));
 }
 
 TEST_CASE("a delete names messages of its snapshot or nothing happens", "[storage]") {

@@ -11,8 +11,6 @@ using namespace mailstead;
 using namespace mailstead::storage_test;
 namespace fs = std::filesystem;
 
-namespace {}  // namespace
-
 TEST_CASE("a removed mailbox is gone with its mail, and its name is free", "[storage]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
