@@ -84,7 +84,7 @@ class Loopback {
   std::uint16_t port_ = 0;
 };
 
-// A blocking client. Throws std::runtime_error when something takes longer than ten seconds.
+// A blocking client. Throws std::runtime_error when something takes longer than a minute.
 class Client {
  public:
   explicit Client(std::uint16_t port);
