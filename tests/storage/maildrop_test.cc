@@ -98,7 +98,8 @@ TEST_CASE("messages taken in a row are found under names that another tool gave 
     REQUIRE(names_in(box + "cur").size() == (i == 3 ? 1 : 2));
   }
   // Once more, back and forth.
-  for (const std::size_t i : {0, 1, 2, 2, 1, 39, 0, 1, 2, 3, 5, 6})
+  constexpr std::size_t kOrder[] = {0, 1, 2, 2, 1, 39, 0, 1, 2, 3, 5, 6};
+  for (const std::size_t i : kOrder)
     CHECK(read_message(*store, **maildrop, i) == kept(kAnna, "A: " + std::to_string(i) + "\r\n\r\n"));
 }
 
