@@ -39,21 +39,11 @@ Result<void> mark_once(Database& database, std::span<const std::int64_t> ids, co
   return transaction->commit();
 }
 
-// Of deleted/ too: a move there may have been cut off before its row was written.
-Result<std::vector<std::string>> all_paths(const Maildir& maildir) {
-  auto paths = maildir.list();
-  if (!paths) return paths;
-  auto aside = maildir.list_deleted();
-  if (!aside) return aside;
-  paths->insert(paths->end(), aside->begin(), aside->end());
-  return paths;
-}
-
 // Another mail tool may have renamed the files: then they are found by base name. Of several files of one
 // base name the first is the message's, as for reconcile(), with its other names; the rest are messages of
 // their own.
 Result<void> remove_renamed(Maildir& maildir, const std::vector<MessageRow>& rows) {
-  auto paths = all_paths(maildir);
+  auto paths = maildir.list();
   if (!paths) return paths.error();
   std::sort(paths->begin(), paths->end());
   std::unordered_map<std::string, std::vector<const std::string*>> by_base;
@@ -109,7 +99,7 @@ Result<bool> move_aside(Maildir& maildir, MessageRow& row) {
 
 // Another mail tool may have renamed them.
 Result<void> move_renamed_aside(Maildir& maildir, std::span<MessageRow* const> rows) {
-  auto paths = all_paths(maildir);
+  auto paths = maildir.list();
   if (!paths) return paths.error();
   std::sort(paths->begin(), paths->end());
   std::unordered_map<std::string, const std::string*> by_base;

@@ -1,6 +1,5 @@
 #include "storage/files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -10,7 +9,6 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
-#include <memory>
 #include <system_error>
 
 namespace mailstead {
@@ -45,10 +43,6 @@ ErrorKind kind_of(int error_number) {
       return ErrorKind::kIo;
   }
 }
-
-struct FolderStreamCloser {
-  void operator()(DIR* stream) const { closedir(stream); }
-};
 
 // More names than are to be removed, so that some that resist do not hide the others.
 constexpr std::size_t kResisting = 1000;
@@ -297,25 +291,42 @@ Result<bool> remove_tree(int at, const std::string& name, const std::string& pat
   return true;
 }
 
-Result<std::vector<std::string>> list_folder(int fd, std::size_t at_most) {
-  int own = ::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+Result<FolderNames> FolderNames::of(int fd) {
+  const int own = ::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (own < 0) return system_error(errno, "list", "a folder");
-  std::unique_ptr<DIR, FolderStreamCloser> stream(::fdopendir(own));
-  if (!stream) {
-    int error_number = errno;
+  FolderNames names;
+  names.stream_.reset(::fdopendir(own));
+  if (names.stream_ == nullptr) {
+    const int error_number = errno;
     ::close(own);
     return system_error(error_number, "list", "a folder");
   }
-  std::vector<std::string> names;
-  while (names.size() < at_most) {
+  return names;
+}
+
+Result<std::optional<std::string_view>> FolderNames::next() {
+  while (stream_ != nullptr) {
     errno = 0;
-    const dirent* entry = ::readdir(stream.get());
+    const dirent* entry = ::readdir(stream_.get());
     if (entry == nullptr) {
       if (errno != 0) return system_error(errno, "list", "a folder");
-      return names;
+      break;
     }
-    std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") return std::optional(name);
+  }
+  return std::optional<std::string_view>();
+}
+
+Result<std::vector<std::string>> list_folder(int fd, std::size_t at_most) {
+  auto stream = FolderNames::of(fd);
+  if (!stream) return stream.error();
+  std::vector<std::string> names;
+  while (names.size() < at_most) {
+    auto name = stream->next();
+    if (!name) return name.error();
+    if (!*name) break;
+    names.emplace_back(**name);
   }
   return names;
 }

@@ -10,10 +10,13 @@
 // callers put the folder in front with in_folder().
 #pragma once
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -98,7 +101,23 @@ Result<void> remove_file(int at, const std::string& name);
 // error is the first one's and names it by `path`, which is the folder's own.
 Result<bool> remove_tree(int at, const std::string& name, const std::string& path, std::size_t& budget);
 
-// The names in a folder without "." and "..", in no order; of a great many only `at_most`.
+// The names in a folder without "." and "..", in no order, one at a time. What is added or removed meanwhile
+// may be told or not.
+class FolderNames {
+ public:
+  FolderNames() = default;  // none
+  static Result<FolderNames> of(int fd);
+
+  // nullopt: there are no more. Good until the next call.
+  Result<std::optional<std::string_view>> next();
+
+ private:
+  struct Close {
+    void operator()(DIR* stream) const { ::closedir(stream); }
+  };
+  std::unique_ptr<DIR, Close> stream_;
+};
+// All of them; of a great many only `at_most`.
 Result<std::vector<std::string>> list_folder(int fd, std::size_t at_most = SIZE_MAX);
 // kNotFound: there is nothing of that name. Does not follow links.
 Result<struct stat> stat_name(int at, const std::string& name);

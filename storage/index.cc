@@ -41,8 +41,8 @@ Result<std::int64_t> Index::insert(const MessageRow& row) {
   return database_.last_insert_id();
 }
 
-Result<std::vector<MessageRow>> Index::all(MailboxId mailbox) {
-  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 ORDER BY id", mailbox));
+Result<std::vector<MessageRow>> Index::of_id(std::int64_t id) {
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE id = ?1", id));
 }
 
 Result<std::vector<MessageRow>> Index::of_state(MailboxId mailbox, MessageState state) {
@@ -118,13 +118,15 @@ Result<std::string> Index::path(std::int64_t id) {
   return statement->text(0);
 }
 
-Result<std::vector<std::pair<std::int64_t, std::string>>> Index::paths(MailboxId mailbox, std::int64_t from,
+Result<std::vector<std::pair<std::int64_t, std::string>>> Index::paths(MailboxId mailbox, MessageState state,
+                                                                       std::int64_t after,
                                                                        std::size_t at_most) {
   std::vector<std::pair<std::int64_t, std::string>> paths;
-  auto done = each_row(database_.query("SELECT id, name FROM messages WHERE mailbox = ?1 AND state = 0"
-                                       " AND id >= ?2 ORDER BY id LIMIT ?3",
-                                       mailbox, from, static_cast<std::int64_t>(at_most)),
-                       [&](const Statement& row) { paths.emplace_back(row.integer(0), row.text(1)); });
+  auto done = each_row(
+      database_.query("SELECT id, name FROM messages WHERE mailbox = ?1 AND state = ?2 AND id > ?3"
+                      " ORDER BY id LIMIT ?4",
+                      mailbox, static_cast<std::int64_t>(state), after, static_cast<std::int64_t>(at_most)),
+      [&](const Statement& row) { paths.emplace_back(row.integer(0), row.text(1)); });
   if (!done) return done.error();
   return paths;
 }
@@ -198,9 +200,7 @@ Result<MailboxTotals> Index::totals_of(MailboxId mailbox) {
   return totals;
 }
 
-Result<bool> Index::correct_totals(MailboxId mailbox) {
-  auto before = totals_of(mailbox);
-  if (!before) return before.error();
+Result<MailboxTotals> Index::count(MailboxId mailbox) {
   MailboxTotals counted;
   auto done = each_row(
       database_.query("SELECT SUM(state = 0), SUM(size * (state = 0)), SUM(surrogate_growth * (state = 0)),"
@@ -208,13 +208,14 @@ Result<bool> Index::correct_totals(MailboxId mailbox) {
                       mailbox),
       [&](const Statement& row) { counted = totals_in(row); });
   if (!done) return done.error();
-  if (*before == counted) return false;
-  done = database_.run("INSERT OR REPLACE INTO totals VALUES (?1, ?2, ?3, ?4, ?5, ?6)", mailbox,
-                       static_cast<std::int64_t>(counted.messages), static_cast<std::int64_t>(counted.octets),
-                       counted.surrogate_growth, static_cast<std::int64_t>(counted.kept_messages),
-                       static_cast<std::int64_t>(counted.kept_octets));
-  if (!done) return done.error();
-  return true;
+  return counted;
+}
+
+Result<void> Index::set_totals(MailboxId mailbox, const MailboxTotals& totals) {
+  return database_.run("INSERT OR REPLACE INTO totals VALUES (?1, ?2, ?3, ?4, ?5, ?6)", mailbox,
+                       static_cast<std::int64_t>(totals.messages), static_cast<std::int64_t>(totals.octets),
+                       totals.surrogate_growth, static_cast<std::int64_t>(totals.kept_messages),
+                       static_cast<std::int64_t>(totals.kept_octets));
 }
 
 Result<MaildropPage> Index::page(MailboxId mailbox, std::int64_t after, std::int64_t newest,

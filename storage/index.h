@@ -61,8 +61,9 @@ class Index {
 
   // Gives the row's id. kExists: the mailbox has a message of this UIDL.
   Result<std::int64_t> insert(const MessageRow& row);
-  // Of all states, oldest first.
-  Result<std::vector<MessageRow>> all(MailboxId mailbox);
+  // At most one.
+  Result<std::vector<MessageRow>> of_id(std::int64_t id);
+  // Oldest first, as in the next ones.
   Result<std::vector<MessageRow>> of_state(MailboxId mailbox, MessageState state);
   // The first `at_most` behind this id.
   Result<std::vector<MessageRow>> of_state_after(MailboxId mailbox, MessageState state, std::int64_t after,
@@ -79,9 +80,9 @@ class Index {
   // The path of a message that is present, or was and whose file is missed; kNotFound when there is no such
   // row.
   Result<std::string> path(std::int64_t id);
-  // Likewise of the first `at_most` present messages from this id on.
-  Result<std::vector<std::pair<std::int64_t, std::string>>> paths(MailboxId mailbox, std::int64_t from,
-                                                                  std::size_t at_most);
+  // Of the first `at_most` behind this id, and their ids.
+  Result<std::vector<std::pair<std::int64_t, std::string>>> paths(MailboxId mailbox, MessageState state,
+                                                                  std::int64_t after, std::size_t at_most);
   // The present messages of the ids behind `after` up to `newest`: the first `at_most`; and the id of the one
   // behind `offset` others, kCorrupt when there are fewer.
   Result<MaildropPage> page(MailboxId mailbox, std::int64_t after, std::int64_t newest, std::size_t at_most);
@@ -104,8 +105,9 @@ class Index {
                                                std::size_t at_most);
   Result<std::unordered_map<MailboxId, MailboxTotals>> totals();
   Result<MailboxTotals> totals_of(MailboxId mailbox);
-  // Counts anew; true when the totals were wrong, and are right now.
-  Result<bool> correct_totals(MailboxId mailbox);
+  // What they should be: reads every row of the mailbox.
+  Result<MailboxTotals> count(MailboxId mailbox);
+  Result<void> set_totals(MailboxId mailbox, const MailboxTotals& totals);
 
  private:
   Result<std::vector<MessageRow>> rows(Result<Statement> statement);

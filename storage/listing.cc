@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/index.h"
-
 namespace mailstead {
 
 namespace {
@@ -33,18 +31,16 @@ void Listing::put(std::size_t number, std::shared_ptr<const MaildropPage> page) 
   pages_[number] = std::move(page);
 }
 
-Result<std::shared_ptr<Listing>> Listings::take(Database& database, MailboxId mailbox) {
-  Index index(database);
-  auto found = index.totals_of(mailbox);
-  if (!found) return found.error();
-  const MaildropTotals totals{static_cast<std::size_t>(found->messages), found->octets,
-                              found->surrogate_growth, page_};
+Result<std::shared_ptr<Listing>> Listings::take(Database& database, MailboxId mailbox,
+                                                const MailboxTotals& now) {
+  const MaildropTotals totals{static_cast<std::size_t>(now.messages), now.octets, now.surrogate_growth,
+                              page_};
   const auto known = kept_.find(mailbox);
   if (known != kept_.end() && known->second.listing->totals() == totals) {
     order_.splice(order_.end(), order_, known->second.in_use);
     return known->second.listing;
   }
-  auto newest = index.newest();
+  auto newest = Index(database).newest();
   if (!newest) return newest.error();
   auto listing = std::make_shared<Listing>(mailbox, totals, *newest);
   std::size_t entries = 0;

@@ -23,6 +23,7 @@
 #include "protocols/result.h"
 #include "storage/database.h"
 #include "storage/directory.h"
+#include "storage/index.h"
 
 namespace mailstead {
 
@@ -56,8 +57,8 @@ class Listings {
   explicit Listings(std::size_t most = kMostListed, std::size_t page = kMaildropPage)
       : most_(most), page_(page) {}
 
-  // The mailbox as it is now.
-  Result<std::shared_ptr<Listing>> take(Database& database, MailboxId mailbox);
+  // The mailbox as it is now, with these totals.
+  Result<std::shared_ptr<Listing>> take(Database& database, MailboxId mailbox, const MailboxTotals& now);
   // kCorrupt: the index does not hold what it should, because the mailbox was removed.
   Result<std::shared_ptr<const MaildropPage>> read(Database& database, Listing& listing, std::size_t number);
   // Call it before messages that are there go, come back, or change what a session is told of them. On an

@@ -127,19 +127,6 @@ Result<void> Maildir::make_deleted() {
   return {};
 }
 
-Result<std::vector<std::string>> Maildir::list_deleted() const {
-  auto fd = deleted_fd();
-  if (!fd && fd.error().kind == ErrorKind::kNotFound) return std::vector<std::string>();
-  if (!fd) return fd.error();
-  auto names = list_folder(*fd);
-  if (!names) return here(names.error());
-  std::vector<std::string> paths;
-  for (const std::string& name : *names) {
-    if (name.front() != '.') paths.push_back(std::string(kDeletedPrefix) + name);
-  }
-  return paths;
-}
-
 bool Maildir::is_there(const std::string& path) const {
   auto at = place(path);
   return at && stat_name(at->fd, at->name);
@@ -160,14 +147,30 @@ Result<Maildir::Place> Maildir::place(const std::string& path) const {
   return here(Error{ErrorKind::kCorrupt, "the index names an impossible file"});
 }
 
+Result<FolderNames> Maildir::names_in(std::string_view place) const {
+  int fd = place == "new/" ? new_.fd() : cur_.fd();
+  if (place == kDeletedPrefix) {
+    auto deleted = deleted_fd();
+    if (!deleted && deleted.error().kind == ErrorKind::kNotFound) return FolderNames();
+    if (!deleted) return deleted.error();
+    fd = *deleted;
+  }
+  auto names = FolderNames::of(fd);
+  if (!names) return here(names.error());
+  return names;
+}
+
 Result<std::vector<std::string>> Maildir::list() const {
   std::vector<std::string> paths;
-  // new/ first: a message that another tool moves from new/ to cur/ meanwhile is then seen at least once.
-  for (auto [handle, prefix] : {std::pair{&new_, "new/"}, {&cur_, "cur/"}}) {
-    auto names = list_folder(handle->fd());
-    if (!names) return here(names.error());
-    for (const std::string& name : *names) {
-      if (name.front() != '.') paths.push_back(prefix + name);
+  // new/ first: a message that another tool moves from there to cur/ meanwhile is then seen at least once.
+  for (const std::string_view place : {std::string_view("new/"), std::string_view("cur/"), kDeletedPrefix}) {
+    auto names = names_in(place);
+    if (!names) return names.error();
+    while (true) {
+      auto name = names->next();
+      if (!name) return here(name.error());
+      if (!*name) break;
+      if (!(*name)->starts_with('.')) paths.push_back(fmt::format("{}{}", place, **name));
     }
   }
   return paths;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocols/address.h"
@@ -65,11 +66,12 @@ class Maildir {
 
   // deleted/, made durably when it is missing.
   Result<void> make_deleted();
-  // Paths of what lies there; none when there is no such folder.
-  Result<std::vector<std::string>> list_deleted() const;
   bool is_there(const std::string& path) const;
 
-  // Paths of what may be a message, in no order: neither folders nor names that begin with a dot.
+  // The names in "new/", "cur/" or "deleted/"; none when there is no such folder. Those that begin with a dot
+  // are no messages.
+  Result<FolderNames> names_in(std::string_view place) const;
+  // Paths of what may be a message, also of those put aside, in no order.
   Result<std::vector<std::string>> list() const;
   Result<RegularFile> open_message(const std::string& path) const;
   Result<MessageFacts> inspect(const std::string& path) const;

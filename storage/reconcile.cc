@@ -22,34 +22,46 @@ namespace {
 constexpr std::uint64_t kImportOctets = 32 << 20;  // then a slice is over, however few its files
 constexpr std::size_t kFileGroup = 64;  // files that share the disk's flushes; each needs a descriptor
 
-class Reconciliation {
+// One slice.
+class Settlement {
  public:
-  Reconciliation(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                 const std::function<Result<void>()>& before_change)
+  Settlement(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
+             FilesOfOthers& others, const std::function<Result<void>()>& before_change, Reconciled& result)
       : database_(database),
         index_(database),
         maildir_(maildir),
         mailbox_(mailbox),
         naming_(naming),
-        before_change_(before_change) {}
+        others_(others),
+        before_change_(before_change),
+        result_(result) {}
 
-  Result<Reconciled> run(MarkedFiles marked, std::size_t at_most);
+  struct Work {
+    std::span<const std::string> paths;
+    std::span<const std::int64_t> rows;
+    MarkedFiles marked = MarkedFiles::kLeave;
+    bool may_be_missing = true;
+    bool any_file = true;  // somewhere in the mailbox a row has its file, or there are none
+    std::size_t imports = 0;
+  };
+  // True: of the files of others some are left that can be imported.
+  Result<bool> run(const Work& work);
 
  private:
-  Result<void> load();
+  Result<void> load(const Work& work);
+  void add_row(MessageRow row);
   void match_exact_paths();
   void match_base_names();
-  Result<void> match_deleted();
   void match_deleted(const std::string& path);
   void adopt_deleted();
-  Result<void> take_in(std::size_t at_most);
+  Result<bool> take_in(std::size_t imports);
   std::optional<MessageFacts> inspect(const std::string& path);
   std::vector<FoundFile> ours();
-  std::vector<std::string> foreign();
-  void import_some(const std::vector<std::string>& paths, std::size_t at_most, std::vector<FoundFile>& into);
+  void set_aside_others();
+  bool import_others(std::size_t at_most, std::vector<FoundFile>& into);
   bool make_right(std::span<FoundFile> files);
-  Result<void> remove_deleted();
-  Result<void> settle_rows();
+  Result<void> remove_deleted(bool any_file);
+  Result<void> settle_rows(bool may_be_missing);
   Result<void> write_rows();
   Result<void> write_deletions();
   void skip(const std::string& path, const Error& error);
@@ -59,13 +71,15 @@ class Reconciliation {
   Maildir& maildir_;
   MailboxId mailbox_;
   const Naming& naming_;
+  FilesOfOthers& others_;
   const std::function<Result<void>()>& before_change_;
 
   std::vector<MessageRow> rows_;
   std::vector<bool> has_file_;  // by row
   std::unordered_map<std::string, std::size_t> row_by_base_;
   std::unordered_set<std::string> uidls_;
-  std::vector<std::string> unmatched_;  // paths
+  std::vector<std::string> unmatched_;  // paths in new/ and cur/
+  std::vector<std::string> aside_;      // paths in deleted/
   std::vector<MessageRow> new_rows_;
   std::vector<std::string> deleted_;          // paths in deleted/ without a row
   std::vector<std::size_t> changed_;          // rows to update
@@ -73,53 +87,65 @@ class Reconciliation {
   std::vector<std::int64_t> found_restored_;  // of rows whose file was taken out of it
   std::vector<std::size_t> gone_;             // rows to erase
   bool changes_messages_ = false;  // among changed_ are some that are to be present no more, or again
-  Reconciled result_;
+  Reconciled& result_;
 };
 
-Result<Reconciled> Reconciliation::run(MarkedFiles marked, std::size_t at_most) {
-  if (auto done = load(); !done) return done.error();
+Result<bool> Settlement::run(const Work& work) {
+  if (auto done = load(work); !done) return done.error();
   match_exact_paths();
   match_base_names();
-  if (marked == MarkedFiles::kRemove) {
-    if (auto done = match_deleted(); !done) return done.error();
-  }
-  if (auto done = take_in(at_most); !done) return done.error();
-  if (marked == MarkedFiles::kRemove) {
+  for (const std::string& path : aside_) match_deleted(path);
+  auto more = take_in(work.imports);
+  if (!more) return more;
+  if (work.marked == MarkedFiles::kRemove) {
     adopt_deleted();
-    if (auto done = remove_deleted(); !done) return done.error();
+    if (auto done = remove_deleted(work.any_file); !done) return done.error();
   }
-  if (auto done = settle_rows(); !done) return done.error();
+  if (auto done = settle_rows(work.may_be_missing); !done) return done.error();
   if (auto done = write_rows(); !done) return done.error();
-  return std::move(result_);
+  return more;
 }
 
-Result<void> Reconciliation::load() {
-  auto rows = index_.all(mailbox_);
-  if (!rows) return rows.error();
-  rows_ = std::move(*rows);
-  has_file_.assign(rows_.size(), false);
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    row_by_base_.emplace(base_name(rows_[i].name), i);
-    uidls_.insert(rows_[i].uidl);
+// The differences as they are now: the rows, those that may be the paths' own among them, and their files.
+Result<void> Settlement::load(const Work& work) {
+  std::unordered_set<std::int64_t> known;
+  const auto add = [&](Result<std::vector<MessageRow>> rows) -> Result<void> {
+    if (!rows) return rows.error();
+    for (MessageRow& row : *rows) {
+      if (known.insert(row.id).second) add_row(std::move(row));
+    }
+    return {};
+  };
+  for (const std::int64_t id : work.rows) {
+    if (auto done = add(index_.of_id(id)); !done) return done;
   }
-  auto paths = maildir_.list();
-  if (!paths) return paths.error();
-  unmatched_ = std::move(*paths);
+  for (const std::string& path : work.paths) {
+    if (const auto name = parse_message_name(base_name(path))) {
+      if (auto done = add(index_.of_uidl(mailbox_, name->id)); !done) return done;
+    }
+    if (maildir_.is_there(path)) (path.starts_with("deleted/") ? aside_ : unmatched_).push_back(path);
+  }
   return {};
 }
 
+// What lies in deleted/ is a message that can be restored, and no file of the mailbox's.
+void Settlement::add_row(MessageRow row) {
+  const bool counts = row.state == MessageState::kDeleting || !row.name.starts_with("deleted/");
+  has_file_.push_back(counts && maildir_.is_there(row.name));
+  row_by_base_.emplace(base_name(row.name), rows_.size());
+  uidls_.insert(row.uidl);
+  rows_.push_back(std::move(row));
+}
+
 // A file that is where its row says is the row's, whatever else has its base name.
-void Reconciliation::match_exact_paths() {
+void Settlement::match_exact_paths() {
   std::erase_if(unmatched_, [this](const std::string& path) {
     auto found = row_by_base_.find(std::string(base_name(path)));
-    if (found == row_by_base_.end() || rows_[found->second].name != path) return false;
-    has_file_[found->second] = true;
-    return true;
+    return found != row_by_base_.end() && rows_[found->second].name == path;
   });
 }
 
-void Reconciliation::match_base_names() {
-  std::sort(unmatched_.begin(), unmatched_.end());
+void Settlement::match_base_names() {
   std::erase_if(unmatched_, [this](const std::string& path) {
     auto found = row_by_base_.find(std::string(base_name(path)));
     if (found == row_by_base_.end()) return false;
@@ -134,15 +160,7 @@ void Reconciliation::match_base_names() {
   });
 }
 
-Result<void> Reconciliation::match_deleted() {
-  auto paths = maildir_.list_deleted();
-  if (!paths) return paths.error();
-  std::sort(paths->begin(), paths->end());
-  for (const std::string& path : *paths) match_deleted(path);
-  return {};
-}
-
-void Reconciliation::match_deleted(const std::string& path) {
+void Settlement::match_deleted(const std::string& path) {
   auto found = row_by_base_.find(std::string(base_name(path)));
   if (found == row_by_base_.end()) {
     deleted_.push_back(path);
@@ -169,7 +187,7 @@ void Reconciliation::match_deleted(const std::string& path) {
 }
 
 // Their rows were lost, or never were: they can be restored, and have their whole time before them.
-void Reconciliation::adopt_deleted() {
+void Settlement::adopt_deleted() {
   std::vector<FoundFile> found;
   for (const std::string& path : deleted_) {
     auto name = parse_message_name(base_name(path));
@@ -192,7 +210,7 @@ void Reconciliation::adopt_deleted() {
   }
 }
 
-void Reconciliation::skip(const std::string& path, const Error& error) {
+void Settlement::skip(const std::string& path, const Error& error) {
   // A file that vanished while we looked is another tool's doing, and no news.
   if (error.kind == ErrorKind::kNotFound) return;
   // Room, rights and disks can be put right without a trace in the folder's times.
@@ -201,7 +219,7 @@ void Reconciliation::skip(const std::string& path, const Error& error) {
 }
 
 // Nothing for a file that has to wait or cannot be read.
-std::optional<MessageFacts> Reconciliation::inspect(const std::string& path) {
+std::optional<MessageFacts> Settlement::inspect(const std::string& path) {
   auto facts = maildir_.inspect(path);
   if (!facts) {
     skip(path, facts.error());
@@ -214,7 +232,7 @@ std::optional<MessageFacts> Reconciliation::inspect(const std::string& path) {
 
 // The names of ours among the unmatched. A UIDL is unique in its mailbox for ever: a second file with it is
 // somebody's copy, and stays among the unmatched.
-std::vector<FoundFile> Reconciliation::ours() {
+std::vector<FoundFile> Settlement::ours() {
   std::vector<FoundFile> found;
   std::erase_if(unmatched_, [&](const std::string& path) {
     auto name = parse_message_name(base_name(path));
@@ -228,9 +246,10 @@ std::vector<FoundFile> Reconciliation::ours() {
   return found;
 }
 
-// All other unmatched files, the oldest first.
-std::vector<std::string> Reconciliation::foreign() {
-  std::vector<std::pair<std::int64_t, std::string>> dated;
+// All other unmatched files wait until everything else is settled.
+void Settlement::set_aside_others() {
+  if (unmatched_.empty()) return;
+  auto& dated = others_.dated;
   for (std::string& path : unmatched_) {
     if (auto modified_at = maildir_.modified_at(path)) {
       dated.emplace_back(*modified_at, std::move(path));
@@ -238,14 +257,11 @@ std::vector<std::string> Reconciliation::foreign() {
       skip(path, modified_at.error());
     }
   }
-  std::sort(dated.begin(), dated.end());
-  std::vector<std::string> paths;
-  for (auto& [modified_at, path] : dated) paths.push_back(std::move(path));
-  return paths;
+  others_.in_order = false;
 }
 
 // False: the disk is full, trying more would only cost time.
-bool Reconciliation::make_right(std::span<FoundFile> files) {
+bool Settlement::make_right(std::span<FoundFile> files) {
   bool room = true;
   for (std::size_t first = 0; first < files.size() && room; first += kFileGroup) {
     const auto group = files.subspan(first, std::min(kFileGroup, files.size() - first));
@@ -259,18 +275,23 @@ bool Reconciliation::make_right(std::span<FoundFile> files) {
   return room;
 }
 
-void Reconciliation::import_some(const std::vector<std::string>& paths, std::size_t at_most,
-                                 std::vector<FoundFile>& into) {
-  std::size_t next = 0;
+// True: there are more, and room for them.
+bool Settlement::import_others(std::size_t at_most, std::vector<FoundFile>& into) {
   std::size_t taken = 0;
   std::uint64_t octets = 0;
   bool room = true;
-  while (room && next < paths.size() && taken < at_most && octets < kImportOctets) {
-    const std::size_t end = std::min({paths.size(), next + kFileGroup, next + at_most - taken});
+  std::size_t& next = others_.next;
+  if (!std::exchange(others_.in_order, true)) {
+    std::sort(others_.dated.begin() + static_cast<std::ptrdiff_t>(next), others_.dated.end());
+  }
+  const std::size_t count = others_.dated.size();
+  while (room && next < count && taken < at_most && octets < kImportOctets) {
+    const std::size_t end = std::min({count, next + kFileGroup, next + at_most - taken});
     std::vector<FoundFile> group;
     for (; next < end && octets < kImportOctets; ++next) {
-      if (const auto facts = inspect(paths[next])) {
-        group.push_back({paths[next], std::nullopt, *facts, false, std::nullopt});
+      const std::string& path = others_.dated[next].second;
+      if (const auto facts = inspect(path)) {
+        group.push_back({path, std::nullopt, *facts, false, std::nullopt});
         octets += facts->size;
       }
     }
@@ -280,10 +301,11 @@ void Reconciliation::import_some(const std::vector<std::string>& paths, std::siz
     taken += group.size();
     std::move(group.begin(), group.end(), std::back_inserter(into));
   }
-  if (room) result_.left = paths.size() - next;
+  result_.left = room ? count - next : 0;
+  return result_.left > 0;
 }
 
-Result<void> Reconciliation::take_in(std::size_t at_most) {
+Result<bool> Settlement::take_in(std::size_t imports) {
   std::vector<FoundFile> found = ours();
   const auto wrong = std::stable_partition(found.begin(), found.end(),
                                            [](const FoundFile& file) { return !file.needs_work(); });
@@ -293,24 +315,23 @@ Result<void> Reconciliation::take_in(std::size_t at_most) {
     // Of what the full disk kept from being tried, too.
     std::erase_if(found, [](const FoundFile& file) { return file.error || file.needs_work(); });
   }
-  import_some(foreign(), at_most, found);
+  set_aside_others();
+  const bool more = imports > 0 && import_others(imports, found);
   for (const FoundFile& file : found) {
     new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
                          file.name->seconds, file.name->id, MessageState::kPresent, file.facts.message_id,
                          file.facts.header});
     ++(file.imported ? result_.imported : result_.adopted);
   }
-  if (new_rows_.empty()) return {};
-  return maildir_.sync_all();
+  if (new_rows_.empty()) return more;
+  if (auto done = maildir_.sync_all(); !done) return done.error();
+  return more;
 }
 
-Result<void> Reconciliation::remove_deleted() {
+Result<void> Settlement::remove_deleted(bool any_file) {
   // Not one file where there were some: that looks like a disk that is not there. Had it come back after the
   // rows were gone, deleted mail would have been adopted.
-  const bool absent = std::find(has_file_.begin(), has_file_.end(), true) == has_file_.end() &&
-                      std::any_of(rows_.begin(), rows_.end(),
-                                  [](const MessageRow& row) { return row.state != MessageState::kDeleting; });
-  if (absent) return {};
+  if (!any_file && std::find(has_file_.begin(), has_file_.end(), true) == has_file_.end()) return {};
   bool removed = false;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].state != MessageState::kDeleting) continue;
@@ -335,10 +356,14 @@ bool is_back(const MessageRow& row) {
   return row.state == MessageState::kAside && !row.name.starts_with("deleted/");
 }
 
-Result<void> Reconciliation::settle_rows() {
+Result<void> Settlement::settle_rows(bool may_be_missing) {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     MessageRow& row = rows_[i];
     if (row.state == MessageState::kPresent && !has_file_[i]) {
+      if (!may_be_missing) {
+        result_.settled = false;
+        continue;
+      }
       row.state = MessageState::kMissing;
       changes_messages_ = true;
       ++result_.missing;
@@ -365,7 +390,7 @@ Result<void> Reconciliation::settle_rows() {
   return {};
 }
 
-Result<void> Reconciliation::write_rows() {
+Result<void> Settlement::write_rows() {
   if (new_rows_.empty() && changed_.empty() && gone_.empty()) return {};
   std::sort(new_rows_.begin(), new_rows_.end(), [](const MessageRow& one, const MessageRow& other) {
     return std::tie(one.received_at, one.uidl) < std::tie(other.received_at, other.uidl);
@@ -390,7 +415,7 @@ Result<void> Reconciliation::write_rows() {
   return transaction->commit();
 }
 
-Result<void> Reconciliation::write_deletions() {
+Result<void> Settlement::write_deletions() {
   Deletions deletions(database_);
   const std::int64_t now = unix_seconds();
   for (std::int64_t id : found_restored_) {
@@ -441,10 +466,45 @@ std::vector<std::string> sentences(const Reconciled& found, std::string_view add
   return lines;
 }
 
-Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                             MarkedFiles marked, std::size_t at_most,
-                             const std::function<Result<void>()>& before_change) {
-  return Reconciliation(database, maildir, mailbox, naming, before_change).run(marked, at_most);
+Reconciler::Reconciler(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
+                       MarkedFiles marked, std::size_t expected)
+    : database_(database),
+      maildir_(maildir),
+      mailbox_(mailbox),
+      naming_(naming),
+      marked_(marked),
+      search_(database, maildir, mailbox, marked, expected) {}
+
+Result<bool> Reconciler::search(std::size_t at_most) {
+  auto more = search_.step(at_most);
+  if (more && !*more) differences_ = search_.take();
+  return more;
+}
+
+Result<bool> Reconciler::settle(const Slice& slice, const std::function<Result<void>()>& before_change) {
+  // The files first: one of them may be what a row misses.
+  const std::size_t paths = std::min(slice.differences, differences_.paths.size() - next_path_);
+  const std::size_t rows = std::min(slice.differences - paths, differences_.rows.size() - next_row_);
+  Settlement::Work work{std::span(differences_.paths).subspan(next_path_, paths),
+                        std::span(differences_.rows).subspan(next_row_, rows), marked_, slice.still};
+  next_path_ += paths;
+  next_row_ += rows;
+  const bool last = next_path_ == differences_.paths.size() && next_row_ == differences_.rows.size();
+  work.any_file = differences_.any_file || !differences_.any_message;
+  work.imports = last ? slice.imports : 0;
+  auto more = Settlement(database_, maildir_, mailbox_, naming_, others_, before_change, result_).run(work);
+  if (!more) return more;
+  return !last || *more;
+}
+
+Result<Reconciled> reconcile(Reconciler& reconciler, const std::function<Result<void>()>& before_change) {
+  while (true) {
+    auto more = reconciler.search(SIZE_MAX);
+    if (!more) return more.error();
+    if (!*more) break;
+  }
+  if (auto done = reconciler.settle({}, before_change); !done) return done.error();
+  return reconciler.result();
 }
 
 }  // namespace mailstead

@@ -9,14 +9,17 @@
 // deleted here. A crash at any step leaves a state that the next run finishes: each file operation is one
 // step, and rows come last.
 //
-// Files of others are imported the oldest first and `at_most` in one call, so that nobody's mail waits long
-// behind a great many of them; all else is done whole.
+// The work is done in slices, so that nobody's mail waits long behind a large mailbox, or a great many files
+// of others: a Search finds what differs, then each difference is looked at anew and settled, the files of
+// others last and the oldest first. Each slice is whole: its rows are committed when settle() returns.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocols/result.h"
@@ -24,6 +27,7 @@
 #include "storage/directory.h"
 #include "storage/import.h"
 #include "storage/maildir.h"
+#include "storage/search.h"
 
 namespace mailstead {
 
@@ -36,7 +40,7 @@ struct Reconciled {
   std::size_t finished_deletes = 0;
   std::size_t restored = 0;          // rows whose file was taken out of deleted/
   std::size_t kept = 0;              // files of deleted/ that no row knew as deleted
-  std::size_t left = 0;              // files of others that wait for another call
+  std::size_t left = 0;              // files of others that wait for another slice
   std::vector<std::string> skipped;  // files that could not be taken in, one line each
   // Nothing of it was made by us just now, and nothing waits: until the times change, another run would find
   // nothing.
@@ -46,14 +50,52 @@ struct Reconciled {
 // Files of others in one call, while somebody waits: a moment's work.
 constexpr std::size_t kImportSlice = 192;
 
-// Files of messages that are marked as deleted, and deleted/: a start looks after them, a login must not wait
-// for that.
-enum class MarkedFiles { kRemove, kLeave };
+// Files that have no name of ours.
+struct FilesOfOthers {
+  std::vector<std::pair<std::int64_t, std::string>> dated;  // Unix seconds when it was written, path
+  std::size_t next = 0;                                     // the first that has not been tried
+  bool in_order = true;                                     // the oldest first
+};
 
-// `before_change` runs once, if at all: before messages that are present are so no more, or others are again.
-Result<Reconciled> reconcile(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                             MarkedFiles marked, std::size_t at_most,
-                             const std::function<Result<void>()>& before_change);
+class Reconciler {
+ public:
+  // All of it outlives the reconciler. `expected` files, about.
+  Reconciler(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
+             MarkedFiles marked, std::size_t expected);
+
+  // Goes past `at_most` files or rows. True: there is more; otherwise settle() may begin.
+  Result<bool> search(std::size_t at_most);
+
+  struct Slice {
+    std::size_t differences = SIZE_MAX;
+    std::size_t imports = kImportSlice;
+    // Nobody but us has changed the maildir since the search began. Otherwise a file that is not found may
+    // have another name, and nothing is taken for missing.
+    bool still = true;
+  };
+  // Settles so much at most. True: there is more. `before_change` runs once in a slice, if at all: before
+  // messages that are present are so no more, or others are again.
+  Result<bool> settle(const Slice& slice, const std::function<Result<void>()>& before_change);
+
+  // Of all slices so far.
+  const Reconciled& result() const { return result_; }
+
+ private:
+  Database& database_;
+  Maildir& maildir_;
+  const MailboxId mailbox_;
+  const Naming& naming_;
+  const MarkedFiles marked_;
+  Search search_;
+  Differences differences_;
+  std::size_t next_path_ = 0;
+  std::size_t next_row_ = 0;
+  FilesOfOthers others_;
+  Reconciled result_;
+};
+
+// All at once but for files of others, of which a slice is imported.
+Result<Reconciled> reconcile(Reconciler& reconciler, const std::function<Result<void>()>& before_change);
 
 // What was done and what is amiss, a sentence each, for logs and people.
 std::vector<std::string> sentences(const Reconciled& found, std::string_view address);

@@ -46,6 +46,7 @@ class Recovery {
   Result<void> finish_removed_mailboxes();
   Result<void> adopt_folders();
   Result<void> recover_mailbox(const AccountRow& account);
+  Result<void> check_totals(const AccountRow& account);
   void sweep_spools();
 
   const DataFolder& folder_;
@@ -160,16 +161,18 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
   if (!swept) return swept.error();
   auto times = maildir->times();
   if (!times) return times.error();
-  auto found = reconcile(database_, *maildir, account.id, naming_, MarkedFiles::kRemove, kImportSlice,
-                         [] { return Result<void>(); });
-  if (!found) return found.error();
-  if (found->settled) watch_.scanned(account.id, *times, unix_seconds());
-  auto corrected = Index(database_).correct_totals(account.id);
-  if (!corrected) return corrected.error();
-  if (*corrected) {
-    report_.actions.push_back(
-        fmt::format("counted the messages of {} anew: the index had a wrong sum", account.address.text()));
+  watch_.scan_begins(account.id, *times);
+  auto totals = Index(database_).totals_of(account.id);
+  if (!totals) return totals.error();
+  Reconciler reconciler(database_, *maildir, account.id, naming_, MarkedFiles::kRemove, totals->messages);
+  auto found = reconcile(reconciler, [] { return Result<void>(); });
+  if (found && found->settled) {
+    watch_.scan_settled(account.id, unix_seconds());
+  } else {
+    watch_.forget(account.id);
   }
+  if (!found) return found.error();
+  if (auto done = check_totals(account); !done) return done;
   if (found->left > 0) report_.unfinished.push_back(account.id);
   if (*swept > 0) {
     report_.actions.push_back(fmt::format("removed {} unfinished draft{} in {}, never acknowledged", *swept,
@@ -177,6 +180,23 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
   }
   for (std::string& line : sentences(*found, account.address.text()))
     report_.actions.push_back(std::move(line));
+  return {};
+}
+
+// A wrong sum would be wrong for ever.
+Result<void> Recovery::check_totals(const AccountRow& account) {
+  Index index(database_);
+  auto noted = index.totals_of(account.id);
+  if (!noted) return noted.error();
+  auto counted = index.count(account.id);
+  if (!counted) return counted.error();
+  if (*noted == *counted) return {};
+  auto transaction = Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  if (auto done = index.set_totals(account.id, *counted); !done) return done;
+  if (auto done = transaction->commit(); !done) return done;
+  report_.actions.push_back(
+      fmt::format("counted the messages of {} anew: the index had a wrong sum", account.address.text()));
   return {};
 }
 

@@ -88,11 +88,10 @@ class Restoring {
 
   // Somebody renamed it.
   Result<std::string> find_by_base(const MessageRow& row) const {
-    for (auto paths : {maildir_.list(), maildir_.list_deleted()}) {
-      if (!paths) return paths.error();
-      for (const std::string& path : *paths) {
-        if (base_name(path) == base_name(row.name)) return path;
-      }
+    auto paths = maildir_.list();
+    if (!paths) return paths.error();
+    for (const std::string& path : *paths) {
+      if (base_name(path) == base_name(row.name)) return path;
     }
     return Error{ErrorKind::kNotFound,
                  fmt::format("the file of {} is gone from {}/deleted; nothing was restored", row.uidl,

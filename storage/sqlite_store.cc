@@ -78,6 +78,7 @@ SqliteStore::~SqliteStore() {
 Result<void> SqliteStore::close() {
   if (!database_) return {};
   delete_leftovers();
+  look_.reset();
   make_room({});                     // the end has to be written, too
   static_cast<void>(write_notes());  // who logged in and took what is no reason to call the end unclean
   auto done = mark_clean(*database_);
@@ -147,7 +148,7 @@ Result<void> SqliteStore::make_folder_of(MailboxId mailbox, const Address& addre
     return maildir.error();
   }
   // Deleted mail that was kept with the rest can be restored, too. Tried again at the next login.
-  notice_failure(look_for_changes(mailbox, *maildir, kImportSlice, MarkedFiles::kRemove));
+  notice_failure(look_for_changes(mailbox, *maildir, 0, MarkedFiles::kRemove));
   return {};
 }
 
@@ -178,6 +179,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   watch_.forget(entry->id);
   listings_.forget(entry->id);
   looked_behind_.erase(entry->id);
+  if (look_ != nullptr && look_->mailbox == entry->id) look_.reset();
   forget_maildir_to_read(entry->id);
   notes_.forget(entry->id);
   to_take_in_.erase(entry->id);

@@ -1,7 +1,8 @@
 // The Store over SQLite and maildirs: the façade that joins the parts of this folder.
 //
 // sqlite_store_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
-// sqlite_store_maildrops.cc maildrops and what lies in the maildirs, sqlite_store.cc the rest.
+// sqlite_store_looks.cc what other tools did to the maildirs, sqlite_store_maildrops.cc maildrops,
+// sqlite_store.cc the rest.
 #pragma once
 
 #include <map>
@@ -85,7 +86,9 @@ class SqliteStore final : public Store {
   Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) override;
 
   Result<bool> take_in_files(std::size_t at_most) override;
-  bool files_wait() const override { return !to_take_in_.empty() || !to_examine_.empty(); }
+  bool files_wait() const override {
+    return look_ != nullptr || !to_take_in_.empty() || !to_examine_.empty();
+  }
   Result<void> advance_retention(std::chrono::seconds elapsed) override;
   Result<std::size_t> expire_messages(MailboxId mailbox, std::chrono::seconds kept, std::size_t at_most,
                                       const DeleteTerms& terms) override;
@@ -122,12 +125,19 @@ class SqliteStore final : public Store {
   Result<Maildir*> maildir_to_read(MailboxId mailbox);
   void forget_maildir_to_read(MailboxId mailbox);
   Result<void> make_folder_of(MailboxId mailbox, const Address& address);
-  // Looks at the folder when somebody else changed it.
-  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports = kImportSlice,
+  // Looks at the folder when somebody else changed it. `messages` it has, about, as in the next ones.
+  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::uint64_t messages,
                                 MarkedFiles marked = MarkedFiles::kLeave);
-  Result<void> look_at_login(const MailboxEntry& mailbox);
+  Result<void> finish_look(MailboxId mailbox, const Maildir& maildir, const Reconciled& found);
+  // True: it was looked at, now.
+  Result<bool> look_at_login(const MailboxEntry& mailbox, std::uint64_t messages);
+  // For a file that is not where the index says.
+  enum class Looked { kNow, kLater };
+  Result<Looked> look_for_one(MailboxId mailbox, Maildir& maildir, std::uint64_t messages);
   // Has take_in_files() look at a large mailbox, unless it was looked at a short while ago.
   void look_behind(MailboxId mailbox, std::uint64_t messages);
+  Result<bool> begin_look();
+  Result<bool> go_on_looking(std::size_t at_most);
   Result<std::string> path_of(const Maildrop& maildrop, std::size_t index, std::int64_t key);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
@@ -172,7 +182,19 @@ class SqliteStore final : public Store {
   std::unordered_map<MailboxId, std::int64_t> to_examine_;  // and the row that was looked at last
   std::unordered_map<MailboxId, std::pair<std::int64_t, std::int64_t>>
       expired_;                               // retention and `kept` when nothing more was to be expired
-  std::unordered_set<MailboxId> to_take_in_;  // have files that wait to be imported
+  std::unordered_set<MailboxId> to_take_in_;  // are to be looked at, or have files that wait to be imported
+  struct LookBehind {
+    LookBehind(Database& database, MailboxId of, Maildir in, const Naming& naming, std::uint64_t messages)
+        : mailbox(of),
+          maildir(std::move(in)),
+          reconciler(database, maildir, of, naming, MarkedFiles::kLeave, messages) {}
+
+    const MailboxId mailbox;
+    Maildir maildir;
+    Reconciler reconciler;
+    bool searching = true;
+  };
+  std::unique_ptr<LookBehind> look_;  // at one of them, under way; no login waits for it
   std::unordered_map<MailboxId, std::int64_t> looked_behind_;  // Unix seconds of the last look_behind()
   std::vector<std::pair<MailboxId, Maildir>> reading_;         // the last one used in front
   std::vector<std::string> notices_;

@@ -1,5 +1,4 @@
-// The store's part about maildrops and what lies in the maildirs: opening and deleting, files of others, and
-// how long messages stay.
+// The store's part about maildrops: opening, reading and deleting, and how long messages stay.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,14 +15,10 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kMostMaildirsOpen = 16;  // four descriptors each
-constexpr std::size_t kMostTroublesNoticed = 1'000;
+constexpr std::size_t kMostMaildirsOpen = 16;       // four descriptors each
 constexpr const char* kRetentionKey = "retention";  // in meta, seconds; insert() of the index notes it
 constexpr std::size_t kMostFilesAtClose = 4'096;    // deleted then; the next start deletes the rest
 constexpr std::size_t kPathsAhead = 16;
-constexpr std::uint64_t kScannedAtLogin = 5'000;  // messages of a mailbox: some 20 ms
-constexpr std::uint64_t kRestBetweenLooks =
-    1'000;  // messages for each second between two looks at a larger one
 
 Error foreign_maildrop() {
   return Error{ErrorKind::kInvalid, "a maildrop of another store"};
@@ -63,100 +58,6 @@ Result<Maildir*> SqliteStore::maildir_to_read(MailboxId mailbox) {
 
 void SqliteStore::forget_maildir_to_read(MailboxId mailbox) {
   std::erase_if(reading_, [mailbox](const auto& each) { return each.first == mailbox; });
-}
-
-Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, std::size_t imports,
-                                           MarkedFiles marked) {
-  auto times = maildir.times();
-  if (!times) return times.error();
-  auto totals = Index(*database_).totals_of(mailbox);
-  if (!totals) return totals.error();
-  if (!watch_.needs_scan(mailbox, *times, unix_seconds(), totals->messages)) return {};
-  auto found = reconcile(*database_, maildir, mailbox, naming_, marked, imports,
-                         [&] { return listings_.before_change(*database_, mailbox); });
-  if (!found) return found.error();
-  if (found->settled) watch_.scanned(mailbox, *times, unix_seconds());
-  if (found->left > 0) {
-    to_take_in_.insert(mailbox);
-  } else {
-    to_take_in_.erase(mailbox);
-  }
-  notice(*found, mailbox, maildir);
-  if (found->restored > 0 || found->kept > 0) return recount_deleted();
-  return {};
-}
-
-// Trouble that stays is told once.
-bool SqliteStore::is_news(const std::string& trouble) {
-  if (troubles_noticed_.size() > kMostTroublesNoticed) troubles_noticed_.clear();
-  return troubles_noticed_.insert(trouble).second;
-}
-
-void SqliteStore::notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir) {
-  const auto directory_now = directory();
-  const MailboxEntry* entry = directory_now->find(mailbox);
-  Reconciled news = found;
-  std::erase_if(news.skipped, [this](const std::string& line) { return !is_news(line); });
-  auto lines = sentences(news, entry == nullptr ? maildir.path() : entry->address.text());
-  notices_.insert(notices_.end(), std::make_move_iterator(lines.begin()),
-                  std::make_move_iterator(lines.end()));
-}
-
-// Of a look that nobody asked for: the mailbox is as good as it was, but somebody should know.
-void SqliteStore::notice_failure(const Result<void>& done) {
-  if (!done && is_news(done.error().message)) notices_.push_back(done.error().message);
-}
-
-Result<bool> SqliteStore::take_in_files(std::size_t at_most) {
-  if (!database_) return closed_error();
-  if (to_take_in_.empty()) {
-    if (to_examine_.empty()) return false;
-    const MailboxId next = to_examine_.begin()->first;
-    if (auto done = examine_some(next, at_most); !done) {
-      to_examine_.erase(next);  // until the next start
-      notice_failure(done);
-    }
-    database_->checkpoint_if_due();
-    return files_wait();
-  }
-  const MailboxId mailbox = *to_take_in_.begin();
-  to_take_in_.erase(mailbox);  // what stands in the way now is met again at the next login
-  auto maildir = maildir_of(mailbox);
-  if (!maildir) {
-    notice_failure(maildir.error());
-    return files_wait();
-  }
-  notice_failure(look_for_changes(mailbox, *maildir, at_most));
-  database_->checkpoint_if_due();
-  folder_->refill_reserve();
-  return files_wait();
-}
-
-// A file that cannot be read, or is not the one that the index knows, stays unknown.
-Result<void> SqliteStore::examine_some(MailboxId mailbox, std::size_t at_most) {
-  constexpr std::uint64_t kOctets = 32 << 20;  // then others have their turn
-  auto maildir = maildir_of(mailbox);
-  if (!maildir) return maildir.error();
-  auto rows = Index(*database_).unexamined(mailbox, to_examine_[mailbox], at_most);
-  if (!rows) return rows.error();
-  std::vector<std::pair<std::int64_t, HeaderFacts>> found;
-  std::uint64_t octets = 0;
-  for (const MessageRow& row : *rows) {
-    if (octets > kOctets) break;
-    octets += row.size;
-    to_examine_[mailbox] = row.id;
-    auto facts = maildir->inspect(row.name);
-    if (facts && facts->size == row.size) found.emplace_back(row.id, facts->header);
-  }
-  if (rows->empty()) to_examine_.erase(mailbox);
-  if (found.empty()) return {};
-  if (auto done = listings_.before_change(*database_, mailbox); !done) return done;
-  return in_transaction([&]() -> Result<void> {
-    for (const auto& [id, header] : found) {
-      if (auto done = Index(*database_).set_header(id, header); !done) return done;
-    }
-    return {};
-  });
 }
 
 Result<void> SqliteStore::advance_retention(std::chrono::seconds elapsed) {
@@ -202,37 +103,15 @@ Result<std::unique_ptr<Maildrop>> SqliteStore::open_maildrop(MailboxId mailbox) 
   if (entry == nullptr) return mailbox_gone();
   auto lock = MaildropLock::take(locks_, mailbox);
   if (!lock) return Error{ErrorKind::kInUse, "another session has this mailbox open"};
-  if (auto done = look_at_login(*entry); !done) return done.error();
-  auto listing = listings_.take(*database_, mailbox);
+  auto totals = Index(*database_).totals_of(mailbox);
+  if (!totals) return totals.error();
+  auto looked = look_at_login(*entry, totals->messages);
+  if (!looked) return looked.error();
+  if (*looked) totals = Index(*database_).totals_of(mailbox);
+  if (!totals) return totals.error();
+  auto listing = listings_.take(*database_, mailbox, *totals);
   if (!listing) return listing.error();
   return std::unique_ptr<Maildrop>(std::make_unique<HeldMaildrop>(std::move(*lock), std::move(*listing)));
-}
-
-Result<void> SqliteStore::look_at_login(const MailboxEntry& mailbox) {
-  auto totals = Index(*database_).totals_of(mailbox.id);
-  if (!totals) return totals.error();
-  // Mostly nobody changed it, and nothing is opened.
-  const auto times = Maildir::times_of(*folder_, mailbox.address);
-  if (times && !watch_.needs_scan(mailbox.id, *times, unix_seconds(), totals->messages)) return {};
-  auto maildir = maildir_of(mailbox.id);
-  if (!maildir) return maildir.error();
-  if (totals->messages > kScannedAtLogin) {
-    // No login waits for a look at a large mailbox: it comes behind it, and the next one sees what it finds.
-    look_behind(mailbox.id, totals->messages);
-  } else {
-    // On a full disk, say, what the index knows already can still be read and deleted.
-    notice_failure(look_for_changes(mailbox.id, *maildir));
-  }
-  return {};
-}
-
-// It holds up everybody for a moment, so that there are rests in between.
-void SqliteStore::look_behind(MailboxId mailbox, std::uint64_t messages) {
-  std::int64_t& last = looked_behind_[mailbox];
-  const std::int64_t now = unix_seconds();
-  if (now >= last && now - last < static_cast<std::int64_t>(messages / kRestBetweenLooks)) return;
-  last = now;
-  to_take_in_.insert(mailbox);
 }
 
 Result<std::shared_ptr<const MaildropPage>> SqliteStore::read_page(const Maildrop& maildrop,
@@ -260,7 +139,7 @@ Result<std::string> SqliteStore::path_of(const Maildrop& maildrop, std::size_t i
   };
   auto found = find();
   if (found == ahead.paths.end()) {
-    auto paths = Index(*database_).paths(maildrop.mailbox(), key, kPathsAhead);
+    auto paths = Index(*database_).paths(maildrop.mailbox(), MessageState::kPresent, key - 1, kPathsAhead);
     if (!paths) return paths.error();
     ahead.paths = std::move(*paths);
     found = find();
@@ -284,21 +163,26 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   if (!path) return path.error();
   auto file = (*maildir)->open_message(*path);
   if (!file && file.error().kind == ErrorKind::kNotFound) {
-    // Another mail tool may have renamed it: the index then learns the new names of all, from the folder that
-    // is there now.
+    // A search may have found its new name since, or another mail tool has renamed it: the index then learns
+    // the new names of all, from the folder that is there now.
     forget_maildir_to_read(mailbox);
     maildir = maildir_to_read(mailbox);
     if (!maildir) return maildir.error();
-    if (totals.messages > kScannedAtLogin) {
-      auto times = (*maildir)->times();
-      if (times && !watch_.needs_scan(mailbox, *times, unix_seconds(), totals.messages)) return file.error();
-      look_behind(mailbox, totals.messages);
-      return Error{ErrorKind::kUnavailable, file.error().message + "; its mailbox is searched for it"};
+    const auto open_anew = [&]() -> Result<void> {
+      path = Index(*database_).path(entry.key);
+      if (!path) return path.error();
+      file = (*maildir)->open_message(*path);
+      return {};
+    };
+    if (auto done = open_anew(); !done) return done.error();
+    if (!file && file.error().kind == ErrorKind::kNotFound) {
+      auto looked = look_for_one(mailbox, **maildir, totals.messages);
+      if (!looked) return looked.error();
+      if (*looked == Looked::kLater) {
+        return Error{ErrorKind::kUnavailable, file.error().message + "; its mailbox is searched for it"};
+      }
+      if (auto done = open_anew(); !done) return done.error();
     }
-    notice_failure(look_for_changes(mailbox, **maildir));
-    path = Index(*database_).path(entry.key);
-    if (!path) return path.error();
-    file = (*maildir)->open_message(*path);
   }
   // Somebody changed it under its name. The next login looks into it again and shows what is in it now.
   const auto changed = [&](std::string what) {

@@ -12,18 +12,24 @@ bool MaildirWatch::is_quiet(MailboxId mailbox, const MaildirTimes& times) const 
 bool MaildirWatch::needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now,
                               std::uint64_t messages) const {
   auto seen = seen_.find(mailbox);
-  if (seen == seen_.end() || seen->second.times != times) return true;
+  if (seen == seen_.end() || seen->second.scanning || seen->second.times != times) return true;
   const auto due = kRescanSeconds + static_cast<std::int64_t>(messages / kMessagesASecond);
   return seen->second.changed_by_us && now - seen->second.scanned_at >= due;
 }
 
-void MaildirWatch::scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now) {
-  const std::int64_t newest = std::max(times.new_time, times.cur_time);
-  if (times.taken_at - newest < kGrain) {
-    seen_.erase(mailbox);
-  } else {
-    seen_[mailbox] = {times, now, false};
-  }
+void MaildirWatch::scan_begins(MailboxId mailbox, const MaildirTimes& times) {
+  Seen& seen = seen_[mailbox];
+  seen = {times};
+  seen.scanning = true;
+  seen.telling = times.taken_at - std::max(times.new_time, times.cur_time) >= kGrain;
+}
+
+void MaildirWatch::scan_settled(MailboxId mailbox, std::int64_t now) {
+  const auto seen = seen_.find(mailbox);
+  if (seen == seen_.end()) return;
+  seen->second.scanning = false;
+  seen->second.scanned_at = now;
+  if (!seen->second.telling) seen_.erase(seen);
 }
 
 void MaildirWatch::expect(MailboxId mailbox, const MaildirTimes& times) {

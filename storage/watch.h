@@ -21,9 +21,12 @@ class MaildirWatch {
   bool is_quiet(MailboxId mailbox, const MaildirTimes& times) const;
   bool needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now,
                   std::uint64_t messages) const;
-  // `times` were taken before a scan that found all settled. A folder that had been changed in the same
-  // moment may change again without another time: then nothing is noted, and the next login scans once more.
-  void scanned(MailboxId mailbox, const MaildirTimes& times, std::int64_t now);
+  // A scan begins, before which these times were taken: until it ends, is_quiet() tells whether somebody else
+  // changes the maildir meanwhile.
+  void scan_begins(MailboxId mailbox, const MaildirTimes& times);
+  // It found all settled. A folder that had been changed in the moment it began may have changed again
+  // without another time: then nothing is noted, and the next login scans once more.
+  void scan_settled(MailboxId mailbox, std::int64_t now);
   // After a change of ours to a maildir that was quiet before it.
   void expect(MailboxId mailbox, const MaildirTimes& times);
   void forget(MailboxId mailbox);
@@ -35,7 +38,9 @@ class MaildirWatch {
   struct Seen {
     MaildirTimes times;
     std::int64_t scanned_at = 0;  // Unix seconds
-    bool changed_by_us = false;   // since the scan
+    bool changed_by_us = false;   // since the scan began
+    bool scanning = false;
+    bool telling = true;  // a change since the scan began has another time
   };
   std::unordered_map<MailboxId, Seen> seen_;
 };

@@ -1,124 +1,9 @@
 #include "server/login.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <array>
-#include <atomic>
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
-
-#include "tests/catch.h"
-#include "tests/storage/support.h"
+#include "login_fixture.h"
 
 using namespace mailstead;
-using namespace mailstead::storage_test;
-
-namespace {
-
-// "right", at the least cost that is read.
-constexpr const char* kCheapHash =
-    "$scrypt$ln=4,r=8,p=1$YSBzYWx0IGZvciB0ZXN0cw$ve6Tzn3VvsM22OBO1k3VyJeAJYJ5hUifqv1vxVwvL1o";
-
-// The loop with all that a login needs, and a hashing thread that can be held up.
-class LoginFixture {
- public:
-  LoginFixture() : store_(store_with(scratch_.data(), {kAnna, "bert@example.org"})) {
-    for (const char* mailbox : {kAnna, "bert@example.org"})
-      REQUIRE(store_->set_password(address(mailbox), kCheapHash).has_value());
-    uv_loop_init(&loop_);
-    storage_ = std::make_unique<StorageThread>(&loop_, *store_, [](const std::string&) {});
-    hashing_ = std::make_unique<WorkQueue>(&loop_, 1, 1'000);
-    login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, bans_, log_);
-  }
-
-  ~LoginFixture() {
-    release();
-    login_->stop();
-    hashing_->stop(WorkQueue::Waiting::kDrop, [this] { storage_->stop([] {}); });
-    uv_run(&loop_, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&loop_) == 0);
-  }
-
-  // What `check` ends in goes to answers[its number]; the number is returned.
-  std::size_t check(const std::string& user, const std::string& password,
-                    const std::string& from = "127.0.0.1") {
-    return check_proof(user, PasswordProof{password}, LoginPurpose::kRead, from);
-  }
-
-  std::size_t check_proof(const std::string& user, LoginProof proof,
-                          LoginPurpose purpose = LoginPurpose::kRead, const std::string& from = "127.0.0.1") {
-    const std::size_t number = answers.size();
-    answers.push_back("");
-    answered_at.push_back(0);
-    PeerFacts peer;
-    peer.address = from;
-    peer.loopback = from == "127.0.0.1";
-    LoginRequest request{user, std::move(proof), purpose, peer, "pop3"};
-    tickets.push_back(login_->check(std::move(request), [this, number](const LoginResult& result) {
-      results.resize(answers.size());
-      results[number] = result;
-      order.push_back(number);
-      answered_at[number] = uv_now(&loop_);
-      answers[number] = result.outcome == LoginOutcome::kRight    ? "right " + result.address
-                        : result.outcome == LoginOutcome::kWrong  ? "wrong"
-                        : result.outcome == LoginOutcome::kBanned ? "banned"
-                                                                  : "unavailable";
-    }));
-    return number;
-  }
-
-  std::string answer_to(std::size_t number) {
-    while (answers[number].empty()) uv_run(&loop_, UV_RUN_ONCE);
-    return answers[number];
-  }
-
-  std::string ask(const std::string& user, const std::string& password,
-                  const std::string& from = "127.0.0.1") {
-    return answer_to(check(user, password, from));
-  }
-
-  // From now on no password is hashed, until release().
-  void hold() {
-    held_ = true;
-    REQUIRE(hashing_->post(
-        [this] {
-          while (held_) std::this_thread::yield();
-        },
-        [] {}));
-  }
-  void release() { held_ = false; }
-
-  Store& store() { return *store_; }
-  Login& login() { return *login_; }
-  Bans& bans() { return bans_; }
-  void turn() { uv_run(&loop_, UV_RUN_NOWAIT); }
-  std::uint64_t now() {
-    uv_update_time(&loop_);
-    return uv_now(&loop_);
-  }
-
-  std::vector<std::string> answers;
-  std::vector<LoginResult> results;
-  std::vector<std::uint64_t> answered_at;  // loop time, ms
-  std::vector<std::size_t> order;
-  std::vector<std::shared_ptr<LoginTicket>> tickets;
-
- private:
-  Scratch scratch_;
-  std::unique_ptr<Store> store_;
-  uv_loop_t loop_{};
-  Log log_{LogLevel::kError, LogFormat::kText};
-  std::unique_ptr<StorageThread> storage_;
-  std::unique_ptr<WorkQueue> hashing_;
-  Bans bans_{{.after = 4, .time = std::chrono::seconds(60)}, {"198.51.100.1"}};
-  std::unique_ptr<Login> login_;
-  std::atomic<bool> held_ = false;
-};
-
-}  // namespace
+using namespace mailstead::login_test;
 
 TEST_CASE("the right password is right, any other is wrong, and so is anybody else", "[login]") {
   LoginFixture fixture;
@@ -226,46 +111,6 @@ TEST_CASE("when the server ends, delays end and what waits is refused", "[login]
   CHECK(fixture.answers[last].empty());
 }
 
-namespace {
-
-// The proof that a client with this password makes.
-ScramProof scram_proof(Login& login, const std::string& user, const std::string& password) {
-  const scram::Challenge challenge = login.scram_challenge(user);
-  const scram::Keys keys = scram::derive_keys(password, challenge.salt, challenge.iterations);
-  ScramProof proof;
-  proof.proof.auth_message = "n=user,r=x," + challenge.nonce;
-  // The client's key, which only the password gives, is made here as a client does it.
-  std::array<std::uint8_t, 32> salted{};
-  PKCS5_PBKDF2_HMAC(password.data(), password.size(),
-                    reinterpret_cast<const std::uint8_t*>(challenge.salt.data()), challenge.salt.size(),
-                    challenge.iterations, EVP_sha256(), salted.size(), salted.data());
-  const auto hmac = [](const std::array<std::uint8_t, 32>& key, const std::string& text) {
-    std::array<std::uint8_t, 32> digest{};
-    unsigned length = 0;
-    HMAC(EVP_sha256(), key.data(), key.size(), reinterpret_cast<const std::uint8_t*>(text.data()),
-         text.size(), digest.data(), &length);
-    return digest;
-  };
-  const auto client_key = hmac(salted, "Client Key");
-  const auto signature = hmac(keys.stored, proof.proof.auth_message);
-  for (std::size_t i = 0; i < client_key.size(); ++i)
-    proof.proof.client_proof[i] = static_cast<std::uint8_t>(client_key[i] ^ signature[i]);
-  return proof;
-}
-
-// RFC 1939 7: of "<stamp>tanstaaf".
-const ApopProof kApopProof{"<1896.697170952@dbc.mtview.ca.us>", "c4c9334bac560ecc979e58001b3e22fb"};
-
-constexpr const char* kPhone = "abcde-fghjk-mnpqr-stuvw-xyz23-45678";
-constexpr const char* kTablet = "bbbbb-fghjk-mnpqr-stuvw-xyz23-45678";
-
-void add_app_password(Store& store, const std::string& name, const std::string& password,
-                      PasswordScope scope = PasswordScope::kReadAndSend, ApopUse apop = ApopUse::kNo) {
-  REQUIRE(store.add_app_password(address(kAnna), {name, scope, apop, password}).has_value());
-}
-
-}  // namespace
-
 TEST_CASE("an app password opens its mailbox, beside the mailbox's own", "[login]") {
   LoginFixture fixture;
   add_app_password(fixture.store(), "phone", kPhone);
@@ -366,43 +211,6 @@ TEST_CASE("wrong proofs and digests delay like wrong passwords", "[login]") {
   CHECK(fixture.answered_at[second] - fixture.answered_at[first] >= 1000);
 }
 
-TEST_CASE("who guesses on is banned, whatever he guesses with, until a time", "[login][ban]") {
-  LoginFixture fixture;
-  add_app_password(fixture.store(), "phone", kPhone, PasswordScope::kReadAndSend, ApopUse::kYes);
-  constexpr const char* kGuesser = "192.0.2.1";
-  CHECK(fixture.ask(kAnna, "one", kGuesser) == "wrong");
-  CHECK(fixture.ask(kAnna, "one", kGuesser) == "wrong");  // the same again is no other guess
-  CHECK(fixture.answer_to(fixture.check_proof(kAnna, kApopProof, LoginPurpose::kRead, kGuesser)) == "wrong");
-  CHECK(fixture.answer_to(fixture.check_proof("bert@example.org", scram_proof(fixture.login(), kAnna, "two"),
-                                              LoginPurpose::kSend, kGuesser)) == "wrong");
-  CHECK(fixture.bans().bans().empty());
-  CHECK(fixture.ask("nobody@example.org", "one", kGuesser) == "wrong");
-  REQUIRE(fixture.bans().bans().size() == 1);
-  CHECK(fixture.bans().bans()[0].network == kGuesser);
-  CHECK(fixture.bans().bans()[0].wrong_logins == 4);
-  CHECK(fixture.ask(kAnna, "right", kGuesser) == "banned");
-  CHECK(fixture.ask(kAnna, "right", "192.0.2.2") == "right anna@example.org");
-  CHECK(fixture.bans().lift(kGuesser));
-  CHECK(fixture.ask(kAnna, "right", kGuesser) == "right anna@example.org");
-}
-
-TEST_CASE("who logs in well is not banned for what others behind his address do", "[login][ban]") {
-  LoginFixture fixture;
-  CHECK(fixture.ask(kAnna, "right", "192.0.2.1") == "right anna@example.org");
-  for (const char* guess : {"one", "two", "three", "four"})
-    CHECK(fixture.ask(kAnna, guess, "192.0.2.1") == "wrong");
-  CHECK(fixture.bans().bans().empty());
-}
-
-TEST_CASE("a gateway's next password does not wait", "[login][ban]") {
-  LoginFixture fixture;
-  fixture.check(kAnna, "wrong", "198.51.100.1");
-  fixture.check(kAnna, "wrong, too", "198.51.100.1");  // two are in work at a time
-  const auto right = fixture.check(kAnna, "right", "198.51.100.1");
-  CHECK(fixture.answer_to(right) == "right anna@example.org");
-  CHECK(fixture.order.front() == right);
-}
-
 TEST_CASE("one's own right password gives no more guesses at another's", "[login]") {
   LoginFixture fixture;
   constexpr const char* kInside = "192.0.2.9";
@@ -419,27 +227,6 @@ TEST_CASE("the same wrong password again makes nobody wait longer", "[login]") {
   const auto begin = fixture.now();
   for (int times = 0; times < 4; ++times) CHECK(fixture.ask(kAnna, "old", "192.0.2.10") == "wrong");
   CHECK(fixture.answered_at.back() - begin < 7'500);  // what it would be, doubled each time
-}
-
-TEST_CASE("a revoked phone that goes on with SCRAM or APOP is no guesser", "[login][ban]") {
-  LoginFixture fixture;
-  for (int times = 0; times < 6; ++times) {
-    fixture.ask(kAnna, "old", "192.0.2.11");
-    fixture.answer_to(fixture.check_proof(kAnna,
-                                          ApopProof{"<" + std::to_string(times) + ">", kApopProof.digest},
-                                          LoginPurpose::kRead, "192.0.2.12"));
-  }
-  CHECK(fixture.bans().bans().empty());
-}
-
-TEST_CASE("in a ban a remembered password is no way in either", "[login][ban]") {
-  LoginFixture fixture;
-  CHECK(fixture.ask(kAnna, "right", "192.0.2.2") == "right anna@example.org");  // now remembered
-  constexpr const char* kGuesser = "192.0.2.13";
-  for (const char* guess : {"one", "two", "three", "four"})
-    CHECK(fixture.ask(kAnna, guess, kGuesser) == "wrong");
-  CHECK(fixture.ask(kAnna, "right", kGuesser) == "banned");
-  CHECK(fixture.bans().bans().size() == 1);
 }
 
 namespace {

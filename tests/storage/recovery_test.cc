@@ -259,3 +259,25 @@ TEST_CASE("a folder whose address cannot be told is named and left alone", "[sto
   CHECK(mentions(report, "left mail/example.org/cut%~00 alone"));
   CHECK(store->directory()->mailboxes().size() == 2);
 }
+
+TEST_CASE("a start counts wrong sums anew", "[storage]") {
+  const char* damage = GENERATE(
+      as<const char*>{}, "UPDATE totals SET messages = messages + 3, kept_octets = 5", "DELETE FROM totals");
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, kBert});
+  for (int i = 0; i < 3; ++i) REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  const auto before = store->show_mailbox(address(kAnna)).value();
+  store.reset();
+  run_sql(scratch.data() + "/mailstead.db", damage);
+  RecoveryReport report;
+  store = open_store(scratch.data(), &report);
+  CHECK(mentions(report, "counted the messages of anna@example.org anew"));
+  const auto after = store->show_mailbox(address(kAnna)).value();
+  CHECK(after.messages == 3);
+  CHECK(after.octets == before.octets);
+  CHECK(after.deleted_octets == 0);
+  store.reset();
+  RecoveryReport second;
+  store = open_store(scratch.data(), &second);
+  CHECK_FALSE(mentions(second, "anew"));
+}

@@ -5,6 +5,7 @@ a few, under names as the server gives them, which are taken into the index at t
 """
 
 import os
+import time
 import unittest
 
 import mailstead
@@ -13,6 +14,7 @@ import messages
 MESSAGES = int(os.environ.get("MESSAGES", "2000" if mailstead.sanitized() else "20000"))
 LINKS = 60_000  # of one file: ext4 allows 65,000
 USER = "anna@example.org"
+OTHER = "bert@example.org"
 SECONDS = 1_700_000_000
 MEMORY = 24 * 2**20  # octets that one session of any mailbox may cost, pages that are kept for the next one included
 
@@ -117,7 +119,30 @@ class LargeMailbox(unittest.TestCase):
             self.assertEqual([uidl for _, uidl in session.uidl()[:3]], ["%015d" % number for number in (1, 2, 3)])
             session.quit()
 
-    def test_4_all_of_it_is_deleted_at_once_and_restored(self):
+    def test_4_while_it_is_searched_others_have_the_store(self):
+        self.server.add_cheap_mailbox(OTHER)
+        letter = os.path.join(self.folder, "letter")
+        with open(letter, "wb") as file:
+            file.write(b"Subject: of another tool\n\nx\n")
+        with self.server.pop3(USER) as session:
+            count = session.stat()[0]
+            session.quit()
+        longest = 0.0
+        began = time.monotonic()
+        # The look goes on behind the login; it ends with a name of ours for the letter.
+        while os.path.exists(letter):
+            asked = time.monotonic()
+            self.assertLess(asked - began, 600, "nobody finds the letter")
+            with self.server.pop3(OTHER) as session:
+                session.stat()
+                session.quit()
+            longest = max(longest, time.monotonic() - asked)
+        print("\n      searched in %.2f s; others' sessions took up to %.0f ms" % (time.monotonic() - began, longest * 1000))
+        with self.server.pop3(USER) as session:
+            self.assertEqual(session.stat()[0], count + 1)
+            session.quit()
+
+    def test_5_all_of_it_is_deleted_at_once_and_restored(self):
         with self.server.pop3(USER) as session:
             count = session.stat()[0]
             for first in range(1, count + 1, 1000):
@@ -136,7 +161,7 @@ class LargeMailbox(unittest.TestCase):
             self.assertEqual([uidl for _, uidl in session.uidl()[:3]], ["%015d" % number for number in (1, 2, 3)])
             session.quit()
 
-    def test_5_the_index_answers_without_the_files(self):
+    def test_6_the_index_answers_without_the_files(self):
         with self.server.pop3(USER) as session:
             count = session.stat()[0]
             for name in os.listdir(self.folder):
