@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <ctime>
-#include <span>
+#include <string>
+#include <unordered_set>
+#include <vector>
 
 #include "admin/command_table.h"
 #include "admin/message_report.h"
@@ -158,29 +160,30 @@ Report restore_messages(const Request& request, CommandContext& context) {
         fmt::format("No deleted message of {} is left to be restored.\n", address.text()),
         Value::Object{{"address", address.text()}, {"restored", Value::Array{}}, {"lost", Value::Array{}}});
   }
-  std::vector<std::string> restored = *uidls;
-  std::vector<std::string> lost;
-  auto outcome = context.store.restore_messages(address, restored);
+  // Who names messages is told when one cannot be had; otherwise the lost ones do not keep the others.
   const bool named = request.arguments.size() > 1;
-  if (!outcome && !named && outcome.error().kind == ErrorKind::kNotFound) {
-    // The file of one is gone: that does not keep the others.
-    restored.clear();
-    for (const std::string& uidl : *uidls) {
-      const auto one = context.store.restore_messages(address, std::span(&uidl, 1));
-      (one ? restored : lost).push_back(uidl);
-    }
-    if (!restored.empty()) outcome = {};
+  const auto lost =
+      context.store.restore_messages(address, *uidls, named ? LostFiles::kRefuse : LostFiles::kLeaveOut);
+  if (!lost) return failed(lost.error());
+  const std::unordered_set<std::string> gone(lost->begin(), lost->end());
+  std::vector<std::string> restored = *uidls;
+  std::erase_if(restored, [&](const std::string& uidl) { return gone.contains(uidl); });
+  if (restored.empty()) {
+    return failed(
+        {ErrorKind::kNotFound, fmt::format("the files of all deleted messages of {} are gone from its "
+                                           "deleted folder; nothing was restored",
+                                           address.text())});
   }
-  if (!outcome) return failed(outcome.error());
   std::string text =
       fmt::format("{} restored in {}; mail programs find {} at their next login.\n",
                   counted(restored.size(), "message"), address.text(), restored.size() == 1 ? "it" : "them");
-  if (!lost.empty()) {
-    text += fmt::format("Their files are gone, so that they cannot be restored: {}\n", fmt::join(lost, ", "));
+  if (!lost->empty()) {
+    text +=
+        fmt::format("Their files are gone, so that they cannot be restored: {}\n", fmt::join(*lost, ", "));
   }
   return done(text, Value::Object{{"address", address.text()},
                                   {"restored", Value::Array(restored.begin(), restored.end())},
-                                  {"lost", Value::Array(lost.begin(), lost.end())}});
+                                  {"lost", Value::Array(lost->begin(), lost->end())}});
 }
 
 }  // namespace mailstead::admin

@@ -53,7 +53,7 @@ Result<void> remove_renamed(Maildir& maildir, const std::vector<MessageRow>& row
     if (found == by_base.end()) continue;
     std::vector<const std::string*> names = found->second;
     std::erase_if(names, [&](const std::string* name) {
-      return name != names.front() && !maildir.same_file(*names.front(), *name);
+      return name != names.front() && maildir.compare(*names.front(), *name) != Maildir::Names::kOfOneFile;
     });
     for (const std::string* name : names) {
       auto done = maildir.remove(*name);

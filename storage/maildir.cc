@@ -290,14 +290,21 @@ Result<MaildirTimes> Maildir::times_of(const DataFolder& folder, const Address& 
   return times_in(*new_facts, *cur_facts, now);
 }
 
-bool Maildir::same_file(const std::string& one, const std::string& other) const {
-  auto one_place = place(one);
-  auto other_place = place(other);
-  if (!one_place || !other_place) return false;
-  auto one_facts = stat_name(one_place->fd, one_place->name);
-  auto other_facts = stat_name(other_place->fd, other_place->name);
-  return one_facts && other_facts && one_facts->st_ino == other_facts->st_ino &&
-         one_facts->st_dev == other_facts->st_dev;
+Maildir::Names Maildir::compare(const std::string& first, const std::string& second) const {
+  const auto look = [this](const std::string& path) -> Result<struct stat> {
+    auto at = place(path);
+    if (!at) return at.error();
+    return stat_name(at->fd, at->name);
+  };
+  // The second before and after the first: with two inodes both were there at one moment.
+  const auto second_facts = look(second);
+  if (!second_facts) return Names::kSecondGone;
+  const auto first_facts = look(first);
+  if (!first_facts) return Names::kFirstGone;
+  if (first_facts->st_ino == second_facts->st_ino && first_facts->st_dev == second_facts->st_dev) {
+    return Names::kOfOneFile;
+  }
+  return look(second) ? Names::kOfTwoFiles : Names::kSecondGone;
 }
 
 Result<std::size_t> Maildir::sweep_drafts() {

@@ -85,8 +85,9 @@ class Maildir {
   // When the message was last written, Unix seconds.
   Result<std::int64_t> modified_at(const std::string& path) const;
   Result<MaildirTimes> times() const;
-  // Are these two names of one file?
-  bool same_file(const std::string& one, const std::string& other) const;
+  // Are these two names of one file? What another tool renames meanwhile is never taken for two.
+  enum class Names { kOfOneFile, kOfTwoFiles, kFirstGone, kSecondGone };
+  Names compare(const std::string& first, const std::string& second) const;
 
   // Drafts of ours that a dead process left. Returns how many went.
   Result<std::size_t> sweep_drafts();

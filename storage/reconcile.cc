@@ -40,7 +40,7 @@ class Settlement {
     std::span<const std::string> paths;
     std::span<const std::int64_t> rows;
     MarkedFiles marked = MarkedFiles::kLeave;
-    bool may_be_missing = true;
+    const std::function<bool()>& still;
     bool any_file = true;  // somewhere in the mailbox a row has its file, or there are none
     std::size_t imports = 0;
   };
@@ -53,6 +53,7 @@ class Settlement {
   void match_exact_paths();
   void match_base_names();
   void match_deleted(const std::string& path);
+  bool all_there() const;
   void adopt_deleted();
   Result<bool> take_in(std::size_t imports);
   std::optional<MessageFacts> inspect(const std::string& path);
@@ -61,7 +62,7 @@ class Settlement {
   bool import_others(std::size_t at_most, std::vector<FoundFile>& into);
   bool make_right(std::span<FoundFile> files);
   Result<void> remove_deleted(bool any_file);
-  Result<void> settle_rows(bool may_be_missing);
+  Result<void> settle_rows(bool sure);
   Result<void> write_rows();
   Result<void> write_deletions();
   void skip(const std::string& path, const Error& error);
@@ -95,13 +96,15 @@ Result<bool> Settlement::run(const Work& work) {
   match_exact_paths();
   match_base_names();
   for (const std::string& path : aside_) match_deleted(path);
+  // Asked before anything is changed here.
+  const bool sure = all_there() || work.still();
   auto more = take_in(work.imports);
   if (!more) return more;
   if (work.marked == MarkedFiles::kRemove) {
     adopt_deleted();
     if (auto done = remove_deleted(work.any_file); !done) return done.error();
   }
-  if (auto done = settle_rows(work.may_be_missing); !done) return done.error();
+  if (auto done = settle_rows(sure); !done) return done.error();
   if (auto done = write_rows(); !done) return done.error();
   return more;
 }
@@ -137,6 +140,14 @@ void Settlement::add_row(MessageRow row) {
   rows_.push_back(std::move(row));
 }
 
+// Has each message that is present its file?
+bool Settlement::all_there() const {
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].state == MessageState::kPresent && !has_file_[i]) return false;
+  }
+  return true;
+}
+
 // A file that is where its row says is the row's, whatever else has its base name.
 void Settlement::match_exact_paths() {
   std::erase_if(unmatched_, [this](const std::string& path) {
@@ -146,16 +157,24 @@ void Settlement::match_exact_paths() {
 }
 
 void Settlement::match_base_names() {
+  using Names = Maildir::Names;
   std::erase_if(unmatched_, [this](const std::string& path) {
     auto found = row_by_base_.find(std::string(base_name(path)));
     if (found == row_by_base_.end()) return false;
-    MessageRow& row = rows_[found->second];
-    // Both names of one file, while another tool moves it: one message.
-    if (has_file_[found->second]) return maildir_.same_file(row.name, path);
-    has_file_[found->second] = true;
+    const std::size_t i = found->second;
+    MessageRow& row = rows_[i];
+    if (has_file_[i]) {
+      const Names names = maildir_.compare(row.name, path);
+      if (names == Names::kOfTwoFiles) return false;
+      // Both names of one file, while another tool moves it: one message.
+      if (names != Names::kFirstGone) return true;
+    }
+    has_file_[i] = true;
     row.name = path;
-    changed_.push_back(found->second);
-    if (row.state == MessageState::kPresent) ++result_.moved;
+    if (changed_.empty() || changed_.back() != i) {
+      changed_.push_back(i);
+      if (row.state == MessageState::kPresent) ++result_.moved;
+    }
     return true;
   });
 }
@@ -169,9 +188,11 @@ void Settlement::match_deleted(const std::string& path) {
   const std::size_t i = found->second;
   MessageRow& row = rows_[i];
   if (has_file_[i]) {
-    if (maildir_.same_file(row.name, path)) return;
-    skip(path, Error{ErrorKind::kInvalid, "the message is in the mailbox too"});
-    return;
+    const Maildir::Names names = maildir_.compare(row.name, path);
+    if (names == Maildir::Names::kOfTwoFiles) {
+      skip(path, Error{ErrorKind::kInvalid, "the message is in the mailbox too"});
+    }
+    if (names != Maildir::Names::kFirstGone) return;
   }
   has_file_[i] = true;
   const bool known = row.name == path && row.state == MessageState::kAside;
@@ -356,12 +377,13 @@ bool is_back(const MessageRow& row) {
   return row.state == MessageState::kAside && !row.name.starts_with("deleted/");
 }
 
-Result<void> Settlement::settle_rows(bool may_be_missing) {
+Result<void> Settlement::settle_rows(bool sure) {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     MessageRow& row = rows_[i];
     if (row.state == MessageState::kPresent && !has_file_[i]) {
-      if (!may_be_missing) {
+      if (!sure) {
         result_.settled = false;
+        ++result_.unsure;
         continue;
       }
       row.state = MessageState::kMissing;
@@ -486,25 +508,21 @@ Result<bool> Reconciler::settle(const Slice& slice, const std::function<Result<v
   const std::size_t paths = std::min(slice.differences, differences_.paths.size() - next_path_);
   const std::size_t rows = std::min(slice.differences - paths, differences_.rows.size() - next_row_);
   Settlement::Work work{std::span(differences_.paths).subspan(next_path_, paths),
-                        std::span(differences_.rows).subspan(next_row_, rows), marked_, slice.still};
+                        std::span(differences_.rows).subspan(next_row_, rows),
+                        marked_,
+                        slice.still,
+                        true,
+                        0};
   next_path_ += paths;
   next_row_ += rows;
   const bool last = next_path_ == differences_.paths.size() && next_row_ == differences_.rows.size();
   work.any_file = differences_.any_file || !differences_.any_message;
   work.imports = last ? slice.imports : 0;
-  auto more = Settlement(database_, maildir_, mailbox_, naming_, others_, before_change, result_).run(work);
+  Reconciled result = result_;
+  auto more = Settlement(database_, maildir_, mailbox_, naming_, others_, before_change, result).run(work);
   if (!more) return more;
+  result_ = std::move(result);
   return !last || *more;
-}
-
-Result<Reconciled> reconcile(Reconciler& reconciler, const std::function<Result<void>()>& before_change) {
-  while (true) {
-    auto more = reconciler.search(SIZE_MAX);
-    if (!more) return more.error();
-    if (!*more) break;
-  }
-  if (auto done = reconciler.settle({}, before_change); !done) return done.error();
-  return reconciler.result();
 }
 
 }  // namespace mailstead

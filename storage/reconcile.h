@@ -37,6 +37,7 @@ struct Reconciled {
   std::size_t moved = 0;     // rows whose file has another name now
   std::size_t returned = 0;  // missing files that are there again
   std::size_t missing = 0;   // newly missing
+  std::size_t unsure = 0;    // files that were not found while somebody changed the maildir
   std::size_t finished_deletes = 0;
   std::size_t restored = 0;          // rows whose file was taken out of deleted/
   std::size_t kept = 0;              // files of deleted/ that no row knew as deleted
@@ -69,9 +70,9 @@ class Reconciler {
   struct Slice {
     std::size_t differences = SIZE_MAX;
     std::size_t imports = kImportSlice;
-    // Nobody but us has changed the maildir since the search began. Otherwise a file that is not found may
-    // have another name, and nothing is taken for missing.
-    bool still = true;
+    // Nobody has changed the maildir since before the search began: asked after a file was not found.
+    // Otherwise it may have another name, and is not taken for missing.
+    std::function<bool()> still;
   };
   // Settles so much at most. True: there is more. `before_change` runs once in a slice, if at all: before
   // messages that are present are so no more, or others are again.
@@ -93,9 +94,6 @@ class Reconciler {
   FilesOfOthers others_;
   Reconciled result_;
 };
-
-// All at once but for files of others, of which a slice is imported.
-Result<Reconciled> reconcile(Reconciler& reconciler, const std::function<Result<void>()>& before_change);
 
 // What was done and what is amiss, a sentence each, for logs and people.
 std::vector<std::string> sentences(const Reconciled& found, std::string_view address);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <string>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -46,6 +47,7 @@ class Recovery {
   Result<void> finish_removed_mailboxes();
   Result<void> adopt_folders();
   Result<void> recover_mailbox(const AccountRow& account);
+  Result<Reconciled> look_at(const AccountRow& account, Maildir& maildir);
   Result<void> check_totals(const AccountRow& account);
   void sweep_spools();
 
@@ -159,17 +161,13 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
   if (!maildir) return maildir.error();
   auto swept = maildir->sweep_drafts();
   if (!swept) return swept.error();
-  auto times = maildir->times();
-  if (!times) return times.error();
-  watch_.scan_begins(account.id, *times);
-  auto totals = Index(database_).totals_of(account.id);
-  if (!totals) return totals.error();
-  Reconciler reconciler(database_, *maildir, account.id, naming_, MarkedFiles::kRemove, totals->messages);
-  auto found = reconcile(reconciler, [] { return Result<void>(); });
-  if (found && found->settled) {
-    watch_.scan_settled(account.id, unix_seconds());
-  } else {
-    watch_.forget(account.id);
+  auto found = look_at(account, *maildir);
+  if (found && found->unsure > 0) {
+    // Somebody changed it just now; in a moment a change will show in its times.
+    for (std::string& line : sentences(*found, account.address.text()))
+      report_.actions.push_back(std::move(line));
+    std::this_thread::sleep_for(MaildirWatch::kGrain);
+    found = look_at(account, *maildir);
   }
   if (!found) return found.error();
   if (auto done = check_totals(account); !done) return done;
@@ -181,6 +179,31 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
   for (std::string& line : sentences(*found, account.address.text()))
     report_.actions.push_back(std::move(line));
   return {};
+}
+
+// All of it at once, but for files of others, of which a slice is imported: nobody waits yet.
+Result<Reconciled> Recovery::look_at(const AccountRow& account, Maildir& maildir) {
+  auto times = maildir.times();
+  if (!times) return times.error();
+  watch_.scan_begins(account.id, *times);
+  auto totals = Index(database_).totals_of(account.id);
+  if (!totals) return totals.error();
+  Reconciler reconciler(database_, maildir, account.id, naming_, MarkedFiles::kRemove, totals->messages);
+  auto more = Result<bool>(true);
+  while (more && *more) more = reconciler.search(SIZE_MAX);
+  const auto still = [&] {
+    const auto now = maildir.times();
+    return now && watch_.is_still(account.id, *now);
+  };
+  if (more) more = reconciler.settle({SIZE_MAX, kImportSlice, still}, [] { return Result<void>(); });
+  const Reconciled& found = reconciler.result();
+  if (more && found.settled) {
+    watch_.scan_settled(account.id, unix_seconds());
+  } else {
+    watch_.forget(account.id);
+  }
+  if (!more) return more.error();
+  return found;
 }
 
 // A wrong sum would be wrong for ever.

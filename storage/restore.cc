@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -16,11 +17,13 @@ namespace {
 
 class Restoring {
  public:
-  Restoring(DataFolder& folder, Database& database, Maildir& maildir, const MailboxEntry& mailbox)
-      : folder_(folder), database_(database), maildir_(maildir), mailbox_(mailbox) {}
+  Restoring(DataFolder& folder, Database& database, Maildir& maildir, const MailboxEntry& mailbox,
+            LostFiles lost_files)
+      : folder_(folder), database_(database), maildir_(maildir), mailbox_(mailbox), lost_files_(lost_files) {}
 
-  Result<void> run(std::span<const std::string> uidls) {
-    if (auto done = find(uidls); !done) return done;
+  Result<std::vector<std::string>> run(std::span<const std::string> uidls) {
+    if (auto done = find(uidls); !done) return done.error();
+    if (moves_.empty()) return std::move(lost_);
     auto done = move();
     if (done) done = commit();
     if (!done && done.error().kind == ErrorKind::kNoSpace) {
@@ -28,8 +31,9 @@ class Restoring {
       done = move();
       if (done) done = commit();
     }
-    if (!done) move_back();
-    return done;
+    if (done) return std::move(lost_);
+    move_back();
+    return done.error();
   }
 
  private:
@@ -48,8 +52,13 @@ class Restoring {
       if (!rows) return rows.error();
       if (rows->empty() || !is_kept(rows->front().state)) return not_deleted(uidl, !rows->empty());
       auto move = plan(std::move(rows->front()));
-      if (!move) return move.error();
-      moves_.push_back(std::move(*move));
+      if (move) {
+        moves_.push_back(std::move(*move));
+      } else if (move.error().kind == ErrorKind::kNotFound && lost_files_ == LostFiles::kLeaveOut) {
+        lost_.push_back(uidl);
+      } else {
+        return move.error();
+      }
     }
     return {};
   }
@@ -87,12 +96,15 @@ class Restoring {
   }
 
   // Somebody renamed it.
-  Result<std::string> find_by_base(const MessageRow& row) const {
-    auto paths = maildir_.list();
-    if (!paths) return paths.error();
-    for (const std::string& path : *paths) {
-      if (base_name(path) == base_name(row.name)) return path;
+  Result<std::string> find_by_base(const MessageRow& row) {
+    if (!listed_) {
+      auto paths = maildir_.list();
+      if (!paths) return paths.error();
+      for (const std::string& path : *paths) by_base_.emplace(base_name(path), path);
+      listed_ = true;
     }
+    const auto found = by_base_.find(std::string(base_name(row.name)));
+    if (found != by_base_.end()) return found->second;
     return Error{ErrorKind::kNotFound,
                  fmt::format("the file of {} is gone from {}/deleted; nothing was restored", row.uidl,
                              maildir_.path())};
@@ -134,14 +146,19 @@ class Restoring {
   Database& database_;
   Maildir& maildir_;
   const MailboxEntry& mailbox_;
+  const LostFiles lost_files_;
   std::vector<Move> moves_;
+  std::vector<std::string> lost_;  // UIDLs
+  bool listed_ = false;
+  std::unordered_map<std::string, std::string> by_base_;  // paths, once they are listed
 };
 
 }  // namespace
 
-Result<void> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
-                             const MailboxEntry& mailbox, std::span<const std::string> uidls) {
-  return Restoring(folder, database, maildir, mailbox).run(uidls);
+Result<std::vector<std::string>> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
+                                                 const MailboxEntry& mailbox,
+                                                 std::span<const std::string> uidls, LostFiles lost) {
+  return Restoring(folder, database, maildir, mailbox, lost).run(uidls);
 }
 
 }  // namespace mailstead

@@ -7,18 +7,22 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "protocols/result.h"
 #include "storage/database.h"
 #include "storage/directory.h"
 #include "storage/folder.h"
 #include "storage/maildir.h"
+#include "storage/store.h"
 
 namespace mailstead {
 
 // All or nothing as far as the caller hears; durable on return. A full disk: the folder's reserve is given up
-// for it. kNotFound: one of them was not deleted, or is gone.
-Result<void> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
-                             const MailboxEntry& mailbox, std::span<const std::string> uidls);
+// for it. kNotFound: one of them was not deleted, or its file is gone and is not to be left out. Returned are
+// those that were.
+Result<std::vector<std::string>> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
+                                                 const MailboxEntry& mailbox,
+                                                 std::span<const std::string> uidls, LostFiles lost);
 
 }  // namespace mailstead

@@ -94,10 +94,13 @@ void Search::judge(MessageState state, std::int64_t id, const std::string& path)
 
 Differences Search::take() {
   found_.paths = paths_.left();
-  // The oldest first; of several of one base name cur/ before new/.
+  paths_ = PathSet();
+  // The oldest first, by the seconds in front of the first dot; of several of one base name cur/ before new/.
   std::sort(found_.paths.begin(), found_.paths.end(), [](const std::string& one, const std::string& other) {
     const auto bases = std::pair(base_name(one), base_name(other));
-    return bases.first != bases.second ? bases.first < bases.second : one < other;
+    if (bases.first == bases.second) return one < other;
+    const auto digits = std::pair(bases.first.find('.'), bases.second.find('.'));
+    return digits.first != digits.second ? digits.first < digits.second : bases.first < bases.second;
   });
   return std::move(found_);
 }

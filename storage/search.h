@@ -4,8 +4,8 @@
 // First the names of all files are read, then the index's rows go past them; what is left over on either side
 // is a difference. The store may go on working between slices: a difference is what was one at some moment
 // since the search began, so whoever acts on it looks again (reconcile.h). None is overlooked that was there
-// at the beginning and is still there at the end, but one: a file that another tool renames during the search
-// may seem to be gone. A search writes nothing.
+// at the beginning and is still there at the end. One may be found that is none: a file that another tool
+// renames during the search may seem to be gone. A search writes nothing.
 //
 // Memory: that of a PathSet. Ownership: the database and the maildir outlive it. Threads: one at a time.
 #pragma once

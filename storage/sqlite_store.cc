@@ -54,7 +54,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   auto database = recover(*store->folder_, store->naming_, store->watch_, report);
   if (!database) return database.error();
   store->database_ = std::move(*database);
-  store->to_take_in_.insert(report.unfinished.begin(), report.unfinished.end());
+  store->to_look_at_.insert(report.unfinished.begin(), report.unfinished.end());
   auto unexamined = Index(*store->database_).unexamined_mailboxes();
   if (!unexamined) return unexamined.error();
   for (MailboxId mailbox : *unexamined) store->to_examine_.emplace(mailbox, 0);
@@ -148,7 +148,8 @@ Result<void> SqliteStore::make_folder_of(MailboxId mailbox, const Address& addre
     return maildir.error();
   }
   // Deleted mail that was kept with the rest can be restored, too. Tried again at the next login.
-  notice_failure(look_for_changes(mailbox, *maildir, 0, MarkedFiles::kRemove));
+  auto looked = look_now(mailbox, *std::move(maildir), MarkedFiles::kRemove);
+  if (!looked) notice_failure(looked.error());
   return {};
 }
 
@@ -178,11 +179,11 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
   }
   watch_.forget(entry->id);
   listings_.forget(entry->id);
-  looked_behind_.erase(entry->id);
+  looks_asked_for_.erase(entry->id);
   if (look_ != nullptr && look_->mailbox == entry->id) look_.reset();
   forget_maildir_to_read(entry->id);
   notes_.forget(entry->id);
-  to_take_in_.erase(entry->id);
+  to_look_at_.erase(entry->id);
   to_purge_.erase(entry->id);
   to_examine_.erase(entry->id);
   expired_.erase(entry->id);

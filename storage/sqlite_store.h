@@ -79,7 +79,9 @@ class SqliteStore final : public Store {
   Result<std::size_t> purge_deleted(MailboxId mailbox, std::size_t at_most) override;
   Result<bool> free_deleted(const FreeTerms& terms, std::size_t at_most) override;
   DeletedTotals deleted_totals() const override;
-  Result<void> restore_messages(const Address& address, std::span<const std::string> uidls) override;
+  Result<std::vector<std::string>> restore_messages(const Address& address,
+                                                    std::span<const std::string> uidls,
+                                                    LostFiles lost) override;
   Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) override;
   Result<KnownMessage> show_message(const Address& address, const std::string& uidl) override;
   Result<std::vector<KnownMessage>> find_messages(const std::string& id) override;
@@ -87,7 +89,7 @@ class SqliteStore final : public Store {
 
   Result<bool> take_in_files(std::size_t at_most) override;
   bool files_wait() const override {
-    return look_ != nullptr || !to_take_in_.empty() || !to_examine_.empty();
+    return look_ != nullptr || !to_look_at_.empty() || !to_examine_.empty();
   }
   Result<void> advance_retention(std::chrono::seconds elapsed) override;
   Result<std::size_t> expire_messages(MailboxId mailbox, std::chrono::seconds kept, std::size_t at_most,
@@ -125,19 +127,30 @@ class SqliteStore final : public Store {
   Result<Maildir*> maildir_to_read(MailboxId mailbox);
   void forget_maildir_to_read(MailboxId mailbox);
   Result<void> make_folder_of(MailboxId mailbox, const Address& address);
-  // Looks at the folder when somebody else changed it. `messages` it has, about, as in the next ones.
-  Result<void> look_for_changes(MailboxId mailbox, Maildir& maildir, std::uint64_t messages,
-                                MarkedFiles marked = MarkedFiles::kLeave);
-  Result<void> finish_look(MailboxId mailbox, const Maildir& maildir, const Reconciled& found);
-  // True: it was looked at, now.
-  Result<bool> look_at_login(const MailboxEntry& mailbox, std::uint64_t messages);
-  // For a file that is not where the index says.
+  // A look at what other tools did in a maildir.
+  struct Look {
+    Look(Database& database, MailboxId of, Maildir in, const Naming& naming, MarkedFiles marked,
+         std::uint64_t messages)
+        : mailbox(of), maildir(std::move(in)), reconciler(database, maildir, of, naming, marked, messages) {}
+
+    const MailboxId mailbox;
+    Maildir maildir;
+    Reconciler reconciler;
+    bool searching = true;
+  };
+  // Was the mailbox looked at as far as somebody has to wait for it, or is that to come?
   enum class Looked { kNow, kLater };
-  Result<Looked> look_for_one(MailboxId mailbox, Maildir& maildir, std::uint64_t messages);
-  // Has take_in_files() look at a large mailbox, unless it was looked at a short while ago.
-  void look_behind(MailboxId mailbox, std::uint64_t messages);
-  Result<bool> begin_look();
-  Result<bool> go_on_looking(std::size_t at_most);
+  // True: its messages may be others now.
+  Result<bool> look_at_login(const MailboxEntry& mailbox, std::uint64_t messages);
+  // `messages` it has, about.
+  Result<Looked> look_at(MailboxId mailbox, Maildir maildir, std::uint64_t messages);
+  Result<Looked> look_now(MailboxId mailbox, Maildir maildir, MarkedFiles marked = MarkedFiles::kLeave);
+  // Has take_in_files() look at it, unless it did so a short while ago.
+  Looked ask_for_look(MailboxId mailbox, std::uint64_t messages);
+  Result<std::unique_ptr<Look>> begin_look(MailboxId mailbox, Maildir maildir, MarkedFiles marked);
+  Result<bool> advance(Look& look, std::size_t names, std::size_t differences, std::size_t imports);
+  Result<void> end_look(const Look& look, const Result<bool>& ended);
+  bool is_still(const Look& look) const;
   Result<std::string> path_of(const Maildrop& maildrop, std::size_t index, std::int64_t key);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
   Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
@@ -181,22 +194,11 @@ class SqliteStore final : public Store {
   std::uint64_t freed_early_ = 0;          // messages, in the calls of free_deleted() that belong together
   std::unordered_map<MailboxId, std::int64_t> to_examine_;  // and the row that was looked at last
   std::unordered_map<MailboxId, std::pair<std::int64_t, std::int64_t>>
-      expired_;                               // retention and `kept` when nothing more was to be expired
-  std::unordered_set<MailboxId> to_take_in_;  // are to be looked at, or have files that wait to be imported
-  struct LookBehind {
-    LookBehind(Database& database, MailboxId of, Maildir in, const Naming& naming, std::uint64_t messages)
-        : mailbox(of),
-          maildir(std::move(in)),
-          reconciler(database, maildir, of, naming, MarkedFiles::kLeave, messages) {}
-
-    const MailboxId mailbox;
-    Maildir maildir;
-    Reconciler reconciler;
-    bool searching = true;
-  };
-  std::unique_ptr<LookBehind> look_;  // at one of them, under way; no login waits for it
-  std::unordered_map<MailboxId, std::int64_t> looked_behind_;  // Unix seconds of the last look_behind()
-  std::vector<std::pair<MailboxId, Maildir>> reading_;         // the last one used in front
+      expired_;  // retention and `kept` when nothing more was to be expired
+  std::unordered_set<MailboxId> to_look_at_;
+  std::unique_ptr<Look> look_;                                   // under way; nobody waits for it
+  std::unordered_map<MailboxId, std::int64_t> looks_asked_for_;  // Unix seconds of the last ask_for_look()
+  std::vector<std::pair<MailboxId, Maildir>> reading_;           // the last one used in front
   std::vector<std::string> notices_;
   std::unordered_set<std::string> troubles_noticed_;
 

@@ -171,21 +171,25 @@ void SqliteStore::make_room(std::span<const Delivery> deliveries) {
   }
 }
 
-Result<void> SqliteStore::restore_messages(const Address& address, std::span<const std::string> uidls) {
+Result<std::vector<std::string>> SqliteStore::restore_messages(const Address& address,
+                                                               std::span<const std::string> uidls,
+                                                               LostFiles lost) {
   if (!database_) return closed_error();
   auto entry = known(address);
   if (!entry) return entry.error();
   auto maildir = maildir_of(entry->id);
   if (!maildir) return maildir.error();
-  if (auto done = listings_.before_change(*database_, entry->id); !done) return done;
+  if (auto ready = listings_.before_change(*database_, entry->id); !ready) return ready.error();
   auto before = maildir->times();
   const bool quiet = before && watch_.is_quiet(entry->id, *before);
-  auto done = restore_deleted(*folder_, *database_, *maildir, *entry, uidls);
+  auto done = restore_deleted(*folder_, *database_, *maildir, *entry, uidls, lost);
   auto after = maildir->times();
   if (done && after && quiet) watch_.expect(entry->id, *after);
   // Those that an older program wrote may not have been looked at while they were deleted.
   if (done) to_examine_[entry->id] = 0;
-  if (done) done = recount_deleted();
+  if (done) {
+    if (auto counted = recount_deleted(); !counted) done = counted.error();
+  }
   database_->checkpoint_if_due();
   folder_->refill_reserve();
   return done;

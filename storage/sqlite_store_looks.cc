@@ -1,7 +1,9 @@
 // The store's part about what lies in the maildirs: looks at what other mail tools changed, at a login or
 // behind it, and what is imported then.
 #include <algorithm>
+#include <chrono>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 #include "storage/sqlite_store.h"
@@ -14,7 +16,9 @@ constexpr std::size_t kMostTroublesNoticed = 1'000;
 constexpr std::uint64_t kLookedAtLogin = 5'000;  // messages of a mailbox: some 20 ms
 // Messages for each second between two looks at a larger one.
 constexpr std::uint64_t kRestBetweenLooks = 1'000;
-constexpr std::size_t kSearched = 2'000;  // files or rows at a time: some 2 ms
+// Files or rows: a mailbox of kLookedAtLogin messages and a few files of others.
+constexpr std::size_t kSearchedAtOnce = 12'000;
+constexpr std::size_t kSearched = 2'000;  // likewise at a time, behind a login: some 2 ms
 
 }  // namespace
 
@@ -24,129 +28,134 @@ Result<bool> SqliteStore::look_at_login(const MailboxEntry& mailbox, std::uint64
   if (times && !watch_.needs_scan(mailbox.id, *times, unix_seconds(), messages)) return false;
   auto maildir = maildir_of(mailbox.id);
   if (!maildir) return maildir.error();
-  if (messages > kLookedAtLogin) {
-    // No login waits for a look at a large mailbox: it comes behind it, and the next one sees what it finds.
-    look_behind(mailbox.id, messages);
-    return false;
-  }
+  auto looked = look_at(mailbox.id, *std::move(maildir), messages);
   // On a full disk, say, what the index knows already can still be read and deleted.
-  notice_failure(look_for_changes(mailbox.id, *maildir, messages));
-  return true;
+  if (!looked) notice_failure(looked.error());
+  return looked && *looked == Looked::kNow;
 }
 
-Result<SqliteStore::Looked> SqliteStore::look_for_one(MailboxId mailbox, Maildir& maildir,
-                                                      std::uint64_t messages) {
-  if (messages > kLookedAtLogin) {
-    auto times = maildir.times();
-    if (times && !watch_.needs_scan(mailbox, *times, unix_seconds(), messages)) return Looked::kNow;
-    look_behind(mailbox, messages);
-    return Looked::kLater;
-  }
-  notice_failure(look_for_changes(mailbox, maildir, messages));
-  return Looked::kNow;
+Result<SqliteStore::Looked> SqliteStore::look_at(MailboxId mailbox, Maildir maildir, std::uint64_t messages) {
+  // No login waits for a look at a large mailbox: it comes behind it, and the next one sees what it finds.
+  if (messages > kLookedAtLogin) return ask_for_look(mailbox, messages);
+  return look_now(mailbox, std::move(maildir));
 }
 
-Result<void> SqliteStore::look_for_changes(MailboxId mailbox, Maildir& maildir, std::uint64_t messages,
-                                           MarkedFiles marked) {
-  auto times = maildir.times();
-  if (!times) return times.error();
-  if (!watch_.needs_scan(mailbox, *times, unix_seconds(), messages)) return {};
-  watch_.scan_begins(mailbox, *times);
-  Reconciler reconciler(*database_, maildir, mailbox, naming_, marked, messages);
-  auto found = reconcile(reconciler, [&] { return listings_.before_change(*database_, mailbox); });
-  if (!found) {
-    watch_.forget(mailbox);
-    return found.error();
+// What is more than a moment's work goes on behind.
+Result<SqliteStore::Looked> SqliteStore::look_now(MailboxId mailbox, Maildir maildir, MarkedFiles marked) {
+  if (look_ != nullptr && look_->mailbox == mailbox) return Looked::kLater;
+  for (int tries = 1;; ++tries) {
+    auto look = begin_look(mailbox, std::move(maildir), marked);
+    if (!look) return look.error();
+    if (*look == nullptr) return Looked::kNow;
+    auto more = advance(**look, kSearchedAtOnce, SIZE_MAX, kImportSlice);
+    if (more && *more) {
+      const Looked looked = (*look)->searching ? Looked::kLater : Looked::kNow;
+      if (look_ == nullptr) {
+        look_ = std::move(*look);
+      } else {
+        to_look_at_.insert(mailbox);
+      }
+      return looked;
+    }
+    const bool unsure = (*look)->reconciler.result().unsure > 0;
+    if (auto done = end_look(**look, more); !done) return done.error();
+    if (!unsure || tries == 2) return Looked::kNow;
+    maildir = std::move((*look)->maildir);
+    // Somebody changed it just now; in a moment a change will show in its times.
+    std::this_thread::sleep_for(MaildirWatch::kGrain);
   }
-  if (found->left > 0) {
-    to_take_in_.insert(mailbox);
-  } else {
-    to_take_in_.erase(mailbox);
-  }
-  return finish_look(mailbox, maildir, *found);
-}
-
-Result<void> SqliteStore::finish_look(MailboxId mailbox, const Maildir& maildir, const Reconciled& found) {
-  if (found.settled) {
-    watch_.scan_settled(mailbox, unix_seconds());
-  } else {
-    watch_.forget(mailbox);
-  }
-  notice(found, mailbox, maildir);
-  if (found.restored > 0 || found.kept > 0) return recount_deleted();
-  return {};
 }
 
 // There are rests in between: each holds up everybody a little.
-void SqliteStore::look_behind(MailboxId mailbox, std::uint64_t messages) {
-  if (look_ != nullptr && look_->mailbox == mailbox) return;
-  std::int64_t& last = looked_behind_[mailbox];
+SqliteStore::Looked SqliteStore::ask_for_look(MailboxId mailbox, std::uint64_t messages) {
+  if (look_ != nullptr && look_->mailbox == mailbox) return Looked::kLater;
+  std::int64_t& last = looks_asked_for_[mailbox];
   const std::int64_t now = unix_seconds();
-  if (now >= last && now - last < static_cast<std::int64_t>(messages / kRestBetweenLooks)) return;
-  last = now;
-  to_take_in_.insert(mailbox);
+  const bool rests = now >= last && now - last < static_cast<std::int64_t>(messages / kRestBetweenLooks);
+  if (!rests) {
+    last = now;
+    to_look_at_.insert(mailbox);
+  }
+  return Looked::kLater;
 }
 
 Result<bool> SqliteStore::take_in_files(std::size_t at_most) {
   if (!database_) return closed_error();
-  if (look_ == nullptr && to_take_in_.empty()) {
-    if (to_examine_.empty()) return false;
+  if (look_ == nullptr && !to_look_at_.empty()) {
+    const MailboxId mailbox = *to_look_at_.begin();
+    to_look_at_.erase(mailbox);  // what stands in the way now is met again at the next login
+    auto maildir = maildir_of(mailbox);
+    auto look = maildir ? begin_look(mailbox, *std::move(maildir), MarkedFiles::kLeave)
+                        : Result<std::unique_ptr<Look>>(maildir.error());
+    if (look) {
+      look_ = std::move(*look);
+    } else {
+      notice_failure(look.error());
+    }
+  }
+  if (look_ != nullptr) {
+    auto more = advance(*look_, kSearched, at_most, at_most);
+    if (!more || !*more) {
+      notice_failure(end_look(*look_, more));
+      look_.reset();
+    }
+  } else if (!to_examine_.empty()) {
     const MailboxId next = to_examine_.begin()->first;
     if (auto done = examine_some(next, at_most); !done) {
       to_examine_.erase(next);  // until the next start
       notice_failure(done);
     }
-  } else {
-    auto more = look_ == nullptr ? begin_look() : Result<bool>(true);
-    if (more && *more) more = go_on_looking(at_most);
-    if (!more || !*more) look_.reset();
-    if (!more) notice_failure(more.error());
   }
   database_->checkpoint_if_due();
   folder_->refill_reserve();
   return files_wait();
 }
 
-// False: there is nothing to look for.
-Result<bool> SqliteStore::begin_look() {
-  const MailboxId mailbox = *to_take_in_.begin();
-  to_take_in_.erase(mailbox);  // what stands in the way now is met again at the next login
-  auto maildir = maildir_of(mailbox);
-  if (!maildir) return maildir.error();
-  auto times = maildir->times();
+// Null: there is nothing to look for.
+Result<std::unique_ptr<SqliteStore::Look>> SqliteStore::begin_look(MailboxId mailbox, Maildir maildir,
+                                                                   MarkedFiles marked) {
+  auto times = maildir.times();
   if (!times) return times.error();
   auto totals = Index(*database_).totals_of(mailbox);
   if (!totals) return totals.error();
-  if (!watch_.needs_scan(mailbox, *times, unix_seconds(), totals->messages)) return false;
+  if (!watch_.needs_scan(mailbox, *times, unix_seconds(), totals->messages)) return std::unique_ptr<Look>();
   watch_.scan_begins(mailbox, *times);
-  look_ = std::make_unique<LookBehind>(*database_, mailbox, std::move(*maildir), naming_, totals->messages);
-  return true;
+  return std::make_unique<Look>(*database_, mailbox, std::move(maildir), naming_, marked, totals->messages);
 }
 
-// False: it is at its end. Of a small mailbox all is searched at once.
-Result<bool> SqliteStore::go_on_looking(std::size_t at_most) {
-  LookBehind& look = *look_;
-  const MailboxId mailbox = look.mailbox;
-  const auto still = [&] {
-    const auto times = look.maildir.times();
-    return times && watch_.is_quiet(mailbox, *times);
-  };
-  Result<bool> more = true;
+bool SqliteStore::is_still(const Look& look) const {
+  const auto times = look.maildir.times();
+  return times && watch_.is_still(look.mailbox, *times);
+}
+
+// True: there is more. What is searched in one go is settled in the same.
+Result<bool> SqliteStore::advance(Look& look, std::size_t names, std::size_t differences,
+                                  std::size_t imports) {
   if (look.searching) {
-    more = look.reconciler.search(kSearched);
-    look.searching = more && *more;
+    auto more = look.reconciler.search(names);
+    if (!more) return more;
+    look.searching = *more;
     if (look.searching) return true;
   }
-  if (more) {
-    more = look.reconciler.settle({at_most, at_most, still()},
-                                  [&] { return listings_.before_change(*database_, mailbox); });
+  return look.reconciler.settle({differences, imports, [&] { return is_still(look); }},
+                                [&] { return listings_.before_change(*database_, look.mailbox); });
+}
+
+// `ended`: as advance() said. It counts as one only when nobody else changed the maildir meanwhile.
+Result<void> SqliteStore::end_look(const Look& look, const Result<bool>& ended) {
+  const Reconciled& found = look.reconciler.result();
+  const auto times = look.maildir.times();
+  if (ended && found.settled && times && watch_.is_quiet(look.mailbox, *times)) {
+    watch_.scan_settled(look.mailbox, unix_seconds());
+  } else {
+    watch_.forget(look.mailbox);
   }
-  if (more && *more) return true;
-  // Not noted as looked at when it failed, or when somebody went on changing it.
-  Reconciled found = look.reconciler.result();
-  found.settled &= more && still();
-  if (auto done = finish_look(mailbox, look.maildir, found); !done && more) return done.error();
-  return more;
+  notice(found, look.mailbox, look.maildir);
+  if (found.restored > 0 || found.kept > 0) {
+    if (auto done = recount_deleted(); !done) return done;
+  }
+  if (!ended) return ended.error();
+  return {};
 }
 
 // Trouble that stays is told once.

@@ -176,9 +176,11 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
     };
     if (auto done = open_anew(); !done) return done.error();
     if (!file && file.error().kind == ErrorKind::kNotFound) {
-      auto looked = look_for_one(mailbox, **maildir, totals.messages);
-      if (!looked) return looked.error();
-      if (*looked == Looked::kLater) {
+      auto own = maildir_of(mailbox);
+      if (!own) return own.error();
+      auto looked = look_at(mailbox, *std::move(own), totals.messages);
+      if (!looked) notice_failure(looked.error());
+      if (looked && *looked == Looked::kLater) {
         return Error{ErrorKind::kUnavailable, file.error().message + "; its mailbox is searched for it"};
       }
       if (auto done = open_anew(); !done) return done.error();

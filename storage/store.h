@@ -120,6 +120,8 @@ enum class Deleted {
   kFreed,  // gone for good
   kKept,   // until free_deleted() finds them old, or the disk low
 };
+enum class LostFiles { kRefuse, kLeaveOut };
+
 struct DeleteTerms {
   Deleted deleted = Deleted::kFreed;
   std::string device = {};  // who deletes, for people; may be empty
@@ -277,8 +279,10 @@ class Store {
   virtual DeletedTotals deleted_totals() const = 0;  // any thread
   // Puts deleted messages back, with their UIDL and in their old place of the order: all or nothing, durable
   // on return. A session that is open goes on without them. kNotFound: not one of the mailbox's deleted
-  // messages.
-  virtual Result<void> restore_messages(const Address& address, std::span<const std::string> uidls) = 0;
+  // messages. Those whose files are gone are in the way of all, or left out; the UIDLs of these are returned.
+  virtual Result<std::vector<std::string>> restore_messages(const Address& address,
+                                                            std::span<const std::string> uidls,
+                                                            LostFiles lost = LostFiles::kRefuse) = 0;
 
   // In the maildrop's order, without their events.
   virtual Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) = 0;

@@ -21,7 +21,14 @@ void MaildirWatch::scan_begins(MailboxId mailbox, const MaildirTimes& times) {
   Seen& seen = seen_[mailbox];
   seen = {times};
   seen.scanning = true;
-  seen.telling = times.taken_at - std::max(times.new_time, times.cur_time) >= kGrain;
+  seen.telling =
+      times.taken_at - std::max(times.new_time, times.cur_time) >= std::chrono::nanoseconds(kGrain).count();
+}
+
+bool MaildirWatch::is_still(MailboxId mailbox, const MaildirTimes& times) const {
+  const auto seen = seen_.find(mailbox);
+  return seen != seen_.end() && seen->second.scanning && seen->second.telling &&
+         !seen->second.changed_by_us && seen->second.times == times;
 }
 
 void MaildirWatch::scan_settled(MailboxId mailbox, std::int64_t now) {

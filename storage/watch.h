@@ -7,6 +7,7 @@
 // Threads: the storage thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <unordered_map>
 
@@ -17,13 +18,17 @@ namespace mailstead {
 
 class MaildirWatch {
  public:
+  static constexpr std::chrono::milliseconds kGrain{20};  // more than a tick of the kernel's clock
+
   // Nobody but us changed it, as far as the times tell.
   bool is_quiet(MailboxId mailbox, const MaildirTimes& times) const;
   bool needs_scan(MailboxId mailbox, const MaildirTimes& times, std::int64_t now,
                   std::uint64_t messages) const;
-  // A scan begins, before which these times were taken: until it ends, is_quiet() tells whether somebody else
-  // changes the maildir meanwhile.
+  // A scan begins, before which these times were taken. Until it ends needs_scan() is true.
   void scan_begins(MailboxId mailbox, const MaildirTimes& times);
+  // Has nobody, not even we, changed it since then? False also when a change would not show: the folder had
+  // been changed in the moment it began.
+  bool is_still(MailboxId mailbox, const MaildirTimes& times) const;
   // It found all settled. A folder that had been changed in the moment it began may have changed again
   // without another time: then nothing is noted, and the next login scans once more.
   void scan_settled(MailboxId mailbox, std::int64_t now);
@@ -34,7 +39,6 @@ class MaildirWatch {
  private:
   static constexpr std::int64_t kRescanSeconds = 600;
   static constexpr std::uint64_t kMessagesASecond = 10;
-  static constexpr std::int64_t kGrain = 20'000'000;  // nanoseconds: more than a tick of the kernel's clock
   struct Seen {
     MaildirTimes times;
     std::int64_t scanned_at = 0;  // Unix seconds

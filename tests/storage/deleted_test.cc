@@ -48,7 +48,7 @@ struct DeletedWorld {
     for (const KnownMessage& message : messages.value()) uidls.push_back(message.uidl);
     return uidls;
   }
-  Result<void> restore(const std::vector<std::string>& uidls) {
+  Result<std::vector<std::string>> restore(const std::vector<std::string>& uidls) {
     return store->restore_messages(address(kAnna), uidls);
   }
   // The time that counts for deleted mail goes on by this much, as if the server had looked every hour.
@@ -479,4 +479,31 @@ TEST_CASE("a message moved back by hand has its whole time until it expires", "[
   REQUIRE(expired.has_value());
   CHECK(*expired == 0);
   CHECK(fetch_all(*world.store, kAnna).size() == 1);
+}
+
+TEST_CASE("what is lost keeps nothing else from being restored, if so wished", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (int i = 0; i < 4; ++i) REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  const auto uidls = uidls_of(fetch_all(*store, kAnna));
+  {
+    const auto maildrop = store->open_maildrop(id_of(*store, kAnna)).value();
+    const std::vector<std::size_t> all{0, 1, 2, 3};
+    REQUIRE(store->commit_deletes(*maildrop, all, {Deleted::kKept, ""}).has_value());
+  }
+  REQUIRE(store->purge_deleted(id_of(*store, kAnna), 100).value() == 0);
+  const std::string deleted = scratch.data() + "/mail/example.org/anna/deleted/";
+  for (const std::string& name : names_in(deleted)) {
+    if (name.find(uidls[1]) != std::string::npos) fs::remove(deleted + name);
+    if (name.find(uidls[2]) != std::string::npos) fs::rename(deleted + name, deleted + name + ":2,S");
+  }
+  const auto refused = store->restore_messages(address(kAnna), uidls);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().kind == ErrorKind::kNotFound);
+  CHECK(fetch_all(*store, kAnna).empty());
+  const auto lost = store->restore_messages(address(kAnna), uidls, LostFiles::kLeaveOut);
+  CHECK(lost.value() == std::vector<std::string>{uidls[1]});
+  CHECK(uidls_of(fetch_all(*store, kAnna)) == std::vector<std::string>{uidls[0], uidls[2], uidls[3]});
+  const auto nothing = store->restore_messages(address(kAnna), *lost, LostFiles::kLeaveOut);
+  CHECK(nothing.value() == *lost);
 }

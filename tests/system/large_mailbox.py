@@ -142,20 +142,25 @@ class LargeMailbox(unittest.TestCase):
             self.assertEqual(session.stat()[0], count + 1)
             session.quit()
 
-    def test_5_all_of_it_is_deleted_at_once_and_restored(self):
+    def test_5_much_of_it_is_deleted_at_once_and_restored(self):
         with self.server.pop3(USER) as session:
             count = session.stat()[0]
-            for first in range(1, count + 1, 1000):
-                some = range(first, min(first + 1000, count + 1))
+            much = min(count, 100_000)
+            for first in range(1, much + 1, 1000):
+                some = range(first, min(first + 1000, much + 1))
                 session.stream.send(b"".join(b"DELE %d\r\n" % number for number in some))
                 for number in some:
                     self.assertTrue(session.stream.line().startswith(b"+OK"), number)
-            self.assertEqual(session.stat(), (0, 0))
+            self.assertEqual(session.stat()[0], count - much)
+            began = time.monotonic()
             session.quit()
+            deleted = time.monotonic() - began
         with self.server.pop3(USER) as session:
-            self.assertEqual(session.stat(), (0, 0))
+            self.assertEqual(session.stat()[0], count - much)
             session.quit()
+        began = time.monotonic()
         self.server.admin("message", "restore", USER, "--all")
+        print("\n      %d deleted in %.2f s, restored in %.2f s" % (much, deleted, time.monotonic() - began))
         with self.server.pop3(USER) as session:
             self.assertEqual(session.stat()[0], count)
             self.assertEqual([uidl for _, uidl in session.uidl()[:3]], ["%015d" % number for number in (1, 2, 3)])

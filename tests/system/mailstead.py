@@ -24,7 +24,7 @@ import threading
 import time
 import unittest
 
-TIMEOUT = 120  # seconds; far more than anything needs on a busy machine with a sanitizer
+TIMEOUT = float(os.environ.get("MAILSTEAD_TEST_TIMEOUT", "120"))  # seconds; far more than anything needs on a busy machine with a sanitizer
 SKIP = 77      # exit code: nothing of this file could be tried here
 SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
 PR_SET_PDEATHSIG = 1
