@@ -32,10 +32,20 @@ std::size_t DataReader::read(std::string_view wire, std::string* into) {
   return position;
 }
 
+void DataReader::end_chunks(std::string& into) {
+  into_ = &into;
+  if (state_ == State::kCr) lone_cr();
+  const bool ends_in_crlf =
+      state_ == State::kLineStart || (state_ == State::kCr && policy_ == BareNewline::kNormalise);
+  if (!ends_in_crlf) emit("\r\n");
+  state_ = State::kEnded;
+  into_ = nullptr;
+}
+
 void DataReader::step(char c) {
   switch (state_) {
     case State::kLineStart:
-      if (c == '.') {
+      if (c == '.' && framing_ == Framing::kDots) {
         state_ = State::kDot;
         return;
       }

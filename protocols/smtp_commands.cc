@@ -71,8 +71,9 @@ void SmtpCore::ehlo(std::string_view argument) {
   if (argument.size() > kMaxDomain) return refuse({501, "5.5.4", "The name is too long"});
   greet(argument);
   greeting_ = Greeting::kEhlo;
-  std::vector<std::string> lines{options_.hostname, "PIPELINING",
-                                 fmt::format("SIZE {}", options_.message_size), "8BITMIME"};
+  std::vector<std::string> lines{
+      options_.hostname, "PIPELINING", fmt::format("SIZE {}", options_.message_size),
+      "8BITMIME",        "CHUNKING",   fmt::format("LIMITS RCPTMAX={}", options_.recipients)};
   if (options_.starttls_available && !peer_.tls) lines.emplace_back("STARTTLS");
   if (const std::string names = offer().names(); !names.empty()) lines.push_back("AUTH " + names);
   lines.emplace_back("ENHANCEDSTATUSCODES");
@@ -103,7 +104,7 @@ void SmtpCore::vrfy(std::string_view) {
 }
 
 void SmtpCore::help(std::string_view) {
-  say({214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH"});
+  say({214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS AUTH"});
 }
 
 void SmtpCore::quit(std::string_view) {
@@ -112,13 +113,6 @@ void SmtpCore::quit(std::string_view) {
 
 void SmtpCore::not_implemented(std::string_view) {
   refuse({502, "5.5.1", "Command not implemented"});
-}
-
-// RFC 3030 2: the octets behind it are a message whether we take it or not, and never commands; the client
-// may send them without waiting, in packets of their own.
-void SmtpCore::bdat(std::string_view) {
-  refuse({502, "5.5.1", "Command not implemented"});
-  wants_ = Wants::kClose;
 }
 
 void SmtpCore::not_smtp(std::string_view) {

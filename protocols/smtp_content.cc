@@ -1,6 +1,10 @@
-// DATA and the message behind it: RFC 5321 4.1.1.4, and what makes a message unacceptable while it comes in.
+// DATA (RFC 5321 4.1.1.4), BDAT (RFC 3030), the message behind them, and what makes it unacceptable while it
+// comes in.
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "protocols/ascii.h"
 #include "protocols/smtp_core.h"
 
 namespace mailstead {
@@ -23,37 +27,122 @@ Reply failure(CommitVerdict verdict) {
   return {451, "4.3.0", "Try again later"};
 }
 
+// RFC 1870 6.3
+Reply too_large() {
+  return {552, "5.3.4", "Message too large"};
+}
+
+struct ChunkCommand {
+  std::uint64_t size = 0;  // octets
+  bool last = false;
+};
+
+// RFC 3030 2: size [SP "LAST"]. A size that does not fit into 64 bits is none.
+std::optional<ChunkCommand> parse_chunk(std::string_view argument) {
+  const std::string_view digits = argument.substr(0, argument.find(' '));
+  const std::string_view rest = ascii::trim(argument.substr(digits.size()));
+  const auto size = ascii::number(digits);
+  if (!size || (!rest.empty() && !ascii::same(rest, "LAST"))) return std::nullopt;
+  return ChunkCommand{*size, !rest.empty()};
+}
+
 }  // namespace
 
+// RFC 5321 3.3
+std::optional<Reply> SmtpCore::missing_recipients() const {
+  if (!envelope_.recipients.empty()) return std::nullopt;
+  if (recipient_named_) return Reply{554, "5.5.1", "No valid recipients"};
+  return Reply{503, "5.5.1", in_transaction_ ? "Send RCPT first" : "Send MAIL first"};
+}
+
 void SmtpCore::data(std::string_view) {
-  if (envelope_.recipients.empty()) {
-    // RFC 5321 3.3
-    if (recipient_named_) return refuse({554, "5.5.1", "No valid recipients"});
-    return refuse({503, "5.5.1", in_transaction_ ? "Send RCPT first" : "Send MAIL first"});
-  }
+  if (const auto refusal = missing_recipients()) return refuse(*refusal);
+  // RFC 3030 3: the two do not mix.
+  if (reader_) return refuse({503, "5.5.1", "The message is being sent by BDAT"});
   want(AskBegin{envelope_});
+}
+
+// RFC 3030 2: the octets behind the command are a message whether we take it or not, and never commands; the
+// client may have sent them already. So whatever is wrong is said behind them.
+void SmtpCore::bdat(std::string_view argument) {
+  const auto chunk = parse_chunk(argument);
+  if (!chunk) {
+    refuse({501, "5.5.4", "Syntax: BDAT size [LAST]"}, argument);
+    wants_ = Wants::kClose;  // nobody knows where the next command begins
+    return;
+  }
+  chunk_ = {chunk->size, chunk->size, chunk->last, chunk_refusal(chunk->size)};
+  state_ = State::kChunk;
+  if (!chunk_.refusal && !reader_) return want(AskBegin{envelope_});
+  if (chunk_.left == 0) end_chunk();
+}
+
+std::optional<Reply> SmtpCore::chunk_refusal(std::uint64_t size) const {
+  if (helo_.empty()) return Reply{503, "5.5.1", "Send EHLO first"};
+  if (greeting_ == Greeting::kHelo) return Reply{503, "5.5.1", "BDAT needs EHLO"};
+  if (auto refusal = missing_recipients()) return refusal;
+  const std::uint64_t before = reader_ ? reader_->octets() : 0;
+  if (size > options_.message_size || before > options_.message_size - size) return too_large();
+  return std::nullopt;
 }
 
 void SmtpCore::answer_begin(std::string id, std::string date) {
   if (!take_answer()) return;
-  if (id.empty()) {
-    refuse(failure(CommitVerdict::kNoSpace));
-    forget_transaction();
+  const bool by_chunks = state_ == State::kChunk;
+  if (stopping_) {  // nothing of the message has come yet
+    state_ = State::kCommand;
     return settle();
   }
-  if (stopping_) return settle();  // nothing of the message has come yet
-  id_ = std::move(id);
-  ReceivedTrace trace{greeting_, helo_, peer_, !user_.empty(), options_.hostname, id_, std::move(date), {}};
-  if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front();
-  content_ = received_line(trace);
-  reader_.emplace(options_.bare_newline);
-  state_ = State::kContent;
-  say({354, "", "Send the message, end with a dot on a line of its own"});
+  if (id.empty() && by_chunks) {
+    chunk_.refusal = failure(CommitVerdict::kNoSpace);
+  } else if (id.empty()) {
+    refuse(failure(CommitVerdict::kNoSpace));
+    forget_transaction();
+  } else {
+    id_ = std::move(id);
+    ReceivedTrace trace{greeting_, helo_, peer_, !user_.empty(), options_.hostname, id_, std::move(date), {}};
+    if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front();
+    content_ = received_line(trace);
+    reader_.emplace(options_.bare_newline, by_chunks ? Framing::kChunks : Framing::kDots);
+  }
+  if (by_chunks) {
+    if (chunk_.left == 0) end_chunk();
+  } else if (reader_) {
+    state_ = State::kContent;
+    say({354, "", "Send the message, end with a dot on a line of its own"});
+  }
   settle();
 }
 
-// Never more than kSpoolChunk octets of a message are in memory, and none of one that is refused anyway.
 std::size_t SmtpCore::read_content(std::string_view bytes) {
+  const std::size_t consumed = take_content(bytes);
+  if (reader_->ended()) {
+    end_content();
+  } else if (content_.size() >= kSpoolChunk) {
+    spool_content();
+  }
+  return consumed;
+}
+
+std::size_t SmtpCore::read_chunk(std::string_view bytes) {
+  if (bytes.size() > chunk_.left) bytes = bytes.substr(0, static_cast<std::size_t>(chunk_.left));
+  const std::size_t consumed = chunk_.refusal ? bytes.size() : take_content(bytes);
+  chunk_.left -= consumed;
+  if (content_.size() >= kSpoolChunk) {
+    spool_content();
+  } else if (chunk_.left == 0) {
+    end_chunk();
+  }
+  return consumed;
+}
+
+void SmtpCore::spool_content() {
+  spooled_ += content_.size();
+  want(AskSpool{std::exchange(content_, {})});
+}
+
+// Never more than kSpoolChunk octets of a message are in memory, and none of one that is refused anyway.
+std::size_t SmtpCore::take_content(std::string_view bytes) {
   const bool doomed = content_is_doomed();
   const bool opens = reader_->header().opening() == Opening::kUnknown;
   if (!doomed) bytes = bytes.substr(0, opens ? kMaxTextLine : kSpoolChunk - content_.size());
@@ -69,12 +158,6 @@ std::size_t SmtpCore::read_content(std::string_view bytes) {
     // RFC 5322 2.2: it has no header but the trace line, and its text must not be taken for a part of that.
     content_.insert(content_.size() - static_cast<std::size_t>(reader_->octets()), "\r\n");
   }
-  if (reader_->ended()) {
-    end_content();
-  } else if (content_.size() >= kSpoolChunk) {
-    spooled_ += content_.size();
-    want(AskSpool{std::exchange(content_, {})});
-  }
   return consumed;
 }
 
@@ -87,8 +170,7 @@ std::optional<Reply> SmtpCore::content_refusal() const {
   if (reader_->bare_newline() && options_.bare_newline == BareNewline::kReject) {
     return Reply{550, "5.6.0", "The message holds a CR or LF alone"};  // RFC 5321 2.3.8
   }
-  if (reader_->octets() > options_.message_size)
-    return Reply{552, "5.3.4", "Message too large"};  // RFC 1870 6.3
+  if (reader_->octets() > options_.message_size) return too_large();
   if (reader_->header().received() >= kMaxReceived) return failure(CommitVerdict::kLoop);
   return spool_refusal_;
 }
@@ -96,7 +178,26 @@ std::optional<Reply> SmtpCore::content_refusal() const {
 void SmtpCore::answer_spool(CommitVerdict verdict) {
   if (!take_answer()) return;
   if (verdict != CommitVerdict::kKept) spool_refusal_ = failure(verdict);
+  if (state_ == State::kChunk && chunk_.left == 0) end_chunk();
   settle();
+}
+
+// All octets of it are here.
+void SmtpCore::end_chunk() {
+  state_ = State::kCommand;
+  ++progress_;
+  auto refusal = chunk_.refusal;
+  if (!refusal) refusal = content_refusal();
+  if (refusal) {
+    refuse(*refusal, id_);
+    // RFC 3030 2: the message has failed, and further chunks of it are out of order.
+    if (reader_ || !missing_recipients()) forget_transaction();
+  } else if (chunk_.last) {
+    reader_->end_chunks(content_);
+    end_content();
+  } else {
+    say({250, "2.0.0", fmt::format("{} octets received", chunk_.size)});
+  }
 }
 
 void SmtpCore::end_content() {

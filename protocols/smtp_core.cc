@@ -25,7 +25,11 @@ std::size_t SmtpCore::receive(std::string_view bytes) {
   std::size_t consumed = 0;
   while (wants_ == Wants::kInput && consumed < bytes.size()) {
     const std::string_view left = bytes.substr(consumed);
-    consumed += state_ == State::kContent ? read_content(left) : read_line(left);
+    if (state_ == State::kContent) {
+      consumed += read_content(left);
+    } else {
+      consumed += state_ == State::kChunk ? read_chunk(left) : read_line(left);
+    }
     settle();
   }
   return consumed;
@@ -125,7 +129,7 @@ bool SmtpCore::take_answer() {
 // What is due after a command, a piece of a message or an answer.
 void SmtpCore::settle() {
   if (wants_ != Wants::kInput) return;
-  if (stopping_ && state_ != State::kContent) {
+  if (stopping_ && !message_comes()) {
     if (expelled_) return hang_up({421, "4.7.0", "The login is no longer valid"});
     hang_up({421, "4.3.2", options_.hostname + " shutting down"});  // RFC 5321 3.8
   } else if (output_.size() >= kOutputChunk) {
@@ -163,7 +167,7 @@ void SmtpCore::shut_down() {
   const bool at_once = std::exchange(stopping_, true);
   if (wants_ == Wants::kTls) wants_ = Wants::kClose;
   if (wants_ == Wants::kDrain) wants_ = Wants::kInput;
-  if (at_once && wants_ == Wants::kInput && state_ == State::kContent) {
+  if (at_once && wants_ == Wants::kInput && message_comes()) {
     forget_transaction();
     state_ = State::kCommand;
   }

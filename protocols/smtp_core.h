@@ -4,7 +4,7 @@
 // smtp_commands.cc the command table, and the commands that need no more than a line
 // smtp_envelope.cc MAIL and RCPT
 // smtp_auth.cc     AUTH
-// smtp_content.cc  DATA
+// smtp_content.cc  DATA and BDAT
 #pragma once
 
 #include <memory>
@@ -71,7 +71,7 @@ class SmtpCore {
   void not_smtp(std::string_view argument);
 
  private:
-  enum class State { kCommand, kAuth, kContent };
+  enum class State { kCommand, kAuth, kContent, kChunk };
 
   // smtp_core.cc
   std::size_t read_line(std::string_view bytes);
@@ -103,9 +103,16 @@ class SmtpCore {
   void accept_user(std::string user);
 
   // smtp_content.cc
+  std::optional<Reply> missing_recipients() const;
+  std::optional<Reply> chunk_refusal(std::uint64_t size) const;
   std::size_t read_content(std::string_view bytes);
+  std::size_t read_chunk(std::string_view bytes);
+  std::size_t take_content(std::string_view bytes);
+  void spool_content();
+  bool message_comes() const { return state_ == State::kContent || state_ == State::kChunk; }
   bool content_is_doomed() const;
   std::optional<Reply> content_refusal() const;
+  void end_chunk();
   void end_content();
 
   const SmtpOptions options_;
@@ -143,6 +150,14 @@ class SmtpCore {
   std::string content_;  // not spooled yet
   std::uint64_t spooled_ = 0;
   std::optional<Reply> spool_refusal_;
+  // Of BDAT, while State::kChunk.
+  struct Chunk {
+    std::uint64_t size = 0;  // octets
+    std::uint64_t left = 0;  // that have not come yet
+    bool last = false;
+    std::optional<Reply> refusal;  // nothing of it is taken; said when all of it has come
+  };
+  Chunk chunk_;
   std::size_t piece_ = 0;  // wire octets since progress_ was last bumped
 };
 

@@ -134,6 +134,7 @@ void SmtpCore::answer_sender(bool allowed) {
 
 void SmtpCore::rcpt(std::string_view argument) {
   if (!in_transaction_) return refuse({503, "5.5.1", "Send MAIL first"}, argument);
+  if (reader_) return refuse({503, "5.5.1", "The message is being sent already"}, argument);
   std::string_view text = argument;
   if (!take_keyword(text, "TO:")) return refuse({501, "5.5.4", "Syntax: RCPT TO:<address>"}, argument);
   std::string_view rest;

@@ -76,7 +76,7 @@ class Run {
     session_.start();
     pump();
     std::size_t number = 0;
-    for (const std::string_view turn : turns(wire, {"DATA", "STARTTLS", "BDAT"})) {
+    for (const std::string_view turn : turns(wire, {"DATA", "STARTTLS"})) {
       if (setting_.event != 0 && number++ == setting_.event_turn) happen();
       for (const std::string_view packet : packets(turn, cutting, setting_.seed)) feed(packet);
     }

@@ -187,6 +187,21 @@ const std::map<std::string, Directive>& directives() {
   return table;
 }
 
+// What EHLO is answered, with the lines between " | " among what is always there.
+std::string ehlo_reply(const Dialogue& dialogue, std::string extra) {
+  std::vector<std::string> lines{
+      "mx.example.org", "PIPELINING", "SIZE " + std::to_string(dialogue.smtp.message_size),
+      "8BITMIME",       "CHUNKING",   "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients)};
+  while (!extra.empty()) {
+    const std::size_t bar = extra.find(" | ");
+    lines.push_back(extra.substr(0, bar));
+    extra = bar == std::string::npos ? "" : extra.substr(bar + 3);
+  }
+  std::string reply;
+  for (const std::string& line : lines) reply += "250-" + line + "\r\n";
+  return reply + "250 ENHANCEDSTATUSCODES\r\n";
+}
+
 // "C: text" a line, "C> text" bytes, "C* n text" bytes n times; the same with S.
 std::string said(char how, std::string rest) {
   if (how == ':') return unescape(rest) + "\r\n";
@@ -212,6 +227,9 @@ void read_line(Dialogue& dialogue, const std::string& line, std::size_t number) 
   } else if (begins('S')) {
     if (dialogue.turns.empty()) dialogue.turns.push_back({{}, {}, {}, number});
     dialogue.turns.back().server += said(line[1], words);
+  } else if (line.starts_with("S@ ehlo")) {
+    if (dialogue.turns.empty()) dialogue.turns.push_back({{}, {}, {}, number});
+    dialogue.turns.back().server += ehlo_reply(dialogue, line.size() > 8 ? line.substr(8) : "");
   } else if (line.starts_with("! ")) {
     dialogue.turns.push_back({line.substr(2), {}, {}, number});
   } else if (line.starts_with("= ")) {
