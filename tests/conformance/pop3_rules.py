@@ -364,6 +364,18 @@ def uidl(site):
         equal([each for _, each in session.uidl()], [each for _, each in first[1:]])
 
 
+@rule("1939", "7", "MUST", "UIDL n: one line with number and unique-id, as in the whole list; -ERR for none such or a marked one", "UIDL")
+def uidl_one(site):
+    user = site.mailbox(message(1), message(2))
+    with site.session(user) as session:
+        known = dict(session.uidl())
+        equal(session.must("UIDL 2").split(" ")[:3], ["+OK", "2", known[2]])
+        session.refused("UIDL 3")
+        session.must("DELE 1")
+        session.refused("UIDL 1")
+        equal([number for number, _ in session.uidl()], [2])
+
+
 @rule("1939", "7", "SHOULD", "A unique-id is not given again when its message is gone", "UIDL")
 def uidl_not_given_again(site):
     user = site.mailbox(message(1), message(2))
@@ -456,6 +468,27 @@ def capabilities_work(site):
             session.top(1, 0)
         if "UIDL" in tags:
             session.uidl()
+
+
+@rule("2449", "6.1, 6.2, 6.8", "MUST", "TOP, USER and UIDL are named where these commands work")
+def optional_commands_are_named(site):
+    user = site.mailbox(message(1))
+    with site.greeted() as session:
+        tags = capabilities(session)
+        for command, tag in (("USER " + user, "USER"), ("PASS " + PASSWORD, "USER"), ("TOP 1 0", "TOP"), ("UIDL 1", "UIDL")):
+            works = raw(session.stream, command).startswith(b"+OK")
+            equal(works, tag in tags, command.split(" ")[0])
+            if works and tag == "TOP":
+                while session.stream.line() != b".":
+                    pass
+
+
+@rule("2449", "6.9", "SHOULD", "IMPLEMENTATION says what server this is, in words without control characters", "IMPLEMENTATION")
+def implementation(site):
+    with site.greeted() as session:
+        lines = [line for line in session.listing("CAPA") if line.startswith("IMPLEMENTATION")]
+    equal(len(lines), 1)
+    assert re.fullmatch(r"IMPLEMENTATION( [!-~]+)+", lines[0]), lines
 
 
 @rule("2449", "6.4", "MUST", "With RESP-CODES, a text that begins with a bracket is a response code", "RESP-CODES")
@@ -553,6 +586,9 @@ def stls(site):
         session.login(user, PASSWORD)
         equal(body_of(session.retr(1)), body_of(message(1)))
         session.quit()
+
+
+by_dialogue("2595", "2.3", "MUST", "It can be configured that no password is taken without encryption", "auth_never_in_the_clear")
 
 
 @rule("2595", "4", "MUST", "STLS when TLS is active or after login gets -ERR", "STLS")
@@ -668,6 +704,18 @@ def sasl_challenge(site):
         equal(raw(session.stream, "AUTH PLAIN"), b"+ \r\n")
         session.must(encoded("", user, PASSWORD))
         session.must("STAT")
+
+
+@rule("5034", "4", "MUST", "A response may come with the command; `=` there is an empty one, and not a missing one", "SASL")
+def sasl_initial_response(site):
+    user = site.mailbox()
+    with site.greeted() as session:
+        session.must("AUTH PLAIN " + encoded("", user, PASSWORD))
+        session.must("STAT")
+    with site.greeted() as session:
+        # An empty response to PLAIN is a wrong one: the server must not ask for another.
+        session.refused("AUTH PLAIN =")
+        session.login(user, PASSWORD)
 
 
 @rule("5034", "4", "MUST", "`*` ends the exchange with -ERR, and the session goes on", "SASL")
