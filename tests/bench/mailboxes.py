@@ -50,9 +50,15 @@ class Mailboxes:
     def check(self, site):
         """Every mailbox has its mail, and the server knows it from here on."""
         with ThreadPoolExecutor(8) as several:
-            for user, found in zip(self.users[site], several.map(lambda user: count(site, user), self.users[site])):
-                if found != (self.messages, self.messages * self.size):
-                    raise AssertionError("%s: %s has %r" % (site.name, user, found))
+            list(several.map(lambda user: self._check(site, user), self.users[site]))
+
+    def _check(self, site, user):
+        # A great many files are taken in behind the logins.
+        last = time.monotonic() + 120
+        while (found := count(site, user)) != (self.messages, self.messages * self.size):
+            if time.monotonic() > last:
+                raise AssertionError("%s: %s has %r" % (site.name, user, found))
+            time.sleep(0.2)
 
     def verify(self, site, service, commands):
         """Plays a session and looks at each reply; how many octets they have after the greeting."""
