@@ -41,6 +41,9 @@ struct Config {
   struct Smtp {
     BareNewline bare_newline = BareNewline::kReject;
   } smtp;
+  struct Submission {
+    bool check_from = true;  // the From field of what a user sends names addresses of his
+  } submission;
   struct Auth {
     PlaintextAuth plaintext = PlaintextAuth::kLoopback;
     std::uint32_t ban_after = 20;  // different wrong logins of one network; 0: never

@@ -72,6 +72,11 @@ const std::array kKeys = {
                         [](const Config& c) { return place_of(kNewlineValues, c.smtp.bare_newline); },
                         [](Config& c, std::size_t i) { c.smtp.bare_newline = kNewlineValues[i]; }}},
 
+    // RFC 6409 6.1
+    ConfigKey{"submission", "check_from",
+              "A user's mail is refused when its From field names an address that is not the user's.",
+              SwitchKey{[](Config& c) -> bool& { return c.submission.check_from; }}},
+
     ConfigKey{"auth", "plaintext",
               "From where a password is taken without TLS: \"loopback\", \"never\", \"always\".",
               ChoiceKey{kPlaintextWords,
@@ -260,6 +265,13 @@ struct Setter {
     return {};
   }
 
+  Result<void> operator()(const SwitchKey& key) const {
+    const bool* yes = std::get_if<bool>(&input);
+    if (yes == nullptr) return bad_value("must be true or false");
+    key.at(config) = *yes;
+    return {};
+  }
+
   Result<void> operator()(const ChoiceKey& key) const {
     const auto word =
         text() == nullptr ? key.words.end() : std::find(key.words.begin(), key.words.end(), *text());
@@ -288,6 +300,7 @@ struct TomlPrinter {
   std::string operator()(const DaysKey& key) const {
     return key.at(config) ? std::to_string(*key.at(config)) : "\"never\"";
   }
+  std::string operator()(const SwitchKey& key) const { return key.at(config) ? "true" : "false"; }
   std::string operator()(const ChoiceKey& key) const { return in_quotes(key.words[key.get(config)]); }
   std::string operator()(const ListenKey& key) const {
     std::vector<std::string> entries;
@@ -311,6 +324,7 @@ struct ValuePrinter {
   Value operator()(const DaysKey& key) const {
     return key.at(config) ? Value(std::int64_t{*key.at(config)}) : Value("never");
   }
+  Value operator()(const SwitchKey& key) const { return key.at(config); }
   Value operator()(const ChoiceKey& key) const { return key.words[key.get(config)]; }
   Value operator()(const ListenKey& key) const {
     Value::Array addresses;

@@ -45,6 +45,9 @@ struct DaysKey {  // whole days, or "never"
 struct ListenKey {
   std::vector<ListenAddress>& (*at)(Config&);
 };
+struct SwitchKey {  // true or false
+  bool& (*at)(Config&);
+};
 struct ChoiceKey {
   std::span<const std::string_view> words;
   std::size_t (*get)(const Config&);
@@ -55,7 +58,8 @@ struct ConfigKey {
   std::string_view section;  // "limits"; empty: top level
   std::string_view name;
   std::string_view comment;
-  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, DaysKey, ListenKey, ChoiceKey>
+  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, DaysKey, ListenKey, SwitchKey,
+               ChoiceKey>
       kind;
 };
 
@@ -66,7 +70,7 @@ std::span<const ConfigKey> config_keys();
 Config default_config();
 
 // A value as the file gives it. monostate: of a type that no key has.
-using ConfigInput = std::variant<std::monostate, std::string, std::int64_t, std::vector<std::string>>;
+using ConfigInput = std::variant<std::monostate, std::string, std::int64_t, bool, std::vector<std::string>>;
 
 // Puts the value in its place. kInvalid: what is wrong with it and what to write, without the key's name.
 Result<void> set_config_key(const ConfigKey& key, const ConfigInput& input, Config& config);

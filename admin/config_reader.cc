@@ -20,6 +20,7 @@ using Line = toml::source_index;
 ConfigInput input_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* yes = node.as_boolean()) return yes->get();
   if (const auto* array = node.as_array()) {
     std::vector<std::string> list;
     for (const toml::node& element : *array) {

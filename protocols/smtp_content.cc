@@ -100,6 +100,10 @@ void SmtpCore::answer_begin(std::string id, std::string date) {
     forget_transaction();
   } else {
     id_ = std::move(id);
+    if (options_.service == SmtpService::kSubmission) {
+      const std::string from = envelope_.reverse_path ? envelope_.reverse_path->text() : user_;
+      header_.emplace(SubmissionHeader::Defaults{date, fmt::format("<{}@{}>", id_, options_.hostname), from});
+    }
     ReceivedTrace trace{greeting_, helo_, peer_, !user_.empty(), options_.hostname, id_, std::move(date), {}};
     if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front();
     content_ = received_line(trace);
@@ -146,7 +150,10 @@ std::size_t SmtpCore::take_content(std::string_view bytes) {
   const bool doomed = content_is_doomed();
   const bool opens = reader_->header().opening() == Opening::kUnknown;
   if (!doomed) bytes = bytes.substr(0, opens ? kMaxTextLine : kSpoolChunk - content_.size());
-  const std::size_t consumed = reader_->read(bytes, doomed ? nullptr : &content_);
+  std::string text;  // as it came, where it does not stay so
+  std::string& into = header_ ? text : content_;
+  const std::size_t consumed = reader_->read(bytes, doomed ? nullptr : &into);
+  if (header_) header_->read(text, content_);
   piece_ += consumed;
   if (piece_ >= kSpoolChunk) {
     ++progress_;
@@ -154,7 +161,7 @@ std::size_t SmtpCore::take_content(std::string_view bytes) {
   }
   if (!doomed && content_is_doomed()) {
     content_ = {};
-  } else if (!doomed && opens && reader_->header().opening() == Opening::kText) {
+  } else if (!doomed && !header_ && opens && reader_->header().opening() == Opening::kText) {
     // RFC 5322 2.2: it has no header but the trace line, and its text must not be taken for a part of that.
     content_.insert(content_.size() - static_cast<std::size_t>(reader_->octets()), "\r\n");
   }
@@ -193,7 +200,13 @@ void SmtpCore::end_chunk() {
     // RFC 3030 2: the message has failed, and further chunks of it are out of order.
     if (reader_ || !missing_recipients()) forget_transaction();
   } else if (chunk_.last) {
-    reader_->end_chunks(content_);
+    std::string end;
+    reader_->end_chunks(end);
+    if (header_) {
+      header_->read(end, content_);
+    } else {
+      content_ += end;
+    }
     end_content();
   } else {
     say({250, "2.0.0", fmt::format("{} octets received", chunk_.size)});
@@ -207,12 +220,32 @@ void SmtpCore::end_content() {
   const auto& seen = reader_->header().delivered_to();
   const auto is_recipient = [this](const std::string& key) { return recipient_keys_.contains(key); };
   if (!refusal && std::ranges::any_of(seen, is_recipient)) refusal = failure(CommitVerdict::kLoop);
+  std::optional<std::vector<Address>> authors;
+  if (header_ && !refusal) {
+    header_->finish(content_);
+    authors = header_->authors();
+    if (!authors && options_.check_from) refusal = Reply{550, "5.6.0", "The From field cannot be read"};
+  }
   if (refusal) {
     refuse(*refusal, id_);
     return forget_transaction();
   }
+  if (authors && !authors->empty() && options_.check_from) return want(AskAuthor{user_, std::move(*authors)});
+  commit();
+}
+
+void SmtpCore::answer_author(bool allowed) {
+  if (!take_answer()) return;
+  if (allowed) return commit();
+  refuse({550, "5.7.1", "The From address is not yours"}, id_);
+  forget_transaction();
+  settle();
+}
+
+void SmtpCore::commit() {
   const std::uint64_t size = spooled_ + content_.size();
-  want(AskCommit{id_, std::move(envelope_), std::exchange(content_, {}), size, seen});
+  want(AskCommit{id_, std::move(envelope_), std::exchange(content_, {}), size,
+                 reader_->header().delivered_to()});
 }
 
 void SmtpCore::answer_commit(CommitVerdict verdict) {

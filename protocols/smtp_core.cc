@@ -190,6 +190,7 @@ void SmtpCore::forget_transaction() {
   envelope_ = {};
   recipient_keys_.clear();
   reader_.reset();
+  header_.reset();
   id_.clear();
   content_ = {};
   spooled_ = 0;

@@ -18,6 +18,7 @@
 #include "protocols/reply.h"
 #include "protocols/sasl.h"
 #include "protocols/smtp_session.h"
+#include "protocols/submission_header.h"
 #include "protocols/trace.h"
 
 namespace mailstead {
@@ -47,6 +48,7 @@ class SmtpCore {
   void answer_recipient(RecipientVerdict verdict);
   void answer_begin(std::string id, std::string date);
   void answer_spool(CommitVerdict verdict);
+  void answer_author(bool allowed);
   void answer_commit(CommitVerdict verdict);
 
   std::vector<SmtpSession::Refusal> take_refusals() { return std::exchange(refusals_, {}); }
@@ -114,6 +116,7 @@ class SmtpCore {
   std::optional<Reply> content_refusal() const;
   void end_chunk();
   void end_content();
+  void commit();
 
   const SmtpOptions options_;
   PeerFacts peer_;
@@ -146,6 +149,7 @@ class SmtpCore {
 
   // The message that is coming in.
   std::optional<DataReader> reader_;
+  std::optional<SubmissionHeader> header_;  // on submission
   std::string id_;
   std::string content_;  // not spooled yet
   std::uint64_t spooled_ = 0;

@@ -65,6 +65,9 @@ void SmtpSession::answer_begin(std::string id, std::string date) {
 void SmtpSession::answer_spool(CommitVerdict verdict) {
   core_->answer_spool(verdict);
 }
+void SmtpSession::answer_author(bool allowed) {
+  core_->answer_author(allowed);
+}
 void SmtpSession::answer_commit(CommitVerdict verdict) {
   core_->answer_commit(verdict);
 }

@@ -1,6 +1,6 @@
 // The server's side of SMTP (RFC 5321) with PIPELINING (2920), SIZE (1870), 8BITMIME (6152),
-// ENHANCEDSTATUSCODES (2034), STARTTLS (3207) and AUTH (4954, see sasl.h), for mail exchange and submission
-// (6409, 8314).
+// CHUNKING (3030), LIMITS (9422), ENHANCEDSTATUSCODES (2034), STARTTLS (3207) and AUTH (4954, see sasl.h),
+// for mail exchange and submission (6409, 8314).
 //
 // One session is one connection. It pauses on an ask (see SmtpAsk) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets, at most kSpoolChunk octets of a message before it
@@ -39,6 +39,7 @@ struct SmtpOptions {
   std::uint64_t message_size = 50ull << 20;  // octets, RFC 1870
   std::size_t recipients = 1000;
   BareNewline bare_newline = BareNewline::kReject;
+  bool check_from = true;  // on submission: the From field names addresses of the user's
 };
 
 // What the session asks of the server. After each, the matching answer_…() is called exactly once. An answer
@@ -63,6 +64,10 @@ struct AskBegin {  // answer_begin: DATA is about to be accepted; make an identi
 struct AskSpool {  // answer_spool: keep this piece of the message, it is too large for memory
   std::string bytes;
 };
+struct AskAuthor {  // answer_author: may `user` write in these names? (RFC 6409 6.1; of the From field, some)
+  std::string user;
+  std::vector<Address> authors;
+};
 struct AskCommit {  // answer_commit: the message is whole; make it durable
   std::string id;
   Envelope envelope;
@@ -74,7 +79,7 @@ struct AskCommit {  // answer_commit: the message is whole; make it durable
   std::vector<std::string> delivered_to;
 };
 using SmtpAsk = std::variant<AskPassword, AskScramChallenge, AskScramProof, AskSender, AskRecipient, AskBegin,
-                             AskSpool, AskCommit>;
+                             AskSpool, AskAuthor, AskCommit>;
 
 enum class PasswordVerdict { kRight, kWrong, kUnavailable };
 enum class RecipientVerdict { kOurs, kUnknown, kNotOurs, kDisabled, kFull, kUnavailable };
@@ -118,6 +123,7 @@ class SmtpSession final : public Session {
   // `id`: the queue id. `date`: RFC 5322 date-time for the Received line. An empty id refuses with 452 4.3.1.
   void answer_begin(std::string id, std::string date);
   void answer_spool(CommitVerdict verdict);
+  void answer_author(bool allowed);
   void answer_commit(CommitVerdict verdict);
 
   // For the log: what was refused since the last call, one line each, no secrets. At most kMaxRefusals are

@@ -277,6 +277,7 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
   options.message_size = config_.limits.message_size;
   options.recipients = config_.limits.recipients;
   options.bare_newline = config_.smtp.bare_newline;
+  options.check_from = config_.submission.check_from;
   options.scram = scram;
   return std::make_shared<SmtpDriver>(*services_, std::move(options), peer, service_name(service));
 }

@@ -212,6 +212,14 @@ Answered SmtpDriver::answer(AskSpool& ask) {
   return Answered::kNow;
 }
 
+Answered SmtpDriver::answer(AskAuthor& ask) {
+  const auto directory = services_.storage.store().directory();
+  bool own = true;
+  for (const Address& author : ask.authors) own = own && directory->may_send_as(key_->mailbox, author);
+  session_.answer_author(own);
+  return Answered::kNow;
+}
+
 Answered SmtpDriver::answer(AskCommit& ask) {
   Delivery delivery;
   delivery.id = ask.id;

@@ -33,6 +33,7 @@ class SmtpDriver final : public Driver {
   Answered answer(AskBegin& ask);
   void begin();
   Answered answer(AskSpool& ask);
+  Answered answer(AskAuthor& ask);
   Answered answer(AskCommit& ask);
   void committed(const AskCommit& ask, const Result<Delivered>& result);
   void note(const LoginResult& result);

@@ -75,6 +75,8 @@ more_certificates = ["/etc/c2.pem"]
 more_keys = ["/etc/k2.pem"]
 [smtp]
 bare_newline = "normalise"
+[submission]
+check_from = false
 [auth]
 plaintext = "never"
 ban_after = 7
@@ -107,6 +109,7 @@ format = "json"
   CHECK(config.tls.more_certificates == std::vector<std::string>{"/etc/c2.pem"});
   CHECK(config.tls.more_keys == std::vector<std::string>{"/etc/k2.pem"});
   CHECK(config.smtp.bare_newline == BareNewline::kNormalise);
+  CHECK_FALSE(config.submission.check_from);
   CHECK(config.auth.plaintext == PlaintextAuth::kNever);
   CHECK(config.auth.ban_after == 7);
   CHECK(config.auth.ban_time == std::chrono::hours(2));
@@ -183,6 +186,8 @@ TEST_CASE("a wrong value is named with its line and what to write", "[config]") 
        "tls.more_keys: must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]"},
       {"tls.more_keys = ['k']",
        "tls.more_certificates and tls.more_keys must name as many files as each other"},
+      {"submission.check_from = \"yes\"", "submission.check_from: must be true or false"},
+      {"submission.check_from = 1", "submission.check_from: must be true or false"},
       {"smtp.bare_newline = 'keep'", "smtp.bare_newline: must be \"reject\" or \"normalise\""},
       {"tls.more_keys = \"k\"",
        "tls.more_keys: must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]"},

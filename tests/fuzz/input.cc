@@ -27,6 +27,18 @@ Input split_input(const std::uint8_t* data, std::size_t size) {
   return {all.substr(0, newline), all.substr(std::min(newline + 1, all.size()))};
 }
 
+namespace {
+
+// Also within the line: a command begins behind the octets of a BDAT, wherever these end.
+bool holds(std::string_view line, std::string_view word) {
+  for (; line.size() >= word.size(); line.remove_prefix(1)) {
+    if (ascii::starts_with(line, word)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::vector<std::string_view> turns(std::string_view wire, const std::vector<std::string_view>& words) {
   std::vector<std::string_view> result;
   std::size_t begin = 0;
@@ -34,7 +46,7 @@ std::vector<std::string_view> turns(std::string_view wire, const std::vector<std
     const std::size_t newline = wire.find('\n', line);
     const std::size_t end = newline == std::string_view::npos ? wire.size() : newline + 1;
     const std::string_view text = wire.substr(line, end - line);
-    if (std::ranges::any_of(words, [&](std::string_view word) { return ascii::starts_with(text, word); })) {
+    if (std::ranges::any_of(words, [&](std::string_view word) { return holds(text, word); })) {
       result.push_back(wire.substr(begin, end - begin));
       begin = end;
     }

@@ -32,7 +32,7 @@ struct Input {
 };
 Input split_input(const std::uint8_t* data, std::size_t size);
 
-// Cuts behind every line that begins with one of these words: what follows them in the same packet has a
+// Cuts behind every line that holds one of these words: what follows them in the same packet has a
 // meaning of its own, so both ways of cutting must begin a packet there.
 std::vector<std::string_view> turns(std::string_view wire, const std::vector<std::string_view>& words);
 

@@ -44,6 +44,7 @@ Setting make_setting(std::string_view line) {
   setting.event = choices.draw(3);
   setting.event_turn = choices.draw(8);
   setting.seed = choices.draw(64);
+  setting.options.check_from = choices.draw(2) == 0;
   if (choices.draw(2) == 1) setting.options.scram = sasl::Scram::kAvailable;
   return setting;
 }
@@ -168,6 +169,11 @@ class Run {
     require(ask.bytes.size() <= 2 * kSpoolChunk + 2, "a piece is bounded");
     message_ += ask.bytes;
     session_.answer_spool(static_cast<CommitVerdict>(verdict(5)));
+  }
+  void answer(AskAuthor& ask) {
+    require(!ask.authors.empty() && !ask.user.empty(), "somebody wrote it, and somebody logged in");
+    for (const Address& author : ask.authors) check_address(author);
+    session_.answer_author(verdict(2) == 0);
   }
   void answer(AskCommit& ask) {
     message_ += ask.rest;

@@ -152,6 +152,7 @@ const std::map<std::string, Directive>& directives() {
        }},
       {"unexamined", [](Dialogue& d, std::string&) { d.world.unexamined = true; }},
       {"normalise", [](Dialogue& d, std::string&) { d.smtp.bare_newline = BareNewline::kNormalise; }},
+      {"any-from", [](Dialogue& d, std::string&) { d.smtp.check_from = false; }},
       {"mailbox",
        [](Dialogue& d, std::string& rest) {
          const std::string address = take_word(rest);

@@ -67,6 +67,13 @@ void World::answer(SmtpSession& session, AskSender& ask) {
   session.answer_sender(ask.reverse_path.key() == ask.user);
 }
 
+void World::answer(SmtpSession& session, AskAuthor& ask) {
+  ++asked["author"];
+  bool own = true;
+  for (const Address& author : ask.authors) own &= author.key() == ask.user;
+  session.answer_author(own);
+}
+
 void World::answer(SmtpSession& session, AskRecipient& ask) {
   ++asked["recipient"];
   const std::string key = ask.recipient.key();

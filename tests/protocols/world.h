@@ -58,6 +58,7 @@ class World {
   void answer(SmtpSession& session, AskRecipient& ask);
   void answer(SmtpSession& session, AskBegin& ask);
   void answer(SmtpSession& session, AskSpool& ask);
+  void answer(SmtpSession& session, AskAuthor& ask);
   void answer(SmtpSession& session, AskCommit& ask);
   void answer(Pop3Session& session, AskLogin& ask);
   void answer(Pop3Session& session, AskApop& ask);

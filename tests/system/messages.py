@@ -16,6 +16,11 @@ def head(name, *more):
     return "".join(line + "\r\n" for line in lines).encode("ascii")
 
 
+def written_by(address, message):
+    """The same message with another author."""
+    return message.replace(b"<anna@example.org>", b"<%s>" % address.encode(), 1)
+
+
 def crlf(text):
     return text.replace("\n", "\r\n")
 

@@ -1,7 +1,11 @@
 """SMTP over the wire: what is stored, what is not, and attacks on the framing."""
 
 import base64
+import email
+import email.policy
+import random
 import socket
+import time
 import unittest
 
 import mailstead
@@ -94,6 +98,39 @@ class Storing(mailstead.SharedServerTest):
         self.server.deliver(PLAIN, user)
         self.assertEqual(len(self.server.fetch(user)), 1)
 
+    def test_two_megabytes_in_chunks(self):
+        user = self.new_mailbox()
+        message = messages.numbered(6, 2_000_000)
+        sizes = random.Random(6)
+        with self.server.smtp() as session:
+            self.assertIn("CHUNKING", str(session.ehlo))
+            for waits in (True, False):
+                session.envelope("a@b.example", [user])
+                position = chunks = 0
+                while position < len(message):
+                    piece = message[position:position + sizes.choice((0, 1, 2, 77, 4_096, 65_536, 300_000))]
+                    position += len(piece)
+                    chunks += 1
+                    session.send_raw(b"BDAT %d%s\r\n" % (len(piece), b" LAST" if position == len(message) else b"") + piece)
+                    if waits:
+                        session.expect("250")
+                for _ in range(0 if waits else chunks):
+                    session.expect("250")
+        for _, copy in self.server.fetch(user):
+            mailstead.assert_same(message, mailstead.sent_part(copy))
+        self.assertEqual(len(self.server.fetch(user)), 2)
+
+    def test_a_broken_off_chunk_stores_nothing(self):
+        user = self.new_mailbox()
+        for last in (b"", b" LAST"):
+            with self.server.smtp() as session:
+                session.envelope("a@b.example", [user])
+                session.send_raw(b"BDAT 1000%s\r\nSubject: x\r\n\r\nhalf of it\r\n" % last)
+                session.stream.socket.shutdown(socket.SHUT_WR)
+                self.assertNotIn(b"250", session.stream.rest())
+        self.server.deliver(PLAIN, user)
+        self.assertEqual(len(self.server.fetch(user)), 1)
+
     def test_two_megabytes_in_single_octets_and_pieces(self):
         user = self.new_mailbox()
         message = messages.numbered(5, 2_000_000)
@@ -129,11 +166,39 @@ class Refusing(mailstead.SharedServerTest):
                 self.assertEqual(session.command("MAIL FROM:<%s>" % user)[0], "530")
             with self.server.smtp(service, user) as session:
                 self.assertEqual(session.command("MAIL FROM:<%s>" % other)[0], "553")
-                session.send(PLAIN, user, [other])
+                session.send(messages.written_by(user, PLAIN), user, [other])
                 self.assertEqual(session.command("AUTH PLAIN AAAA")[0], "503")
                 session.must("MAIL FROM:<%s>" % user)
                 self.assertTrue(session.command("RCPT TO:<x@elsewhere.example>")[0].startswith("5"))
         self.assertEqual(len(self.server.fetch(other)), 2)
+
+    def test_submission_in_the_name_of_another(self):
+        user, other = self.new_mailbox(), self.new_mailbox()
+        with self.server.smtp("submission", user) as session:
+            for author in (other, "x@elsewhere.example", "%s>, <%s" % (user, other)):
+                with self.assertRaises(mailstead.Refused) as refused:
+                    session.send(messages.written_by(author, PLAIN), user, [other])
+                self.assertEqual(refused.exception.reply[0], "550")
+            session.send(messages.written_by(user, PLAIN), user, [other])
+        self.assertEqual(len(self.server.fetch(other)), 1)
+
+    def test_an_alias_is_a_name_of_one_s_own(self):
+        user = self.new_mailbox()
+        self.server.admin("alias", "add", "sales@example.org", user)
+        with self.server.smtp("submissions", user) as session:
+            session.send(messages.written_by("sales@example.org", PLAIN), "sales@example.org", [user])
+        self.assertEqual(len(self.server.fetch(user)), 1)
+
+    def test_submission_adds_what_a_program_left_out(self):
+        user = self.new_mailbox()
+        with self.server.smtp("submission", user) as session:
+            session.send(b"Subject: bare\r\nBcc: %s\r\n\r\nText.\r\n" % user.encode(), user, [user])
+        (_, copy), = self.server.fetch(user)
+        sent = email.message_from_bytes(copy, policy=email.policy.default)
+        self.assertEqual((sent["from"], sent["bcc"], sent["subject"]), (user, None, "bare"))
+        self.assertLess(abs(sent["date"].datetime.timestamp() - time.time()), 3600)
+        self.assertRegex(sent["message-id"], r"^<[0-9a-z]{15}@[a-z0-9.-]+>$")
+        self.assertEqual(sent.get_content(), "Text.\r\n")
 
     def test_login_that_fails_does_not_count(self):
         user = self.new_mailbox()
@@ -158,7 +223,7 @@ class Refusing(mailstead.SharedServerTest):
             for password in (decomposed, composed, composed.replace(" ", "\u00a0")):
                 with self.server.smtp("submission") as session:
                     session.must("AUTH PLAIN " + base64.b64encode(("\0%s\0%s" % (name, password)).encode()).decode(), "235")
-                    session.send(PLAIN, user, [user])
+                    session.send(messages.written_by(user, PLAIN), user, [user])
         with self.server.smtp("submissions") as session:
             session.must("AUTH LOGIN " + base64.b64encode(names[1].encode()).decode(), "334")
             session.must(base64.b64encode(decomposed.encode()).decode(), "235")
@@ -167,7 +232,7 @@ class Refusing(mailstead.SharedServerTest):
     def test_password_set_before_passwords_were_prepared(self):
         user = self.server.add_cheap_mailbox("older@example.org", "cafe\u0301\u00a0\U0001f600")
         with self.server.smtp("submission", user) as session:
-            session.send(PLAIN, user, [user])
+            session.send(messages.written_by(user, PLAIN), user, [user])
         with self.server.smtp("submission") as session:
             other = base64.b64encode(("\0%s\0caf\u00e9 \U0001f600" % user).encode()).decode()
             self.assertEqual(session.command("AUTH PLAIN " + other)[0], "535")

@@ -1,0 +1,114 @@
+#include "protocols/submission_header.h"
+
+#include <utility>
+
+#include "protocols/address_list.h"
+#include "protocols/ascii.h"
+#include "protocols/header_scan.h"
+
+namespace mailstead {
+
+void SubmissionHeader::read(std::string_view content, std::string& into) {
+  while (!content.empty()) {
+    if (state_ == State::kBody) {
+      into += content;
+      return;
+    }
+    if (state_ == State::kName) {
+      read_name(content.front(), into);
+      content.remove_prefix(1);
+      continue;
+    }
+    const std::size_t newline = content.find('\n');
+    const std::string_view line =
+        content.substr(0, newline == std::string_view::npos ? newline : newline + 1);
+    if (state_ == State::kPass) into += line;
+    if (is_author_) {
+      for (const char c : line) {
+        if (c != '\r' && c != '\n') from_ += c;
+      }
+      if (from_.size() > kMaxAuthors) {
+        from_too_long_ = true;
+        from_.clear();
+      }
+    }
+    content.remove_prefix(line.size());
+    if (newline != std::string_view::npos) state_ = State::kName;
+  }
+}
+
+void SubmissionHeader::read_name(char c, std::string& into) {
+  if (name_.empty() && ascii::is_blank(c) && any_field_) {
+    // RFC 5322 2.2.3: the line continues the field before it.
+    state_ = dropping_ ? State::kDrop : State::kPass;
+    if (!dropping_) into += c;
+    if (is_author_) from_ += c;
+    return;
+  }
+  name_ += c;
+  if (c == ':' && name_.size() > 1) return end_name(into);
+  if (c == '\n') return end_line_without_colon(into);
+  // RFC 5322 3.6.8, and 4.5: blanks may stand before the colon.
+  const bool may_be_name = c != ':' && (ascii::is_printable(c) || c == '\r' || c == '\t');
+  if (!may_be_name || name_.size() > kMaxTextLine) pass_line(c, into);
+}
+
+void SubmissionHeader::end_name(std::string& into) {
+  const std::string_view name = ascii::trim_end(std::string_view(name_).substr(0, name_.size() - 1));
+  any_field_ = true;
+  dropping_ = ascii::same(name, "Bcc") || ascii::same(name, "Resent-Bcc");
+  is_author_ = ascii::same(name, "From");
+  has_date_ |= ascii::same(name, "Date");
+  has_message_id_ |= ascii::same(name, "Message-ID");
+  if (is_author_ && std::exchange(has_from_, true)) from_ += ',';
+  if (!dropping_) into += name_;
+  name_.clear();
+  state_ = dropping_ ? State::kDrop : State::kPass;
+}
+
+void SubmissionHeader::end_line_without_colon(std::string& into) {
+  if (name_ == "\r\n") {
+    end_header(into);
+    into += std::exchange(name_, {});
+    state_ = State::kBody;
+    return;
+  }
+  pass_line('\n', into);
+}
+
+// The line in name_ is no field. Within a header it is let pass, as others do; in front it is the body's
+// first.
+void SubmissionHeader::pass_line(char c, std::string& into) {
+  if (!any_field_) {
+    end_header(into);
+    into += "\r\n";
+    into += std::exchange(name_, {});
+    state_ = State::kBody;
+    return;
+  }
+  dropping_ = false;
+  is_author_ = false;
+  into += std::exchange(name_, {});
+  if (c != '\n') state_ = State::kPass;
+}
+
+void SubmissionHeader::end_header(std::string& into) {
+  if (!has_date_) into += "Date: " + defaults_.date + "\r\n";
+  if (!has_from_) into += "From: " + defaults_.from + "\r\n";
+  if (!has_message_id_) into += "Message-ID: " + defaults_.message_id + "\r\n";
+}
+
+void SubmissionHeader::finish(std::string& into) {
+  if (state_ == State::kBody) return;
+  // A message of nothing but a header; or of nothing.
+  if (!name_.empty()) pass_line('\n', into);
+  if (state_ != State::kBody) end_header(into);
+  state_ = State::kBody;
+}
+
+std::optional<std::vector<Address>> SubmissionHeader::authors() const {
+  if (from_too_long_) return std::nullopt;
+  return parse_address_list(from_);
+}
+
+}  // namespace mailstead

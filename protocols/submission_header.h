@@ -1,0 +1,64 @@
+// What submission puts right in a message's header: RFC 6409 8 (Date, Message-ID), RFC 5322 3.6 (From), and
+// Bcc, which is nobody else's business (RFC 5322 3.6.3).
+//
+// The message goes through in pieces of any size and comes out with the fields that it lacks behind those it
+// has, and without Bcc and Resent-Bcc. What is there is not touched, be it right or wrong: signatures hold. A
+// message that has no header at all gets one. Memory: a field's name, and kMaxAuthors octets of From and
+// Sender. Threads: one at a time.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocols/address.h"
+
+namespace mailstead {
+
+inline constexpr std::size_t kMaxAuthors = 16 * 1024;
+
+class SubmissionHeader {
+ public:
+  // The values that a message without the field gets.
+  struct Defaults {
+    std::string date;
+    std::string message_id;  // with its brackets
+    std::string from;
+  };
+
+  explicit SubmissionHeader(Defaults defaults) : defaults_(std::move(defaults)) {}
+
+  // Message content with CRLF line ends, in order. Appends what becomes of it to `into`.
+  void read(std::string_view content, std::string& into);
+  // That was all of it.
+  void finish(std::string& into);
+
+  // Whose message it says it is: the addresses of its From fields; without one the default's are not among
+  // them. nullopt: they cannot be read. Only after finish().
+  std::optional<std::vector<Address>> authors() const;
+
+ private:
+  enum class State { kName, kPass, kDrop, kBody };
+
+  void read_name(char c, std::string& into);
+  void end_name(std::string& into);
+  void end_line_without_colon(std::string& into);
+  void pass_line(char c, std::string& into);
+  void end_header(std::string& into);
+
+  Defaults defaults_;
+  State state_ = State::kName;
+  std::string name_;  // what has come of a line, while it may be a field's name
+  bool any_field_ = false;
+  bool dropping_ = false;   // the field before, and so what continues it
+  bool is_author_ = false;  // the field is From
+  bool has_date_ = false;
+  bool has_message_id_ = false;
+  bool has_from_ = false;
+  std::string from_;  // the values of From fields, with commas between them
+  bool from_too_long_ = false;
+};
+
+}  // namespace mailstead

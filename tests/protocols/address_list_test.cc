@@ -1,0 +1,72 @@
+#include "protocols/address_list.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/catch.h"
+
+using namespace mailstead;
+
+TEST_CASE("the addresses of a field are found", "[address]") {
+  const std::pair<std::string, std::vector<std::string>> lists[] = {
+      {"anna@example.org", {"anna@example.org"}},
+      {"<anna@example.org>", {"anna@example.org"}},
+      {"Anna Example <anna@example.org>", {"anna@example.org"}},
+      {"\"Example, Anna\" <anna@example.org>", {"anna@example.org"}},
+      {"\"<bert@example.org>\" <anna@example.org>", {"anna@example.org"}},
+      {"bert@example.org <anna@example.org>", {"anna@example.org"}},
+      {"Anna (who <bert@example.org> knows) <anna@example.org> (home)", {"anna@example.org"}},
+      {"anna@example.org (Anna (the elder), really)", {"anna@example.org"}},
+      {"=?utf-8?q?=C3=84nna?= <anna@example.org>", {"anna@example.org"}},
+      {"\xc3\x84nna <anna@example.org>", {"anna@example.org"}},
+      {"anna@example.org, bert@example.org", {"anna@example.org", "bert@example.org"}},
+      {", anna@example.org, ,bert@example.org,", {"anna@example.org", "bert@example.org"}},
+      {"Anna <anna@example.org>, Bert <bert@example.org>", {"anna@example.org", "bert@example.org"}},
+      {"\"a b\"@example.org", {"\"a b\"@example.org"}},
+      {"<\"a@b\"@example.org>", {"\"a@b\"@example.org"}},
+      {"anna . example @ example . org", {"anna.example@example.org"}},
+      {"<@one.example,@two.example:anna@example.org>", {"anna@example.org"}},
+      {"anna@[192.0.2.1]", {"anna@[192.0.2.1]"}},
+      {"Friends: anna@example.org, Bert <bert@example.org>;, carl@example.org",
+       {"anna@example.org", "bert@example.org", "carl@example.org"}},
+      {"undisclosed-recipients:;", {}},
+      {"", {}},
+      {"(nobody)", {}},
+  };
+  for (const auto& [value, wanted] : lists) {
+    INFO(value);
+    const auto found = parse_address_list(value);
+    REQUIRE(found.has_value());
+    std::vector<std::string> texts;
+    for (const Address& address : *found) texts.push_back(address.text());
+    CHECK(texts == wanted);
+  }
+}
+
+TEST_CASE("what is no list of addresses is told to be none", "[address]") {
+  for (const std::string value : {"anna",
+                                  "Anna Example",
+                                  "anna@",
+                                  "@example.org",
+                                  "<>",
+                                  "Anna <anna>",
+                                  "<anna@example.org",
+                                  "anna@example.org>",
+                                  "<<anna@example.org>>",
+                                  "<anna@example.org> bert@example.org",
+                                  "<anna@example.org> <bert@example.org>",
+                                  "Friends: anna@example.org",
+                                  "anna@example.org;",
+                                  ": anna@example.org;",
+                                  "A: B: anna@example.org;;",
+                                  "A: anna@example.org; bert@example.org",
+                                  "\"Anna <anna@example.org>",
+                                  "(Anna <anna@example.org>",
+                                  "anna@example.org@example.net",
+                                  "anna bert@example.org <",
+                                  "a\x01@example.org"}) {
+    INFO(value);
+    CHECK_FALSE(parse_address_list(value).has_value());
+  }
+}
