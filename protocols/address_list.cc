@@ -1,41 +1,50 @@
 #include "protocols/address_list.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "protocols/header_token.h"
 
 namespace mailstead {
 namespace {
 
-// One element of the list: [name] <address>, or an address, perhaps with blanks between its parts. Specials
-// other than "@" are the caller's.
+bool has_controls(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// One element of the list: an address, or the name in front of one.
 class Element {
  public:
-  void add(const HeaderToken& token) {
-    // Blanks stand between the words of a name, and around the dots and the "@" of an obsolete address; only
-    // the address can be read back from what has none.
+  void add(const HeaderToken& token, bool behind_comment) {
+    // RFC 5322 4.4: older writers put blanks around the dots and the "@", but between two words there are
+    // none.
+    const bool joins =
+        token.is('@') || token.text.front() == '.' || text_.ends_with('@') || text_.ends_with('.');
+    torn_ |= !text_.empty() && (token.blank_before || behind_comment) && !joins;
+    // What is no word of a name (RFC 5322 3.2.5) without quotes: a reader might take it for the address.
+    named_ &= token.kind == HeaderToken::Kind::kQuoted ||
+              (!token.is('@') && token.text.find('[') == std::string_view::npos);
     text_ += token.text;
-    ++words_;
   }
-  bool empty() const { return words_ == 0; }
+  bool empty() const { return text_.empty(); }
+  bool may_be_name() const { return named_; }
   // nullopt: it is no address.
   std::optional<Address> address() const {
-    auto address = parse_address(text_);
-    if (!address) return std::nullopt;
-    return *std::move(address);
-  }
-  // RFC 5322 4.4: a route before the address is ignored.
-  std::optional<Address> address_in_brackets() const {
-    const std::size_t colon = text_.starts_with('@') ? text_.find(':') : std::string::npos;
-    if (colon == std::string::npos) return address();
-    auto address = parse_address(std::string_view(text_).substr(colon + 1));
+    std::string_view text = text_;
+    // RFC 5322 4.4: a route before the address is ignored.
+    if (const std::size_t colon = text.find(':'); text.starts_with('@') && colon != std::string_view::npos) {
+      text.remove_prefix(colon + 1);
+    }
+    auto address = torn_ ? Result<Address>(Error{}) : parse_address(text);
     if (!address) return std::nullopt;
     return *std::move(address);
   }
 
  private:
   std::string text_;
-  std::size_t words_ = 0;
+  bool torn_ = false;  // words stand beside each other
+  bool named_ = true;
 };
 
 class ListParser {
@@ -52,12 +61,13 @@ class ListParser {
 
  private:
   bool take(const HeaderToken& token) {
-    if (token.kind == HeaderToken::Kind::kComment) return true;
+    const bool behind_comment = std::exchange(comment_, token.kind == HeaderToken::Kind::kComment);
+    if (comment_) return true;
     if (token.is(',')) return end_element();
     if (token.is('<')) return take_brackets();
     if (token.is(':')) {
       // What came before is the group's name.
-      if (in_group_ || closed_ || element_.empty()) return false;
+      if (in_group_ || closed_ || element_.empty() || !element_.may_be_name()) return false;
       in_group_ = true;
       element_ = {};
       return true;
@@ -69,20 +79,23 @@ class ListParser {
       return true;
     }
     if (token.is('>') || closed_) return false;
-    element_.add(token);
+    element_.add(token, behind_comment);
     return true;
   }
 
   // Up to the ">": all in between is the address.
   bool take_brackets() {
-    if (closed_) return false;
+    if (closed_ || !element_.may_be_name()) return false;
     Element inner;
+    bool behind_comment = false;
     for (++next_; next_ < tokens_.size() && !tokens_[next_].is('>'); ++next_) {
       if (tokens_[next_].is('<')) return false;
-      if (tokens_[next_].kind != HeaderToken::Kind::kComment) inner.add(tokens_[next_]);
+      const bool is_comment = tokens_[next_].kind == HeaderToken::Kind::kComment;
+      if (!is_comment) inner.add(tokens_[next_], behind_comment);
+      behind_comment = is_comment;
     }
     if (next_ == tokens_.size()) return false;
-    const auto address = inner.address_in_brackets();
+    const auto address = inner.address();
     if (!address) return false;
     addresses_.push_back(*address);
     element_ = {};
@@ -107,12 +120,14 @@ class ListParser {
   std::vector<Address> addresses_;
   Element element_;
   bool in_group_ = false;
-  bool closed_ = false;  // the element is whole: nothing but a comment may follow
+  bool comment_ = false;  // was the last token
+  bool closed_ = false;   // the element is whole: nothing but a comment may follow
 };
 
 }  // namespace
 
 std::optional<std::vector<Address>> parse_address_list(std::string_view value) {
+  if (has_controls(value)) return std::nullopt;
   const auto tokens = header_tokens(value, "<>,:;@");
   if (!tokens) return std::nullopt;
   return ListParser(*tokens).run();

@@ -28,6 +28,9 @@ class LineReader {
   // After kLine: the line without its CRLF, good until the next read().
   std::string_view line() const { return std::string_view(buffer_).substr(0, buffer_.size() - 2); }
 
+  // After kBareNewline and kNul: the line as it came, good until the next read().
+  std::string_view bad_line() const { return buffer_; }
+
   // From the next line on.
   void set_limit(std::size_t limit) { limit_ = limit; }
 

@@ -66,11 +66,7 @@ void SmtpCore::data(std::string_view) {
 // client may have sent them already. So whatever is wrong is said behind them.
 void SmtpCore::bdat(std::string_view argument) {
   const auto chunk = parse_chunk(argument);
-  if (!chunk) {
-    refuse({501, "5.5.4", "Syntax: BDAT size [LAST]"}, argument);
-    wants_ = Wants::kClose;  // nobody knows where the next command begins
-    return;
-  }
+  if (!chunk) return refuse_chunk_line();
   chunk_ = {chunk->size, chunk->size, chunk->last, chunk_refusal(chunk->size)};
   state_ = State::kChunk;
   if (!chunk_.refusal && !reader_) return want(AskBegin{envelope_});
@@ -132,12 +128,21 @@ std::size_t SmtpCore::read_chunk(std::string_view bytes) {
   if (bytes.size() > chunk_.left) bytes = bytes.substr(0, static_cast<std::size_t>(chunk_.left));
   const std::size_t consumed = chunk_.refusal ? bytes.size() : take_content(bytes);
   chunk_.left -= consumed;
+  // Who sends on what was refused is heard out, but not for ever.
+  if (chunk_.refusal && chunk_.size - chunk_.left <= 2 * options_.message_size) note_piece(consumed);
   if (content_.size() >= kSpoolChunk) {
     spool_content();
   } else if (chunk_.left == 0) {
     end_chunk();
   }
   return consumed;
+}
+
+void SmtpCore::note_piece(std::size_t octets) {
+  piece_ += octets;
+  if (piece_ < kSpoolChunk) return;
+  ++progress_;
+  piece_ = 0;
 }
 
 void SmtpCore::spool_content() {
@@ -154,18 +159,20 @@ std::size_t SmtpCore::take_content(std::string_view bytes) {
   std::string& into = header_ ? text : content_;
   const std::size_t consumed = reader_->read(bytes, doomed ? nullptr : &into);
   if (header_) header_->read(text, content_);
-  piece_ += consumed;
-  if (piece_ >= kSpoolChunk) {
-    ++progress_;
-    piece_ = 0;
-  }
+  note_piece(consumed);
   if (!doomed && content_is_doomed()) {
     content_ = {};
-  } else if (!doomed && !header_ && opens && reader_->header().opening() == Opening::kText) {
-    // RFC 5322 2.2: it has no header but the trace line, and its text must not be taken for a part of that.
-    content_.insert(content_.size() - static_cast<std::size_t>(reader_->octets()), "\r\n");
+  } else if (!doomed && opens) {
+    part_text_from_trace();
   }
   return consumed;
+}
+
+// RFC 5322 2.2: a message that turned out just now to have no header but the trace line: its text must not be
+// taken for a part of that.
+void SmtpCore::part_text_from_trace() {
+  if (header_ || reader_->header().opening() != Opening::kText) return;
+  content_.insert(content_.size() - static_cast<std::size_t>(reader_->octets()), "\r\n");
 }
 
 bool SmtpCore::content_is_doomed() const {
@@ -201,11 +208,13 @@ void SmtpCore::end_chunk() {
     if (reader_ || !missing_recipients()) forget_transaction();
   } else if (chunk_.last) {
     std::string end;
+    const bool opens = reader_->header().opening() == Opening::kUnknown;
     reader_->end_chunks(end);
     if (header_) {
       header_->read(end, content_);
     } else {
       content_ += end;
+      if (opens) part_text_from_trace();
     }
     end_content();
   } else {

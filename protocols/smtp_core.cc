@@ -12,6 +12,11 @@ constexpr std::chrono::seconds kGreetingPatience{
     60};  // who has not said EHLO by then wants no mail delivered
 constexpr std::chrono::seconds kHandshakePatience{30};
 
+// A BDAT that is badly written: what follows may be a message.
+bool begins_chunk(std::string_view line) {
+  return ascii::starts_with(ascii::trim(line), "BDAT");
+}
+
 }  // namespace
 
 SmtpCore::SmtpCore(SmtpOptions options, PeerFacts peer, std::string& output, std::uint64_t& progress)
@@ -66,6 +71,7 @@ void SmtpCore::on_bad_line(LineEvent event) {
       return refuse({500, "5.5.6", "Authentication exchange line is too long"});
   }
   if (event == LineEvent::kTooLong) return refuse({500, "5.5.2", "Line too long"});
+  if (state_ == State::kCommand && begins_chunk(lines_.bad_line())) return refuse_chunk_line();
   if (event == LineEvent::kNul) return refuse({500, "5.5.2", "A command must not hold a NUL"});
   refuse({500, "5.5.2", "A line must end in CR LF"});  // RFC 5321 2.3.8
 }
@@ -75,6 +81,7 @@ void SmtpCore::on_command(std::string_view line, std::size_t bytes_behind) {
   const std::string_view argument = ascii::trim(line.substr(name.size()));
   const SmtpCommand* command = find_smtp_command(ascii::trim_end(name));
   command_ = command != nullptr ? command->name : std::string_view();
+  if (command == nullptr && begins_chunk(line)) return refuse_chunk_line();
   if (command == nullptr) return refuse({500, "5.5.1", "Command unrecognised"});
   if (command->has(SmtpRule::kEndsPipeline) && bytes_behind > 0) {
     // What follows is a message, or was put before a TLS handshake by somebody else: never commands.
@@ -92,6 +99,12 @@ void SmtpCore::on_command(std::string_view line, std::size_t bytes_behind) {
     return refuse({501, "5.5.4", "The command needs an argument"});
   }
   (this->*command->run)(argument);
+}
+
+// Nobody knows where the next command begins.
+void SmtpCore::refuse_chunk_line() {
+  refuse({501, "5.5.4", "Syntax: BDAT size [LAST]"});
+  wants_ = Wants::kClose;
 }
 
 void SmtpCore::say(const Reply& reply) {

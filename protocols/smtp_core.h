@@ -80,6 +80,7 @@ class SmtpCore {
   void on_line(std::string_view line, std::size_t bytes_behind);
   void on_bad_line(LineEvent event);
   void on_command(std::string_view line, std::size_t bytes_behind);
+  void refuse_chunk_line();
   void say(const Reply& reply);
   void refuse(const Reply& reply, std::string_view subject = {});
   void hang_up(const Reply& farewell);
@@ -110,7 +111,9 @@ class SmtpCore {
   std::size_t read_content(std::string_view bytes);
   std::size_t read_chunk(std::string_view bytes);
   std::size_t take_content(std::string_view bytes);
+  void note_piece(std::size_t octets);
   void spool_content();
+  void part_text_from_trace();
   bool message_comes() const { return state_ == State::kContent || state_ == State::kChunk; }
   bool content_is_doomed() const;
   std::optional<Reply> content_refusal() const;
@@ -140,7 +143,7 @@ class SmtpCore {
   std::string login_user_;   // the name that AUTH is about, until it is decided
   std::string proven_user_;  // by SCRAM: authenticated when the client has heard our signature
 
-  // The transaction: from MAIL to the end of DATA.
+  // The transaction: from MAIL to the end of DATA or of the last BDAT.
   bool in_transaction_ = false;
   bool recipient_named_ = false;  // at least once, accepted or not
   Envelope envelope_;

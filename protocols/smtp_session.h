@@ -56,7 +56,8 @@ struct AskRecipient {  // answer_recipient
   Address recipient;
   bool authenticated = false;
 };
-struct AskBegin {  // answer_begin: DATA is about to be accepted; make an identity for the message
+struct AskBegin {  // answer_begin: DATA, or the first BDAT, is about to be accepted; make an identity for the
+                   // message
   Envelope envelope;
 };
 // A message that is refused while it comes in, or whose client goes away, is never committed: what was

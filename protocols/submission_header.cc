@@ -7,6 +7,13 @@
 #include "protocols/header_scan.h"
 
 namespace mailstead {
+namespace {
+
+bool is_dropped(std::string_view name) {
+  return ascii::same(name, "Bcc") || ascii::same(name, "Resent-Bcc");
+}
+
+}  // namespace
 
 void SubmissionHeader::read(std::string_view content, std::string& into) {
   while (!content.empty()) {
@@ -28,7 +35,7 @@ void SubmissionHeader::read(std::string_view content, std::string& into) {
         if (c != '\r' && c != '\n') from_ += c;
       }
       if (from_.size() > kMaxAuthors) {
-        from_too_long_ = true;
+        unreadable_ = true;
         from_.clear();
       }
     }
@@ -45,18 +52,25 @@ void SubmissionHeader::read_name(char c, std::string& into) {
     if (is_author_) from_ += c;
     return;
   }
+  // RFC 5322 3.6.8: printable ASCII; 4.5: blanks may stand before the colon, as nowhere else.
+  const bool behind_blank = !name_.empty() && ascii::is_blank(name_.back());
   name_ += c;
   if (c == ':' && name_.size() > 1) return end_name(into);
   if (c == '\n') return end_line_without_colon(into);
-  // RFC 5322 3.6.8, and 4.5: blanks may stand before the colon.
-  const bool may_be_name = c != ':' && (ascii::is_printable(c) || c == '\r' || c == '\t');
-  if (!may_be_name || name_.size() > kMaxTextLine) pass_line(c, into);
+  const bool is_blank = ascii::is_blank(c) && name_.size() > 1;
+  const bool may_be_name =
+      is_blank || (c == '\r' && !behind_blank) || (c > ' ' && c <= '~' && c != ':' && !behind_blank);
+  if (may_be_name && name_.size() <= kMaxTextLine) return;
+  // Somebody might still read a From or Bcc with a great many blanks behind it.
+  const std::string_view name = ascii::trim_end(name_);
+  unreadable_ |= name_.size() > kMaxTextLine && (is_dropped(name) || ascii::same(name, "From"));
+  pass_line(c, into);
 }
 
 void SubmissionHeader::end_name(std::string& into) {
   const std::string_view name = ascii::trim_end(std::string_view(name_).substr(0, name_.size() - 1));
   any_field_ = true;
-  dropping_ = ascii::same(name, "Bcc") || ascii::same(name, "Resent-Bcc");
+  dropping_ = is_dropped(name);
   is_author_ = ascii::same(name, "From");
   has_date_ |= ascii::same(name, "Date");
   has_message_id_ |= ascii::same(name, "Message-ID");
@@ -107,8 +121,10 @@ void SubmissionHeader::finish(std::string& into) {
 }
 
 std::optional<std::vector<Address>> SubmissionHeader::authors() const {
-  if (from_too_long_) return std::nullopt;
-  return parse_address_list(from_);
+  if (unreadable_) return std::nullopt;
+  auto found = parse_address_list(from_);
+  if (found && found->empty() && has_from_) return std::nullopt;
+  return found;
 }
 
 }  // namespace mailstead

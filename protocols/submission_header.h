@@ -3,8 +3,8 @@
 //
 // The message goes through in pieces of any size and comes out with the fields that it lacks behind those it
 // has, and without Bcc and Resent-Bcc. What is there is not touched, be it right or wrong: signatures hold. A
-// message that has no header at all gets one. Memory: a field's name, and kMaxAuthors octets of From and
-// Sender. Threads: one at a time.
+// message that has no header at all gets one.Memory: a field's name, and kMaxAuthors octets of From. Threads:
+// one at a time.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +35,8 @@ class SubmissionHeader {
   // That was all of it.
   void finish(std::string& into);
 
-  // Whose message it says it is: the addresses of its From fields; without one the default's are not among
-  // them. nullopt: they cannot be read. Only after finish().
+  // Whose message it says it is: the addresses of its From fields; none when it had no such field. nullopt:
+  // they cannot be read, or there are none in it. Only after finish().
   std::optional<std::vector<Address>> authors() const;
 
  private:
@@ -57,8 +57,8 @@ class SubmissionHeader {
   bool has_date_ = false;
   bool has_message_id_ = false;
   bool has_from_ = false;
-  std::string from_;  // the values of From fields, with commas between them
-  bool from_too_long_ = false;
+  std::string from_;         // the values of From fields, with commas between them
+  bool unreadable_ = false;  // From, or a name that may be one
 };
 
 }  // namespace mailstead

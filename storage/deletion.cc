@@ -40,8 +40,8 @@ Result<void> mark_once(Database& database, std::span<const std::int64_t> ids, co
 }
 
 // Another mail tool may have renamed the files: then they are found by base name. Of several files of one
-// base name the first is the message's, as for reconcile(), with its other names; the rest are messages of
-// their own.
+// base name the first is the message's, as for a look (reconcile.h), with its other names; the rest are
+// messages of their own.
 Result<void> remove_renamed(Maildir& maildir, const std::vector<MessageRow>& rows) {
   auto paths = maildir.list();
   if (!paths) return paths.error();
@@ -81,7 +81,8 @@ namespace {
 // Moves the row's file, and the row with it. False: it is not where the row says.
 Result<bool> move_aside(Maildir& maildir, MessageRow& row) {
   const std::string to = path_aside(row.name);
-  auto done = maildir.rename(row.name, to);
+  // It may lie there already, under another name than the row's, when the row could not be written.
+  auto done = row.name == to ? Result<void>() : maildir.rename(row.name, to);
   if (!done && done.error().kind == ErrorKind::kExists) {
     // Somebody has copied the message back by hand, and it was deleted again: what lies there is its copy.
     if (auto removed = maildir.remove(to); !removed) return removed.error();

@@ -10,12 +10,14 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kFewestSlots = 64;
-constexpr std::size_t kUsualPath = 48;  // octets: "new/1700000000.0123456789abcde.mail.example.org"
+constexpr std::size_t kMostExpected = 4 << 20;  // the number may come from a damaged index
+constexpr std::size_t kUsualPath = 48;          // octets: "new/1700000000.0123456789abcde.mail.example.org"
 
 }  // namespace
 
-PathSet::PathSet(std::size_t expected) : slots_(std::bit_ceil(std::max(expected * 2, kFewestSlots))) {
-  entries_.reserve(expected * (kHead + kUsualPath));
+PathSet::PathSet(std::size_t expected)
+    : slots_(std::bit_ceil(std::max(std::min(expected, kMostExpected) * 2, kFewestSlots))) {
+  entries_.reserve(std::min(expected, kMostExpected) * (kHead + kUsualPath));
 }
 
 std::string_view PathSet::path_at(std::size_t place) const {

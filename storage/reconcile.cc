@@ -19,20 +19,22 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::uint64_t kImportOctets = 32 << 20;  // then a slice is over, however few its files
+constexpr std::uint64_t kInspection = 16 << 10;  // what a file costs that is not taken in, in octets
 constexpr std::size_t kFileGroup = 64;  // files that share the disk's flushes; each needs a descriptor
 
 // One slice.
 class Settlement {
  public:
   Settlement(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-             FilesOfOthers& others, const std::function<Result<void>()>& before_change, Reconciled& result)
+             FilesOfOthers& others, std::uint64_t most_octets,
+             const std::function<Result<void>()>& before_change, Reconciled& result)
       : database_(database),
         index_(database),
         maildir_(maildir),
         mailbox_(mailbox),
         naming_(naming),
         others_(others),
+        most_octets_(most_octets),
         before_change_(before_change),
         result_(result) {}
 
@@ -46,6 +48,8 @@ class Settlement {
   };
   // True: of the files of others some are left that can be imported.
   Result<bool> run(const Work& work);
+  // Paths that were not looked at, since others had cost enough.
+  std::vector<std::string> take_postponed() { return std::move(postponed_); }
 
  private:
   Result<void> load(const Work& work);
@@ -61,7 +65,7 @@ class Settlement {
   void set_aside_others();
   bool import_others(std::size_t at_most, std::vector<FoundFile>& into);
   bool make_right(std::span<FoundFile> files);
-  Result<void> remove_deleted(bool any_file);
+  Result<void> remove_deleted(bool any_file, bool sure);
   Result<void> settle_rows(bool sure);
   Result<void> write_rows();
   Result<void> write_deletions();
@@ -73,6 +77,7 @@ class Settlement {
   MailboxId mailbox_;
   const Naming& naming_;
   FilesOfOthers& others_;
+  const std::uint64_t most_octets_;
   const std::function<Result<void>()>& before_change_;
 
   std::vector<MessageRow> rows_;
@@ -82,6 +87,7 @@ class Settlement {
   std::vector<std::string> unmatched_;  // paths in new/ and cur/
   std::vector<std::string> aside_;      // paths in deleted/
   std::vector<MessageRow> new_rows_;
+  std::vector<std::string> postponed_;
   std::vector<std::string> deleted_;          // paths in deleted/ without a row
   std::vector<std::size_t> changed_;          // rows to update
   std::vector<std::int64_t> found_deleted_;   // ids of rows whose file turned out to lie in deleted/
@@ -102,7 +108,7 @@ Result<bool> Settlement::run(const Work& work) {
   if (!more) return more;
   if (work.marked == MarkedFiles::kRemove) {
     adopt_deleted();
-    if (auto done = remove_deleted(work.any_file); !done) return done.error();
+    if (auto done = remove_deleted(work.any_file, sure); !done) return done.error();
   }
   if (auto done = settle_rows(sure); !done) return done.error();
   if (auto done = write_rows(); !done) return done.error();
@@ -140,10 +146,12 @@ void Settlement::add_row(MessageRow row) {
   rows_.push_back(std::move(row));
 }
 
-// Has each message that is present its file?
+// Has each message its file, of those for which it matters when it is gone?
 bool Settlement::all_there() const {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
-    if (rows_[i].state == MessageState::kPresent && !has_file_[i]) return false;
+    const bool matters =
+        rows_[i].state == MessageState::kPresent || rows_[i].state == MessageState::kDeleting;
+    if (matters && !has_file_[i]) return false;
   }
   return true;
 }
@@ -255,10 +263,16 @@ std::optional<MessageFacts> Settlement::inspect(const std::string& path) {
 // somebody's copy, and stays among the unmatched.
 std::vector<FoundFile> Settlement::ours() {
   std::vector<FoundFile> found;
+  std::uint64_t octets = 0;  // that were read for it
   std::erase_if(unmatched_, [&](const std::string& path) {
     auto name = parse_message_name(base_name(path));
     if (!name || uidls_.contains(name->id)) return false;
+    if (octets >= most_octets_) {
+      postponed_.push_back(path);
+      return true;
+    }
     if (const auto facts = inspect(path)) {
+      octets += facts->size;
       uidls_.insert(name->id);
       found.push_back({path, name, *facts, false, std::nullopt});
     }
@@ -311,6 +325,7 @@ bool Settlement::import_others(std::size_t at_most, std::vector<FoundFile>& into
     std::vector<FoundFile> group;
     for (; next < end && octets < kImportOctets; ++next) {
       const std::string& path = others_.dated[next].second;
+      octets += kInspection;
       if (const auto facts = inspect(path)) {
         group.push_back({path, std::nullopt, *facts, false, std::nullopt});
         octets += facts->size;
@@ -318,8 +333,8 @@ bool Settlement::import_others(std::size_t at_most, std::vector<FoundFile>& into
     }
     if (!group.empty()) result_.settled = false;
     room = make_right(group);
-    std::erase_if(group, [](const FoundFile& file) { return file.error.has_value(); });
     taken += group.size();
+    std::erase_if(group, [](const FoundFile& file) { return file.error.has_value(); });
     std::move(group.begin(), group.end(), std::back_inserter(into));
   }
   result_.left = room ? count - next : 0;
@@ -349,7 +364,7 @@ Result<bool> Settlement::take_in(std::size_t imports) {
   return more;
 }
 
-Result<void> Settlement::remove_deleted(bool any_file) {
+Result<void> Settlement::remove_deleted(bool any_file, bool sure) {
   // Not one file where there were some: that looks like a disk that is not there. Had it come back after the
   // rows were gone, deleted mail would have been adopted.
   if (!any_file && std::find(has_file_.begin(), has_file_.end(), true) == has_file_.end()) return {};
@@ -363,6 +378,11 @@ Result<void> Settlement::remove_deleted(bool any_file) {
         continue;
       }
       removed = true;
+    } else if (!sure) {
+      // Under another name it would be mail again, once its row is gone.
+      result_.settled = false;
+      ++result_.unsure;
+      continue;
     }
     gone_.push_back(i);
     ++result_.finished_deletes;
@@ -519,10 +539,15 @@ Result<bool> Reconciler::settle(const Slice& slice, const std::function<Result<v
   work.any_file = differences_.any_file || !differences_.any_message;
   work.imports = last ? slice.imports : 0;
   Reconciled result = result_;
-  auto more = Settlement(database_, maildir_, mailbox_, naming_, others_, before_change, result).run(work);
+  Settlement settlement(database_, maildir_, mailbox_, naming_, others_, slice.octets, before_change, result);
+  auto more = settlement.run(work);
   if (!more) return more;
   result_ = std::move(result);
-  return !last || *more;
+  auto postponed = settlement.take_postponed();
+  if (!last || postponed.empty()) return !last || *more;
+  differences_ = {std::move(postponed), {}, differences_.any_file, differences_.any_message};
+  next_path_ = next_row_ = 0;
+  return true;
 }
 
 }  // namespace mailstead

@@ -48,8 +48,9 @@ struct Reconciled {
   bool settled = true;
 };
 
-// Files of others in one call, while somebody waits: a moment's work.
+// Files of others in one call, while somebody waits: a moment's work; and octets of them.
 constexpr std::size_t kImportSlice = 192;
+constexpr std::uint64_t kImportOctets = 32 << 20;
 
 // Files that have no name of ours.
 struct FilesOfOthers {
@@ -70,6 +71,7 @@ class Reconciler {
   struct Slice {
     std::size_t differences = SIZE_MAX;
     std::size_t imports = kImportSlice;
+    std::uint64_t octets = kImportOctets;  // of files of ours without a row that are read
     // Nobody has changed the maildir since before the search began: asked after a file was not found.
     // Otherwise it may have another name, and is not taken for missing.
     std::function<bool()> still;

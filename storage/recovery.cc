@@ -195,7 +195,8 @@ Result<Reconciled> Recovery::look_at(const AccountRow& account, Maildir& maildir
     const auto now = maildir.times();
     return now && watch_.is_still(account.id, *now);
   };
-  if (more) more = reconciler.settle({SIZE_MAX, kImportSlice, still}, [] { return Result<void>(); });
+  if (more)
+    more = reconciler.settle({SIZE_MAX, kImportSlice, UINT64_MAX, still}, [] { return Result<void>(); });
   const Reconciled& found = reconciler.result();
   if (more && found.settled) {
     watch_.scan_settled(account.id, unix_seconds());

@@ -54,7 +54,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   auto database = recover(*store->folder_, store->naming_, store->watch_, report);
   if (!database) return database.error();
   store->database_ = std::move(*database);
-  store->to_look_at_.insert(report.unfinished.begin(), report.unfinished.end());
+  for (MailboxId mailbox : report.unfinished) store->to_look_at_[mailbox] = MarkedFiles::kLeave;
   auto unexamined = Index(*store->database_).unexamined_mailboxes();
   if (!unexamined) return unexamined.error();
   for (MailboxId mailbox : *unexamined) store->to_examine_.emplace(mailbox, 0);
@@ -147,7 +147,8 @@ Result<void> SqliteStore::make_folder_of(MailboxId mailbox, const Address& addre
     if (kept) static_cast<void>(put_folder_away(*folder_, address, KeepMail::kYes, ""));
     return maildir.error();
   }
-  // Deleted mail that was kept with the rest can be restored, too. Tried again at the next login.
+  // Deleted mail that was kept with the rest can be restored, too; what is in the way now, from the next
+  // start on.
   auto looked = look_now(mailbox, *std::move(maildir), MarkedFiles::kRemove);
   if (!looked) notice_failure(looked.error());
   return {};

@@ -140,7 +140,7 @@ class SqliteStore final : public Store {
   };
   // Was the mailbox looked at as far as somebody has to wait for it, or is that to come?
   enum class Looked { kNow, kLater };
-  // True: its messages may be others now.
+  // True: it was looked at, and its messages may be others now.
   Result<bool> look_at_login(const MailboxEntry& mailbox, std::uint64_t messages);
   // `messages` it has, about.
   Result<Looked> look_at(MailboxId mailbox, Maildir maildir, std::uint64_t messages);
@@ -149,7 +149,7 @@ class SqliteStore final : public Store {
   Looked ask_for_look(MailboxId mailbox, std::uint64_t messages);
   Result<std::unique_ptr<Look>> begin_look(MailboxId mailbox, Maildir maildir, MarkedFiles marked);
   Result<bool> advance(Look& look, std::size_t names, std::size_t differences, std::size_t imports);
-  Result<void> end_look(const Look& look, const Result<bool>& ended);
+  Result<void> end_look(const Look& look, Looked looked);
   bool is_still(const Look& look) const;
   Result<std::string> path_of(const Maildrop& maildrop, std::size_t index, std::int64_t key);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
@@ -195,7 +195,7 @@ class SqliteStore final : public Store {
   std::unordered_map<MailboxId, std::int64_t> to_examine_;  // and the row that was looked at last
   std::unordered_map<MailboxId, std::pair<std::int64_t, std::int64_t>>
       expired_;  // retention and `kept` when nothing more was to be expired
-  std::unordered_set<MailboxId> to_look_at_;
+  std::unordered_map<MailboxId, MarkedFiles> to_look_at_;
   std::unique_ptr<Look> look_;                                   // under way; nobody waits for it
   std::unordered_map<MailboxId, std::int64_t> looks_asked_for_;  // Unix seconds of the last ask_for_look()
   std::vector<std::pair<MailboxId, Maildir>> reading_;           // the last one used in front

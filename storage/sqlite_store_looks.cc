@@ -31,7 +31,7 @@ Result<bool> SqliteStore::look_at_login(const MailboxEntry& mailbox, std::uint64
   auto looked = look_at(mailbox.id, *std::move(maildir), messages);
   // On a full disk, say, what the index knows already can still be read and deleted.
   if (!looked) notice_failure(looked.error());
-  return looked && *looked == Looked::kNow;
+  return true;
 }
 
 Result<SqliteStore::Looked> SqliteStore::look_at(MailboxId mailbox, Maildir maildir, std::uint64_t messages) {
@@ -52,13 +52,16 @@ Result<SqliteStore::Looked> SqliteStore::look_now(MailboxId mailbox, Maildir mai
       const Looked looked = (*look)->searching ? Looked::kLater : Looked::kNow;
       if (look_ == nullptr) {
         look_ = std::move(*look);
-      } else {
-        to_look_at_.insert(mailbox);
+        return looked;
       }
+      // Another is under way: this one begins anew after it.
+      to_look_at_[mailbox] = marked;
+      if (auto done = end_look(**look, Looked::kLater); !done) return done.error();
       return looked;
     }
     const bool unsure = (*look)->reconciler.result().unsure > 0;
-    if (auto done = end_look(**look, more); !done) return done.error();
+    if (auto done = end_look(**look, more ? Looked::kNow : Looked::kLater); !done) return done.error();
+    if (!more) return more.error();
     if (!unsure || tries == 2) return Looked::kNow;
     maildir = std::move((*look)->maildir);
     // Somebody changed it just now; in a moment a change will show in its times.
@@ -74,7 +77,7 @@ SqliteStore::Looked SqliteStore::ask_for_look(MailboxId mailbox, std::uint64_t m
   const bool rests = now >= last && now - last < static_cast<std::int64_t>(messages / kRestBetweenLooks);
   if (!rests) {
     last = now;
-    to_look_at_.insert(mailbox);
+    to_look_at_.try_emplace(mailbox, MarkedFiles::kLeave);
   }
   return Looked::kLater;
 }
@@ -82,10 +85,10 @@ SqliteStore::Looked SqliteStore::ask_for_look(MailboxId mailbox, std::uint64_t m
 Result<bool> SqliteStore::take_in_files(std::size_t at_most) {
   if (!database_) return closed_error();
   if (look_ == nullptr && !to_look_at_.empty()) {
-    const MailboxId mailbox = *to_look_at_.begin();
+    const auto [mailbox, marked] = *to_look_at_.begin();
     to_look_at_.erase(mailbox);  // what stands in the way now is met again at the next login
     auto maildir = maildir_of(mailbox);
-    auto look = maildir ? begin_look(mailbox, *std::move(maildir), MarkedFiles::kLeave)
+    auto look = maildir ? begin_look(mailbox, *std::move(maildir), marked)
                         : Result<std::unique_ptr<Look>>(maildir.error());
     if (look) {
       look_ = std::move(*look);
@@ -96,7 +99,8 @@ Result<bool> SqliteStore::take_in_files(std::size_t at_most) {
   if (look_ != nullptr) {
     auto more = advance(*look_, kSearched, at_most, at_most);
     if (!more || !*more) {
-      notice_failure(end_look(*look_, more));
+      notice_failure(end_look(*look_, more ? Looked::kNow : Looked::kLater));
+      if (!more) notice_failure(more.error());
       look_.reset();
     }
   } else if (!to_examine_.empty()) {
@@ -137,24 +141,21 @@ Result<bool> SqliteStore::advance(Look& look, std::size_t names, std::size_t dif
     look.searching = *more;
     if (look.searching) return true;
   }
-  return look.reconciler.settle({differences, imports, [&] { return is_still(look); }},
+  return look.reconciler.settle({differences, imports, kImportOctets, [&] { return is_still(look); }},
                                 [&] { return listings_.before_change(*database_, look.mailbox); });
 }
 
-// `ended`: as advance() said. It counts as one only when nobody else changed the maildir meanwhile.
-Result<void> SqliteStore::end_look(const Look& look, const Result<bool>& ended) {
+// kLater: it was given up. Otherwise it counts as one when nobody else changed the maildir meanwhile.
+Result<void> SqliteStore::end_look(const Look& look, Looked looked) {
   const Reconciled& found = look.reconciler.result();
   const auto times = look.maildir.times();
-  if (ended && found.settled && times && watch_.is_quiet(look.mailbox, *times)) {
+  if (looked == Looked::kNow && found.settled && times && watch_.is_quiet(look.mailbox, *times)) {
     watch_.scan_settled(look.mailbox, unix_seconds());
   } else {
     watch_.forget(look.mailbox);
   }
   notice(found, look.mailbox, look.maildir);
-  if (found.restored > 0 || found.kept > 0) {
-    if (auto done = recount_deleted(); !done) return done;
-  }
-  if (!ended) return ended.error();
+  if (found.restored > 0 || found.kept > 0) return recount_deleted();
   return {};
 }
 

@@ -470,7 +470,7 @@ def capabilities_work(site):
             session.uidl()
 
 
-@rule("2449", "6.1, 6.2, 6.8", "MUST", "TOP, USER and UIDL are named where these commands work")
+@rule("2449", "6.1, 6.2, 6.8", "SHOULD", "TOP, USER and UIDL are named where these commands work")
 def optional_commands_are_named(site):
     user = site.mailbox(message(1))
     with site.greeted() as session:

@@ -68,6 +68,11 @@ TEST_CASE("a message without a header gets one, and its text stays the body", "[
   CHECK(repaired(": x\r\n") == added + "\r\n: x\r\n");
   CHECK(repaired("S\xc3\xbc\xc3\x9f: x\r\n") == added + "\r\nS\xc3\xbc\xc3\x9f: x\r\n");
   CHECK(repaired("Subject: x\r\n") == "Subject: x\r\n" + added);
+  // A name holds no blanks but before its colon.
+  CHECK(repaired("Dear Bob: hello\r\nBcc: me\r\n") == added + "\r\nDear Bob: hello\r\nBcc: me\r\n");
+  CHECK(repaired("From bob Mon Jan  1 12:30:00 2024\r\nA: 1\r\n") ==
+        added + "\r\nFrom bob Mon Jan  1 12:30:00 2024\r\nA: 1\r\n");
+  CHECK(repaired("\tSubject: x\r\n") == added + "\r\n\tSubject: x\r\n");
 }
 
 TEST_CASE("Bcc goes with all its lines, and nothing else does", "[submission]") {
@@ -109,6 +114,14 @@ TEST_CASE("the authors are the addresses of From, of each there is", "[submissio
         List{"anna@example.org", "bert@example.org"});
   CHECK(authors("Resent-From: bert@example.org\r\nX-From: a\r\n\r\n") == List{});
   CHECK(authors("From: Anna\r\n\r\n") == List{"unreadable"});
+  // One that names nobody is none.
+  for (const std::string nobody : {"", "(anna@example.org)", "x:;"}) {
+    CHECK(authors("From: " + nobody + "\r\n\r\n") == List{"unreadable"});
+  }
+  for (const std::string name : {"From", "Bcc", "RESENT-BCC"}) {
+    CHECK(authors("A: 1\r\n" + name + std::string(1'000, ' ') + ": bert@example.org\r\n\r\n") ==
+          List{"unreadable"});
+  }
   CHECK(authors("From: " + std::string(kMaxAuthors, 'x') + " <anna@example.org>\r\n\r\n") ==
         List{"unreadable"});
 }

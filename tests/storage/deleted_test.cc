@@ -1,9 +1,12 @@
 // Mail that was deleted and is kept: out of POP3 at once, restored as it was, freed by age and when the disk
 // is low.
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <string_view>
 
 #include "crash.h"
+#include "storage/files.h"
 #include "storage/schema.h"
 #include "support.h"
 #include "tests/catch.h"
@@ -506,4 +509,27 @@ TEST_CASE("what is lost keeps nothing else from being restored, if so wished", "
   CHECK(uidls_of(fetch_all(*store, kAnna)) == std::vector<std::string>{uidls[0], uidls[2], uidls[3]});
   const auto nothing = store->restore_messages(address(kAnna), *lost, LostFiles::kLeaveOut);
   CHECK(nothing.value() == *lost);
+}
+
+TEST_CASE("a deleted message under another name survives a disk that fills while it is put aside",
+          "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
+  const auto uidls = uidls_of(fetch_all(*store, kAnna));
+  {
+    const auto maildrop = store->open_maildrop(id_of(*store, kAnna)).value();
+    const std::vector<std::size_t> first{0};
+    REQUIRE(store->commit_deletes(*maildrop, first, {Deleted::kKept, ""}).has_value());
+  }
+  const std::string box = scratch.data() + "/mail/example.org/anna/";
+  const std::string name = names_in(box + "new")[0];
+  fs::rename(box + "new/" + name, box + "cur/" + name + ":2,S");
+  set_disk_hook([](const char* operation) { return std::string_view(operation) == "commit" ? ENOSPC : 0; });
+  CHECK_FALSE(store->purge_deleted(id_of(*store, kAnna), 100).has_value());
+  set_disk_hook(nullptr);
+  CHECK(store->purge_deleted(id_of(*store, kAnna), 100).value() == 0);
+  CHECK(names_in(box + "deleted").size() == 1);
+  REQUIRE(store->restore_messages(address(kAnna), uidls).has_value());
+  CHECK(fetch_all(*store, kAnna)[0].content == kept(kAnna, "A: 1\r\n\r\n"));
 }

@@ -262,7 +262,8 @@ TEST_CASE("a folder whose address cannot be told is named and left alone", "[sto
 
 TEST_CASE("a start counts wrong sums anew", "[storage]") {
   const char* damage = GENERATE(
-      as<const char*>{}, "UPDATE totals SET messages = messages + 3, kept_octets = 5", "DELETE FROM totals");
+      as<const char*>{}, "UPDATE totals SET messages = messages + 3, kept_octets = 5", "DELETE FROM totals",
+      "UPDATE totals SET messages = -1", "UPDATE totals SET messages = 1 << 50");
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna, kBert});
   for (int i = 0; i < 3; ++i) REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());

@@ -1,6 +1,6 @@
 """A mailbox of a great many messages: a login that reads none of them, lists in bounded memory, numbers that hold.
 
-MESSAGES (20,000, or 2,000 with the sanitizers) comes from the environment; 1,000,000 takes minutes. The files are links to
+MESSAGES (20,000, or 6,000 with the sanitizers) comes from the environment; 1,000,000 takes minutes. The files are links to
 a few, under names as the server gives them, which are taken into the index at the start.
 """
 
@@ -11,7 +11,7 @@ import unittest
 import mailstead
 import messages
 
-MESSAGES = int(os.environ.get("MESSAGES", "2000" if mailstead.sanitized() else "20000"))
+MESSAGES = int(os.environ.get("MESSAGES", "6000" if mailstead.sanitized() else "20000"))
 LINKS = 60_000  # of one file: ext4 allows 65,000
 USER = "anna@example.org"
 OTHER = "bert@example.org"
