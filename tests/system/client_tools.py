@@ -81,7 +81,10 @@ def getmail(home, port, transport, folder, delete=True):
                    "[destination]\ntype = Maildir\npath = %s/\n"
                    "[options]\nread_all = %s\ndelete = %s\ndelivered_to = false\nreceived = false\nverbose = 0\n"
                    % (kind, port, USER, PASSWORD, folder, "true" if delete else "false", "true" if delete else "false"))
-    return run(["getmail", "--getmaildir", home, "--rcfile", config], home, unprivileged=True)
+    # As text: the user that it runs as may not read our tree.
+    patiently = os.path.join(os.path.dirname(os.path.abspath(__file__)), "getmail_patiently.py")
+    with open(patiently, encoding="utf-8") as file:
+        return run(["/usr/bin/python3", "-c", file.read(), "--getmaildir", home, "--rcfile", config], home, unprivileged=True)
 
 
 # ---- messages as clients leave them

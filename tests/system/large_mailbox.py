@@ -121,12 +121,13 @@ class LargeMailbox(unittest.TestCase):
 
     def test_4_while_it_is_searched_others_have_the_store(self):
         self.server.add_cheap_mailbox(OTHER)
-        letter = os.path.join(self.folder, "letter")
-        with open(letter, "wb") as file:
-            file.write(b"Subject: of another tool\n\nx\n")
         with self.server.pop3(USER) as session:
             count = session.stat()[0]
             session.quit()
+        letter = os.path.join(self.folder, "letter")
+        with open(letter, "wb") as file:
+            file.write(b"Subject: of another tool\n\nx\n")
+        self.server.pop3(USER).quit()
         longest = 0.0
         began = time.monotonic()
         # The look goes on behind the login; it ends with a name of ours for the letter.
