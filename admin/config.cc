@@ -45,6 +45,7 @@ Result<void> complete_hostname(Config& config) {
 }  // namespace
 
 std::string ListenAddress::text() const {
+  if (is_unix()) return host;
   return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
                                              : fmt::format("[{}]:{}", host, port);
 }

@@ -21,9 +21,10 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 enum class LogFormat { kText, kJson };
 
 struct ListenAddress {
-  std::string host;          // an IPv4 or IPv6 address without brackets
-  std::uint16_t port = 0;    // 0: any free port
-  std::string text() const;  // "127.0.0.1:2525", "[::1]:2525"
+  std::string host;        // an IPv4 or IPv6 address without brackets, or the path of a Unix socket
+  std::uint16_t port = 0;  // 0: any free port; a Unix socket has none
+  bool is_unix() const { return host.starts_with('/'); }
+  std::string text() const;  // "127.0.0.1:2525", "[::1]:2525", "/run/mailstead/lmtp"
   bool operator==(const ListenAddress&) const = default;
 };
 
@@ -32,7 +33,7 @@ struct Config {
                          // machine's name
 
   struct Listen {
-    std::vector<ListenAddress> smtp, submission, submissions, pop3, pop3s;
+    std::vector<ListenAddress> smtp, submission, submissions, lmtp, pop3, pop3s;
   } listen;
   struct Tls {
     std::string certificate, key;  // both empty: the self-signed pair in the data folder
@@ -40,9 +41,12 @@ struct Config {
   } tls;
   struct Smtp {
     BareNewline bare_newline = BareNewline::kReject;
+    std::chrono::seconds greeting_delay{2};  // on port 25, for who has brought no mail lately
   } smtp;
   struct Submission {
-    bool check_from = true;  // the From field of what a user sends names addresses of his
+    bool check_from = true;                    // the From field of what a user sends names addresses of his
+    std::uint32_t recipients_per_hour = 1000;  // of a user; 0: any number
+    std::uint32_t recipients_per_day = 5000;
   } submission;
   struct Auth {
     PlaintextAuth plaintext = PlaintextAuth::kLoopback;
@@ -52,6 +56,7 @@ struct Config {
   struct Limits {
     std::uint64_t message_size = 50ull << 20;    // octets
     std::uint32_t recipients = 1000;             // per message
+    std::uint64_t data_rate = 256;               // octets a second that a message comes with; 0: any
     std::uint32_t connections = 20000;           // in all
     std::uint32_t connections_per_address = 50;  // loopback is not limited by it
     std::uint64_t free_space =

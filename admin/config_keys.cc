@@ -48,6 +48,11 @@ const std::array kKeys = {
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.submission; }}},
     ConfigKey{"listen", "submissions", "The same over TLS from the start.",
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.submissions; }}},
+    ConfigKey{
+        "listen", "lmtp",
+        "Mail from a server in front of this one, on this machine or a trusted network: there is no login.\n"
+        "Also Unix sockets, by their path: \"/run/mailstead/lmtp\". Who may enter the folder may deliver.",
+        ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.lmtp; }, UnixSockets::kYes}},
     ConfigKey{"listen", "pop3", "Users fetch their mail, STLS.",
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3; }}},
     ConfigKey{"listen", "pop3s", "The same over TLS from the start.",
@@ -72,10 +77,25 @@ const std::array kKeys = {
                         [](const Config& c) { return place_of(kNewlineValues, c.smtp.bare_newline); },
                         [](Config& c, std::size_t i) { c.smtp.bare_newline = kNewlineValues[i]; }}},
 
+    ConfigKey{"smtp", "greeting_delay",
+              "So long the greeting of port 25 waits; who speaks before it is a spammer's program. Who has\n"
+              "brought mail lately, and this machine, do not wait. \"0 s\": nobody waits.",
+              DurationKey{[](Config& c) -> std::chrono::seconds& { return c.smtp.greeting_delay; },
+                          std::chrono::seconds(0), std::chrono::seconds(60)}},
+
     // RFC 6409 6.1
     ConfigKey{"submission", "check_from",
               "A user's mail is refused when its From field names an address that is not the user's.",
               SwitchKey{[](Config& c) -> bool& { return c.submission.check_from; }}},
+
+    ConfigKey{
+        "submission", "recipients_per_hour",
+        "To how many recipients a user may send in an hour and in a day; 0: to any number. It limits what\n"
+        "somebody can do who has found a password.",
+        CountKey{[](Config& c) -> std::uint32_t& { return c.submission.recipients_per_hour; }, 0, 10000000}},
+    ConfigKey{
+        "submission", "recipients_per_day", "",
+        CountKey{[](Config& c) -> std::uint32_t& { return c.submission.recipients_per_day; }, 0, 10000000}},
 
     ConfigKey{"auth", "plaintext",
               "From where a password is taken without TLS: \"loopback\", \"never\", \"always\".",
@@ -96,6 +116,9 @@ const std::array kKeys = {
         SizeKey{[](Config& c) -> std::uint64_t& { return c.limits.message_size; }, 64ull << 10, 16ull << 30}},
     ConfigKey{"limits", "recipients", "Of one message.",
               CountKey{[](Config& c) -> std::uint32_t& { return c.limits.recipients; }, 100, 100000}},
+    ConfigKey{"limits", "data_rate",
+              "The least octets a second that a message comes with, over 64 KiB; 0: as slow as it likes.",
+              SizeKey{[](Config& c) -> std::uint64_t& { return c.limits.data_rate; }, 0, 1ull << 20}},
     ConfigKey{"limits", "connections", "At one time, in all; each needs two open files (ulimit -n).",
               CountKey{[](Config& c) -> std::uint32_t& { return c.limits.connections; }, 1, 1000000}},
     ConfigKey{
@@ -254,6 +277,9 @@ struct Setter {
     std::vector<ListenAddress> addresses;
     for (const std::string& entry : *list) {
       const auto address = parse_listen(entry);
+      if (address && address->is_unix() && key.unix_sockets == UnixSockets::kNo) {
+        return bad_value(fmt::format("'{}' is a Unix socket: only lmtp listens on one", printable(entry)));
+      }
       if (!address) {
         return bad_value(fmt::format(
             "'{}' is not an address with a port, such as \"127.0.0.1:2525\", \"[::1]:2525\" or \":25\"",

@@ -42,8 +42,10 @@ struct DaysKey {  // whole days, or "never"
   std::optional<std::uint32_t>& (*at)(Config&);
   std::uint32_t most;
 };
+enum class UnixSockets { kNo, kYes };
 struct ListenKey {
   std::vector<ListenAddress>& (*at)(Config&);
+  UnixSockets unix_sockets = UnixSockets::kNo;
 };
 struct SwitchKey {  // true or false
   bool& (*at)(Config&);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <sys/un.h>
 
 #include <array>
 #include <charconv>
@@ -84,6 +85,12 @@ std::string print_duration(std::chrono::seconds duration) {
 }
 
 std::optional<ListenAddress> parse_listen(std::string_view text) {
+  if (text.starts_with('/')) {
+    const bool fits =
+        text.size() < sizeof(sockaddr_un::sun_path) && text.find('\0') == std::string_view::npos;
+    if (!fits || text.ends_with('/')) return std::nullopt;
+    return ListenAddress{std::string(text), 0};
+  }
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
   const std::string_view digits = text.substr(colon + 1);

@@ -21,7 +21,8 @@ std::string print_size(std::uint64_t octets);
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 std::string print_duration(std::chrono::seconds duration);
 
-// "127.0.0.1:2525", "[::1]:2525", ":25" (every address, the same as "[::]:25"). No host names.
+// "127.0.0.1:2525", "[::1]:2525", ":25" (every address, the same as "[::]:25"), and the absolute path of a
+// Unix socket. No host names.
 std::optional<ListenAddress> parse_listen(std::string_view text);
 
 }  // namespace mailstead::admin

@@ -30,11 +30,14 @@ struct ChannelBindings {
 
 // What a session has to know about its connection. Filled by the server, never by the client's words.
 struct PeerFacts {
-  std::string address;                              // "192.0.2.1" or "2001:db8::1", without port or zone
+  // "192.0.2.1" or "2001:db8::1", without port or zone; empty for a Unix socket
+  std::string address;
   bool loopback = false;                            // the address is the machine itself
+  bool spoke_first = false;                         // octets were there before anything was said to it
   bool tls = false;                                 // the connection is encrypted now
   std::string tls_version;                          // "TLSv1.3", empty without TLS
   std::string tls_cipher;                           // RFC name, empty without TLS
+  std::string tls_group;                            // "X25519", of the key exchange; may be empty
   std::shared_ptr<const ChannelBindings> bindings;  // null without TLS
 };
 

@@ -6,12 +6,12 @@ namespace mailstead {
 
 // RFC 4954 4: once in a session.
 sasl::Offer SmtpCore::offer() const {
-  if (options_.service != SmtpService::kSubmission || !user_.empty()) return {};
+  if (!rules_.login || !user_.empty()) return {};
   return sasl::offer_to(peer_, options_.plaintext_auth, options_.scram);
 }
 
 void SmtpCore::auth(std::string_view argument) {
-  if (options_.service != SmtpService::kSubmission) return not_implemented(argument);
+  if (!rules_.login) return not_implemented(argument);
   // RFC 4954 4: and not in a transaction. There is no transaction without a login here.
   if (!user_.empty()) return refuse({503, "5.5.1", "Authenticated already"});
   const std::string_view name = argument.substr(0, argument.find(' '));

@@ -14,8 +14,9 @@ namespace smtp_table {
 using enum SmtpRule;  // POP3's rules have the same names
 
 constexpr SmtpCommand kCommands[] = {
-    {"EHLO", &SmtpCore::ehlo, kNeedsArgument},
-    {"HELO", &SmtpCore::helo, kNeedsArgument},
+    {"EHLO", &SmtpCore::ehlo, kNeedsArgument | kNotByLmtp},
+    {"HELO", &SmtpCore::helo, kNeedsArgument | kNotByLmtp},
+    {"LHLO", &SmtpCore::ehlo, kNeedsArgument | kByLmtpOnly},
     {"MAIL", &SmtpCore::mail, kNeedsGreeting},
     {"RCPT", &SmtpCore::rcpt, kNeedsGreeting},
     {"DATA", &SmtpCore::data, kNeedsGreeting | kNoArgument | kEndsPipeline},
@@ -48,29 +49,37 @@ constexpr SmtpCommand kCommands[] = {
 }  // namespace smtp_table
 }  // namespace
 
-const SmtpCommand* find_smtp_command(std::string_view name) {
+const SmtpCommand* find_smtp_command(std::string_view name, const SmtpServiceRules& rules) {
+  const SmtpRule elsewhere = rules.lhlo ? SmtpRule::kNotByLmtp : SmtpRule::kByLmtpOnly;
   for (const SmtpCommand& command : smtp_table::kCommands) {
-    if (ascii::same(command.name, name)) return &command;
+    if (ascii::same(command.name, name) && !command.has(elsewhere)) return &command;
   }
   return nullptr;
 }
 
-void SmtpCore::greet(std::string_view argument) {
-  helo_ = argument;
+void SmtpCore::hello(std::string_view argument, Greeting greeting) {
+  if (argument.size() > kMaxDomain) return refuse({501, "5.5.4", "The name is too long"});
+  said_hello_ = argument;
+  greeting_ = greeting;
+  if (!judge(PolicyStage::kHello)) accept_hello();
+}
+
+void SmtpCore::accept_hello() {
+  helo_ = std::move(said_hello_);
   forget_transaction();  // RFC 5321 4.1.4: as RSET
+  if (greeting_ == Greeting::kHelo) return say({250, "", options_.hostname});
+  say_extensions();
 }
 
 void SmtpCore::helo(std::string_view argument) {
-  if (argument.size() > kMaxDomain) return refuse({501, "5.5.4", "The name is too long"});
-  greet(argument);
-  greeting_ = Greeting::kHelo;
-  say({250, "", options_.hostname});
+  hello(argument, Greeting::kHelo);
 }
 
 void SmtpCore::ehlo(std::string_view argument) {
-  if (argument.size() > kMaxDomain) return refuse({501, "5.5.4", "The name is too long"});
-  greet(argument);
-  greeting_ = Greeting::kEhlo;
+  hello(argument, Greeting::kEhlo);
+}
+
+void SmtpCore::say_extensions() {
   std::vector<std::string> lines{
       options_.hostname, "PIPELINING", fmt::format("SIZE {}", options_.message_size),
       "8BITMIME",        "CHUNKING",   fmt::format("LIMITS RCPTMAX={}", options_.recipients)};
@@ -104,7 +113,9 @@ void SmtpCore::vrfy(std::string_view) {
 }
 
 void SmtpCore::help(std::string_view) {
-  say({214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS AUTH"});
+  say({214, "2.0.0",
+       fmt::format("Commands: {} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS{}",
+                   rules_.lhlo ? "LHLO" : "EHLO HELO", rules_.login ? " AUTH" : "")});
 }
 
 void SmtpCore::quit(std::string_view) {

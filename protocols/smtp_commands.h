@@ -6,6 +6,7 @@
 namespace mailstead {
 
 class SmtpCore;
+struct SmtpServiceRules;
 
 enum class SmtpRule : unsigned {
   kNone = 0,
@@ -13,6 +14,8 @@ enum class SmtpRule : unsigned {
   kNoArgument = 2,     // 501 with one
   kEndsPipeline = 4,   // input behind it in the same packet: 554 and close, RFC 2920 3.1, RFC 3207 4.2
   kNeedsArgument = 8,  // 501 without
+  kNotByLmtp = 16,     // unknown there, RFC 2033 4.1
+  kByLmtpOnly = 32,    // unknown elsewhere
 };
 
 constexpr SmtpRule operator|(SmtpRule a, SmtpRule b) {
@@ -27,7 +30,7 @@ struct SmtpCommand {
   bool has(SmtpRule rule) const { return (static_cast<unsigned>(rules) & static_cast<unsigned>(rule)) != 0; }
 };
 
-// nullptr: unknown. Names are compared without regard to case, RFC 5321 2.4.
-const SmtpCommand* find_smtp_command(std::string_view name);
+// nullptr: unknown to such a service. Names are compared without regard to case, RFC 5321 2.4.
+const SmtpCommand* find_smtp_command(std::string_view name, const SmtpServiceRules& rules);
 
 }  // namespace mailstead

@@ -51,7 +51,8 @@ std::optional<ChunkCommand> parse_chunk(std::string_view argument) {
 // RFC 5321 3.3
 std::optional<Reply> SmtpCore::missing_recipients() const {
   if (!envelope_.recipients.empty()) return std::nullopt;
-  if (recipient_named_) return Reply{554, "5.5.1", "No valid recipients"};
+  // RFC 2033 4.2 knows only 503 for it.
+  if (recipient_named_ && !rules_.reply_each) return Reply{554, "5.5.1", "No valid recipients"};
   return Reply{503, "5.5.1", in_transaction_ ? "Send RCPT first" : "Send MAIL first"};
 }
 
@@ -96,11 +97,12 @@ void SmtpCore::answer_begin(std::string id, std::string date) {
     forget_transaction();
   } else {
     id_ = std::move(id);
-    if (options_.service == SmtpService::kSubmission) {
+    if (rules_.repairs) {
       const std::string from = envelope_.reverse_path ? envelope_.reverse_path->text() : user_;
       header_.emplace(SubmissionHeader::Defaults{date, fmt::format("<{}@{}>", id_, options_.hostname), from});
     }
-    ReceivedTrace trace{greeting_, helo_, peer_, !user_.empty(), options_.hostname, id_, std::move(date), {}};
+    ReceivedTrace trace{rules_.protocol,   greeting_, helo_,           peer_, !user_.empty(),
+                        options_.hostname, id_,       std::move(date), {}};
     if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front();
     content_ = received_line(trace);
     reader_.emplace(options_.bare_newline, by_chunks ? Framing::kChunks : Framing::kDots);
@@ -203,7 +205,12 @@ void SmtpCore::end_chunk() {
   auto refusal = chunk_.refusal;
   if (!refusal) refusal = content_refusal();
   if (refusal) {
-    refuse(*refusal, id_);
+    // RFC 2033 4.2: only the last chunk has a reply for each recipient.
+    if (chunk_.last) {
+      refuse_message(*refusal);
+    } else {
+      refuse(*refusal, id_);
+    }
     // RFC 3030 2: the message has failed, and further chunks of it are out of order.
     if (reader_ || !missing_recipients()) forget_transaction();
   } else if (chunk_.last) {
@@ -227,8 +234,11 @@ void SmtpCore::end_content() {
   ++progress_;
   auto refusal = content_refusal();
   const auto& seen = reader_->header().delivered_to();
+  // Where each recipient has a reply, those for whom it is no loop get their mail.
   const auto is_recipient = [this](const std::string& key) { return recipient_keys_.contains(key); };
-  if (!refusal && std::ranges::any_of(seen, is_recipient)) refusal = failure(CommitVerdict::kLoop);
+  if (!refusal && !rules_.reply_each && std::ranges::any_of(seen, is_recipient)) {
+    refusal = failure(CommitVerdict::kLoop);
+  }
   std::optional<std::vector<Address>> authors;
   if (header_ && !refusal) {
     header_->finish(content_);
@@ -236,37 +246,90 @@ void SmtpCore::end_content() {
     if (!authors && options_.check_from) refusal = Reply{550, "5.6.0", "The From field cannot be read"};
   }
   if (refusal) {
-    refuse(*refusal, id_);
+    refuse_message(*refusal);
     return forget_transaction();
   }
   if (authors && !authors->empty() && options_.check_from) return want(AskAuthor{user_, std::move(*authors)});
-  commit();
+  offer_message();
+}
+
+// RFC 2033 4.2: there as often as a recipient was accepted.
+void SmtpCore::refuse_message(const Reply& reply) {
+  const std::size_t times = std::max<std::size_t>(replies_.size(), 1);
+  for (std::size_t i = 1; i < times; ++i) say(reply);
+  refuse(reply, id_);
+}
+
+void SmtpCore::offer_message() {
+  if (!judge(PolicyStage::kContent)) commit();
 }
 
 void SmtpCore::answer_author(bool allowed) {
   if (!take_answer()) return;
-  if (allowed) return commit();
-  refuse({550, "5.7.1", "The From address is not yours"}, id_);
-  forget_transaction();
+  if (allowed) {
+    offer_message();
+  } else {
+    refuse_message({550, "5.7.1", "The From address is not yours"});
+    forget_transaction();
+  }
   settle();
 }
 
 void SmtpCore::commit() {
   const std::uint64_t size = spooled_ + content_.size();
-  want(AskCommit{id_, std::move(envelope_), std::exchange(content_, {}), size,
-                 reader_->header().delivered_to()});
+  const std::vector<std::string> seen = reader_->header().delivered_to();
+  if (rules_.reply_each) {
+    recipients_ = std::exchange(envelope_.recipients, {});
+    for (const Address& recipient : recipients_) {
+      const bool loops = std::ranges::find(seen, recipient.key()) != seen.end();
+      verdicts_.push_back(loops ? CommitVerdict::kLoop : CommitVerdict::kKept);
+      if (!loops) envelope_.recipients.push_back(recipient);
+    }
+    if (envelope_.recipients.empty()) {
+      conclude({});
+      return forget_transaction();
+    }
+  }
+  want(AskCommit{id_, std::move(envelope_), std::exchange(content_, {}), size, seen,
+                 connection_tags_ + hello_tags_ + tags_, rules_.reply_each});
 }
 
 void SmtpCore::answer_commit(CommitVerdict verdict) {
+  answer_commit(std::vector(rules_.reply_each ? verdicts_.size() : 1, verdict));
+}
+
+void SmtpCore::answer_commit(const std::vector<CommitVerdict>& verdicts) {
   if (!take_answer()) return;
-  if (verdict == CommitVerdict::kKept) {
+  if (rules_.reply_each) {
+    conclude(verdicts);
+  } else if (verdicts.front() == CommitVerdict::kKept) {
     errors_ = 0;
     say({250, "2.0.0", "OK id=" + id_});
   } else {
-    refuse(failure(verdict), id_);
+    refuse(failure(verdicts.front()), id_);
   }
   forget_transaction();
   settle();
+}
+
+// RFC 2033 4.2. `verdicts` are of those recipients who were no loop, in order, and may be followed by others.
+void SmtpCore::conclude(const std::vector<CommitVerdict>& verdicts) {
+  std::size_t next = 0;
+  for (CommitVerdict& verdict : verdicts_) {
+    if (verdict == CommitVerdict::kKept) verdict = verdicts[next++];
+  }
+  for (const std::size_t index : replies_) {
+    const std::string name = '<' + recipients_[index].text() + "> ";
+    if (verdicts_[index] == CommitVerdict::kKept) {
+      errors_ = 0;
+      say({250, "2.0.0", name + "OK id=" + id_});
+    } else {
+      Reply reply = failure(verdicts_[index]);
+      reply.text.insert(0, name);
+      note_refusal(reply, id_);
+      say(reply);
+    }
+  }
 }
 
 }  // namespace mailstead

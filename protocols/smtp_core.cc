@@ -1,5 +1,9 @@
 #include "protocols/smtp_core.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "protocols/ascii.h"
 #include "protocols/smtp_commands.h"
 
@@ -11,6 +15,7 @@ constexpr std::chrono::seconds kCommandPatience{300};  // RFC 5321 4.5.3.2.7
 constexpr std::chrono::seconds kGreetingPatience{
     60};  // who has not said EHLO by then wants no mail delivered
 constexpr std::chrono::seconds kHandshakePatience{30};
+constexpr std::chrono::seconds kLeastContentPatience{10};
 
 // A BDAT that is badly written: what follows may be a message.
 bool begins_chunk(std::string_view line) {
@@ -20,17 +25,40 @@ bool begins_chunk(std::string_view line) {
 }  // namespace
 
 SmtpCore::SmtpCore(SmtpOptions options, PeerFacts peer, std::string& output, std::uint64_t& progress)
-    : options_(std::move(options)), peer_(std::move(peer)), output_(output), progress_(progress) {}
+    : options_(std::move(options)),
+      rules_(rules_of(options_.service)),
+      peer_(std::move(peer)),
+      output_(output),
+      progress_(progress) {}
 
 void SmtpCore::start() {
-  say({220, "", options_.hostname + " ESMTP Mailstead"});
+  if (rules_.hears_first && peer_.spoke_first) {
+    hear_early({});
+  } else if (!judge(PolicyStage::kConnect)) {
+    go_on_behind(PolicyStage::kConnect);
+  }
+}
+
+void SmtpCore::greet() {
+  state_ = State::kCommand;
+  ++progress_;
+  say({220, "", fmt::format("{} {} Mailstead", options_.hostname, rules_.protocol)});
+}
+
+// RFC 5321 3.1 and 4.3.1: a client waits for the greeting. Who does not is a program that hears nothing.
+std::size_t SmtpCore::hear_early(std::string_view bytes) {
+  refuse({554, "5.5.0", options_.hostname + " you spoke before the greeting"});
+  wants_ = Wants::kClose;
+  return bytes.size();
 }
 
 std::size_t SmtpCore::receive(std::string_view bytes) {
   std::size_t consumed = 0;
   while (wants_ == Wants::kInput && consumed < bytes.size()) {
     const std::string_view left = bytes.substr(consumed);
-    if (state_ == State::kContent) {
+    if (state_ == State::kGreeting) {
+      consumed += hear_early(left);
+    } else if (state_ == State::kContent) {
       consumed += read_content(left);
     } else {
       consumed += state_ == State::kChunk ? read_chunk(left) : read_line(left);
@@ -54,15 +82,15 @@ std::size_t SmtpCore::read_line(std::string_view bytes) {
 }
 
 void SmtpCore::on_line(std::string_view line, std::size_t bytes_behind) {
-  if (state_ == State::kCommand) {
-    on_command(line, bytes_behind);
-  } else {
+  if (state_ == State::kAuth) {
     on_auth_line(line);
+  } else {
+    on_command(line, bytes_behind);
   }
 }
 
 void SmtpCore::on_bad_line(LineEvent event) {
-  if (state_ == State::kCommand) {
+  if (state_ != State::kAuth) {
     command_ = {};
   } else {
     end_auth();
@@ -71,7 +99,7 @@ void SmtpCore::on_bad_line(LineEvent event) {
       return refuse({500, "5.5.6", "Authentication exchange line is too long"});
   }
   if (event == LineEvent::kTooLong) return refuse({500, "5.5.2", "Line too long"});
-  if (state_ == State::kCommand && begins_chunk(lines_.bad_line())) return refuse_chunk_line();
+  if (begins_chunk(lines_.bad_line())) return refuse_chunk_line();
   if (event == LineEvent::kNul) return refuse({500, "5.5.2", "A command must not hold a NUL"});
   refuse({500, "5.5.2", "A line must end in CR LF"});  // RFC 5321 2.3.8
 }
@@ -79,8 +107,11 @@ void SmtpCore::on_bad_line(LineEvent event) {
 void SmtpCore::on_command(std::string_view line, std::size_t bytes_behind) {
   const std::string_view name = line.substr(0, line.find(' '));
   const std::string_view argument = ascii::trim(line.substr(name.size()));
-  const SmtpCommand* command = find_smtp_command(ascii::trim_end(name));
+  const SmtpCommand* command = find_smtp_command(ascii::trim_end(name), rules_);
   command_ = command != nullptr ? command->name : std::string_view();
+  if (state_ == State::kUnwelcome && (command == nullptr || command->run != &SmtpCore::quit)) {
+    return refuse({503, "5.5.1", "Only QUIT is left to say"});
+  }
   if (command == nullptr && begins_chunk(line)) return refuse_chunk_line();
   if (command == nullptr) return refuse({500, "5.5.1", "Command unrecognised"});
   if (command->has(SmtpRule::kEndsPipeline) && bytes_behind > 0) {
@@ -90,7 +121,7 @@ void SmtpCore::on_command(std::string_view line, std::size_t bytes_behind) {
     return;
   }
   if (command->has(SmtpRule::kNeedsGreeting) && helo_.empty()) {
-    return refuse({503, "5.5.1", "Send EHLO first"});
+    return refuse({503, "5.5.1", fmt::format("Send {} first", rules_.lhlo ? "LHLO" : "EHLO")});
   }
   if (command->has(SmtpRule::kNoArgument) && !argument.empty()) {
     return refuse({501, "5.5.4", "The command takes no argument"});
@@ -111,12 +142,15 @@ void SmtpCore::say(const Reply& reply) {
   output_ += reply.wire();
 }
 
+void SmtpCore::note_refusal(const Reply& reply, std::string_view subject) {
+  if (refusals_.size() >= kMaxRefusals) return;
+  std::string line = reply.wire();
+  line.resize(line.size() - 2);
+  refusals_.push_back({std::string(command_), std::move(line), std::string(subject)});
+}
+
 void SmtpCore::refuse(const Reply& reply, std::string_view subject) {
-  if (refusals_.size() < kMaxRefusals) {
-    std::string line = reply.wire();
-    line.resize(line.size() - 2);
-    refusals_.push_back({std::string(command_), std::move(line), std::string(subject)});
-  }
+  note_refusal(reply, subject);
   if (reply.code >= 500 && ++errors_ >= kMaxErrors) return hang_up({421, "4.7.0", "Too many errors"});
   say(reply);
 }
@@ -168,6 +202,8 @@ void SmtpCore::tls_established(const PeerFacts& facts) {
 
 void SmtpCore::timed_out() {
   if (wants_ == Wants::kClose) return;
+  // The client has kept silent, as it should.
+  if (state_ == State::kGreeting && wants_ == Wants::kInput) return greet();
   // In the middle of a handshake there is no channel for words.
   if (wants_ == Wants::kTls) {
     wants_ = Wants::kClose;
@@ -194,6 +230,11 @@ void SmtpCore::expel() {
 
 std::chrono::seconds SmtpCore::patience() const {
   if (wants_ == Wants::kTls) return kHandshakePatience;
+  if (state_ == State::kGreeting && wants_ == Wants::kInput) return options_.greeting_delay;
+  if (message_comes() && options_.data_rate > 0) {
+    const std::chrono::seconds piece(kSpoolChunk / options_.data_rate);
+    return std::clamp(piece, kLeastContentPatience, kCommandPatience);
+  }
   return helo_.empty() ? kGreetingPatience : kCommandPatience;
 }
 
@@ -202,6 +243,10 @@ void SmtpCore::forget_transaction() {
   recipient_named_ = false;
   envelope_ = {};
   recipient_keys_.clear();
+  replies_.clear();
+  tags_.clear();
+  recipients_.clear();
+  verdicts_.clear();
   reader_.reset();
   header_.reset();
   id_.clear();
@@ -215,6 +260,7 @@ void SmtpCore::forget_session() {
   end_auth();
   lines_ = LineReader(kMaxCommandLine);
   helo_.clear();
+  hello_tags_.clear();
   user_.clear();
 }
 

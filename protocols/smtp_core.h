@@ -5,13 +5,14 @@
 // smtp_envelope.cc MAIL and RCPT
 // smtp_auth.cc     AUTH
 // smtp_content.cc  DATA and BDAT
+// smtp_judged.cc   what policies say
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "protocols/line_reader.h"
@@ -49,7 +50,9 @@ class SmtpCore {
   void answer_begin(std::string id, std::string date);
   void answer_spool(CommitVerdict verdict);
   void answer_author(bool allowed);
+  void answer_policy(const PolicyVerdict& verdict);
   void answer_commit(CommitVerdict verdict);
+  void answer_commit(const std::vector<CommitVerdict>& verdicts);
 
   std::vector<SmtpSession::Refusal> take_refusals() { return std::exchange(refusals_, {}); }
   const std::string& helo() const { return helo_; }
@@ -57,7 +60,7 @@ class SmtpCore {
 
   // Handlers of the command table. `argument` is what follows the name, without blanks around it.
   void helo(std::string_view argument);
-  void ehlo(std::string_view argument);
+  void ehlo(std::string_view argument);  // LHLO, too
   void mail(std::string_view argument);
   void rcpt(std::string_view argument);
   void data(std::string_view argument);
@@ -73,7 +76,14 @@ class SmtpCore {
   void not_smtp(std::string_view argument);
 
  private:
-  enum class State { kCommand, kAuth, kContent, kChunk };
+  enum class State {
+    kGreeting,  // not said yet: who speaks now is sent away
+    kCommand,
+    kAuth,
+    kContent,
+    kChunk,
+    kUnwelcome,  // told 554 in the place of a greeting; may say QUIT (RFC 5321 3.1)
+  };
 
   // smtp_core.cc
   std::size_t read_line(std::string_view bytes);
@@ -82,6 +92,7 @@ class SmtpCore {
   void on_command(std::string_view line, std::size_t bytes_behind);
   void refuse_chunk_line();
   void say(const Reply& reply);
+  void note_refusal(const Reply& reply, std::string_view subject);
   void refuse(const Reply& reply, std::string_view subject = {});
   void hang_up(const Reply& farewell);
   void want(SmtpAsk ask);
@@ -90,13 +101,25 @@ class SmtpCore {
   void forget_transaction();
   void forget_session();
 
+  void greet();
+  std::size_t hear_early(std::string_view bytes);
+
   // smtp_commands.cc
-  void greet(std::string_view argument);
+  void hello(std::string_view argument, Greeting greeting);
+  void accept_hello();
+  void say_extensions();
+
+  // smtp_judged.cc
+  bool judge(PolicyStage stage);
+  void refuse_by_policy(PolicyStage stage, const Reply& reply);
+  void go_on_behind(PolicyStage stage);
 
   // smtp_envelope.cc
   bool read_mail_parameters(std::string_view text, Envelope& envelope);
   std::optional<Reply> read_mail_parameter(std::string_view name, std::string_view value, Envelope& envelope);
   void accept_sender();
+  void accept_recipient();
+  void name_recipient(std::size_t index);
 
   // smtp_auth.cc
   sasl::Offer offer() const;
@@ -119,15 +142,19 @@ class SmtpCore {
   std::optional<Reply> content_refusal() const;
   void end_chunk();
   void end_content();
+  void refuse_message(const Reply& reply);
+  void offer_message();
   void commit();
+  void conclude(const std::vector<CommitVerdict>& verdicts);
 
   const SmtpOptions options_;
+  const SmtpServiceRules& rules_;
   PeerFacts peer_;
   std::string& output_;
   std::uint64_t& progress_;
 
   Wants wants_ = Wants::kInput;
-  State state_ = State::kCommand;
+  State state_ = State::kGreeting;
   bool stopping_ = false;  // shut_down() came while something ran
   bool expelled_ = false;  // and it was because of the mailbox
   LineReader lines_{kMaxCommandLine};
@@ -138,6 +165,9 @@ class SmtpCore {
 
   std::string helo_;
   Greeting greeting_ = Greeting::kHelo;
+  std::string said_hello_;  // by a HELO that is being judged
+  std::string connection_tags_;
+  std::string hello_tags_;
   std::string user_;  // authenticated
   std::unique_ptr<sasl::Exchange> exchange_;
   std::string login_user_;   // the name that AUTH is about, until it is decided
@@ -147,14 +177,19 @@ class SmtpCore {
   bool in_transaction_ = false;
   bool recipient_named_ = false;  // at least once, accepted or not
   Envelope envelope_;
-  Address recipient_;  // the one that is asked about
-  std::unordered_set<std::string> recipient_keys_;
+  Address recipient_;                                            // the one that is asked about
+  std::unordered_map<std::string, std::size_t> recipient_keys_;  // with the place among the recipients
+  // Where the end of a message has a reply for each recipient: their places, as often as RCPT named them.
+  std::vector<std::size_t> replies_;
+  std::string tags_;
 
   // The message that is coming in.
   std::optional<DataReader> reader_;
   std::optional<SubmissionHeader> header_;  // on submission
   std::string id_;
-  std::string content_;  // not spooled yet
+  std::vector<Address> recipients_;      // of the message that is being committed, where each has a reply
+  std::vector<CommitVerdict> verdicts_;  // of those
+  std::string content_;                  // not spooled yet
   std::uint64_t spooled_ = 0;
   std::optional<Reply> spool_refusal_;
   // Of BDAT, while State::kChunk.

@@ -39,7 +39,7 @@ bool take_keyword(std::string_view& text, std::string_view keyword) {
 void SmtpCore::mail(std::string_view argument) {
   if (in_transaction_) return refuse({503, "5.5.1", "A message is being sent already"}, argument);
   // RFC 6409 4.3
-  if (options_.service == SmtpService::kSubmission && user_.empty()) {
+  if (rules_.login && user_.empty()) {
     return refuse({530, "5.7.0", "Authentication required"}, argument);
   }
   std::string_view text = argument;
@@ -57,10 +57,10 @@ void SmtpCore::mail(std::string_view argument) {
   if (!read_mail_parameters(rest, envelope)) return;
   envelope_ = std::move(envelope);
   // RFC 6409 6.1. The null reverse-path belongs to nobody: a mail program's notification (RFC 8098 3) has it.
-  if (options_.service == SmtpService::kSubmission && envelope_.reverse_path) {
+  if (rules_.login && envelope_.reverse_path) {
     return want(AskSender{user_, *envelope_.reverse_path});
   }
-  accept_sender();
+  if (!judge(PolicyStage::kSender)) accept_sender();
 }
 
 // Parameters stand behind the path, each after blanks. Says the refusal itself.
@@ -124,7 +124,7 @@ void SmtpCore::accept_sender() {
 void SmtpCore::answer_sender(bool allowed) {
   if (!take_answer()) return;
   if (allowed) {
-    accept_sender();
+    if (!judge(PolicyStage::kSender)) accept_sender();
   } else {
     refuse({553, "5.7.1", "Sender address is not yours"}, envelope_.reverse_path->text());
     forget_transaction();
@@ -149,7 +149,10 @@ void SmtpCore::rcpt(std::string_view argument) {
   if (!ascii::trim(rest).empty()) return refuse({555, "5.5.4", "Parameter not recognised"}, argument);
 
   recipient_ = *path->address;
-  if (recipient_keys_.contains(recipient_.key())) return say({250, "2.1.5", "OK"});  // one copy is enough
+  // One copy is enough.
+  if (const auto named = recipient_keys_.find(recipient_.key()); named != recipient_keys_.end()) {
+    return name_recipient(named->second);
+  }
   // RFC 5321 4.5.3.1.10: those accepted so far are kept, the others can be tried in another transaction.
   if (envelope_.recipients.size() >= options_.recipients) {
     return refuse({452, "4.5.3", "Too many recipients"}, argument);
@@ -163,9 +166,7 @@ void SmtpCore::answer_recipient(RecipientVerdict verdict) {
                         (verdict == RecipientVerdict::kUnknown && holds_a_route(recipient_));
   const std::string subject = recipient_.text();
   if (verdict == RecipientVerdict::kOurs) {
-    recipient_keys_.insert(recipient_.key());
-    envelope_.recipients.push_back(recipient_);
-    say({250, "2.1.5", "OK"});
+    if (!judge(PolicyStage::kRecipient)) accept_recipient();
   } else if (relaying && !user_.empty()) {
     refuse({550, "5.7.1", "Sending to other hosts is not possible yet"}, subject);
   } else if (relaying) {
@@ -181,6 +182,18 @@ void SmtpCore::answer_recipient(RecipientVerdict verdict) {
     refuse({451, "4.3.0", "Try again later"}, subject);
   }
   settle();
+}
+
+void SmtpCore::accept_recipient() {
+  const std::size_t index = envelope_.recipients.size();
+  recipient_keys_.emplace(recipient_.key(), index);
+  envelope_.recipients.push_back(recipient_);
+  name_recipient(index);
+}
+
+void SmtpCore::name_recipient(std::size_t index) {
+  if (rules_.reply_each) replies_.push_back(index);
+  say({250, "2.1.5", "OK"});
 }
 
 }  // namespace mailstead

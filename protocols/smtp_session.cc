@@ -68,8 +68,14 @@ void SmtpSession::answer_spool(CommitVerdict verdict) {
 void SmtpSession::answer_author(bool allowed) {
   core_->answer_author(allowed);
 }
+void SmtpSession::answer_policy(const PolicyVerdict& verdict) {
+  core_->answer_policy(verdict);
+}
 void SmtpSession::answer_commit(CommitVerdict verdict) {
   core_->answer_commit(verdict);
+}
+void SmtpSession::answer_commit(const std::vector<CommitVerdict>& verdicts) {
+  core_->answer_commit(verdicts);
 }
 
 std::vector<SmtpSession::Refusal> SmtpSession::take_refusals() {

@@ -1,6 +1,6 @@
 // The server's side of SMTP (RFC 5321) with PIPELINING (2920), SIZE (1870), 8BITMIME (6152),
 // CHUNKING (3030), LIMITS (9422), ENHANCEDSTATUSCODES (2034), STARTTLS (3207) and AUTH (4954, see sasl.h),
-// for mail exchange and submission (6409, 8314).
+// for mail exchange, submission (6409, 8314) and local delivery by LMTP (2033).
 //
 // One session is one connection. It pauses on an ask (see SmtpAsk) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets, at most kSpoolChunk octets of a message before it
@@ -21,14 +21,14 @@
 #include "protocols/envelope.h"
 #include "protocols/sasl.h"
 #include "protocols/session.h"
+#include "protocols/smtp_policy.h"
+#include "protocols/smtp_service.h"
 
 namespace mailstead {
 
 // Octets of a message that are kept in memory; more of it is asked to be spooled, a piece of this size at a
 // time.
 inline constexpr std::size_t kSpoolChunk = 64 * 1024;
-
-enum class SmtpService { kExchange, kSubmission };  // port 25 | 587 and 465
 
 struct SmtpOptions {
   std::string hostname;  // ours, for the greeting and the trace lines
@@ -40,6 +40,11 @@ struct SmtpOptions {
   std::size_t recipients = 1000;
   BareNewline bare_newline = BareNewline::kReject;
   bool check_from = true;  // on submission: the From field names addresses of the user's
+  // So long the greeting waits for who speaks before it; on port 25.
+  std::chrono::seconds greeting_delay{0};
+  // Octets a second that a message has to come with, over a piece of 64 KiB; 0: as slow as RFC 5321 allows.
+  std::uint64_t data_rate = 0;
+  PolicyStages judged = {};  // where AskPolicy is asked
 };
 
 // What the session asks of the server. After each, the matching answer_…() is called exactly once. An answer
@@ -69,6 +74,14 @@ struct AskAuthor {  // answer_author: may `user` write in these names? (RFC 6409
   std::string user;
   std::vector<Address> authors;
 };
+struct AskPolicy {  // answer_policy
+  PolicyStage stage = PolicyStage::kConnect;
+  std::string hello;                   // what the client calls itself; empty at kConnect
+  std::string user;                    // who logged in, or empty
+  const Envelope* envelope = nullptr;  // the session's, good until the answer; from kSender on
+  Address recipient;                   // at kRecipient
+  std::string_view rest;               // at kContent, good until the answer: what was not spooled
+};
 struct AskCommit {  // answer_commit: the message is whole; make it durable
   std::string id;
   Envelope envelope;
@@ -78,9 +91,11 @@ struct AskCommit {  // answer_commit: the message is whole; make it durable
   // Address::key() of each Delivered-To line that it came with. None is one of the recipients (that was
   // refused already); a mailbox that an alias leads to may be among them: kLoop.
   std::vector<std::string> delivered_to;
+  std::string tags;         // header lines of policies, for the top of the message
+  bool reply_each = false;  // answer_commit() takes a verdict for each recipient
 };
 using SmtpAsk = std::variant<AskPassword, AskScramChallenge, AskScramProof, AskSender, AskRecipient, AskBegin,
-                             AskSpool, AskAuthor, AskCommit>;
+                             AskSpool, AskAuthor, AskPolicy, AskCommit>;
 
 enum class PasswordVerdict { kRight, kWrong, kUnavailable };
 enum class RecipientVerdict { kOurs, kUnknown, kNotOurs, kDisabled, kFull, kUnavailable };
@@ -125,7 +140,11 @@ class SmtpSession final : public Session {
   void answer_begin(std::string id, std::string date);
   void answer_spool(CommitVerdict verdict);
   void answer_author(bool allowed);
+  void answer_policy(const PolicyVerdict& verdict);
+  // One verdict for all recipients, or on LMTP, where each has its own reply, one for each recipient of the
+  // ask's envelope in its order.
   void answer_commit(CommitVerdict verdict);
+  void answer_commit(const std::vector<CommitVerdict>& verdicts);
 
   // For the log: what was refused since the last call, one line each, no secrets. At most kMaxRefusals are
   // kept.
@@ -135,7 +154,7 @@ class SmtpSession final : public Session {
     std::string subject;  // the address or parameter it was about, may hold any byte
   };
   std::vector<Refusal> take_refusals();
-  // The argument of HELO or EHLO, and the authenticated user; empty before.
+  // The argument of HELO, EHLO or LHLO, and the authenticated user; empty before.
   const std::string& helo() const;
   const std::string& user() const;
 

@@ -32,7 +32,7 @@ std::string address_literal(const std::string& address) {
 // RFC 3848. A HELO session has no extensions, and so none of the longer words.
 std::string protocol_word(const ReceivedTrace& trace) {
   if (trace.greeting == Greeting::kHelo) return "SMTP";
-  std::string word = "ESMTP";
+  std::string word(trace.protocol);
   if (trace.peer.tls) word += 'S';
   if (trace.authenticated) word += 'A';
   return word;
@@ -74,15 +74,18 @@ std::string fold(const std::vector<std::string>& words) {
 std::string received_line(const ReceivedTrace& trace) {
   std::vector<std::string> words;
   words.push_back("Received: from " + helo_word(trace.helo));
-  if (!trace.authenticated) words.push_back('(' + address_literal(trace.peer.address) + ')');
+  if (!trace.authenticated && !trace.peer.address.empty())
+    words.push_back('(' + address_literal(trace.peer.address) + ')');
   words.push_back("by " + trace.host);
   words.push_back("with " + protocol_word(trace));
-  if (trace.peer.tls && !trace.peer.tls_version.empty()) {
-    const std::string space = trace.peer.tls_cipher.empty() ? "" : " ";
-    words.push_back('(' + trace.peer.tls_version + space + trace.peer.tls_cipher + ')');
-  }
+  if (trace.peer.tls && !trace.peer.tls_version.empty()) words.push_back('(' + trace.peer.tls_version + ')');
   words.push_back("id " + trace.id);
   if (trace.recipient) words.push_back("for <" + trace.recipient->text() + '>');
+  // RFC 8314 4.3
+  if (trace.peer.tls && !trace.peer.tls_cipher.empty()) {
+    words.push_back("tls " + trace.peer.tls_cipher);
+    if (!trace.peer.tls_group.empty()) words.push_back("group " + trace.peer.tls_group);
+  }
   words.back() += ';';
   words.push_back(trace.date);
   return fold(words);

@@ -13,6 +13,7 @@ namespace mailstead {
 enum class Greeting { kHelo, kEhlo };
 
 struct ReceivedTrace {
+  std::string_view protocol = "ESMTP";  // or "LMTP"
   Greeting greeting = Greeting::kEhlo;
   std::string helo;  // as the client said it, any octets
   PeerFacts peer;

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +24,7 @@ union SocketAddress {
   sockaddr any;
   sockaddr_in v4;
   sockaddr_in6 v6;
+  sockaddr_un local;
 };
 
 // A socket for ::ffff:192.0.2.1 is an IPv4 socket by another name, and would need another family.
@@ -33,11 +36,18 @@ std::string ipv4_inside(const ListenAddress& address) {
 
 bool parse(const ListenAddress& address, SocketAddress& out) {
   std::memset(&out, 0, sizeof out);
+  if (address.is_unix()) {
+    if (address.host.size() >= sizeof out.local.sun_path) return false;
+    out.local.sun_family = AF_UNIX;
+    std::memcpy(out.local.sun_path, address.host.data(), address.host.size());
+    return true;
+  }
   return uv_ip4_addr(address.host.c_str(), address.port, &out.v4) == 0 ||
          uv_ip6_addr(address.host.c_str(), address.port, &out.v6) == 0;
 }
 
 socklen_t length_of(const SocketAddress& address) {
+  if (address.any.sa_family == AF_UNIX) return sizeof address.local;
   return address.any.sa_family == AF_INET6 ? sizeof address.v6 : sizeof address.v4;
 }
 
@@ -73,9 +83,34 @@ std::string rival(Service service, const ListenAddress& address, const Config::L
   return {};
 }
 
+Error unix_bind_error(const std::string& where, const ListenAddress& address, int code) {
+  const std::string folder = address.host.substr(0, std::max<std::size_t>(address.host.rfind('/'), 1));
+  switch (code) {
+    case EADDRINUSE:
+      return {ErrorKind::kInUse,
+              where +
+                  "another program listens there, or the file is no socket; stop that one, or "
+                  "choose another path in [listen] of the configuration"};
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return {
+          ErrorKind::kDenied,
+          where + fmt::format("the server may not make a file in {}; let it (chown), or choose another path "
+                              "in [listen] of the configuration",
+                              folder)};
+    case ENOENT:
+    case ENOTDIR:
+      return {ErrorKind::kInvalid, where + fmt::format("there is no folder {}; make it", folder)};
+    default:
+      return {ErrorKind::kIo, where + std::strerror(code)};
+  }
+}
+
 Error bind_error(Service service, const ListenAddress& address, const Config::Listen& all, int code) {
   const std::string where =
       fmt::format("cannot listen for {} on {}: ", service_name(service), address.text());
+  if (address.is_unix()) return unix_bind_error(where, address, code);
   switch (code) {
     case EADDRINUSE:
       if (const std::string other = rival(service, address, all); !other.empty()) {
@@ -110,6 +145,19 @@ Error bind_error(Service service, const ListenAddress& address, const Config::Li
   }
 }
 
+// A socket's file outlives a server that was killed. Where nobody answers it goes; anything else is left
+// alone, and bind() says so.
+void remove_leftover(const SocketAddress& address) {
+  struct stat found {};
+  if (lstat(address.local.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return;
+  if (connect(probe, &address.any, length_of(address)) != 0 && errno == ECONNREFUSED) {
+    unlink(address.local.sun_path);
+  }
+  ::close(probe);
+}
+
 // The socket, or -errno.
 int open_socket(const SocketAddress& address, bool ipv6_only) {
   const int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -118,18 +166,23 @@ int open_socket(const SocketAddress& address, bool ipv6_only) {
   const int v6only = ipv6_only ? 1 : 0;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.any.sa_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
+  if (address.any.sa_family == AF_UNIX) remove_leftover(address);
   if (bind(fd, &address.any, length_of(address)) != 0 || listen(fd, kBacklog) != 0) {
     const int code = errno;
     ::close(fd);
     return -code;
   }
+  // Who may connect is decided by the folder: the servers that deliver run as users of their own.
+  if (address.any.sa_family == AF_UNIX) chmod(address.local.sun_path, 0666);
   return fd;
 }
 
+// 0 for a Unix socket.
 std::uint16_t bound_port(int fd) {
   SocketAddress address{};
   socklen_t length = sizeof address;
   getsockname(fd, &address.any, &length);
+  if (address.any.sa_family == AF_UNIX) return 0;
   return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
@@ -143,6 +196,8 @@ const char* service_name(Service service) {
       return "submission";
     case Service::kSubmissions:
       return "submissions";
+    case Service::kLmtp:
+      return "lmtp";
     case Service::kPop3:
       return "pop3";
     case Service::kPop3s:
@@ -163,6 +218,7 @@ std::vector<std::pair<Service, ListenAddress>> wanted_listeners(const Config::Li
   add(Service::kSmtp, listen.smtp);
   add(Service::kSubmission, listen.submission);
   add(Service::kSubmissions, listen.submissions);
+  add(Service::kLmtp, listen.lmtp);
   add(Service::kPop3, listen.pop3);
   add(Service::kPop3s, listen.pop3s);
   return wanted;
@@ -233,6 +289,7 @@ Listener::~Listener() {
   }
   uv_close(reinterpret_cast<uv_handle_t*>(rest_),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+  if (socket_.wanted.is_unix()) unlink(socket_.wanted.host.c_str());
   // A handle that closes no longer looks at its descriptor.
   ::close(socket_.fd);
 }

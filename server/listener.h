@@ -17,7 +17,7 @@
 
 namespace mailstead {
 
-enum class Service { kSmtp, kSubmission, kSubmissions, kPop3, kPop3s };
+enum class Service { kSmtp, kSubmission, kSubmissions, kLmtp, kPop3, kPop3s };
 const char* service_name(Service service);  // "smtp"
 bool is_implicit_tls(Service service);
 

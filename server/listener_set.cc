@@ -88,7 +88,7 @@ Result<void> ListenerSet::add(Service service, const ListenAddress& address, Cha
   if (!socket.has_value() && socket.error().kind == ErrorKind::kInUse) {
     // Perhaps by what is to go anyway.
     for (Listener* old : change.leaving) {
-      if (old->socket().bound.port != address.port || contains(change.taken, old) ||
+      if (address.is_unix() || old->socket().bound.port != address.port || contains(change.taken, old) ||
           contains(change.paused, old)) {
         continue;
       }

@@ -45,6 +45,11 @@ BanRules ban_rules(const Config& config) {
   return {config.auth.ban_after, config.auth.ban_time};
 }
 
+SmtpService smtp_service(Service service) {
+  if (service == Service::kLmtp) return SmtpService::kLmtp;
+  return service == Service::kSmtp ? SmtpService::kExchange : SmtpService::kSubmission;
+}
+
 // RFC 1939 7: different for each greeting, in the form of a msg-id. Nobody can guess the next one.
 std::string new_timestamp(std::string_view hostname) {
   std::array<std::uint64_t, 2> random{};
@@ -60,6 +65,7 @@ Server::Server(ServeRequest request, Log& log)
       config_(request_.config),
       certificates_(log, request_.data),
       bans_(ban_rules(config_), gateway_networks()),
+      policies_(config_, log),
       listeners_(&loop_, log, [this](Listener& from, std::unique_ptr<TcpStream> stream) {
         accept(from, std::move(stream));
       }) {
@@ -129,7 +135,7 @@ Result<void> Server::begin() {
   hashing_ = std::make_unique<WorkQueue>(&loop_, kHashingThreads, kMaxHashingJobs);
   login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, bans_, log_);
   services_ = std::make_unique<Services>(
-      Services{config_, log_, *storage_, *files_, *login_, login_delay_, counters_});
+      Services{config_, log_, *storage_, *files_, *login_, login_delay_, policies_, known_peers_, counters_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
   control_ = std::make_unique<ControlServer>(
       &loop_, ControlServer::Context{*storage_, log_, bans_, request_.data, [this] { return config_; },
@@ -208,7 +214,8 @@ void Server::tell_of_file_limit() const {
 }
 
 void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
-  const PeerFacts peer = stream->peer();
+  PeerFacts peer = stream->peer();
+  peer.spoke_first = listener.service() == Service::kSmtp && stream->has_input();
   // Other servers bring mail to port 25, whatever somebody at their address guesses.
   if (listener.service() != Service::kSmtp && bans_.is_banned(peer)) {
     return refuse(listener, std::move(stream), Admission::kBanned);
@@ -271,7 +278,7 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
   }
   SmtpOptions options;
   options.hostname = config_.hostname;
-  options.service = service == Service::kSmtp ? SmtpService::kExchange : SmtpService::kSubmission;
+  options.service = smtp_service(service);
   options.starttls_available = can_start_tls;
   options.plaintext_auth = config_.auth.plaintext;
   options.message_size = config_.limits.message_size;
@@ -279,6 +286,9 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
   options.bare_newline = config_.smtp.bare_newline;
   options.check_from = config_.submission.check_from;
   options.scram = scram;
+  options.data_rate = config_.limits.data_rate;
+  if (!known_peers_.knows(peer, std::time(nullptr))) options.greeting_delay = config_.smtp.greeting_delay;
+  options.judged = policies_.judged(options.service);
   return std::make_shared<SmtpDriver>(*services_, std::move(options), peer, service_name(service));
 }
 

@@ -75,6 +75,8 @@ class Server {
   Bans bans_;
   std::unique_ptr<Login> login_;
   LoginDelay login_delay_;
+  SmtpPolicies policies_;
+  KnownPeers known_peers_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<ControlServer> control_;

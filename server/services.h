@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "admin/config.h"
+#include "server/known_peers.h"
 #include "server/log.h"
 #include "server/login.h"
 #include "server/login_delay.h"
+#include "server/smtp_policies.h"
 #include "server/storage_thread.h"
 #include "server/work_queue.h"
 
@@ -38,6 +40,8 @@ struct Services {
   WorkQueue& files;  // reading messages, spooling large ones
   Login& login;
   LoginDelay& login_delay;
+  SmtpPolicies& policies;
+  KnownPeers& known_peers;
   Counters& counters;
 };
 

@@ -220,6 +220,11 @@ Answered SmtpDriver::answer(AskAuthor& ask) {
   return Answered::kNow;
 }
 
+Answered SmtpDriver::answer(AskPolicy& ask) {
+  session_.answer_policy(services_.policies.judge(ask, peer_));
+  return Answered::kNow;
+}
+
 Answered SmtpDriver::answer(AskCommit& ask) {
   Delivery delivery;
   delivery.id = ask.id;
@@ -227,6 +232,8 @@ Answered SmtpDriver::answer(AskCommit& ask) {
   if (spool_ != nullptr) delivery.spool = std::move(*spool_);
   spool_ = nullptr;
   delivery.rest = std::move(ask.rest);
+  delivery.tags = std::move(ask.tags);
+  if (ask.reply_each) delivery.failures = Failures::kOfEachRecipient;
   const bool posted = services_.storage.deliver(
       std::move(delivery), [self = self(), facts = ask](const Result<Delivered>& result) {
         self->committed(facts, result);
@@ -244,7 +251,13 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
     session_.answer_commit(verdict_of(result.error()));
     return;
   }
+  std::vector<CommitVerdict> verdicts;
+  for (const auto& failure : result->failures) {
+    verdicts.push_back(failure ? verdict_of(*failure) : CommitVerdict::kKept);
+  }
+  if (result->copies.empty()) return session_.answer_commit(verdicts);
   ++services_.counters.accepted;
+  if (!ask.reply_each && session_.user().empty()) services_.known_peers.remember(peer_, std::time(nullptr));
   std::string recipients;
   for (const Address& recipient : ask.envelope.recipients) {
     if (!recipients.empty()) recipients += ',';
@@ -266,7 +279,11 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
                                   {"size", fmt::format("{}", ask.size)}};
   if (!session_.user().empty()) fields.push_back({"user", session_.user()});
   services_.log.info("accepted", fields);
-  session_.answer_commit(CommitVerdict::kKept);
+  if (ask.reply_each) {
+    session_.answer_commit(verdicts);
+  } else {
+    session_.answer_commit(CommitVerdict::kKept);
+  }
 }
 
 }  // namespace mailstead

@@ -34,6 +34,7 @@ class SmtpDriver final : public Driver {
   void begin();
   Answered answer(AskSpool& ask);
   Answered answer(AskAuthor& ask);
+  Answered answer(AskPolicy& ask);
   Answered answer(AskCommit& ask);
   void committed(const AskCommit& ask, const Result<Delivered>& result);
   void note(const LoginResult& result);

@@ -37,6 +37,7 @@ PeerFacts facts_of(const sockaddr_storage& address) {
       facts.loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
     }
   }
+  if (address.ss_family == AF_UNIX) facts.loopback = true;
   facts.address = text.data();
   return facts;
 }
@@ -59,6 +60,13 @@ PeerFacts TcpStream::peer() const {
   int length = sizeof address;
   uv_tcp_getpeername(&handle_, reinterpret_cast<sockaddr*>(&address), &length);
   return facts_of(address);
+}
+
+bool TcpStream::has_input() const {
+  uv_os_fd_t fd = -1;
+  char octet = 0;
+  return uv_fileno(reinterpret_cast<const uv_handle_t*>(&handle_), &fd) == 0 &&
+         recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void TcpStream::on_alloc(uv_handle_t*, std::size_t, uv_buf_t* buffer) {

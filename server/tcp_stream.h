@@ -1,4 +1,4 @@
-// A TCP connection as a Stream. See stream.h.
+// A TCP connection, or one over a Unix socket, as a Stream. See stream.h.
 //
 // The process has to ignore SIGPIPE: libuv writes without MSG_NOSIGNAL, and a client may have reset the
 // connection by then. Writing to it then is WriteState::kFailed.
@@ -18,8 +18,11 @@ class TcpStream final : public Stream {
   TcpStream(uv_loop_t* loop, int socket);
 
   bool ok() const { return ok_; }
-  // The other side's address without port; IPv4-mapped IPv6 addresses as IPv4.
+  // The other side's address without port; IPv4-mapped IPv6 addresses as IPv4. Over a Unix socket there is
+  // none, and it is the machine itself.
   PeerFacts peer() const;
+  // Has the other side sent something that nobody has read yet?
+  bool has_input() const;
 
   void set_events(StreamEvents* events) override { events_ = events; }
   void start_reading() override;

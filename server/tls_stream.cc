@@ -56,6 +56,24 @@ std::string certificate_hash(SSL* ssl) {
   return {reinterpret_cast<const char*>(octets.data()), length};
 }
 
+// As the registry of TLS 1.3 calls them: RFC 8314 4.3 wants those names, the library has its own.
+std::string group_name(std::uint16_t group) {
+  switch (group) {
+    case 0x0017:
+      return "secp256r1";
+    case 0x0018:
+      return "secp384r1";
+    case 0x0019:
+      return "secp521r1";
+    case 0x001d:
+      return "x25519";
+    case 0x11ec:
+      return "X25519MLKEM768";
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 TlsStream::TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<const TlsContext> context,
@@ -88,6 +106,7 @@ void TlsStream::describe(PeerFacts& facts) const {
   if (const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get()); cipher != nullptr) {
     facts.tls_cipher = SSL_CIPHER_standard_name(cipher);
   }
+  facts.tls_group = group_name(SSL_get_curve_id(ssl_.get()));
   facts.bindings = std::make_shared<const ChannelBindings>(
       ChannelBindings{exported(ssl_.get()), finished(ssl_.get()), certificate_hash(ssl_.get())});
 }

@@ -32,7 +32,7 @@ DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const
 std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
   messages_.reserve(deliveries.size());
   for (Delivery& delivery : deliveries) {
-    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, {}, std::nullopt, {}});
+    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, {}, {}, {}, {}, {}});
     plan(messages_.size() - 1);
   }
   for (std::size_t first = 0; first < copies_.size(); first += kGroup) {
@@ -48,29 +48,42 @@ std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> delive
 
 void DeliveryBatch::plan(std::size_t index) {
   Message& message = messages_[index];
+  message.error = examine(message);
+  if (message.error) return;
+  const bool each = message.delivery->failures == Failures::kOfEachRecipient;
   std::vector<MailboxId> mailboxes;
   for (const Address& recipient : message.delivery->envelope.recipients) {
-    const auto found = directory_.resolve(recipient);
-    if (found.empty()) {
-      message.error = Error{ErrorKind::kNotFound, "the recipient " + recipient.text() + " is no longer here"};
-      return;
-    }
-    for (MailboxId id : found) {
+    auto found = mailboxes_of(recipient, message.delivered_to);
+    if (each) message.failures.push_back(found ? std::nullopt : std::optional(found.error()));
+    if (!found && !each) message.error = found.error();
+    if (message.error) return;
+    if (!found) continue;
+    for (MailboxId id : *found) {
       if (std::find(mailboxes.begin(), mailboxes.end(), id) == mailboxes.end()) mailboxes.push_back(id);
     }
   }
-  if (mailboxes.empty()) {
-    message.error = Error{ErrorKind::kInvalid, "a message without recipients"};
-    return;
-  }
-  message.error = examine(message, mailboxes);
-  if (message.error) return;
   const std::string name = MessageName{now_, message.id, naming_.host}.text();
   for (MailboxId id : mailboxes) copies_.push_back({index, id, name, 0, false, false, FileHandle()});
 }
 
-std::optional<Error> DeliveryBatch::examine(Message& message, const std::vector<MailboxId>& mailboxes) {
+// Where mail to the recipient is kept; kNotFound, or kInvalid for a loop.
+Result<std::vector<MailboxId>> DeliveryBatch::mailboxes_of(
+    const Address& recipient, const std::unordered_set<std::string>& delivered_to) const {
+  auto found = directory_.resolve(recipient);
+  if (found.empty()) {
+    return Error{ErrorKind::kNotFound, "the recipient " + recipient.text() + " is no longer here"};
+  }
+  for (MailboxId id : found) {
+    if (delivered_to.contains(directory_.find(id)->address.key())) return Error{ErrorKind::kInvalid, "loop"};
+  }
+  return found;
+}
+
+std::optional<Error> DeliveryBatch::examine(Message& message) {
   if (!is_message_id(message.id)) return Error{ErrorKind::kInvalid, "a message needs an id from new_id()"};
+  if (message.delivery->envelope.recipients.empty()) {
+    return Error{ErrorKind::kInvalid, "a message without recipients"};
+  }
   ContentScan scan;
   if (message.delivery->spool) {
     const auto* spool = dynamic_cast<const FileSpool*>(message.delivery->spool.get());
@@ -85,13 +98,8 @@ std::optional<Error> DeliveryBatch::examine(Message& message, const std::vector<
   message.has_dot_lines = scan.has_dot_lines();
   message.message_id = scan.message_id();
   message.header = scan.header();
-
-  std::unordered_set<std::string> delivered_to;
   for (const std::string& value : scan.delivered_to()) {
-    if (auto address = parse_address(value)) delivered_to.insert(address->key());
-  }
-  for (MailboxId id : mailboxes) {
-    if (delivered_to.contains(directory_.find(id)->address.key())) return Error{ErrorKind::kInvalid, "loop"};
+    if (auto address = parse_address(value)) message.delivered_to.insert(address->key());
   }
   return std::nullopt;
 }
@@ -135,7 +143,7 @@ Result<void> DeliveryBatch::write_copy(Copy& copy, Maildirs& maildirs) {
   const Message& message = messages_[copy.message];
   // RFC 5321 4.4: the last server puts Return-Path at the very beginning.
   std::string head = return_path_line(message.delivery->envelope.reverse_path) +
-                     delivered_to_line(directory_.find(copy.mailbox)->address);
+                     delivered_to_line(directory_.find(copy.mailbox)->address) + message.delivery->tags;
   copy.size = head.size() + message.rest.size();
   if (const auto* spool = static_cast<const FileSpool*>(message.delivery->spool.get())) {
     copy.size += spool->size();
@@ -241,7 +249,7 @@ std::vector<Result<Delivered>> DeliveryBatch::results() const {
     if (message.error) {
       results.emplace_back(*message.error);
     } else {
-      results.emplace_back(Delivered{});
+      results.emplace_back(Delivered{{}, message.failures});
     }
   }
   for (const Copy& copy : copies_) {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "storage/content.h"
@@ -49,13 +50,18 @@ class DeliveryBatch {
     std::string rest;  // of the content, with the final CRLF that it may have lacked
     bool has_dot_lines = false;
     HeaderFacts header;
+    std::unordered_set<std::string> delivered_to;  // keys of its Delivered-To lines
     std::optional<Error> error;
     std::string message_id;  // of its header
+    // With Failures::kOfEachRecipient: of those who cannot have it.
+    std::vector<std::optional<Error>> failures;
   };
   using Maildirs = std::map<MailboxId, Maildir>;
 
   void plan(std::size_t message);
-  std::optional<Error> examine(Message& message, const std::vector<MailboxId>& mailboxes);
+  std::optional<Error> examine(Message& message);
+  Result<std::vector<MailboxId>> mailboxes_of(const Address& recipient,
+                                              const std::unordered_set<std::string>& delivered_to) const;
   void write_group(std::span<Copy> group);
   Result<void> write_copy(Copy& copy, Maildirs& maildirs);
   void publish_group(std::span<Copy> group, Maildirs& maildirs);

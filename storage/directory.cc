@@ -17,6 +17,13 @@ bool is_postmaster(std::string_view local_part) {
          });
 }
 
+// RFC 5233 4. A local part that begins with the separator has no user before it.
+Address without_detail(const Address& address) {
+  const std::size_t plus = address.local_part.find('+');
+  if (plus == std::string::npos || plus == 0) return address;
+  return {address.local_part.substr(0, plus), address.domain};
+}
+
 }  // namespace
 
 Directory::Directory(std::vector<MailboxEntry> mailboxes, std::vector<AliasEntry> aliases)
@@ -40,6 +47,11 @@ Directory::Directory(std::vector<MailboxEntry> mailboxes, std::vector<AliasEntry
   }
 }
 
+bool Directory::is_known(const Address& name) const {
+  const std::string key = name.key();
+  return mailbox_by_key_.contains(key) || alias_by_key_.contains(key);
+}
+
 // The entries that mail to this address reaches, disabled ones too. Breadth first, each name once, so loops
 // end.
 std::vector<const MailboxEntry*> Directory::reach(const Address& recipient) const {
@@ -55,7 +67,13 @@ std::vector<const MailboxEntry*> Directory::reach(const Address& recipient) cons
       continue;
     }
     auto alias = alias_by_key_.find(key);
-    if (alias == alias_by_key_.end()) alias = alias_by_key_.find("@" + key.substr(key.rfind('@') + 1));
+    if (alias == alias_by_key_.end()) {
+      if (const Address plain = without_detail(names[i]); is_known(plain)) {
+        names.push_back(plain);
+        continue;
+      }
+      alias = alias_by_key_.find("@" + key.substr(key.rfind('@') + 1));
+    }
     if (alias == alias_by_key_.end()) continue;
     const std::vector<Address> targets = aliases_[alias->second].targets;
     names.insert(names.end(), targets.begin(), targets.end());

@@ -58,7 +58,8 @@ enum class RecipientKind { kOurs, kUnknown, kNotOurs, kDisabled };
 
 class Directory {
  public:
-  // What becomes of mail to `recipient`: mailbox first, then alias, then catch-all; kDisabled when all that
+  // What becomes of mail to `recipient`: mailbox first, then alias, then the same without what follows a "+"
+  // (RFC 5233: user+detail), then catch-all; kDisabled when all that
   // it leads to are disabled, kUnknown for an alias whose targets are gone. An address without a domain is
   // <Postmaster>: an alias or mailbox postmaster@ any domain of ours, else the first enabled mailbox.
   // postmaster@ a domain of ours that has no such mailbox or alias is the domain's first enabled mailbox,
@@ -87,6 +88,7 @@ class Directory {
   Directory(std::vector<MailboxEntry> mailboxes, std::vector<AliasEntry> aliases);
 
  private:
+  bool is_known(const Address& name) const;
   std::vector<const MailboxEntry*> reach(const Address& recipient) const;
   std::vector<const MailboxEntry*> reach_or_postmaster(const Address& recipient) const;
 

@@ -50,11 +50,20 @@ class Spool {
   virtual std::uint64_t size() const = 0;  // octets
 };
 
+// What becomes of a message that some of its recipients cannot have: the mailbox was removed, the message
+// goes in a loop.
+enum class Failures {
+  kOfAll,            // nobody gets it
+  kOfEachRecipient,  // the others get it
+};
+
 struct Delivery {
   std::string id;  // queue id, from new_id()
   Envelope envelope;
   std::unique_ptr<Spool> spool;  // may be null; the message is the spool's bytes, then `rest`
   std::string rest;
+  std::string tags = {};  // header lines for the top of the message, each with its CRLF
+  Failures failures = Failures::kOfAll;
 };
 
 struct DeliveredCopy {
@@ -65,6 +74,8 @@ struct DeliveredCopy {
 };
 struct Delivered {
   std::vector<DeliveredCopy> copies;
+  // With Failures::kOfEachRecipient: for each of the envelope's recipients why it has no copy, or nothing.
+  std::vector<std::optional<Error>> failures;
 };
 
 struct MailboxSummary {

@@ -66,6 +66,7 @@ TEST_CASE("every key is read", "[config]") {
 smtp = ["127.0.0.1:2525", "[::1]:2525"]
 submission = []
 submissions = [":465"]
+lmtp = ["/run/mailstead/lmtp", "127.0.0.1:24"]
 pop3 = ["127.0.0.1:0"]
 pop3s = ["127.0.0.1:0"]
 [tls]
@@ -75,8 +76,11 @@ more_certificates = ["/etc/c2.pem"]
 more_keys = ["/etc/k2.pem"]
 [smtp]
 bare_newline = "normalise"
+greeting_delay = "5 s"
 [submission]
 check_from = false
+recipients_per_hour = 12
+recipients_per_day = 0
 [auth]
 plaintext = "never"
 ban_after = 7
@@ -84,6 +88,7 @@ ban_time = "2 h"
 [limits]
 message_size = 65536
 recipients = 100
+data_rate = "1 KiB"
 connections = 7
 connections_per_address = 3
 free_space = "1 GiB"
@@ -103,18 +108,25 @@ format = "json"
   CHECK(config.listen.smtp[1] == ListenAddress{"::1", 2525});
   CHECK(config.listen.submission.empty());
   CHECK(config.listen.submissions[0] == ListenAddress{"::", 465});
+  CHECK(config.listen.lmtp[0] == ListenAddress{"/run/mailstead/lmtp", 0});
+  CHECK(config.listen.lmtp[1] == ListenAddress{"127.0.0.1", 24});
+  CHECK(error("[listen]\nsmtp = [\"/run/smtp\"]\n").find("only lmtp") != std::string::npos);
   CHECK(config.listen.pop3[0].port == 0);
   CHECK(config.tls.certificate == "/etc/c.pem");
   CHECK(config.tls.key == "/etc/k.pem");
   CHECK(config.tls.more_certificates == std::vector<std::string>{"/etc/c2.pem"});
   CHECK(config.tls.more_keys == std::vector<std::string>{"/etc/k2.pem"});
   CHECK(config.smtp.bare_newline == BareNewline::kNormalise);
+  CHECK(config.smtp.greeting_delay == std::chrono::seconds(5));
   CHECK_FALSE(config.submission.check_from);
+  CHECK(config.submission.recipients_per_hour == 12);
+  CHECK(config.submission.recipients_per_day == 0);
   CHECK(config.auth.plaintext == PlaintextAuth::kNever);
   CHECK(config.auth.ban_after == 7);
   CHECK(config.auth.ban_time == std::chrono::hours(2));
   CHECK(config.limits.message_size == 65536);
   CHECK(config.limits.recipients == 100);
+  CHECK(config.limits.data_rate == 1024);
   CHECK(config.limits.connections == 7);
   CHECK(config.limits.connections_per_address == 3);
   CHECK(config.limits.free_space == 1u << 30);

@@ -46,6 +46,11 @@ Setting make_setting(std::string_view line) {
   setting.seed = choices.draw(64);
   setting.options.check_from = choices.draw(2) == 0;
   if (choices.draw(2) == 1) setting.options.scram = sasl::Scram::kAvailable;
+  if (choices.draw(3) == 2) setting.options.service = SmtpService::kLmtp;
+  setting.options.greeting_delay = std::chrono::seconds(choices.draw(8) == 7 ? 2 : 0);
+  for (std::size_t stage = 0; stage < 5; ++stage) {
+    if (choices.draw(4) == 3) setting.options.judged.add(static_cast<PolicyStage>(stage));
+  }
   return setting;
 }
 
@@ -76,6 +81,10 @@ class Run {
   Transcript play(std::string_view wire, Cutting cutting) {
     session_.start();
     pump();
+    if (setting_.options.greeting_delay.count() > 0 && verdict(2) == 0) {
+      session_.timed_out();
+      pump();
+    }
     std::size_t number = 0;
     for (const std::string_view turn : turns(wire, {"DATA", "STARTTLS"})) {
       if (setting_.event != 0 && number++ == setting_.event_turn) happen();
@@ -175,13 +184,28 @@ class Run {
     for (const Address& author : ask.authors) check_address(author);
     session_.answer_author(verdict(2) == 0);
   }
+  void answer(AskPolicy& ask) {
+    require(setting_.options.judged.has(ask.stage), "only who judges is asked");
+    require((ask.envelope != nullptr) == (ask.stage >= PolicyStage::kSender), "the envelope begins at MAIL");
+    require(ask.stage != PolicyStage::kContent || ask.rest.size() <= 2 * kSpoolChunk + 2,
+            "a piece is bounded");
+    session_.answer_policy({static_cast<PolicyVerdict::Action>(verdict(4)), "X-Tag: yes\r\n"});
+  }
   void answer(AskCommit& ask) {
     message_ += ask.rest;
     require(ask.size == message_.size(), "the size is that of the message");
     require(message_.starts_with("Received: from "), "a message begins with its trace line");
     check_newlines();
     transcript_.committed.push_back(message_);
-    session_.answer_commit(static_cast<CommitVerdict>(verdict(5)));
+    require(!ask.envelope.recipients.empty(), "a message has recipients");
+    if (setting_.options.service != SmtpService::kLmtp) {
+      return session_.answer_commit(static_cast<CommitVerdict>(verdict(5)));
+    }
+    std::vector<CommitVerdict> verdicts;
+    for (std::size_t i = 0; i < ask.envelope.recipients.size(); ++i) {
+      verdicts.push_back(static_cast<CommitVerdict>(verdict(5)));
+    }
+    session_.answer_commit(verdicts);
   }
 
   void check_address(const Address& address) {

@@ -83,15 +83,27 @@ const std::map<std::string, PlaintextAuth> kPlaintext{{"loopback", PlaintextAuth
                                                       {"never", PlaintextAuth::kNever},
                                                       {"always", PlaintextAuth::kAlways}};
 
+const std::map<std::string, PolicyStage> kPolicyStages{{"connect", PolicyStage::kConnect},
+                                                       {"hello", PolicyStage::kHello},
+                                                       {"sender", PolicyStage::kSender},
+                                                       {"recipient", PolicyStage::kRecipient},
+                                                       {"content", PolicyStage::kContent}};
+const std::map<std::string, PolicyVerdict::Action> kPolicyActions{{"accept", PolicyVerdict::Action::kAccept},
+                                                                  {"refuse", PolicyVerdict::Action::kRefuse},
+                                                                  {"defer", PolicyVerdict::Action::kDefer},
+                                                                  {"tag", PolicyVerdict::Action::kTag}};
+
 using Directive = std::function<void(Dialogue&, std::string&)>;
 
 void set_peer(Dialogue& dialogue, std::string& rest) {
   dialogue.peer.address = take_word(rest);
   while (!rest.empty()) {
     const std::string word = take_word(rest);
-    if (word != "loopback" && word != "tls") throw std::runtime_error("not a fact of a peer: " + word);
+    if (word != "loopback" && word != "tls" && word != "spoke-first")
+      throw std::runtime_error("not a fact of a peer: " + word);
     if (word == "loopback") dialogue.peer.loopback = true;
     if (word == "tls") dialogue.peer.tls = true;
+    if (word == "spoke-first") dialogue.peer.spoke_first = true;
   }
 }
 
@@ -132,6 +144,18 @@ void set_failing_read(Dialogue& dialogue, std::string& rest) {
 const std::map<std::string, Directive>& directives() {
   static const std::map<std::string, Directive> table{
       {"submission", [](Dialogue& d, std::string&) { d.smtp.service = SmtpService::kSubmission; }},
+      {"lmtp", [](Dialogue& d, std::string&) { d.smtp.service = SmtpService::kLmtp; }},
+      {"greeting-delay",
+       [](Dialogue& d, std::string& rest) {
+         d.smtp.greeting_delay = std::chrono::seconds(std::stoul(rest));
+       }},
+      {"policy",
+       [](Dialogue& d, std::string& rest) {
+         const PolicyStage stage = choose(kPolicyStages, take_word(rest));
+         const PolicyVerdict::Action action = choose(kPolicyActions, take_word(rest));
+         d.smtp.judged.add(stage);
+         d.world.policies[stage] = {action, unescape(rest)};
+       }},
       {"starttls",
        [](Dialogue& d, std::string&) { d.smtp.starttls_available = d.pop3.stls_available = true; }},
       {"peer", set_peer},
@@ -181,6 +205,11 @@ const std::map<std::string, Directive>& directives() {
        [](Dialogue& d, std::string& rest) { d.world.spool_verdict = choose(kCommitVerdicts, rest); }},
       {"commit",
        [](Dialogue& d, std::string& rest) { d.world.commit_verdict = choose(kCommitVerdicts, rest); }},
+      {"commit-for",
+       [](Dialogue& d, std::string& rest) {
+         const std::string key = take_word(rest);
+         d.world.commits[key] = choose(kCommitVerdicts, rest);
+       }},
       {"delete-fails", [](Dialogue& d, std::string&) { d.world.delete_fails = true; }},
       {"only-whole", [](Dialogue& d, std::string&) { d.only_whole = true; }},
       {"also-at-once", [](Dialogue& d, std::string&) { d.also_at_once = true; }},
@@ -277,7 +306,8 @@ class Player {
       client += turn.client;
       server += turn.server;
     }
-    heard_ = start(session_, world_) + feed(session_, world_, client);
+    heard_ = start(session_, world_);
+    heard_ += feed(session_, world_, client);
     if (heard_ != server) return differs(0, server);
     return check_outcomes();
   }
@@ -301,6 +331,7 @@ class Player {
       facts.tls = true;
       facts.tls_version = "TLSv1.3";
       facts.tls_cipher = "TLS_AES_128_GCM_SHA256";
+      facts.tls_group = "x25519";
       session_.tls_established(facts);
     } else if (turn.event == "timeout") {
       session_.timed_out();
@@ -360,6 +391,7 @@ class Player {
     while (end < message.content.size() && message.content[end] == '\t')
       end = message.content.find("\r\n", end) + 2;
     if (what == "trace") return {message.content.substr(0, end), unescape(rest)};
+    if (what == "tags") return {message.tags, unescape(rest)};
     if (what == "content") return {message.content.substr(end), unescape(rest)};
     if (what == "content-octets") return {std::to_string(message.content.size() - end), rest};
     return {"an unknown outcome: " + what, {}};

@@ -35,11 +35,12 @@ TEST_CASE("a Received line tells who, by whom, how, its id and when", "[trace]")
   trace.peer.tls = true;
   trace.peer.tls_version = "TLSv1.3";
   trace.peer.tls_cipher = "TLS_AES_128_GCM_SHA256";
+  trace.peer.tls_group = "x25519";
   trace.recipient = Address{"a b", "example.org"};
   trace.peer.address = "2001:db8::1";
   CHECK(unfolded(received_line(trace)) ==
         "Received: from client.example ([IPv6:2001:db8::1]) by mx.example.org with ESMTPS "
-        "(TLSv1.3 TLS_AES_128_GCM_SHA256) id 0123456789abcde for <\"a b\"@example.org>; "
+        "(TLSv1.3) id 0123456789abcde for <\"a b\"@example.org> tls TLS_AES_128_GCM_SHA256 group x25519; "
         "Sat, 1 Jan 2000 00:00:00 +0000\r\n");
   trace.greeting = Greeting::kHelo;
   CHECK(unfolded(received_line(trace)).find("with SMTP ") != std::string::npos);

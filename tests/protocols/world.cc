@@ -101,15 +101,29 @@ void World::answer(SmtpSession& session, AskSpool& ask) {
   session.answer_spool(spool_verdict);
 }
 
+void World::answer(SmtpSession& session, AskPolicy& ask) {
+  ++asked["policy"];
+  if ((ask.envelope != nullptr) != (ask.stage >= PolicyStage::kSender)) {
+    throw std::logic_error("a policy sees the envelope from MAIL on");
+  }
+  session.answer_policy(policies[ask.stage]);
+}
+
 void World::answer(SmtpSession& session, AskCommit& ask) {
   ++asked["commit"];
   largest_piece = std::max(largest_piece, ask.rest.size());
   spool_ += ask.rest;
   if (spool_.size() != ask.size) throw std::logic_error("AskCommit's size is not that of the message");
-  if (commit_verdict == CommitVerdict::kKept) {
-    stored.push_back({std::move(ask.envelope), std::exchange(spool_, {}), ask.delivered_to});
+  std::vector<CommitVerdict> verdicts;
+  for (const Address& recipient : ask.envelope.recipients) {
+    const auto found = commits.find(recipient.key());
+    verdicts.push_back(found == commits.end() ? commit_verdict : found->second);
   }
-  session.answer_commit(commit_verdict);
+  if (commit_verdict == CommitVerdict::kKept) {
+    stored.push_back({std::move(ask.envelope), std::exchange(spool_, {}), ask.tags, ask.delivered_to});
+  }
+  if (commits.empty()) return session.answer_commit(commit_verdict);
+  session.answer_commit(verdicts);
 }
 
 LoginVerdict World::judge(const std::string& user, const std::string& password) const {

@@ -20,6 +20,7 @@ namespace mailstead::test {
 struct StoredMessage {
   Envelope envelope;
   std::string content;  // trace line included
+  std::string tags;
   std::vector<std::string> delivered_to;
 };
 
@@ -37,6 +38,8 @@ class World {
   bool begin_refused = false;
   CommitVerdict spool_verdict = CommitVerdict::kKept;
   CommitVerdict commit_verdict = CommitVerdict::kKept;
+  std::map<std::string, CommitVerdict> commits;  // by a recipient's key, where each has a reply
+  std::map<PolicyStage, PolicyVerdict> policies;
   bool delete_fails = false;
   bool unexamined = false;  // nobody has looked at the messages' headers yet
 
@@ -59,6 +62,7 @@ class World {
   void answer(SmtpSession& session, AskBegin& ask);
   void answer(SmtpSession& session, AskSpool& ask);
   void answer(SmtpSession& session, AskAuthor& ask);
+  void answer(SmtpSession& session, AskPolicy& ask);
   void answer(SmtpSession& session, AskCommit& ask);
   void answer(Pop3Session& session, AskLogin& ask);
   void answer(Pop3Session& session, AskApop& ask);

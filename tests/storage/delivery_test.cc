@@ -153,3 +153,42 @@ TEST_CASE("a message id is delivered once", "[storage]") {
   CHECK(fetch_all(*store, "bert@example.org")[0].content == kept("bert@example.org", "A: 3\r\n\r\n"));
   CHECK(names_in(scratch.data() + "/mail/example.org/bert/new").size() == 1);
 }
+
+TEST_CASE("where each recipient has a reply, one that cannot have the message does not stop the others",
+          "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, kBert, "carl@example.org"});
+  Delivery delivery = message(*store, {kAnna, "gone@example.org", kBert, "carl@example.org"},
+                              std::string("Delivered-To: ") + kBert + "\r\n\r\nhello\r\n");
+  delivery.failures = Failures::kOfEachRecipient;
+  delivery.tags = "X-Tag: one\r\n";
+  std::vector<Delivery> batch;
+  batch.push_back(std::move(delivery));
+  const auto results = store->deliver(batch);
+  REQUIRE(results.size() == 1);
+  REQUIRE(results[0]);
+  CHECK(results[0]->copies.size() == 2);
+  REQUIRE(results[0]->failures.size() == 4);
+  CHECK_FALSE(results[0]->failures[0]);
+  REQUIRE(results[0]->failures[1]);
+  CHECK(results[0]->failures[1]->kind == ErrorKind::kNotFound);
+  REQUIRE(results[0]->failures[2]);
+  CHECK(results[0]->failures[2]->kind == ErrorKind::kInvalid);
+  CHECK_FALSE(results[0]->failures[3]);
+  CHECK(fetch_all(*store, kBert).empty());
+  // A policy's lines stand behind our own, on top of what came.
+  REQUIRE(fetch_all(*store, kAnna).size() == 1);
+  CHECK(fetch_all(*store, kAnna)[0].content ==
+        "Return-Path: <" + kSender + ">\r\nDelivered-To: anna@example.org\r\nX-Tag: one\r\nDelivered-To: " +
+            kBert + "\r\n\r\nhello\r\n");
+
+  Delivery nobody = message(*store, {"gone@example.org"}, "x\r\n");
+  nobody.failures = Failures::kOfEachRecipient;
+  batch.clear();
+  batch.push_back(std::move(nobody));
+  const auto none = store->deliver(batch);
+  REQUIRE(none[0]);
+  CHECK(none[0]->copies.empty());
+  REQUIRE(none[0]->failures.size() == 1);
+  CHECK(none[0]->failures[0]);
+}

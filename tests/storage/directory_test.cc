@@ -67,3 +67,30 @@ TEST_CASE("a mailbox sends as itself and as its aliases", "[storage]") {
   CHECK_FALSE(directory.may_send_as(1, address("bert@example.org")));
   CHECK_FALSE(directory.may_send_as(1, address("anna@elsewhere.example")));
 }
+
+TEST_CASE("what follows a plus in a local part says nothing about the mailbox", "[storage]") {
+  const Directory directory({{1, address("anna@example.org"), true, 1},
+                             {2, address("bert+sales@example.org"), true, 1},
+                             {3, address("bert@example.org"), true, 1},
+                             {4, address("carl@example.org"), true, 1}},
+                            {{"info@example.org", {address("anna+info@example.org")}},
+                             {"carl+list@example.org", {address("anna@example.org")}},
+                             {"round@example.org", {address("round+again@example.org")}},
+                             {"@example.org", {address("carl@example.org")}}});
+  CHECK(directory.resolve(address("Anna+Shop@example.org")) == std::vector<MailboxId>{1});
+  CHECK(directory.resolve(address("anna+a+b@example.org")) == std::vector<MailboxId>{1});
+  CHECK(directory.resolve(address("anna+@example.org")) == std::vector<MailboxId>{1});
+  CHECK(directory.resolve(address("info+x@example.org")) == std::vector<MailboxId>{1});
+  // The whole name comes first, as a mailbox and as an alias.
+  CHECK(directory.resolve(address("bert+sales@example.org")) == std::vector<MailboxId>{2});
+  CHECK(directory.resolve(address("bert+other@example.org")) == std::vector<MailboxId>{3});
+  CHECK(directory.resolve(address("carl+list@example.org")) == std::vector<MailboxId>{1});
+  // And the catch-all last; nobody stands before this plus.
+  CHECK(directory.resolve(address("nobody+x@example.org")) == std::vector<MailboxId>{4});
+  CHECK(directory.resolve(address("+anna@example.org")) == std::vector<MailboxId>{4});
+  CHECK(directory.resolve(address("round@example.org")).empty());
+  CHECK(directory.may_send_as(1, address("anna+shop@example.org")));
+  CHECK_FALSE(directory.may_send_as(3, address("bert+sales@example.org")));
+  // Who logs in says the whole name.
+  CHECK(directory.find(address("anna+shop@example.org")) == nullptr);
+}

@@ -124,7 +124,7 @@ class Server:
             line = raw.decode("utf-8", "surrogateescape").rstrip("\n")
             found = re.search(r"listening (\w+) (\S+)$", line) or listening_in_json(line)
             with self.news:
-                if found:
+                if found and not found[2].startswith("/"):  # a Unix socket has no port
                     host, _, port = found[2].rpartition(":")
                     ports.setdefault(found[1], (host.strip("[]"), int(port)))
                 lines.append(line)
