@@ -12,7 +12,7 @@ namespace {
 
 // "local@domain" or "@domain", as the store knows it. Checked before: never an error here.
 std::string name_of(const std::string& text) {
-  if (text.starts_with('@')) return "@" + parse_domain(std::string_view(text).substr(1)).value();
+  if (text.starts_with('@')) return "@" + parse_mail_domain(std::string_view(text).substr(1)).value();
   return parse_address(text).value().text();
 }
 

@@ -235,7 +235,7 @@ std::string fault(const Argument& argument, const std::string& text) {
     return fmt::format("'{}' is not an IP address", printable(text));
   }
   if (argument.kind == ArgumentKind::kAlias && text.starts_with('@')) {
-    if (parse_domain(std::string_view(text).substr(1))) return {};
+    if (parse_mail_domain(std::string_view(text).substr(1))) return {};
     return fmt::format("'{}' is not '@' and a domain", text);
   }
   const Result<Address> address = parse_address(text);

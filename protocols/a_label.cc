@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "protocols/address.h"
-#include "protocols/ascii.h"
+#include "protocols/letters.h"
 #include "protocols/utf8.h"
 
 namespace mailstead {
@@ -18,21 +18,6 @@ constexpr std::uint32_t kSkew = 38;
 constexpr std::uint32_t kDamp = 700;
 constexpr std::uint32_t kFirstBias = 72;
 constexpr std::uint32_t kFirstCharacter = 0x80;
-
-// A label in a message is one of IDNA2008, in small letters; of what people type, the capitals of the Latin,
-// Greek and Cyrillic alphabets are made small.
-char32_t lower(char32_t c) {
-  if (c >= 'A' && c <= 'Z') return c + 32;
-  if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f)) {
-    return c + 32;
-  }
-  if (c >= 0x400 && c <= 0x40f) return c + 80;
-  const bool even_capitals =
-      (c >= 0x100 && c <= 0x137 && c != 0x130) || (c >= 0x14a && c <= 0x177) || (c >= 0x460 && c <= 0x481);
-  if (even_capitals) return c | 1;
-  const bool odd_capitals = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e);
-  return odd_capitals && c % 2 == 1 ? c + 1 : c;
-}
 
 char digit(std::uint32_t value) {
   return static_cast<char>(value < 26 ? 'a' + value : '0' + (value - 26));
@@ -90,14 +75,14 @@ std::string punycode(const std::u32string& label) {
 }
 
 std::optional<std::string> ascii_label(std::string_view label) {
-  if (utf8::is_ascii(label)) return ascii::lower(label);
+  if (utf8::is_ascii(label)) return std::string(label);
   constexpr std::size_t kMostCharacters = 63;  // of an A-label, RFC 1035 2.3.4
   std::u32string characters;
   std::size_t octets = 0;
   while (!label.empty()) {
     const auto c = utf8::first_character(label, octets);
     if (!c || characters.size() == kMostCharacters) return std::nullopt;
-    characters += lower(*c);
+    characters += *c;
     label.remove_prefix(octets);
   }
   return "xn--" + punycode(characters);
@@ -105,7 +90,10 @@ std::optional<std::string> ascii_label(std::string_view label) {
 
 }  // namespace
 
-std::optional<std::string> ascii_domain(std::string_view domain) {
+// A label in a message is one of IDNA2008, in small letters; what people type may have capitals.
+std::optional<std::string> ascii_domain(std::string_view text) {
+  const std::string small = folded(text);
+  std::string_view domain = small;
   std::string result;
   while (true) {
     const std::size_t dot = domain.find('.');

@@ -2,14 +2,21 @@
 
 #include <algorithm>
 
+#include "protocols/a_label.h"
 #include "protocols/ascii.h"
+#include "protocols/letters.h"
+#include "protocols/utf8.h"
 
 namespace mailstead {
 namespace {
 
-// RFC 5322 3.2.3
+bool is_beyond(char c) {
+  return static_cast<unsigned char>(c) > 0x7f;
+}
+
+// RFC 5322 3.2.3, RFC 6531 3.3
 bool is_atext(char c) {
-  return ascii::is_letter(c) || ascii::is_digit(c) ||
+  return is_beyond(c) || ascii::is_letter(c) || ascii::is_digit(c) ||
          std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
 }
 
@@ -24,7 +31,18 @@ struct LocalPart {
   std::size_t written = 0;  // octets that it took
 };
 
-// A Quoted-string at the start of `text`. RFC 5321 4.1.2: qtextSMTP and quoted-pairSMTP are printable ASCII.
+// UTF-8 without anything that a terminal would obey.
+bool is_text(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t octets = utf8::length(text);
+    if (octets == 0 || utf8::is_control(text.substr(0, octets))) return false;
+    text.remove_prefix(octets);
+  }
+  return true;
+}
+
+// A Quoted-string at the start of `text`. RFC 5321 4.1.2: qtextSMTP and quoted-pairSMTP are printable ASCII,
+// and by RFC 6531 3.3 the former is also what lies beyond.
 std::optional<LocalPart> read_quoted(std::string_view text) {
   LocalPart local;
   for (std::size_t i = 1; i < text.size(); ++i) {
@@ -32,8 +50,9 @@ std::optional<LocalPart> read_quoted(std::string_view text) {
       local.written = i + 1;
       return local;
     }
-    if (text[i] == '\\' && ++i == text.size()) return std::nullopt;
-    if (!ascii::is_printable(text[i])) return std::nullopt;
+    const bool is_pair = text[i] == '\\';
+    if (is_pair && ++i == text.size()) return std::nullopt;
+    if (!ascii::is_printable(text[i]) && (is_pair || !is_beyond(text[i]))) return std::nullopt;
     local.value += text[i];
   }
   return std::nullopt;
@@ -49,13 +68,14 @@ std::optional<LocalPart> read_local_part(std::string_view text) {
   }
   // The grammar lets "" be a local part; but then it would be the key of a whole domain.
   if (!local || local->value.empty() || local->written > kMaxLocalPart) return std::nullopt;
+  if (!is_text(local->value)) return std::nullopt;
   return local;
 }
 
 std::optional<Address> read_mailbox(std::string_view text) {
   const auto local = read_local_part(text);
   if (!local || local->written == text.size() || text[local->written] != '@') return std::nullopt;
-  auto domain = parse_domain(text.substr(local->written + 1));
+  auto domain = parse_mail_domain(text.substr(local->written + 1));
   if (!domain) return std::nullopt;
   return Address{local->value, std::move(*domain)};
 }
@@ -65,7 +85,7 @@ bool is_source_route(std::string_view text) {
   while (true) {
     const std::size_t comma = text.find(',');
     const std::string_view hop = text.substr(0, comma);
-    if (!hop.starts_with('@') || !parse_domain(hop.substr(1))) return false;
+    if (!hop.starts_with('@') || !parse_mail_domain(hop.substr(1))) return false;
     if (comma == std::string_view::npos) return true;
     text.remove_prefix(comma + 1);
   }
@@ -105,7 +125,11 @@ std::string Address::text() const {
 }
 
 std::string Address::key() const {
-  return ascii::lower(local_part) + '@' + ascii::lower(domain);
+  return folded(local_part) + '@' + ascii::lower(domain);
+}
+
+bool Address::is_beyond_ascii() const {
+  return !utf8::is_ascii(local_part);
 }
 
 Result<Address> parse_address(std::string_view text) {
@@ -116,11 +140,18 @@ Result<Address> parse_address(std::string_view text) {
   return std::move(*address);
 }
 
-std::optional<Path> parse_path(std::string_view text, std::string_view& rest) {
+std::optional<std::string> parse_mail_domain(std::string_view text) {
+  if (utf8::is_ascii(text)) return parse_domain(text);
+  if (text.size() > kMaxDomain || !is_text(text)) return std::nullopt;
+  return ascii_domain(text);
+}
+
+std::optional<Path> parse_path(std::string_view text, std::string_view& rest, Letters letters) {
   if (!text.starts_with('<')) return std::nullopt;
   const std::size_t end = find_closing_bracket(text);
   if (end == std::string_view::npos || end + 1 > kMaxPath) return std::nullopt;
   std::string_view mailbox = text.substr(1, end - 1);
+  if (letters == Letters::kAscii && !utf8::is_ascii(mailbox)) return std::nullopt;
   rest = text.substr(end + 1);
   if (mailbox.empty()) return Path{};
 

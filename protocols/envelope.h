@@ -19,6 +19,8 @@ struct Envelope {
   std::vector<Address> recipients;      // as accepted by RCPT, in order, without repeats
   BodyType body = BodyType::k7Bit;
   std::optional<std::uint64_t> declared_size;  // SIZE= of MAIL, octets (RFC 1870)
+  bool smtputf8 = false;                       // the client said SMTPUTF8 (RFC 6531)
+  bool require_tls = false;                    // it must go over TLS wherever it goes (RFC 8689)
 };
 
 // What belongs to one TLS connection and to no other, for SCRAM-SHA-256-PLUS. Octets; empty: there is none.

@@ -101,8 +101,8 @@ void SmtpCore::answer_begin(std::string id, std::string date) {
       const std::string from = envelope_.reverse_path ? envelope_.reverse_path->text() : user_;
       header_.emplace(SubmissionHeader::Defaults{date, fmt::format("<{}@{}>", id_, options_.hostname), from});
     }
-    ReceivedTrace trace{rules_.protocol,   greeting_, helo_,           peer_, !user_.empty(),
-                        options_.hostname, id_,       std::move(date), {}};
+    ReceivedTrace trace{rules_.protocol, envelope_.smtputf8, greeting_, helo_,           peer_,
+                        !user_.empty(),  options_.hostname,  id_,       std::move(date), {}};
     if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front();
     content_ = received_line(trace);
     reader_.emplace(options_.bare_newline, by_chunks ? Framing::kChunks : Framing::kDots);

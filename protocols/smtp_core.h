@@ -116,7 +116,8 @@ class SmtpCore {
 
   // smtp_envelope.cc
   bool read_mail_parameters(std::string_view text, Envelope& envelope);
-  std::optional<Reply> read_mail_parameter(std::string_view name, std::string_view value, Envelope& envelope);
+  std::optional<Reply> read_mail_parameter(std::string_view name, std::optional<std::string_view> given,
+                                           Envelope& envelope);
   void accept_sender();
   void accept_recipient();
   void name_recipient(std::size_t index);

@@ -1,4 +1,5 @@
-// MAIL and RCPT: RFC 5321 4.1.1.2 and 4.1.1.3, with SIZE (1870), BODY (6152) and AUTH= (4954 5).
+// MAIL and RCPT: RFC 5321 4.1.1.2 and 4.1.1.3, with SIZE (1870), BODY (6152), AUTH= (4954 5), SMTPUTF8 (6531)
+// and REQUIRETLS (8689).
 #include <algorithm>
 
 #include "protocols/ascii.h"
@@ -15,6 +16,11 @@ bool has_eight_bits(std::string_view text) {
 bool names_two_domains(std::string_view path) {
   return path.find('"') == std::string_view::npos &&
          std::ranges::count(path.substr(0, path.find('>')), '@') > 1;
+}
+
+// RFC 6531 3.5
+Reply needs_smtputf8() {
+  return {553, "5.6.7", "An address beyond ASCII needs SMTPUTF8"};
 }
 
 // RFC 5321 4.5.1 and 3.6.2: a local part that holds an address of its own asks for relaying.
@@ -45,16 +51,14 @@ void SmtpCore::mail(std::string_view argument) {
   std::string_view text = argument;
   if (!take_keyword(text, "FROM:")) return refuse({501, "5.5.4", "Syntax: MAIL FROM:<address>"}, argument);
   std::string_view rest;
-  const auto path = parse_path(text, rest);
-  if (!path && has_eight_bits(text)) {
-    return refuse({553, "5.6.7", "Addresses beyond ASCII are not supported"}, argument);  // RFC 6531 3.5
-  }
+  const auto path = parse_path(text, rest, Letters::kUtf8);
   if (!path || (path->address && path->address->domain.empty())) {
     return refuse({501, "5.1.7", "Bad sender address"}, argument);
   }
   Envelope envelope;
   envelope.reverse_path = path->address;
   if (!read_mail_parameters(rest, envelope)) return;
+  if (!envelope.smtputf8 && has_eight_bits(argument)) return refuse(needs_smtputf8(), argument);
   envelope_ = std::move(envelope);
   // RFC 6409 6.1. The null reverse-path belongs to nobody: a mail program's notification (RFC 8098 3) has it.
   if (rules_.login && envelope_.reverse_path) {
@@ -74,7 +78,8 @@ bool SmtpCore::read_mail_parameters(std::string_view text, Envelope& envelope) {
     const std::string_view word = text.substr(0, text.find_first_of(" \t"));
     text.remove_prefix(word.size());
     const std::size_t equals = word.find('=');
-    const std::string_view value = equals == std::string_view::npos ? "" : word.substr(equals + 1);
+    const bool has_value = equals != std::string_view::npos;
+    const std::string_view value = has_value ? word.substr(equals + 1) : std::string_view();
     const std::string name = ascii::lower(word.substr(0, equals));
     std::optional<Reply> refusal;
     if (greeting_ == Greeting::kHelo) {
@@ -82,7 +87,7 @@ bool SmtpCore::read_mail_parameters(std::string_view text, Envelope& envelope) {
     } else if (std::ranges::find(seen, name) != seen.end()) {
       refusal = Reply{501, "5.5.4", "A parameter is given twice"};
     } else {
-      refusal = read_mail_parameter(name, value, envelope);
+      refusal = read_mail_parameter(name, has_value ? std::optional(value) : std::nullopt, envelope);
     }
     if (refusal) {
       refuse(*refusal, word);
@@ -93,8 +98,10 @@ bool SmtpCore::read_mail_parameters(std::string_view text, Envelope& envelope) {
   return true;
 }
 
-std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name, std::string_view value,
+std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name,
+                                                   std::optional<std::string_view> given,
                                                    Envelope& envelope) {
+  const std::string_view value = given.value_or(std::string_view());
   if (name == "size") {
     const auto size = ascii::number(value);
     if (!size) return Reply{501, "5.5.4", "Bad SIZE"};
@@ -107,6 +114,17 @@ std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name, std::s
     if (!ascii::same(value, "7BIT") && !ascii::same(value, "8BITMIME"))
       return Reply{501, "5.5.4", "Bad BODY"};
     envelope.body = ascii::same(value, "8BITMIME") ? BodyType::k8BitMime : BodyType::k7Bit;
+    return std::nullopt;
+  }
+  if (name == "smtputf8") {
+    if (given) return Reply{501, "5.5.4", "SMTPUTF8 takes no value"};
+    envelope.smtputf8 = true;
+    return std::nullopt;
+  }
+  // RFC 8689 4.1: in the clear it is not offered.
+  if (name == "requiretls" && peer_.tls) {
+    if (given) return Reply{501, "5.5.4", "REQUIRETLS takes no value"};
+    envelope.require_tls = true;
     return std::nullopt;
   }
   if (name == "auth" && !user_.empty()) {
@@ -138,12 +156,10 @@ void SmtpCore::rcpt(std::string_view argument) {
   std::string_view text = argument;
   if (!take_keyword(text, "TO:")) return refuse({501, "5.5.4", "Syntax: RCPT TO:<address>"}, argument);
   std::string_view rest;
-  const auto path = parse_path(text, rest);
+  const auto path = parse_path(text, rest, envelope_.smtputf8 ? Letters::kUtf8 : Letters::kAscii);
   // Whatever is wrong from here on, the client has named a recipient.
   recipient_named_ = true;
-  if (!path && has_eight_bits(text)) {
-    return refuse({553, "5.6.7", "Addresses beyond ASCII are not supported"}, argument);
-  }
+  if (!path && !envelope_.smtputf8 && has_eight_bits(text)) return refuse(needs_smtputf8(), argument);
   if (!path && names_two_domains(text)) return refuse({550, "5.7.1", "Relaying denied"}, argument);
   if (!path || !path->address) return refuse({501, "5.1.3", "Bad recipient address"}, argument);
   if (!ascii::trim(rest).empty()) return refuse({555, "5.5.4", "Parameter not recognised"}, argument);

@@ -29,10 +29,11 @@ std::string address_literal(const std::string& address) {
                                                 : fmt::format("[IPv6:{}]", address);
 }
 
-// RFC 3848. A HELO session has no extensions, and so none of the longer words.
+// RFC 3848, RFC 6531 4.3. A HELO session has no extensions, and so none of the longer words.
 std::string protocol_word(const ReceivedTrace& trace) {
   if (trace.greeting == Greeting::kHelo) return "SMTP";
   std::string word(trace.protocol);
+  if (trace.smtputf8) word = trace.protocol == "LMTP" ? "UTF8LMTP" : "UTF8SMTP";
   if (trace.peer.tls) word += 'S';
   if (trace.authenticated) word += 'A';
   return word;

@@ -1,5 +1,6 @@
-// The trace lines that a message gets on its way in: RFC 5321 4.4 (Received, Return-Path), RFC 3848 (the
-// "with" words), and Delivered-To, by which a loop is known. Each ends in CRLF. Pure functions; any thread.
+// The trace lines that a message gets on its way in: RFC 5321 4.4 (Received, Return-Path), RFC 3848 and
+// 6531 4.3 (the "with" words), and Delivered-To, by which a loop is known. Each ends in CRLF. Pure functions;
+// any thread.
 #pragma once
 
 #include <optional>
@@ -14,6 +15,7 @@ enum class Greeting { kHelo, kEhlo };
 
 struct ReceivedTrace {
   std::string_view protocol = "ESMTP";  // or "LMTP"
+  bool smtputf8 = false;
   Greeting greeting = Greeting::kEhlo;
   std::string helo;  // as the client said it, any octets
   PeerFacts peer;

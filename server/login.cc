@@ -104,7 +104,7 @@ Login::Login(uv_loop_t* loop, StorageThread& storage, WorkQueue& hashing, Bans& 
 std::shared_ptr<LoginTicket> Login::check(LoginRequest request, std::function<void(LoginResult)> done) {
   auto attempt = std::make_shared<Attempt>();
   attempt->request = std::move(request);
-  // RFC 4616 2, RFC 6856 2.2. One that cannot be prepared is nobody's: addresses are ASCII.
+  // RFC 4616 2, RFC 6856 2.2. One that cannot be prepared is nobody's: such a mailbox cannot be made.
   std::string& user = attempt->request.user;
   if (auto prepared = saslprep::prepare(user, saslprep::Use::kQuery)) user = *std::move(prepared);
   attempt->network = network_of(attempt->request.peer.address);

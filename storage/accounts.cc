@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "protocols/saslprep.h"
 #include "storage/app_passwords.h"
 
 namespace mailstead {
@@ -184,7 +185,7 @@ Result<std::string> alias_key(const std::string& name) {
     if (!address) return address.error();
     return address->key();
   }
-  auto domain = parse_domain(std::string_view(name).substr(1));
+  auto domain = parse_mail_domain(std::string_view(name).substr(1));
   if (!domain) return Error{ErrorKind::kInvalid, fmt::format("{} is not a catch-all: write @domain", name)};
   return "@" + *domain;
 }
@@ -194,6 +195,15 @@ Result<void> may_add_mailbox(const Directory& directory, const Address& address)
   auto again = parse_address(address.text());
   if (!again || again->key() != address.key()) {
     return Error{ErrorKind::kInvalid, "that is not a mail address: write local@domain"};
+  }
+  // At a login the name is prepared before it is looked up (SASLprep), and has to be found then.
+  const auto prepared = saslprep::prepare(address.local_part, saslprep::Use::kStored);
+  if (!prepared || Address{*prepared, address.domain}.key() != address.key()) {
+    return Error{
+        ErrorKind::kInvalid,
+        fmt::format("{} holds characters by which nobody could log in (emoji, invisible or compatibility "
+                    "characters, mixed writing directions); choose letters and digits",
+                    address.text())};
   }
   if (directory.find(address) != nullptr) {
     return Error{ErrorKind::kExists, fmt::format("the mailbox {} exists already", address.text())};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "protocols/trace.h"
+#include "protocols/utf8.h"
 #include "storage/accounts.h"
 #include "storage/index.h"
 #include "storage/message_id.h"
@@ -17,6 +18,18 @@ namespace {
 // Drafts that are open, unsynced, at one time: writing them all before the first sync lets the file system
 // flush them together. Each needs a descriptor, and up to four for its maildir.
 constexpr std::size_t kGroup = 64;
+
+// What is known of the header with our own lines on top, which name addresses.
+HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
+  if (utf8::is_ascii(head) || facts.text == HeaderText::kUnknown) return facts;
+  Surrogate surrogate;
+  surrogate.read(head, nullptr);
+  surrogate.finish(nullptr);
+  facts.text = HeaderText::kUtf8;
+  facts.surrogate_growth +=
+      static_cast<std::int32_t>(surrogate.size()) - static_cast<std::int32_t>(head.size());
+  return facts;
+}
 
 }  // namespace
 
@@ -63,7 +76,7 @@ void DeliveryBatch::plan(std::size_t index) {
     }
   }
   const std::string name = MessageName{now_, message.id, naming_.host}.text();
-  for (MailboxId id : mailboxes) copies_.push_back({index, id, name, 0, false, false, FileHandle()});
+  for (MailboxId id : mailboxes) copies_.push_back({index, id, name, {}, 0, false, false, FileHandle()});
 }
 
 // Where mail to the recipient is kept; kNotFound, or kInvalid for a loop.
@@ -144,6 +157,7 @@ Result<void> DeliveryBatch::write_copy(Copy& copy, Maildirs& maildirs) {
   // RFC 5321 4.4: the last server puts Return-Path at the very beginning.
   std::string head = return_path_line(message.delivery->envelope.reverse_path) +
                      delivered_to_line(directory_.find(copy.mailbox)->address) + message.delivery->tags;
+  copy.header = below_head(message.header, head);
   copy.size = head.size() + message.rest.size();
   if (const auto* spool = static_cast<const FileSpool*>(message.delivery->spool.get())) {
     copy.size += spool->size();
@@ -219,9 +233,9 @@ Result<void> DeliveryBatch::write_rows() {
     for (Copy& copy : copies_) {
       const Message& message = messages_[copy.message];
       if (message.error) continue;
-      auto done = index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size,
-                                message.has_dot_lines, now_, message.delivery->id, MessageState::kPresent,
-                                message.message_id, message.header});
+      auto done =
+          index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size, message.has_dot_lines,
+                        now_, message.delivery->id, MessageState::kPresent, message.message_id, copy.header});
       if (!done && done.error().kind == ErrorKind::kExists) {
         fail(copy, Error{ErrorKind::kExists, "this message was delivered already"});
         again = true;

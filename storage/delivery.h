@@ -39,6 +39,7 @@ class DeliveryBatch {
     std::size_t message;  // index in the batch
     MailboxId mailbox;
     std::string name;  // file name, in tmp/ and then in new/
+    HeaderFacts header;
     std::uint64_t size = 0;
     bool in_tmp = false;
     bool in_new = false;

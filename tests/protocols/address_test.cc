@@ -72,8 +72,12 @@ TEST_CASE("what is no address is refused", "[address]") {
                                       "\"a\tb\"@example.org"sv,
                                       "\"a\\\nb\"@example.org"sv,
                                       "a\x7f@example.org"sv,
-                                      "j\xc3\xb6rg@example.org"sv,
-                                      "a@ex\xc3\xa4.org"sv,
+                                      "j\xf6rg@example.org"sv,
+                                      "a@ex\xe4.org"sv,
+                                      "a\xc2\x9b@example.org"sv,
+                                      "a\xed\xa0\x80@example.org"sv,
+                                      "a@b\xc2\x85.org"sv,
+                                      "\"a\\\xc3\xb6\"@example.org"sv,
                                       "<a@example.org>"sv,
                                       "a@example.org "sv,
                                       " a@example.org"sv,
@@ -168,6 +172,56 @@ TEST_CASE("a path stands in brackets", "[address]") {
       std::string(60, 'b') + '.' + std::string(60, 'b') + '.' + std::string(60, 'b') + '.';
   CHECK(path_reading('<' + std::string(60, 'a') + '@' + domain + std::string(10, 'c') + '>') != "refused");
   CHECK(path_reading('<' + std::string(60, 'a') + '@' + domain + std::string(11, 'c') + '>') == "refused");
+}
+
+TEST_CASE("an address may have letters beyond ASCII", "[address]") {
+  CHECK(reading("jörg@example.org") == "jörg@example.org");
+  CHECK(reading("用户@例え.テスト") == "用户@xn--r8jz45g.xn--zckzah");
+  CHECK(reading("\"é té\"@example.org") == "\"é té\"@example.org");
+  CHECK(reading("anna@BÜCHER.example") == "anna@xn--bcher-kva.example");
+  CHECK(reading("anna@bu\xcc\x88"
+                "cher.example") == "anna@xn--bcher-kva.example");
+  CHECK(parse_address("jörg@example.org")->is_beyond_ascii());
+  CHECK_FALSE(parse_address("anna@bücher.example")->is_beyond_ascii());
+  // Sizes are octets.
+  CHECK(reading(std::string(62, 'a') + "ö@x") != "refused");
+  CHECK(reading(std::string(63, 'a') + "ö@x") == "refused");
+}
+
+TEST_CASE("two spellings of one mailbox have the same key", "[address]") {
+  const auto key = [](std::string_view text) { return parse_address(text).value().key(); };
+  const auto same = [&](std::string_view one, std::string_view other) { return key(one) == key(other); };
+  CHECK(key("Anna.B@Example.ORG") == "anna.b@example.org");
+  CHECK(same("JÖRG@example.org", "jörg@example.org"));
+  CHECK(same("jo\xcc\x88rg@example.org", "jörg@example.org"));
+  CHECK(same("ΝΊΚΟΣ@example.org", "νίκος@example.org"));
+  CHECK(same("νίκοσ@example.org", "νίκος@example.org"));
+  CHECK(same("ПРАВДА@example.org", "правда@example.org"));
+  CHECK(same("\xe1\xba\x9e@example.org", "ß@example.org"));  // the capital sharp s
+  // What merely looks alike, or is written in another way by a rule of spelling, is another name.
+  CHECK_FALSE(same("strauß@example.org", "strauss@example.org"));
+  CHECK_FALSE(same("joerg@example.org", "jörg@example.org"));
+  CHECK_FALSE(same("\xd0\xb0nna@example.org", "anna@example.org"));      // a Cyrillic letter
+  CHECK_FALSE(same("\xef\xbd\x81nna@example.org", "anna@example.org"));  // of full width
+  CHECK_FALSE(same("ı@example.org", "i@example.org"));
+  // A key is the key of itself.
+  for (const char* text :
+       {"JÖRG@example.org", "ΝΊΚΟΣ@b.example", "İ@example.org", "\xe1\xbe\xbc@example.org"}) {
+    const std::string once = key(text);
+    INFO(text);
+    CHECK(key(once) == once);
+  }
+}
+
+TEST_CASE("a path has letters beyond ASCII only where they are allowed", "[address]") {
+  std::string_view rest;
+  CHECK_FALSE(parse_path("<jörg@example.org>", rest));
+  CHECK_FALSE(parse_path("<anna@bücher.example>", rest));
+  CHECK(parse_path("<jörg@example.org> SIZE=1", rest, Letters::kUtf8)->address->text() == "jörg@example.org");
+  CHECK(rest == " SIZE=1");
+  CHECK(parse_path("<@bücher.example:anna@b.example>", rest, Letters::kUtf8)->address->text() ==
+        "anna@b.example");
+  CHECK_FALSE(parse_path("<j\xf6rg@example.org>", rest, Letters::kUtf8));
 }
 
 }  // namespace mailstead

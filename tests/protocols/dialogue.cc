@@ -220,8 +220,8 @@ const std::map<std::string, Directive>& directives() {
 // What EHLO is answered, with the lines between " | " among what is always there.
 std::string ehlo_reply(const Dialogue& dialogue, std::string extra) {
   std::vector<std::string> lines{
-      "mx.example.org", "PIPELINING", "SIZE " + std::to_string(dialogue.smtp.message_size),
-      "8BITMIME",       "CHUNKING",   "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients)};
+      "mx.example.org", "PIPELINING", "SIZE " + std::to_string(dialogue.smtp.message_size),        "8BITMIME",
+      "SMTPUTF8",       "CHUNKING",   "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients)};
   while (!extra.empty()) {
     const std::size_t bar = extra.find(" | ");
     lines.push_back(extra.substr(0, bar));

@@ -1,6 +1,6 @@
-// Whether a second message can be hidden in a first one (SMTP smuggling): everything that looks like the end of a
-// message, in a whole session, whole and cut in two at each octet. tests/protocols/data_reader_test.cc has the same
-// for the framing alone.
+// Whether a second message can be hidden in a first one (SMTP smuggling): everything that looks like the end
+// of a message, in a whole session, whole and cut in two at each octet. tests/protocols/data_reader_test.cc
+// has the same for the framing alone.
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +17,8 @@ constexpr std::string_view kBefore =
 constexpr std::string_view kHead = "Subject: one\r\n\r\none";
 // What the attacker wants to be run.
 constexpr std::string_view kHidden =
-    "MAIL FROM:<evil@remote.example>\r\nRCPT TO:<anna@example.org>\r\nDATA\r\nSubject: two\r\n\r\ntwo\r\n.\r\n";
+    "MAIL FROM:<evil@remote.example>\r\nRCPT TO:<anna@example.org>\r\nDATA\r\nSubject: "
+    "two\r\n\r\ntwo\r\n.\r\n";
 
 // Every string of `length` of the octets that matter.
 std::vector<std::string> strings(std::size_t length) {

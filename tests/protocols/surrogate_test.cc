@@ -69,6 +69,8 @@ TEST_CASE("UTF-8 is what RFC 3629 says and nothing else", "[utf8]") {
 TEST_CASE("a domain's labels become A-labels", "[a_label]") {
   CHECK(ascii_domain("bücher.example") == "xn--bcher-kva.example");
   CHECK(ascii_domain("BÜCHER.Example") == "xn--bcher-kva.example");
+  CHECK(ascii_domain("bu\xcc\x88"
+                     "cher.example") == "xn--bcher-kva.example");
   CHECK(ascii_domain("例え.テスト") == "xn--r8jz45g.xn--zckzah");
   CHECK(ascii_domain("правда.рф") == "xn--80aafi6cg.xn--p1ai");
   CHECK(ascii_domain("mx.example.org") == "mx.example.org");

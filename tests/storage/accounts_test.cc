@@ -1,5 +1,9 @@
 #include "storage/accounts.h"
 
+#include <filesystem>
+
+#include "protocols/surrogate.h"
+
 #include "support.h"
 #include "tests/catch.h"
 
@@ -107,4 +111,49 @@ TEST_CASE("accounts and aliases are there after a restart, targets in order", "[
   CHECK(directory->aliases()[0].name == "all@second.example");
   CHECK(directory->aliases()[0].targets == std::vector<Address>{address("bert@example.org"), address(kAnna)});
   CHECK(directory->is_ours("SECOND.example"));
+}
+
+TEST_CASE("a mailbox beyond ASCII is one by whom people can log in", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"jörg@bücher.example"});
+  CHECK(store->directory()->find(address("JO\xcc\x88RG@xn--bcher-kva.example")) != nullptr);
+  CHECK(store->add_mailbox(address("JÖRG@bücher.example"), "$x$").error().kind == ErrorKind::kExists);
+  for (const char* refused : {"\xf0\x9f\x98\x80@example.org",
+                              "a\xe2\x80\x8b"
+                              "b@example.org",
+                              "\xef\xbd\x81nna@example.org", "\xef\xac\x81n@example.org"}) {
+    INFO(refused);
+    const auto added = store->add_mailbox(address(refused), "$x$");
+    REQUIRE_FALSE(added);
+    CHECK(added.error().kind == ErrorKind::kInvalid);
+    CHECK(added.error().message.find("log in") != std::string::npos);
+  }
+  // As an alias anything will do.
+  CHECK(store->add_alias("\xf0\x9f\x98\x80@example.org", {address("jörg@bücher.example")}));
+  CHECK(store->add_alias("@straße.example", {address("jörg@bücher.example")}));
+  CHECK(store->directory()->resolve(address("x@xn--strae-oqa.example")).size() == 1);
+
+  const std::string content = "Subject: plain\r\n\r\ntext\r\n";
+  REQUIRE(deliver(*store, {"\xf0\x9f\x98\x80@example.org"}, content));
+  store.reset();
+  store = open_store(scratch.data());
+  const auto mail = fetch_all(*store, "jörg@bücher.example");
+  REQUIRE(mail.size() == 1);
+  CHECK(mail[0].content == kept("jörg@xn--bcher-kva.example", content));
+  // Our own line makes its header one that not every reader may have.
+  auto maildrop = store->open_maildrop(id_of(*store, "jörg@bücher.example"));
+  REQUIRE(maildrop);
+  const MaildropEntry entry = entries_of(*store, **maildrop).at(0);
+  CHECK(entry.header == HeaderText::kUtf8);
+  Surrogate surrogate;
+  surrogate.read(mail[0].content, nullptr);
+  surrogate.finish(nullptr);
+  CHECK(entry.size + static_cast<std::uint64_t>(entry.surrogate_growth) == surrogate.size());
+
+  // The index is lost, and the folders' names say whose they are.
+  maildrop = Error{};
+  store.reset();
+  std::filesystem::remove(scratch.data() + "/mailstead.db");
+  store = open_store(scratch.data());
+  CHECK(fetch_all(*store, "jörg@bücher.example").size() == 1);
 }

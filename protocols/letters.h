@@ -1,0 +1,14 @@
+// Letters beyond ASCII in names: which of two spellings are the same name. Any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mailstead {
+
+// Small letters, composed (NFC), so that two spellings that only differ in capitals, or in how a keyboard
+// builds its letters, become one text. A final sigma is a sigma; a sharp s stays one. What is not UTF-8 stays
+// as it is.
+std::string folded(std::string_view text);
+
+}  // namespace mailstead
