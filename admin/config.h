@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocols/ip_address.h"
 #include "protocols/pop3_texts.h"
 #include "protocols/result.h"
 #include "protocols/smtp_session.h"  // PlaintextAuth, BareNewline
@@ -34,6 +35,7 @@ struct Config {
 
   struct Listen {
     std::vector<ListenAddress> smtp, submission, submissions, lmtp, pop3, pop3s;
+    std::vector<IpNetwork> proxy_protocol_from;  // connections from there begin with a PROXY header
   } listen;
   struct Tls {
     std::string certificate, key;  // both empty: the self-signed pair in the data folder

@@ -57,6 +57,12 @@ const std::array kKeys = {
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3; }}},
     ConfigKey{"listen", "pop3s", "The same over TLS from the start.",
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3s; }}},
+    ConfigKey{
+        "listen", "proxy_protocol_from",
+        "Networks of proxies, such as [\"192.0.2.1\", \"10.0.0.0/8\"]: a connection from there must begin\n"
+        "with a PROXY header (version 1 or 2), and is its client's from then on. Name nobody else:\n"
+        "who is in the list can pass for anybody.",
+        NetworksKey{[](Config& c) -> std::vector<IpNetwork>& { return c.listen.proxy_protocol_from; }}},
 
     ConfigKey{"tls", "certificate",
               "PEM files: the certificate with its chain, and its key. Read again when they change.\n"
@@ -291,6 +297,31 @@ struct Setter {
     return {};
   }
 
+  Result<void> operator()(const NetworksKey& key) const {
+    const auto* list = std::get_if<std::vector<std::string>>(&input);
+    if (list == nullptr)
+      return bad_value("must be a list of networks such as [\"192.0.2.1\", \"10.0.0.0/8\"]");
+    std::vector<IpNetwork> networks;
+    for (const std::string& entry : *list) {
+      const auto network = parse_ip_network(entry);
+      if (!network) {
+        return bad_value(
+            fmt::format("'{}' is neither an address nor a network, such as \"192.0.2.1\", \"10.0.0.0/8\" or "
+                        "\"2001:db8::/32\"",
+                        printable(entry)));
+      }
+      // Perhaps a digit of the length is missing: whom to believe is not to be guessed.
+      if (*network != network->masked()) {
+        return bad_value(fmt::format(
+            "'{}' is an address within a network; write \"{}\" for that address or \"{}\" for the network",
+            printable(entry), network->address.text(), network->masked().text()));
+      }
+      networks.push_back(*network);
+    }
+    key.at(config) = std::move(networks);
+    return {};
+  }
+
   Result<void> operator()(const SwitchKey& key) const {
     const bool* yes = std::get_if<bool>(&input);
     if (yes == nullptr) return bad_value("must be true or false");
@@ -333,6 +364,11 @@ struct TomlPrinter {
     for (const ListenAddress& address : key.at(config)) entries.push_back(in_quotes(address.text()));
     return fmt::format("[{}]", fmt::join(entries, ", "));
   }
+  std::string operator()(const NetworksKey& key) const {
+    std::vector<std::string> entries;
+    for (const IpNetwork& network : key.at(config)) entries.push_back(in_quotes(network.text()));
+    return fmt::format("[{}]", fmt::join(entries, ", "));
+  }
 };
 
 struct ValuePrinter {
@@ -356,6 +392,11 @@ struct ValuePrinter {
     Value::Array addresses;
     for (const ListenAddress& address : key.at(config)) addresses.emplace_back(address.text());
     return addresses;
+  }
+  Value operator()(const NetworksKey& key) const {
+    Value::Array networks;
+    for (const IpNetwork& network : key.at(config)) networks.emplace_back(network.text());
+    return networks;
   }
 };
 

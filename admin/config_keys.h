@@ -47,6 +47,9 @@ struct ListenKey {
   std::vector<ListenAddress>& (*at)(Config&);
   UnixSockets unix_sockets = UnixSockets::kNo;
 };
+struct NetworksKey {
+  std::vector<IpNetwork>& (*at)(Config&);
+};
 struct SwitchKey {  // true or false
   bool& (*at)(Config&);
 };
@@ -60,8 +63,8 @@ struct ConfigKey {
   std::string_view section;  // "limits"; empty: top level
   std::string_view name;
   std::string_view comment;
-  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, DaysKey, ListenKey, SwitchKey,
-               ChoiceKey>
+  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, DaysKey, ListenKey,
+               NetworksKey, SwitchKey, ChoiceKey>
       kind;
 };
 

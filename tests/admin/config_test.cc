@@ -47,6 +47,7 @@ TEST_CASE("an empty configuration has every default", "[config]") {
   CHECK(config.listen.submissions[0].text() == "[::]:465");
   CHECK(config.listen.pop3[0].text() == "[::]:110");
   CHECK(config.listen.pop3s[0].text() == "[::]:995");
+  CHECK(config.listen.proxy_protocol_from.empty());
   CHECK(config.tls.certificate.empty());
   CHECK(config.auth.plaintext == PlaintextAuth::kLoopback);
   CHECK(config.limits.message_size == 50u << 20);
@@ -69,6 +70,7 @@ submissions = [":465"]
 lmtp = ["/run/mailstead/lmtp", "127.0.0.1:24"]
 pop3 = ["127.0.0.1:0"]
 pop3s = ["127.0.0.1:0"]
+proxy_protocol_from = ["192.0.2.1", "10.0.0.0/8", "2001:DB8::/32", "::1/128"]
 [tls]
 certificate = "/etc/c.pem"
 key = "/etc/k.pem"
@@ -112,6 +114,11 @@ format = "json"
   CHECK(config.listen.lmtp[1] == ListenAddress{"127.0.0.1", 24});
   CHECK(error("[listen]\nsmtp = [\"/run/smtp\"]\n").find("only lmtp") != std::string::npos);
   CHECK(config.listen.pop3[0].port == 0);
+  REQUIRE(config.listen.proxy_protocol_from.size() == 4);
+  CHECK(config.listen.proxy_protocol_from[0].text() == "192.0.2.1");
+  CHECK(config.listen.proxy_protocol_from[1].text() == "10.0.0.0/8");
+  CHECK(config.listen.proxy_protocol_from[2].text() == "2001:db8::/32");
+  CHECK(config.listen.proxy_protocol_from[3].text() == "::1");
   CHECK(config.tls.certificate == "/etc/c.pem");
   CHECK(config.tls.key == "/etc/k.pem");
   CHECK(config.tls.more_certificates == std::vector<std::string>{"/etc/c2.pem"});
@@ -189,6 +196,18 @@ TEST_CASE("a wrong value is named with its line and what to write", "[config]") 
        "\":25\""},
       {"listen.smtp = [\":25\", \":25\"]", "listen.smtp has [::]:25 twice"},
       {"listen.smtp = [\":110\"]", "listen.smtp and listen.pop3 both have [::]:110"},
+      {"listen.proxy_protocol_from = \"10.0.0.0/8\"",
+       "listen.proxy_protocol_from: must be a list of networks such as [\"192.0.2.1\", \"10.0.0.0/8\"]"},
+      {"listen.proxy_protocol_from = [\"::1\", \"10.0.0.0/33\"]",
+       "listen.proxy_protocol_from: '10.0.0.0/33' is neither an address nor a network, such as "
+       "\"192.0.2.1\", "
+       "\"10.0.0.0/8\" or \"2001:db8::/32\""},
+      {"listen.proxy_protocol_from = [\"proxy\\n\"]",
+       "listen.proxy_protocol_from: 'proxy\\x0a' is neither an address nor a network, such as \"192.0.2.1\", "
+       "\"10.0.0.0/8\" or \"2001:db8::/32\""},
+      {"listen.proxy_protocol_from = [\"10.1.2.3/8\"]",
+       "listen.proxy_protocol_from: '10.1.2.3/8' is an address within a network; write \"10.1.2.3\" for that "
+       "address or \"10.0.0.0/8\" for the network"},
       {"tls.certificate = \"c\"", "tls.certificate without tls.key: give both or neither"},
       {"tls.key = \"c\"", "tls.key without tls.certificate: give both or neither"},
       {"tls.key = \"\"", "tls.key: must be the path of a file, in quotes"},
@@ -262,6 +281,7 @@ TEST_CASE("what is printed reads back the same", "[config]") {
   Config config = defaults;
   config.listen.smtp = {{"127.0.0.1", 2525}, {"::1", 0}};
   config.listen.pop3 = {};
+  config.listen.proxy_protocol_from = {*parse_ip_network("192.0.2.1"), *parse_ip_network("2001:db8::/32")};
   config.tls.certificate = "/a \"quoted\"\\ file\n.pem";
   config.tls.key = "/k";
   config.tls.more_certificates = {"/c2", "/c3"};
@@ -282,6 +302,7 @@ TEST_CASE("what is printed reads back the same", "[config]") {
   CHECK(back.tls.more_keys == config.tls.more_keys);
   CHECK(back.smtp.bare_newline == BareNewline::kNormalise);
   CHECK(back.listen.smtp == config.listen.smtp);
+  CHECK(back.listen.proxy_protocol_from == config.listen.proxy_protocol_from);
   CHECK(back.limits.message_size == 65537);
   CHECK(back.limits.free_space == 0);
 }
