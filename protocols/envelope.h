@@ -36,6 +36,7 @@ struct PeerFacts {
   std::string address;
   bool loopback = false;                            // the address is the machine itself
   bool spoke_first = false;                         // octets were there before anything was said to it
+  bool proxy = false;                               // the address is a proxy's, which named no client
   bool tls = false;                                 // the connection is encrypted now
   std::string tls_version;                          // "TLSv1.3", empty without TLS
   std::string tls_cipher;                           // RFC name, empty without TLS

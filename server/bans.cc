@@ -45,7 +45,7 @@ void Bans::set_rules(BanRules rules) {
 }
 
 bool Bans::is_shared(const PeerFacts& peer) const {
-  if (peer.loopback) return true;
+  if (peer.loopback || peer.proxy) return true;
   return std::find(never_.begin(), never_.end(), network_of(peer.address)) != never_.end();
 }
 

@@ -2,10 +2,10 @@
 //
 // What counts are different guesses in a row from one network, over SMTP and POP3 together: a phone with an
 // old password says the same one each time, and is not guessing. Every ban ends by itself, the next one of
-// the same network lasts twice as long. Loopback, the gateways, and a network from where somebody logged in
-// well lately are never banned: behind them are people whom a ban would hit.
-// In memory: a restart forgets it all. Bounded: kMaxNetworks of each kind, the oldest go first.
-// Threads: any.
+// the same network lasts twice as long. Loopback, the gateways, a proxy that tells nobody's address, and a
+// network from where somebody logged in well lately are never banned: behind them are people whom a ban would
+// hit. In memory: a restart forgets it all. Bounded: kMaxNetworks of each kind, the oldest go first. Threads:
+// any.
 #pragma once
 
 #include <chrono>
@@ -33,7 +33,7 @@ class Bans final : public BanList {
  public:
   using Clock = std::function<std::chrono::seconds()>;  // never goes back
 
-  // `never`: networks that are not banned, besides loopback.
+  // `never`: networks that are not banned, besides loopback and proxies.
   Bans(BanRules rules, std::vector<std::string> never, Clock clock = steady_clock());
   static Clock steady_clock();
 

@@ -49,6 +49,7 @@ void Connection::begin_protocol() {
     run();
   });
   driver_->session().start();
+  if (!options_.input.empty()) pending_ = std::exchange(options_.input, {});
   run();
 }
 
@@ -61,7 +62,7 @@ void Connection::begin_tls(bool first) {
   stream_->set_events(this);
   deadline_ = now_ms() + kHandshakeMs;
   arm();
-  tls_->handshake();
+  tls_->handshake(std::exchange(options_.input, {}));
 }
 
 void Connection::secured(bool ok, bool first) {

@@ -29,6 +29,7 @@ struct ConnectionOptions {
   // Makes the driver with its session when the connection is ready for the protocol: at once, or after the
   // handshake of implicit TLS.
   std::function<std::shared_ptr<Driver>(const PeerFacts&)> make_driver;
+  std::string input;             // what the client has said already, read from the stream before
   std::function<void()> closed;  // the connection is gone; destroy it
 };
 

@@ -7,19 +7,26 @@
 
 namespace mailstead {
 
-Admission ConnectionSet::admit(const PeerFacts& peer, const ConnectionLimits& limits) const {
-  if (open_.size() >= limits.total) return Admission::kTooMany;
-  if (peer.loopback) return Admission::kWelcome;
-  const auto found = by_network_.find(network_of(peer.address));
-  return found != by_network_.end() && found->second >= limits.per_address ? Admission::kTooManyFromAddress
-                                                                           : Admission::kWelcome;
+namespace {
+
+// Where its connections are counted; empty: nowhere.
+std::string counted_network(const PeerFacts& peer) {
+  return peer.loopback || peer.proxy ? std::string() : network_of(peer.address);
+}
+
+}  // namespace
+
+bool ConnectionSet::is_full_for(const PeerFacts& peer, std::uint32_t per_address) const {
+  const auto found = by_network_.find(counted_network(peer));
+  return found != by_network_.end() && found->second >= per_address;
 }
 
 void ConnectionSet::start(uv_loop_t* loop, std::unique_ptr<TcpStream> stream, Log& log,
                           ConnectionOptions options, TlsStart tls, std::function<void()> closed) {
   // The connection is destroyed by its own last callback.
   auto self = std::make_shared<Connection*>(nullptr);
-  options.closed = [this, self, network = network_of(options.peer.address), closed = std::move(closed)] {
+  const std::string network = counted_network(options.peer);
+  options.closed = [this, self, network, closed = std::move(closed)] {
     if (const auto counted = by_network_.find(network);
         counted != by_network_.end() && --counted->second == 0) {
       by_network_.erase(counted);
@@ -27,7 +34,7 @@ void ConnectionSet::start(uv_loop_t* loop, std::unique_ptr<TcpStream> stream, Lo
     open_.erase(*self);
     closed();
   };
-  ++by_network_[network_of(options.peer.address)];
+  if (!network.empty()) ++by_network_[network];
   auto connection = std::make_unique<Connection>(loop, std::move(stream), log, std::move(options));
   *self = connection.get();
   Connection& started = *connection;

@@ -1,5 +1,5 @@
-// All open connections: counts them, in all and for each address (IPv6: each /64), refuses those over the
-// limits, owns the others. Threads: the reactor.
+// All open connections: counts them, in all and for each address (IPv6: each /64), and owns them. Threads:
+// the reactor.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +13,10 @@
 
 namespace mailstead {
 
-struct ConnectionLimits {
-  std::uint32_t total = 0;
-  std::uint32_t per_address = 0;  // does not bind loopback
-};
-
-enum class Admission { kWelcome, kTooManyFromAddress, kTooMany, kBanned };
-
 class ConnectionSet {
  public:
-  Admission admit(const PeerFacts& peer, const ConnectionLimits& limits) const;
+  // Has the peer's network so many connections already? Never loopback, nor a proxy: behind them are many.
+  bool is_full_for(const PeerFacts& peer, std::uint32_t per_address) const;
   // Starts a connection; `closed` runs when it has gone.
   void start(uv_loop_t* loop, std::unique_ptr<TcpStream> stream, Log& log, ConnectionOptions options,
              TlsStart tls, std::function<void()> closed);

@@ -66,9 +66,10 @@ Server::Server(ServeRequest request, Log& log)
       certificates_(log, request_.data),
       bans_(ban_rules(config_), gateway_networks()),
       policies_(config_, log),
-      listeners_(&loop_, log, [this](Listener& from, std::unique_ptr<TcpStream> stream) {
-        accept(from, std::move(stream));
-      }) {
+      listeners_(
+          &loop_, log,
+          [this](Listener& from, std::unique_ptr<TcpStream> stream) { accept(from, std::move(stream)); }),
+      proxy_gate_(&loop_, log, [this](Arrival arrival) { admit(std::move(arrival)); }) {
   uv_loop_init(&loop_);
 }
 
@@ -214,47 +215,72 @@ void Server::tell_of_file_limit() const {
 }
 
 void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
-  PeerFacts peer = stream->peer();
-  peer.spoke_first = listener.service() == Service::kSmtp && stream->has_input();
-  // Other servers bring mail to port 25, whatever somebody at their address guesses.
-  if (listener.service() != Service::kSmtp && bans_.is_banned(peer)) {
-    return refuse(listener, std::move(stream), Admission::kBanned);
+  const PeerFacts peer = stream->peer();
+  Arrival arrival{listener.service(), listener.open_connections, std::move(stream), peer, {}};
+  // Who waits at the gate has a socket as well.
+  if (connections_.size() + proxy_gate_.waiting() >= most_connections()) {
+    return refuse(std::move(arrival), Refusal::kTooMany);
   }
-  const Admission admission =
-      connections_.admit(peer, {most_connections(), config_.limits.connections_per_address});
-  if (admission != Admission::kWelcome) return refuse(listener, std::move(stream), admission);
-  const Service service = listener.service();
+  // Whose connection it is, and so everything that goes by address, is known only behind the header.
+  if (comes_from_proxy(arrival.peer)) return proxy_gate_.hold(std::move(arrival));
+  admit(std::move(arrival));
+}
+
+bool Server::comes_from_proxy(const PeerFacts& peer) const {
+  const auto& networks = config_.listen.proxy_protocol_from;
+  if (networks.empty()) return false;
+  const auto address = parse_ip(peer.address);
+  return address && std::any_of(networks.begin(), networks.end(),
+                                [&](const IpNetwork& network) { return network.contains(*address); });
+}
+
+void Server::admit(Arrival arrival) {
+  if (const auto why = refusal_of(arrival)) return refuse(std::move(arrival), *why);
+  const Service service = arrival.service;
   ConnectionOptions options;
-  options.peer = peer;
+  options.peer = std::move(arrival.peer);
+  options.peer.spoke_first =
+      service == Service::kSmtp && (!arrival.input.empty() || arrival.stream->has_input());
+  options.input = std::move(arrival.input);
   options.tls = certificates_.context();
   options.make_driver = [this, service](const PeerFacts& facts) { return make_driver(service, facts); };
-  ++*listener.open_connections;
-  const auto gone = [this, count = listener.open_connections] {
+  ++*arrival.open_connections;
+  const auto gone = [this, count = arrival.open_connections] {
     --*count;
     connection_gone();
   };
-  connections_.start(&loop_, std::move(stream), log_, std::move(options),
+  connections_.start(&loop_, std::move(arrival.stream), log_, std::move(options),
                      is_implicit_tls(service) ? TlsStart::kImplicit : TlsStart::kOnCommand, gone);
 }
 
-void Server::refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why) {
-  const char* reason = why == Admission::kTooMany  ? "too many connections"
-                       : why == Admission::kBanned ? "too many wrong passwords from your address"
-                                                   : "too many connections from your address";
+std::optional<Server::Refusal> Server::refusal_of(const Arrival& arrival) const {
+  // Other servers bring mail, whatever somebody at their address guesses.
+  const bool has_logins = arrival.service != Service::kSmtp && arrival.service != Service::kLmtp;
+  if (has_logins && bans_.is_banned(arrival.peer)) return Refusal::kBanned;
+  if (connections_.is_full_for(arrival.peer, config_.limits.connections_per_address)) {
+    return Refusal::kTooManyFromAddress;
+  }
+  return std::nullopt;
+}
+
+void Server::refuse(Arrival arrival, Refusal why) {
+  const char* reason = why == Refusal::kTooMany  ? "too many connections"
+                       : why == Refusal::kBanned ? "too many wrong passwords from your address"
+                                                 : "too many connections from your address";
   // Of a ban it is said once: `ban list` counts.
-  if (why != Admission::kBanned || bans_.note_refused(stream->peer())) {
+  if (why != Refusal::kBanned || bans_.note_refused(arrival.peer)) {
     log_.warning(
         "connection-refused",
-        {{"service", service_name(listener.service())}, {"peer", stream->peer().address}, {"why", reason}});
+        {{"service", service_name(arrival.service)}, {"peer", arrival.peer.address}, {"why", reason}});
   }
-  const bool pop3 = listener.service() == Service::kPop3;
-  if (!is_implicit_tls(listener.service())) {
+  const bool pop3 = arrival.service == Service::kPop3;
+  if (!is_implicit_tls(arrival.service)) {
     std::string refusal = pop3
                               ? fmt::format("-ERR [SYS/TEMP] {}, try again later\r\n", reason)
                               : fmt::format("421 4.7.0 {} {}, try again later\r\n", config_.hostname, reason);
-    (void)stream->write(refusal);
+    (void)arrival.stream->write(refusal);
   }
-  TcpStream* refused = stream.release();
+  TcpStream* refused = arrival.stream.release();
   refused->close([refused] { delete refused; });
 }
 
@@ -346,6 +372,7 @@ void Server::stop() {
   if (stopping_) return hurry();  // asked twice
   stopping_ = true;
   listeners_.close_all();
+  proxy_gate_.close_all();
   control_->stop();
   if (std::exchange(expiring_, false)) expiry_->stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);

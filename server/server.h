@@ -11,16 +11,19 @@
 #include <uv.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "admin/cli.h"
+#include "server/arrival.h"
 #include "server/certificates.h"
 #include "server/connection_set.h"
 #include "server/control_server.h"
 #include "server/expiry.h"
 #include "server/listener_set.h"
 #include "server/log.h"
+#include "server/proxy_gate.h"
 #include "server/services.h"
 
 namespace mailstead {
@@ -36,13 +39,20 @@ class Server {
   Result<void> run();
 
  private:
+  enum class Refusal { kTooMany, kTooManyFromAddress, kBanned };
+
   Result<void> prepare();
   Result<void> begin();
   void watch_signals();
   void watch_certificates();
   void tend_store();
+  // A connection comes in: is there room for one more at all, is its header to be waited for, who is it, and
+  // may that one come in.
   void accept(Listener& listener, std::unique_ptr<TcpStream> stream);
-  void refuse(Listener& listener, std::unique_ptr<TcpStream> stream, Admission why);
+  bool comes_from_proxy(const PeerFacts& peer) const;
+  void admit(Arrival arrival);
+  std::optional<Refusal> refusal_of(const Arrival& arrival) const;
+  void refuse(Arrival arrival, Refusal why);
   std::shared_ptr<Driver> make_driver(Service service, const PeerFacts& peer);
   void reload();
   std::uint32_t most_connections() const;
@@ -81,6 +91,7 @@ class Server {
   std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<ControlServer> control_;
   ListenerSet listeners_;
+  ProxyGate proxy_gate_;
   ConnectionSet connections_;
   bool expiring_ = false;  // its timer runs
   bool stopping_ = false;

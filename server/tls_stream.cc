@@ -95,7 +95,8 @@ TlsStream::~TlsStream() {
   *alive_ = false;
 }
 
-void TlsStream::handshake() {
+void TlsStream::handshake(std::string_view input) {
+  if (!input.empty()) BIO_write(SSL_get_rbio(ssl_.get()), input.data(), static_cast<int>(input.size()));
   below_->start_reading();
   advance_handshake();
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "server/stream.h"
 #include "server/tls_context.h"
@@ -23,8 +24,8 @@ class TlsStream final : public Stream, private StreamEvents {
             std::function<void(bool ok)> secured);
   ~TlsStream() override;
 
-  // Begins the handshake; events have to be set before.
-  void handshake();
+  // Begins the handshake; events have to be set before. `input` was read from the stream below already.
+  void handshake(std::string_view input);
   // After the handshake: fills in version, cipher and channel bindings.
   void describe(PeerFacts& facts) const;
 

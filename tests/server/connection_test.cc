@@ -224,15 +224,36 @@ TEST_CASE("shutting down says farewell to an idle session", "[connection]") {
   uv_close(reinterpret_cast<uv_handle_t*>(&later), nullptr);
 }
 
-TEST_CASE("limits count connections in all and for each address but loopback", "[connection]") {
-  ConnectionSet set;
+TEST_CASE("connections are counted for each address but loopback's and a proxy's", "[connection]") {
+  Loopback house;
   PeerFacts far;
   far.address = "192.0.2.1";
-  PeerFacts near;
-  near.address = "127.0.0.1";
+  PeerFacts claimed;  // by a header
+  claimed.address = "127.0.0.1";
+  PeerFacts near = claimed;
   near.loopback = true;
-  CHECK(set.admit(far, {1, 1}) == Admission::kWelcome);
-  CHECK(set.admit(far, {0, 1}) == Admission::kTooMany);
-  CHECK(set.admit(far, {1, 0}) == Admission::kWelcome);
-  CHECK(set.admit(near, {1, 0}) == Admission::kWelcome);
+  PeerFacts proxy = claimed;
+  proxy.proxy = true;
+  for (const PeerFacts& each : {far, claimed, near, proxy}) {
+    INFO(each.address << " " << each.loopback << each.proxy);
+    house.claimed = each;
+    house.driver = std::make_shared<LineDriver>();
+    house.driver->on_ask = [&](LineDriver& driver) {
+      CHECK(house.connections.size() == 1);
+      CHECK(house.connections.is_full_for(far, 1) == (each.address == far.address));
+      CHECK(house.connections.is_full_for(claimed, 1) ==
+            (each.address == claimed.address && !each.loopback && !each.proxy));
+      CHECK_FALSE(house.connections.is_full_for(far, 2));
+      CHECK_FALSE(house.connections.is_full_for(near, 1));
+      CHECK_FALSE(house.connections.is_full_for(proxy, 1));
+      driver.line_session.answer("counted");
+      return Answered::kNow;
+    };
+    house.run([](std::uint16_t port) {
+      Client client(port);
+      client.send("ask\nquit\n");
+      REQUIRE(client.read_all() == "hello\r\ncounted\r\nbye\r\n");
+    });
+    CHECK_FALSE(house.connections.is_full_for(each, 1));
+  }
 }

@@ -89,28 +89,38 @@ Answered LineDriver::answer_ask() {
   return Answered::kNow;
 }
 
-Loopback::Loopback(TlsStart tls, std::shared_ptr<const TlsContext> context)
-    : tls_(tls), context_(std::move(context)) {
+Loopback::Loopback(TlsStart tls, std::shared_ptr<const TlsContext> context, Entry entry)
+    : tls_(tls), context_(std::move(context)), entry_(entry) {
   std::signal(SIGPIPE, SIG_IGN);  // as the server does: see tcp_stream.h
   uv_loop_init(&loop_);
   auto socket = bind_one(Service::kSmtp, {"127.0.0.1", 0}, {});
   if (!socket.has_value()) throw std::runtime_error(socket.error().message);
   port_ = socket->bound.port;
-  listener_ = std::make_unique<Listener>(
-      &loop_, *socket,
-      Listener::Events{[this](Listener&, std::unique_ptr<TcpStream> stream) {
-                         ConnectionOptions options;
-                         options.peer = stream->peer();
-                         options.tls = context_;
-                         options.make_driver = [this](const PeerFacts&) { return driver; };
-                         connections.start(&loop_, std::move(stream), log_, std::move(options), tls_, [] {});
-                       },
-                       {}});
+  const auto accepted = [this](Listener& from, std::unique_ptr<TcpStream> stream) {
+    const PeerFacts there = claimed.value_or(stream->peer());
+    Arrival arrival{from.service(), from.open_connections, std::move(stream), there, {}};
+    if (entry_ == Entry::kProxyGate) return gate.hold(std::move(arrival));
+    admit(std::move(arrival));
+  };
+  listener_ = std::make_unique<Listener>(&loop_, *socket, Listener::Events{accepted, {}});
   if (!listener_->start().has_value()) throw std::runtime_error("cannot listen");
+}
+
+void Loopback::admit(Arrival arrival) {
+  ConnectionOptions options;
+  options.peer = std::move(arrival.peer);
+  options.input = std::move(arrival.input);
+  options.tls = context_;
+  options.make_driver = [this](const PeerFacts& facts) {
+    peer = facts;
+    return driver;
+  };
+  connections.start(&loop_, std::move(arrival.stream), log_, std::move(options), tls_, [] {});
 }
 
 Loopback::~Loopback() {
   listener_ = nullptr;
+  gate.close_all();
   connections.close_all();
   uv_run(&loop_, UV_RUN_DEFAULT);
   uv_loop_close(&loop_);
@@ -132,7 +142,7 @@ void Loopback::run(const std::function<void(std::uint16_t port)>& client) {
   uv_timer_init(&loop_, &tick);
   uv_timer_start(
       &tick, [](uv_timer_t*) {}, 5, 5);
-  while (!done || connections.size() > 0) uv_run(&loop_, UV_RUN_ONCE);
+  while (!done || gate.waiting() > 0 || connections.size() > 0) uv_run(&loop_, UV_RUN_ONCE);
   uv_close(reinterpret_cast<uv_handle_t*>(&tick), nullptr);
   uv_run(&loop_, UV_RUN_NOWAIT);
   thread.join();

@@ -7,11 +7,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "server/connection_set.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/proxy_gate.h"
 
 namespace mailstead::testing {
 
@@ -62,9 +64,12 @@ class LineDriver final : public Driver {
   bool closed = false;
 };
 
+enum class Entry { kDirect, kProxyGate };
+
 class Loopback {
  public:
-  explicit Loopback(TlsStart tls = TlsStart::kOnCommand, std::shared_ptr<const TlsContext> context = nullptr);
+  explicit Loopback(TlsStart tls = TlsStart::kOnCommand, std::shared_ptr<const TlsContext> context = nullptr,
+                    Entry entry = Entry::kDirect);
   ~Loopback();
 
   std::uint16_t port() const { return port_; }
@@ -74,12 +79,18 @@ class Loopback {
 
   std::shared_ptr<LineDriver> driver = std::make_shared<LineDriver>();
   ConnectionSet connections;
+  ProxyGate gate{&loop_, log_, [this](Arrival arrival) { admit(std::move(arrival)); }};
+  std::optional<PeerFacts> claimed;  // what a connection's peer is taken for
+  PeerFacts peer;                    // what the last driver was made for
 
  private:
+  void admit(Arrival arrival);
+
   uv_loop_t loop_{};
   Log log_{LogLevel::kError, LogFormat::kText};
   TlsStart tls_;
   std::shared_ptr<const TlsContext> context_;
+  Entry entry_;
   std::unique_ptr<Listener> listener_;
   std::uint16_t port_ = 0;
 };
