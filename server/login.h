@@ -14,8 +14,8 @@
 // and at most two passwords in work; who hangs up is no longer worked for. After a wrong password the
 // network's next one waits before it is looked at, and the answer to the wrong one comes as late: 0.5 s,
 // doubled with each failure up to 15 s, forgotten after ten minutes or by a right one of the same user. Who
-// goes on guessing is banned (bans.h). The next one of loopback and of a gateway does not wait: everybody
-// behind it would.
+// goes on guessing is banned (bans.h). The next one of loopback, of a gateway and of a proxy that names
+// nobody does not wait: everybody behind it would.
 //
 // Ownership: one for the server. Threads: the reactor.
 #pragma once
