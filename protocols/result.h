@@ -22,6 +22,7 @@ enum class ErrorKind {
   kDenied,       // no rights, or a wrong password
   kNoSpace,      // the disk is full
   kOverQuota,    // the mailbox is full
+  kTooLarge,     // it does not fit into the mailbox, be that empty
   kUnavailable,  // passing trouble: try again
   kIo,           // the operating system refused; `message` says what
   kCorrupt,      // what is on disk is not what was written

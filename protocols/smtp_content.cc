@@ -18,6 +18,8 @@ Reply failure(CommitVerdict verdict) {
       return {452, "4.3.1", "Not enough space, try again later"};
     case CommitVerdict::kOverQuota:
       return {452, "4.2.2", "Mailbox full"};
+    case CommitVerdict::kTooLarge:
+      return {552, "5.2.2", "Message too large for the mailbox"};
     case CommitVerdict::kLoop:
       return {554, "5.4.6", "The message goes in a loop"};
     case CommitVerdict::kKept:

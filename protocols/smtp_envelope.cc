@@ -173,7 +173,7 @@ void SmtpCore::rcpt(std::string_view argument) {
   if (envelope_.recipients.size() >= options_.recipients) {
     return refuse({452, "4.5.3", "Too many recipients"}, argument);
   }
-  want(AskRecipient{recipient_, !user_.empty()});
+  want(AskRecipient{recipient_, !user_.empty(), envelope_.declared_size});
 }
 
 void SmtpCore::answer_recipient(RecipientVerdict verdict) {
@@ -194,6 +194,8 @@ void SmtpCore::answer_recipient(RecipientVerdict verdict) {
     refuse({450, "4.2.1", "Mailbox disabled for now"}, subject);
   } else if (verdict == RecipientVerdict::kFull) {
     refuse({452, "4.2.2", "Mailbox full"}, subject);
+  } else if (verdict == RecipientVerdict::kTooLarge) {
+    refuse({552, "5.2.2", "Message too large for the mailbox"}, subject);
   } else {
     refuse({451, "4.3.0", "Try again later"}, subject);
   }

@@ -61,6 +61,7 @@ struct AskSender {  // answer_sender: may `user` send with this reverse-path? (R
 struct AskRecipient {  // answer_recipient
   Address recipient;
   bool authenticated = false;
+  std::optional<std::uint64_t> declared_size;  // SIZE= of MAIL, octets: is there room for it?
 };
 struct AskBegin {  // answer_begin: DATA, or the first BDAT, is about to be accepted; make an identity for the
                    // message
@@ -99,11 +100,20 @@ using SmtpAsk = std::variant<AskPassword, AskScramChallenge, AskScramProof, AskS
                              AskSpool, AskAuthor, AskPolicy, AskCommit>;
 
 enum class PasswordVerdict { kRight, kWrong, kUnavailable };
-enum class RecipientVerdict { kOurs, kUnknown, kNotOurs, kDisabled, kFull, kUnavailable };
+enum class RecipientVerdict {
+  kOurs,
+  kUnknown,
+  kNotOurs,
+  kDisabled,
+  kFull,      // 452 4.2.2
+  kTooLarge,  // 552 5.2.2: a message of the declared size never fits into the mailbox
+  kUnavailable,
+};
 enum class CommitVerdict {
   kKept,         // durable: the session says 250
   kNoSpace,      // 452 4.3.1
   kOverQuota,    // 452 4.2.2
+  kTooLarge,     // 552 5.2.2: it never fits into the mailbox
   kLoop,         // 554 5.4.6
   kUnavailable,  // 451 4.3.0
 };

@@ -166,7 +166,7 @@ class Run {
   }
   void answer(AskRecipient& ask) {
     if (!ask.recipient.domain.empty()) check_address(ask.recipient);
-    session_.answer_recipient(static_cast<RecipientVerdict>(verdict(6)));
+    session_.answer_recipient(static_cast<RecipientVerdict>(verdict(7)));
   }
   void answer(AskBegin& ask) {
     require(!ask.envelope.recipients.empty(), "a message has recipients");
@@ -177,7 +177,7 @@ class Run {
   void answer(AskSpool& ask) {
     require(ask.bytes.size() <= 2 * kSpoolChunk + 2, "a piece is bounded");
     message_ += ask.bytes;
-    session_.answer_spool(static_cast<CommitVerdict>(verdict(5)));
+    session_.answer_spool(static_cast<CommitVerdict>(verdict(6)));
   }
   void answer(AskAuthor& ask) {
     require(!ask.authors.empty() && !ask.user.empty(), "somebody wrote it, and somebody logged in");
@@ -199,11 +199,11 @@ class Run {
     transcript_.committed.push_back(message_);
     require(!ask.envelope.recipients.empty(), "a message has recipients");
     if (setting_.options.service != SmtpService::kLmtp) {
-      return session_.answer_commit(static_cast<CommitVerdict>(verdict(5)));
+      return session_.answer_commit(static_cast<CommitVerdict>(verdict(6)));
     }
     std::vector<CommitVerdict> verdicts;
     for (std::size_t i = 0; i < ask.envelope.recipients.size(); ++i) {
-      verdicts.push_back(static_cast<CommitVerdict>(verdict(5)));
+      verdicts.push_back(static_cast<CommitVerdict>(verdict(6)));
     }
     session_.answer_commit(verdicts);
   }

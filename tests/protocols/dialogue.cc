@@ -67,9 +67,13 @@ T choose(const std::map<std::string, T>& choices, const std::string& word) {
 }
 
 const std::map<std::string, RecipientVerdict> kRecipientVerdicts{
-    {"ours", RecipientVerdict::kOurs},        {"unknown", RecipientVerdict::kUnknown},
-    {"not-ours", RecipientVerdict::kNotOurs}, {"disabled", RecipientVerdict::kDisabled},
-    {"full", RecipientVerdict::kFull},        {"unavailable", RecipientVerdict::kUnavailable}};
+    {"ours", RecipientVerdict::kOurs},
+    {"unknown", RecipientVerdict::kUnknown},
+    {"not-ours", RecipientVerdict::kNotOurs},
+    {"disabled", RecipientVerdict::kDisabled},
+    {"full", RecipientVerdict::kFull},
+    {"too-large", RecipientVerdict::kTooLarge},
+    {"unavailable", RecipientVerdict::kUnavailable}};
 const std::map<std::string, LoginVerdict> kLoginVerdicts{{"in-use", LoginVerdict::kInUse},
                                                          {"delayed", LoginVerdict::kDelayed},
                                                          {"unavailable", LoginVerdict::kUnavailable}};
@@ -77,6 +81,7 @@ const std::map<std::string, ReadVerdict> kReadVerdicts{
     {"gone", ReadVerdict::kGone}, {"unavailable", ReadVerdict::kUnavailable}, {"short", ReadVerdict::kBytes}};
 const std::map<std::string, CommitVerdict> kCommitVerdicts{{"no-space", CommitVerdict::kNoSpace},
                                                            {"over-quota", CommitVerdict::kOverQuota},
+                                                           {"too-large", CommitVerdict::kTooLarge},
                                                            {"loop", CommitVerdict::kLoop},
                                                            {"unavailable", CommitVerdict::kUnavailable}};
 const std::map<std::string, PlaintextAuth> kPlaintext{{"loopback", PlaintextAuth::kLoopback},

@@ -54,9 +54,23 @@ TEST_CASE("a session that asks consumes nothing more", "[smtp]") {
   REQUIRE(ask != nullptr);
   CHECK(ask->recipient.key() == "anna@example.org");
   CHECK_FALSE(ask->authenticated);
+  CHECK_FALSE(ask->declared_size.has_value());
   it.session.answer_recipient(RecipientVerdict::kOurs);
   CHECK(it.session.take_output() == "250 2.1.5 OK\r\n");
   CHECK(it.session.wants() == Wants::kInput);
+}
+
+TEST_CASE("a recipient is asked about with the size that MAIL declared, and not with an earlier one",
+          "[smtp]") {
+  SmtpConversation it;
+  it.say("EHLO a\r\nMAIL FROM:<> SIZE=12345\r\n");
+  CHECK(it.session.receive("RCPT TO:<anna@example.org>\r\n") > 0);
+  REQUIRE(it.session.wants() == Wants::kAnswer);
+  CHECK(std::get<AskRecipient>(it.session.ask()).declared_size == 12345);
+  it.session.answer_recipient(RecipientVerdict::kTooLarge);
+  it.say("RSET\r\nMAIL FROM:<>\r\n");
+  CHECK(it.session.receive("RCPT TO:<anna@example.org>\r\n") > 0);
+  CHECK_FALSE(std::get<AskRecipient>(it.session.ask()).declared_size.has_value());
 }
 
 TEST_CASE("a client that never reads makes bounded output", "[smtp]") {
