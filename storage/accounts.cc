@@ -162,6 +162,24 @@ Result<void> Accounts::note_delivery(MailboxId mailbox, std::int64_t at) {
   return database_.run("UPDATE mailboxes SET last_delivery_at = ?2 WHERE id = ?1", mailbox, at);
 }
 
+Result<std::unordered_map<MailboxId, std::uint64_t>> Accounts::quotas() {
+  std::unordered_map<MailboxId, std::uint64_t> quotas;
+  if (auto done = read_quotas(quotas); !done) return done.error();
+  return quotas;
+}
+
+Result<void> Accounts::read_quotas(std::unordered_map<MailboxId, std::uint64_t>& into) {
+  return each_row(database_.query("SELECT mailbox, octets FROM quotas"), [&](const Statement& row) {
+    into[row.integer(0)] = static_cast<std::uint64_t>(row.integer(1));
+  });
+}
+
+Result<void> Accounts::set_quota(MailboxId mailbox, std::optional<std::uint64_t> octets) {
+  if (!octets) return database_.run("DELETE FROM quotas WHERE mailbox = ?1", mailbox);
+  return database_.run("INSERT OR REPLACE INTO quotas (mailbox, octets) VALUES (?1, ?2)", mailbox,
+                       static_cast<std::int64_t>(*octets));
+}
+
 Result<void> Accounts::add_alias(const AliasEntry& alias) {
   auto key = alias_key(alias.name);
   if (!key) return key.error();

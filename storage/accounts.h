@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "protocols/result.h"
@@ -57,6 +59,12 @@ class Accounts {
   Result<std::string> password(MailboxId mailbox);
   Result<void> note_login(MailboxId mailbox, std::int64_t at);
   Result<void> note_delivery(MailboxId mailbox, std::int64_t at);
+
+  // Of mailboxes that have a quota of their own: octets, 0 for any number.
+  Result<std::unordered_map<MailboxId, std::uint64_t>> quotas();
+  Result<void> read_quotas(std::unordered_map<MailboxId, std::uint64_t>& into);
+  // nullopt: it has none of its own.
+  Result<void> set_quota(MailboxId mailbox, std::optional<std::uint64_t> octets);
 
   Result<void> add_alias(const AliasEntry& alias);
   // False: there was none.

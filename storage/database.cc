@@ -159,6 +159,22 @@ Result<void> Database::run_script(const std::string& sql) {
   return database_error(connection_, "be set up");
 }
 
+void Database::watch_rows(std::string_view table, std::function<void(std::int64_t)> changed) {
+  watched_table_ = table;
+  on_changed_ = std::move(changed);
+  sqlite3_update_hook(connection_, note_row, this);
+}
+
+void Database::note_row(void* self, int, const char*, const char* table, sqlite3_int64 row) {
+  auto* database = static_cast<Database*>(self);
+  if (database->watched_table_ == table) database->changed_rows_.insert(row);
+}
+
+// Those of a transaction that was rolled back are among them at the next one: one look too many.
+void Database::tell_of_rows() {
+  for (const std::int64_t row : std::exchange(changed_rows_, {})) on_changed_(row);
+}
+
 std::int64_t Database::last_insert_id() const {
   return sqlite3_last_insert_rowid(connection_);
 }
@@ -215,8 +231,9 @@ Result<void> Transaction::commit() {
   if (int failed = pass_disk_hook("commit")) return system_error(failed, "commit to", "the database");
   auto done = database_->run("COMMIT");
   if (done) {
-    database_ = nullptr;
+    Database* database = std::exchange(database_, nullptr);
     pass_disk_hook("committed");
+    database->tell_of_rows();
     return {};
   }
   // No space: the commit record was not written. Busy, constraint: it was not tried. The destructor rolls

@@ -13,10 +13,12 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "protocols/result.h"
@@ -91,6 +93,10 @@ class Database {
   // Several statements without arguments, for schemas and pragmas.
   Result<void> run_script(const std::string& sql);
 
+  // Calls `changed` with the id of each row of this table that a transaction changed, also by a trigger, when
+  // it has been committed. One table; `changed` may query and must not write.
+  void watch_rows(std::string_view table, std::function<void(std::int64_t)> changed);
+
   std::int64_t last_insert_id() const;
   std::int64_t changes() const;
 
@@ -108,6 +114,8 @@ class Database {
   Result<void> configure(DatabaseAccess access);
   Result<Statement> prepare(std::string_view sql);
   static int note_wal(void* self, sqlite3* connection, const char* name, int frames);
+  static void note_row(void* self, int what, const char* name, const char* table, sqlite3_int64 row);
+  void tell_of_rows();
 
   static Result<void> bind_all(Statement&, int) { return {}; }
   template <typename First, typename... Rest>
@@ -119,6 +127,9 @@ class Database {
   sqlite3* connection_;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
   int wal_frames_ = 0;
+  std::string watched_table_;
+  std::function<void(std::int64_t)> on_changed_;
+  std::unordered_set<std::int64_t> changed_rows_;  // of it, not told of yet
 };
 
 // BEGIN IMMEDIATE and COMMIT; rolled back when it is destroyed before commit(). A Statement with rows left

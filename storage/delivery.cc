@@ -1,5 +1,7 @@
 #include "storage/delivery.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_set>
 #include <utility>
@@ -34,12 +36,13 @@ HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
 }  // namespace
 
 DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                             const Naming& naming, MaildirWatch& watch)
+                             const Naming& naming, MaildirWatch& watch, const Quotas& quotas)
     : folder_(folder),
       database_(database),
       directory_(directory),
       naming_(naming),
       watch_(watch),
+      quotas_(quotas),
       now_(unix_seconds()) {}
 
 std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
@@ -67,14 +70,23 @@ void DeliveryBatch::plan(std::size_t index) {
   std::vector<MailboxId> mailboxes;
   for (const Address& recipient : message.delivery->envelope.recipients) {
     auto found = mailboxes_of(recipient, message.delivered_to);
-    if (each) message.failures.push_back(found ? std::nullopt : std::optional(found.error()));
-    if (!found && !each) message.error = found.error();
-    if (message.error) return;
-    if (!found) continue;
-    for (MailboxId id : *found) {
-      if (std::find(mailboxes.begin(), mailboxes.end(), id) == mailboxes.end()) mailboxes.push_back(id);
+    std::optional<Error> failure;
+    if (!found) failure = found.error();
+    if (found) {
+      std::erase_if(*found, [&](MailboxId id) {
+        return std::find(mailboxes.begin(), mailboxes.end(), id) != mailboxes.end();
+      });
+      if (each && !found->empty()) failure = find_room(message, *found);
     }
+    if (failure && !each) {
+      message.error = failure;
+      return;
+    }
+    if (!failure) mailboxes.insert(mailboxes.end(), found->begin(), found->end());
+    if (each) message.failures.push_back(std::move(failure));
   }
+  if (!each) message.error = find_room(message, mailboxes);
+  if (message.error) return;
   const std::string name = MessageName{now_, message.id, naming_.host}.text();
   for (MailboxId id : mailboxes) copies_.push_back({index, id, name, {}, 0, false, false, FileHandle()});
 }
@@ -117,6 +129,41 @@ std::optional<Error> DeliveryBatch::examine(Message& message) {
   return std::nullopt;
 }
 
+// At the end of a message there is one answer for all its recipients: refused because of one mailbox, it
+// would stay away from the others, and come to them again and again otherwise. So it is refused only when
+// none has room. What this batch brings is counted, as if nothing of it failed.
+std::optional<Error> DeliveryBatch::find_room(const Message& message,
+                                              const std::vector<MailboxId>& mailboxes) {
+  const std::uint64_t content =
+      message.rest.size() + (message.delivery->spool ? message.delivery->spool->size() : 0);
+  Room best = Room::kNever;
+  std::vector<std::uint64_t> sizes;
+  for (MailboxId id : mailboxes) {
+    sizes.push_back(content + head_of(message, id).size());
+    best = std::min(best, quotas_.room(id, sizes.back(), coming_[id]));
+  }
+  if (best == Room::kYes) {
+    for (std::size_t i = 0; i < mailboxes.size(); ++i) coming_[mailboxes[i]] += sizes[i];
+    return std::nullopt;
+  }
+  const std::string where =
+      mailboxes.size() == 1
+          ? directory_.find(mailboxes.front())->address.text()
+          : fmt::format("{} and {} more", directory_.find(mailboxes.front())->address.text(),
+                        mailboxes.size() - 1);
+  if (best == Room::kNever) {
+    return Error{ErrorKind::kTooLarge,
+                 fmt::format("{} octets are more than the quota of {}", sizes.front(), where)};
+  }
+  return Error{ErrorKind::kOverQuota, fmt::format("no room for {} octets in {}", sizes.front(), where)};
+}
+
+// RFC 5321 4.4: the last server puts Return-Path at the very beginning.
+std::string DeliveryBatch::head_of(const Message& message, MailboxId mailbox) const {
+  return return_path_line(message.delivery->envelope.reverse_path) +
+         delivered_to_line(directory_.find(mailbox)->address) + message.delivery->tags;
+}
+
 Result<Maildir*> DeliveryBatch::maildir_of(MailboxId mailbox, Maildirs& maildirs) {
   auto found = maildirs.find(mailbox);
   if (found == maildirs.end()) {
@@ -154,9 +201,7 @@ Result<void> DeliveryBatch::write_copy(Copy& copy, Maildirs& maildirs) {
   copy.file = std::move(*file);
 
   const Message& message = messages_[copy.message];
-  // RFC 5321 4.4: the last server puts Return-Path at the very beginning.
-  std::string head = return_path_line(message.delivery->envelope.reverse_path) +
-                     delivered_to_line(directory_.find(copy.mailbox)->address) + message.delivery->tags;
+  std::string head = head_of(message, copy.mailbox);
   copy.header = below_head(message.header, head);
   copy.size = head.size() + message.rest.size();
   if (const auto* spool = static_cast<const FileSpool*>(message.delivery->spool.get())) {

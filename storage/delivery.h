@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "storage/directory.h"
 #include "storage/folder.h"
 #include "storage/maildir.h"
+#include "storage/quotas.h"
 #include "storage/reconcile.h"
 #include "storage/store.h"
 #include "storage/watch.h"
@@ -30,7 +32,7 @@ namespace mailstead {
 class DeliveryBatch {
  public:
   DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                const Naming& naming, MaildirWatch& watch);
+                const Naming& naming, MaildirWatch& watch, const Quotas& quotas);
 
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries);
 
@@ -63,6 +65,8 @@ class DeliveryBatch {
   std::optional<Error> examine(Message& message);
   Result<std::vector<MailboxId>> mailboxes_of(const Address& recipient,
                                               const std::unordered_set<std::string>& delivered_to) const;
+  std::optional<Error> find_room(const Message& message, const std::vector<MailboxId>& mailboxes);
+  std::string head_of(const Message& message, MailboxId mailbox) const;
   void write_group(std::span<Copy> group);
   Result<void> write_copy(Copy& copy, Maildirs& maildirs);
   void publish_group(std::span<Copy> group, Maildirs& maildirs);
@@ -77,6 +81,8 @@ class DeliveryBatch {
   const Directory& directory_;
   const Naming& naming_;
   MaildirWatch& watch_;
+  const Quotas& quotas_;
+  std::unordered_map<MailboxId, std::uint64_t> coming_;  // octets, of this batch
   std::int64_t now_;
   std::vector<Message> messages_;
   std::vector<Copy> copies_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -81,6 +82,12 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
     if (!added) return added.error();
     ++salvaged.mailboxes;
     kept.insert(account.id);
+  }
+  std::unordered_map<MailboxId, std::uint64_t> quotas;
+  static_cast<void>(from.read_quotas(quotas));  // an older schema has none
+  for (const auto& [mailbox, octets] : quotas) {
+    if (!kept.contains(mailbox) || octets > kMostQuota) continue;
+    if (auto done = to.set_quota(mailbox, octets); !done) return done.error();
   }
   std::vector<AliasEntry> aliases;
   static_cast<void>(from.read_aliases(aliases));

@@ -159,6 +159,13 @@ CREATE TRIGGER totals_update AFTER UPDATE OF state, size, surrogate_growth ON me
   WHERE mailbox = NEW.mailbox;
 END;
 )sql"},
+    {6, R"sql(
+-- Of mailboxes that have a quota of their own; the others have the configuration's.
+CREATE TABLE quotas (
+  mailbox INTEGER PRIMARY KEY REFERENCES mailboxes (id) ON DELETE CASCADE,
+  octets INTEGER NOT NULL                       -- of messages that are present; 0: any number
+);
+)sql"},
 };
 
 }  // namespace

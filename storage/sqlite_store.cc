@@ -21,7 +21,7 @@ Error unknown_mailbox(const Address& address) {
   return Error{ErrorKind::kNotFound, fmt::format("there is no mailbox {}", address.text())};
 }
 
-MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals) {
+MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals, const Quotas& quotas) {
   return {account.id,
           account.address,
           account.enabled,
@@ -32,7 +32,9 @@ MailboxSummary summary_of(const AccountRow& account, const MailboxTotals& totals
           account.last_delivery_at,
           account.last_login_at,
           totals.kept_messages,
-          totals.kept_octets};
+          totals.kept_octets,
+          quotas.quota(account.id),
+          quotas.own(account.id)};
 }
 
 }  // namespace
@@ -42,18 +44,22 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, Recovery
 }
 
 SqliteStore::SqliteStore(std::unique_ptr<DataFolder> folder, const SecretKey& secret_key,
-                         const std::string& host)
-    : folder_(std::move(folder)), secret_key_(secret_key), naming_{ids_, sanitised_host(host)} {}
+                         const StoreOptions& options)
+    : folder_(std::move(folder)),
+      secret_key_(secret_key),
+      naming_{ids_, sanitised_host(options.host)},
+      quotas_(options.default_quota) {}
 
 Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, RecoveryReport& report) {
   auto folder = DataFolder::open(options.data, sanitised_host(options.host));
   if (!folder) return folder.error();
   auto secret_key = SecretKey::open(**folder, report.actions);
   if (!secret_key) return secret_key.error();
-  std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*folder), *secret_key, options.host));
+  std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*folder), *secret_key, options));
   auto database = recover(*store->folder_, store->naming_, store->watch_, report);
   if (!database) return database.error();
   store->database_ = std::move(*database);
+  if (auto done = store->begin_quotas(); !done) return done.error();
   for (MailboxId mailbox : report.unfinished) store->to_look_at_[mailbox] = MarkedFiles::kLeave;
   auto unexamined = Index(*store->database_).unexamined_mailboxes();
   if (!unexamined) return unexamined.error();
@@ -178,6 +184,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
     if (!removal) return removal.error();
     if (auto done = transaction->commit(); !done) return done;
   }
+  quotas_.forget(entry->id);
   watch_.forget(entry->id);
   listings_.forget(entry->id);
   looks_asked_for_.erase(entry->id);
@@ -220,6 +227,41 @@ Result<void> SqliteStore::set_enabled(const Address& address, bool enabled) {
   return refresh_directory();
 }
 
+Result<void> SqliteStore::set_quota(const Address& address, std::optional<std::uint64_t> octets) {
+  if (!database_) return closed_error();
+  if (octets.value_or(0) > kMostQuota) return Error{ErrorKind::kInvalid, "no quota is as large as that"};
+  auto entry = known(address);
+  if (!entry) return entry.error();
+  auto done = in_transaction([&] { return Accounts(*database_).set_quota(entry->id, octets); });
+  if (done) quotas_.set_own(entry->id, octets);
+  return done;
+}
+
+Result<void> SqliteStore::begin_quotas() {
+  auto own = Accounts(*database_).quotas();
+  if (!own) return own.error();
+  for (const auto& [mailbox, octets] : *own) quotas_.set_own(mailbox, octets);
+  auto totals = Index(*database_).totals();
+  if (!totals) return totals.error();
+  for (const auto& [mailbox, each] : *totals) quotas_.set_use(mailbox, each.octets);
+  // Messages come and go in many places; the totals tell of all of them.
+  database_->watch_rows("totals", [this](MailboxId mailbox) {
+    const auto now = Index(*database_).totals_of(mailbox);
+    if (now) quotas_.set_use(mailbox, now->octets);
+  });
+  return {};
+}
+
+Room SqliteStore::room_for(const Address& recipient, std::uint64_t octets) const {
+  const auto mailboxes = directory()->resolve(recipient);
+  if (mailboxes.empty()) return Room::kYes;
+  Room best = Room::kNever;
+  // A full mailbox has no room for a message of whatever size.
+  for (MailboxId mailbox : mailboxes)
+    best = std::min(best, quotas_.room(mailbox, std::max<std::uint64_t>(octets, 1)));
+  return best;
+}
+
 Result<void> SqliteStore::note_taken(MailboxId mailbox, const std::string& device,
                                      std::span<const TakenMessage> taken) {
   if (!database_) return closed_error();
@@ -252,7 +294,7 @@ Result<std::vector<MailboxSummary>> SqliteStore::list_mailboxes() {
   std::vector<MailboxSummary> summaries;
   for (AccountRow& account : *accounts) {
     account.last_login_at = notes_.last_login(account.id, account.last_login_at);
-    summaries.push_back(summary_of(account, (*totals)[account.id]));
+    summaries.push_back(summary_of(account, (*totals)[account.id], quotas_));
   }
   return summaries;
 }
@@ -307,7 +349,8 @@ std::vector<Result<Delivered>> SqliteStore::deliver(std::span<Delivery> deliveri
   if (!database_) return std::vector<Result<Delivered>>(deliveries.size(), closed_error());
   make_room(deliveries);
   const auto directory_now = directory();
-  auto results = DeliveryBatch(*folder_, *database_, *directory_now, naming_, watch_).deliver(deliveries);
+  auto results =
+      DeliveryBatch(*folder_, *database_, *directory_now, naming_, watch_, quotas_).deliver(deliveries);
   database_->checkpoint_if_due();
   folder_->refill_reserve();
   return results;

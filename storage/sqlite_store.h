@@ -24,6 +24,7 @@
 #include "storage/maildrop.h"
 #include "storage/message_id.h"
 #include "storage/notes.h"
+#include "storage/quotas.h"
 #include "storage/reconcile.h"
 #include "storage/secret_key.h"
 #include "storage/store.h"
@@ -51,6 +52,10 @@ class SqliteStore final : public Store {
   Result<bool> sweep_removed(std::size_t at_most) override;
   Result<void> set_password(const Address& address, const std::string& password_hash) override;
   Result<void> set_enabled(const Address& address, bool enabled) override;
+  Result<void> set_quota(const Address& address, std::optional<std::uint64_t> octets) override;
+  void set_default_quota(std::uint64_t octets) override { quotas_.set_default(octets); }
+  Room room_for(const Address& recipient, std::uint64_t octets) const override;
+  std::size_t full_mailboxes() const override { return quotas_.full(); }
   Result<void> add_app_password(const Address& address, const NewAppPassword& password) override;
   Result<std::vector<AppPasswordSummary>> list_app_passwords(const Address& address) override;
   Result<void> revoke_app_password(const Address& address, const std::string& name) override;
@@ -101,9 +106,11 @@ class SqliteStore final : public Store {
   Result<void> close() override;
 
  private:
-  SqliteStore(std::unique_ptr<DataFolder> folder, const SecretKey& secret_key, const std::string& host);
+  SqliteStore(std::unique_ptr<DataFolder> folder, const SecretKey& secret_key, const StoreOptions& options);
 
   Result<void> refresh_directory();
+  // Reads them, and has them follow every commit from now on.
+  Result<void> begin_quotas();
   // Also for one statement: Transaction knows what to do when a commit's outcome is not known.
   template <typename Work>
   Result<void> in_transaction(Work work) {
@@ -176,6 +183,7 @@ class SqliteStore final : public Store {
   MessageIds ids_;
   Naming naming_;
   MaildirWatch watch_;
+  Quotas quotas_;
   std::unique_ptr<Database> database_;  // null once closed
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
   Listings listings_;

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ struct RecoveryReport {
 struct StoreOptions {
   std::string data;  // the data folder; made with mode 0700 when missing (its parent must exist)
   std::string host;  // of this machine, for file names and the lock's owner line
+  std::uint64_t default_quota = 0;  // as set_default_quota()
 };
 
 // A message too large for memory while it arrives. Lives in an unnamed file: nothing is left of it after a
@@ -90,6 +92,8 @@ struct MailboxSummary {
   std::int64_t last_login_at = 0;      // Unix seconds, 0: never
   std::uint64_t deleted_messages = 0;  // deleted, and kept to be restored; not among `messages`
   std::uint64_t deleted_octets = 0;
+  std::uint64_t quota = 0;                 // what `octets` may be at most; 0: any number
+  std::optional<std::uint64_t> own_quota;  // nullopt: the quota is the default
 };
 
 struct AppPasswordSummary {
@@ -189,6 +193,16 @@ enum class MessageListing { kPresent, kDeleted };
 
 enum class KeepMail { kNo, kYes };
 
+// In a mailbox for a message; of several mailboxes the best of theirs.
+enum class Room {
+  kYes,
+  kNo,     // not now
+  kNever,  // it is larger than the quota
+};
+
+// No quota is larger, octets.
+inline constexpr std::uint64_t kMostQuota = 1ull << 50;
+
 inline constexpr std::chrono::seconds kRetentionStep{3600};
 
 // A held maildrop: the lock of one POP3 session, and what the mailbox held when it was taken. Destroying it
@@ -230,6 +244,16 @@ class Store {
   virtual Result<bool> sweep_removed(std::size_t at_most) = 0;
   virtual Result<void> set_password(const Address& address, const std::string& password_hash) = 0;
   virtual Result<void> set_enabled(const Address& address, bool enabled) = 0;
+  // Quotas: how many octets the messages that are present in a mailbox may have; 0: any number. They decide
+  // what deliver() takes and no more: a mailbox whose quota is lowered keeps its mail. nullopt: the default
+  // from now on. kInvalid: more than kMostQuota.
+  virtual Result<void> set_quota(const Address& address, std::optional<std::uint64_t> octets) = 0;
+  // Of mailboxes without a quota of their own. Any thread, as the next two.
+  virtual void set_default_quota(std::uint64_t octets) = 0;
+  // For a message of so many octets, 0 when that is not known, in the mailboxes that mail to `recipient` is
+  // kept in; kYes when there are none. From memory.
+  virtual Room room_for(const Address& recipient, std::uint64_t octets) const = 0;
+  virtual std::size_t full_mailboxes() const = 0;
   // App passwords. kExists: there is one of this name (letter case does not matter). kInvalid: the name, or
   // too many.
   virtual Result<void> add_app_password(const Address& address, const NewAppPassword& password) = 0;
@@ -262,8 +286,9 @@ class Store {
 
   // Makes messages durable, together; the i-th result is the i-th delivery's. Each message goes whole to all
   // its recipients or to none. Return-Path and Delivered-To are put in front of each copy (RFC 5321 4.4).
-  // kNotFound: a recipient was removed meanwhile. kNoSpace, kOverQuota, kIo: nothing of that message was
-  // kept.
+  // kNotFound: a recipient was removed meanwhile. kOverQuota: none of its mailboxes has room for it; with
+  // room in one of them it goes to all. kTooLarge: likewise, and it is larger than each one's quota.
+  // kNoSpace, kIo: nothing of that message was kept.
   virtual std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) = 0;
 
   // Takes the POP3 lock, and the mailbox as it is now, the oldest message first. Costs the same for any

@@ -440,7 +440,8 @@ TEST_CASE("a store of the first schema is brought to this one with its mail", "[
           "PRAGMA foreign_keys=OFF; DROP TRIGGER totals_insert; DROP TRIGGER totals_update;"
           "DROP TRIGGER totals_delete; DROP TABLE totals; DROP TABLE fetches; DROP TABLE devices; DROP TABLE "
           "deletions;"
-          "DROP TABLE app_passwords; DROP INDEX messages_by_message_id; DROP INDEX messages_unexamined;"
+          "DROP TABLE quotas; DROP TABLE app_passwords; DROP INDEX messages_by_message_id; DROP INDEX "
+          "messages_unexamined;"
           "ALTER TABLE messages DROP COLUMN message_id; ALTER TABLE messages DROP COLUMN header;"
           "ALTER TABLE messages DROP COLUMN surrogate_growth; ALTER TABLE messages DROP COLUMN kept_since;"
           "PRAGMA user_version=1");
