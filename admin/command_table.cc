@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/quantity.h"
 #include "admin/report.h"
 #include "admin/text.h"
 #include "protocols/address.h"
@@ -18,6 +19,8 @@ namespace {
 constexpr std::array kAddress = {Argument{"ADDRESS", ArgumentKind::kAddress}};
 constexpr std::array kDevice = {Argument{"ADDRESS", ArgumentKind::kAddress},
                                 Argument{"NAME", ArgumentKind::kDevice}};
+constexpr std::array kAddressAndSize = {Argument{"ADDRESS", ArgumentKind::kAddress},
+                                        Argument{"SIZE", ArgumentKind::kQuota}};
 constexpr std::array<std::string_view, 1> kApop = {"apop"};
 constexpr std::array<std::string_view, 2> kScopes = {"send", "read"};
 constexpr std::array kOnly = {Choice{"only", kScopes}};
@@ -94,6 +97,20 @@ constexpr std::array kCommands = {
             .most = 1,
             .summary = "end what 'mailbox disable' began",
             .run = enable_mailbox},
+    Command{
+        .name = "mailbox quota",
+        .arguments = kAddressAndSize,
+        .least = 2,
+        .most = 2,
+        .summary = "set how much a mailbox may hold",
+        .detail =
+            "SIZE is a size such as 2GiB or '500 MiB', or one of two words:\n"
+            "  none     it may hold any number of messages\n"
+            "  default  it may hold what the configuration says ([limits] mailbox_size)\n"
+            "Mail for a full mailbox is asked to come later; what it would never fit in, is refused. What\n"
+            "is there stays, also when the mailbox holds more than SIZE. Deleted messages that can be\n"
+            "restored do not count.",
+        .run = set_quota},
     Command{.name = "app-password add",
             .arguments = kDevice,
             .least = 2,
@@ -226,6 +243,11 @@ std::string fault(const Argument& argument, const std::string& text) {
   if (argument.kind == ArgumentKind::kDevice) {
     const Result<void> checked = check_device_name(text);
     return checked ? "" : checked.error().message;
+  }
+  if (argument.kind == ArgumentKind::kQuota) {
+    if (text == "default" || parse_limit(text, kMostQuota)) return {};
+    return fmt::format("'{}' is not a size such as '2 GiB' (up to '{}'), 'none' or 'default'",
+                       printable(text), print_size(kMostQuota));
   }
   if (argument.kind == ArgumentKind::kNetwork) {
     const std::string address = text.ends_with("/64") ? text.substr(0, text.size() - 3) : text;

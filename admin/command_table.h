@@ -14,6 +14,7 @@ enum class ArgumentKind {
   kAddress,  // a mail address
   kAlias,    // a mail address, or "@domain"
   kDevice,   // the name of an app password
+  kQuota,    // a size, "none" or "default"
   kNetwork,  // an IP address, or what `ban list` calls a network
   kWord,     // anything
 };
@@ -81,6 +82,7 @@ Report remove_mailbox(const Request& request, CommandContext& context);
 Report set_password(const Request& request, CommandContext& context);
 Report disable_mailbox(const Request& request, CommandContext& context);
 Report enable_mailbox(const Request& request, CommandContext& context);
+Report set_quota(const Request& request, CommandContext& context);
 Report add_app_password(const Request& request, CommandContext& context);
 Report list_app_passwords(const Request& request, CommandContext& context);
 Report revoke_app_password(const Request& request, CommandContext& context);

@@ -61,6 +61,7 @@ struct Config {
     std::uint64_t data_rate = 256;               // octets a second that a message comes with; 0: any
     std::uint32_t connections = 20000;           // in all
     std::uint32_t connections_per_address = 50;  // loopback is not limited by it
+    std::uint64_t mailbox_size = 0;  // octets, of mailboxes without a quota of their own; 0: any number
     std::uint64_t free_space =
         64ull << 20;  // octets kept free on the disk: below it mail is deferred with 452
   } limits;

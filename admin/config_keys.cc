@@ -9,6 +9,7 @@
 #include "admin/quantity.h"
 #include "admin/text.h"
 #include "protocols/address.h"
+#include "storage/store.h"
 
 namespace mailstead::admin {
 namespace {
@@ -130,6 +131,11 @@ const std::array kKeys = {
     ConfigKey{
         "limits", "connections_per_address", "At one time; loopback is not limited by it.",
         CountKey{[](Config& c) -> std::uint32_t& { return c.limits.connections_per_address; }, 1, 1000000}},
+    ConfigKey{
+        "limits", "mailbox_size",
+        "The most that a mailbox may hold: \"none\", or a size. 'mailstead mailbox quota' sets another one\n"
+        "for one mailbox. Mail for a full mailbox is asked to come later.",
+        LimitKey{[](Config& c) -> std::uint64_t& { return c.limits.mailbox_size; }, kMostQuota}},
     ConfigKey{"limits", "free_space", "With less than this free on the disk, mail is asked to come later.",
               SizeKey{[](Config& c) -> std::uint64_t& { return c.limits.free_space; }, 0, 1ull << 50}},
 
@@ -245,6 +251,18 @@ struct Setter {
     return {};
   }
 
+  Result<void> operator()(const LimitKey& key) const {
+    std::optional<std::uint64_t> size;
+    if (text() != nullptr) size = parse_limit(*text(), key.most);
+    if (number() != nullptr && *number() >= 0) size = parse_limit(std::to_string(*number()), key.most);
+    if (!size) {
+      return bad_value(
+          fmt::format("must be \"none\", or a size such as \"2 GiB\" up to \"{}\"", print_size(key.most)));
+    }
+    key.at(config) = *size;
+    return {};
+  }
+
   Result<void> operator()(const CountKey& key) const {
     if (number() == nullptr || *number() < key.least || *number() > key.most) {
       return bad_value(fmt::format("must be a whole number from {} to {}", key.least, key.most));
@@ -352,6 +370,7 @@ struct TomlPrinter {
     return fmt::format("[{}]", fmt::join(paths, ", "));
   }
   std::string operator()(const SizeKey& key) const { return in_quotes(print_size(key.at(config))); }
+  std::string operator()(const LimitKey& key) const { return in_quotes(print_limit(key.at(config))); }
   std::string operator()(const CountKey& key) const { return std::to_string(key.at(config)); }
   std::string operator()(const DurationKey& key) const { return in_quotes(print_duration(key.at(config))); }
   std::string operator()(const DaysKey& key) const {
@@ -381,6 +400,9 @@ struct ValuePrinter {
     return Value::Array(key.at(config).begin(), key.at(config).end());
   }
   Value operator()(const SizeKey& key) const { return key.at(config); }
+  Value operator()(const LimitKey& key) const {
+    return key.at(config) == 0 ? Value("none") : Value(key.at(config));
+  }
   Value operator()(const CountKey& key) const { return key.at(config); }
   Value operator()(const DurationKey& key) const { return static_cast<std::int64_t>(key.at(config).count()); }
   Value operator()(const DaysKey& key) const {

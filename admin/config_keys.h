@@ -30,6 +30,10 @@ struct SizeKey {  // octets
   std::uint64_t& (*at)(Config&);
   std::uint64_t least, most;
 };
+struct LimitKey {  // octets, or "none", which is 0
+  std::uint64_t& (*at)(Config&);
+  std::uint64_t most;
+};
 struct CountKey {
   std::uint32_t& (*at)(Config&);
   std::uint32_t least, most;
@@ -63,7 +67,7 @@ struct ConfigKey {
   std::string_view section;  // "limits"; empty: top level
   std::string_view name;
   std::string_view comment;
-  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, CountKey, DurationKey, DaysKey, ListenKey,
+  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey, DaysKey, ListenKey,
                NetworksKey, SwitchKey, ChoiceKey>
       kind;
 };

@@ -1,4 +1,4 @@
-// mailbox add | list | show | remove | password | disable | enable
+// mailbox add | list | show | remove | password | disable | enable | quota
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -6,6 +6,7 @@
 #include "admin/command_table.h"
 #include "admin/mailbox_report.h"
 #include "admin/message_report.h"
+#include "admin/quantity.h"
 #include "admin/report.h"
 #include "admin/request.h"
 #include "admin/text.h"
@@ -47,6 +48,12 @@ Value ports_value(const Service& service) {
   return Value::Object{{"tls_port", port(service.tls)}, {"starttls_port", port(service.starttls)}};
 }
 
+std::string quota_line(const MailboxSummary& mailbox) {
+  std::string line = mailbox.quota == 0 ? "none" : use_text(mailbox);
+  if (is_full(mailbox)) line += ": full, mail is asked to come later";
+  return mailbox.own_quota ? line : line + " (default)";
+}
+
 Report change_enabled(const Request& request, CommandContext& context, bool enabled) {
   const Address address = address_of(request);
   if (Result<void> changed = context.store.set_enabled(address, enabled); !changed)
@@ -85,12 +92,14 @@ Report list_mailboxes(const Request&, CommandContext& context) {
   if (mailboxes->empty()) {
     return done("No mailboxes yet: 'mailstead mailbox add ADDRESS' makes one.\n", Value::Array{});
   }
-  Table table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kLeft, Align::kLeft});
-  table.add({"ADDRESS", "MESSAGES", "SIZE", "STATE", "LAST DELIVERY", "LAST LOGIN"});
+  Table table(
+      {Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft});
+  table.add({"ADDRESS", "MESSAGES", "SIZE", "QUOTA", "STATE", "LAST DELIVERY", "LAST LOGIN"});
   Value::Array array;
   for (const MailboxSummary& mailbox : *mailboxes) {
     table.add({mailbox.address.text(), std::to_string(mailbox.messages), size_text(mailbox.octets),
-               state_of(mailbox), time_text(mailbox.last_delivery_at), time_text(mailbox.last_login_at)});
+               quota_text(mailbox), state_of(mailbox), time_text(mailbox.last_delivery_at),
+               time_text(mailbox.last_login_at)});
     array.push_back(value_of(mailbox));
   }
   return done(table.text(), array);
@@ -113,6 +122,7 @@ Report show_mailbox(const Request& request, CommandContext& context) {
   table.add({"address", mailbox->address.text()});
   table.add({"state", state_of(*mailbox)});
   table.add({"messages", fmt::format("{} ({})", mailbox->messages, size_text(mailbox->octets))});
+  table.add({"quota", quota_line(*mailbox)});
   table.add({"deleted, kept",
              fmt::format("{} ({})", mailbox->deleted_messages, size_text(mailbox->deleted_octets))});
   table.add({"aliases", aliases.empty() ? "none" : fmt::format("{}", fmt::join(aliases, ", "))});
@@ -169,6 +179,22 @@ Report disable_mailbox(const Request& request, CommandContext& context) {
 
 Report enable_mailbox(const Request& request, CommandContext& context) {
   return change_enabled(request, context, true);
+}
+
+Report set_quota(const Request& request, CommandContext& context) {
+  const Address address = address_of(request);
+  const std::string& size = request.arguments[1];
+  const std::optional<std::uint64_t> octets =
+      size == "default" ? std::nullopt : parse_limit(size, kMostQuota);
+  if (Result<void> set = context.store.set_quota(address, octets); !set) return failed(set.error());
+  const Result<MailboxSummary> mailbox = context.store.show_mailbox(address);
+  if (!mailbox) return failed(mailbox.error());
+  const std::string what = mailbox->quota == 0
+                               ? fmt::format("{} may hold any number of messages", address.text())
+                               : fmt::format("{} may hold {}", address.text(), print_size(mailbox->quota));
+  return done(fmt::format("{}{}; it holds {}.\n", what,
+                          mailbox->own_quota ? "" : ", the default of the configuration", use_text(*mailbox)),
+              mailbox_facts(*mailbox));
 }
 
 }  // namespace mailstead::admin

@@ -74,6 +74,15 @@ std::string print_size(std::uint64_t octets) {
   return print(octets, kSizeUnits);
 }
 
+std::optional<std::uint64_t> parse_limit(std::string_view text, std::uint64_t most) {
+  const auto octets = text == "none" ? 0 : parse_size(text);
+  return octets && *octets <= most ? octets : std::nullopt;
+}
+
+std::string print_limit(std::uint64_t octets) {
+  return octets == 0 ? "none" : print_size(octets);
+}
+
 std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
   const auto seconds = parse(text, kDurationUnits);
   if (!seconds || !std::in_range<std::int32_t>(*seconds)) return std::nullopt;

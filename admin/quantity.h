@@ -17,6 +17,11 @@ std::optional<std::uint64_t> parse_size(std::string_view text);
 // In the largest binary unit that divides it: "50 MiB".
 std::string print_size(std::uint64_t octets);
 
+// A size that something may have at most, or "none" for any number, which is 0 as a number, too. nullopt: not
+// that, or beyond `most`.
+std::optional<std::uint64_t> parse_limit(std::string_view text, std::uint64_t most);
+std::string print_limit(std::uint64_t octets);  // "none" for 0
+
 // "90 s", "10 min", "2 h", "7 days". A number without a unit is not a duration.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 std::string print_duration(std::chrono::seconds duration);

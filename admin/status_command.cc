@@ -62,7 +62,9 @@ Report show_status(const Request&, CommandContext& context) {
   table.add(
       {"free space", !space ? space.error().message
                             : size_text(*space) + (full ? ", too little: mail is asked to come later" : "")});
-  table.add({"mailboxes", std::to_string(directory->mailboxes().size())});
+  const std::size_t full_mailboxes = context.store.full_mailboxes();
+  table.add({"mailboxes", std::to_string(directory->mailboxes().size()) +
+                              (full_mailboxes == 0 ? "" : fmt::format(", {} full", full_mailboxes))});
   table.add({"aliases", std::to_string(directory->aliases().size())});
   const DeletedTotals deleted = context.store.deleted_totals();
   table.add({"deleted, kept",
@@ -84,6 +86,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"data", context.data},
                             {"free_octets", space ? Value(*space) : Value(nullptr)},
                             {"mailboxes", directory->mailboxes().size()},
+                            {"full_mailboxes", full_mailboxes},
                             {"aliases", directory->aliases().size()},
                             {"deleted_messages", deleted.messages},
                             {"deleted_octets", deleted.octets},

@@ -96,6 +96,13 @@ void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devic
                     "enable {0}' ends that.",
                     address));
   }
+  if (is_full(mailbox)) {
+    advice.push_back(
+        fmt::format("{0} is full: mail for it is asked to come later (452), and its senders try again for "
+                    "some days. Somebody has to delete mail, or 'mailstead mailbox quota {0} SIZE' gives it "
+                    "more room.",
+                    address));
+  }
   if (!mailbox.has_password && app_passwords == OtherPasswords::kSome) {
     advice.push_back(fmt::format(
         "{0} has no password of its own: only devices with an app password can log in, see 'mailstead "
@@ -140,6 +147,7 @@ std::string mailbox_text(const MailboxSummary& mailbox, const std::vector<Device
   table.add({"mailbox", mailbox.address.text()});
   table.add({"state", state_of(mailbox)});
   table.add({"messages", fmt::format("{} ({})", mailbox.messages, size_text(mailbox.octets))});
+  if (mailbox.quota != 0) table.add({"quota", use_text(mailbox)});
   table.add(
       {"deleted, kept", fmt::format("{} ({})", mailbox.deleted_messages, size_text(mailbox.deleted_octets))});
   table.add({"last delivery", time_text(mailbox.last_delivery_at)});

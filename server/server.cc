@@ -111,7 +111,7 @@ Result<void> Server::prepare() {
   if (auto became = admin::become_owner(request_.data); !became.has_value()) return became;
   forbid_new_privileges();
   RecoveryReport report;
-  auto store = Store::open({request_.data, config_.hostname}, report);
+  auto store = Store::open({request_.data, config_.hostname, config_.limits.mailbox_size}, report);
   if (!store.has_value()) return store.error();
   store_ = *std::move(store);
   if (began_as_root && geteuid() != 0) log_.info("root-dropped", {{"uid", fmt::format("{}", geteuid())}});
@@ -329,6 +329,7 @@ void Server::reload() {
   log_.configure(config_.log.level, config_.log.format);
   certificates_.reload(config_);
   bans_.set_rules(ban_rules(config_));
+  store_->set_default_quota(config_.limits.mailbox_size);
   if (config_.limits.connections != before.limits.connections) tell_of_file_limit();
   if (auto changed = listeners_.change_to(config_.listen); !changed.has_value()) {
     config_.listen = before.listen;

@@ -16,6 +16,8 @@ CommitVerdict verdict_of(const Error& error) {
       return CommitVerdict::kNoSpace;
     case ErrorKind::kOverQuota:
       return CommitVerdict::kOverQuota;
+    case ErrorKind::kTooLarge:
+      return CommitVerdict::kTooLarge;
     case ErrorKind::kInvalid:
       return CommitVerdict::kLoop;
     default:
@@ -40,6 +42,11 @@ RecipientVerdict verdict_of(RecipientKind kind) {
       return RecipientVerdict::kDisabled;
   }
   return RecipientVerdict::kUnavailable;
+}
+
+RecipientVerdict verdict_of(Room room) {
+  if (room == Room::kYes) return RecipientVerdict::kOurs;
+  return room == Room::kNo ? RecipientVerdict::kFull : RecipientVerdict::kTooLarge;
 }
 
 // RFC 5322 3.3, in UTC: a Received line tells when, not where its server stands.
@@ -151,7 +158,11 @@ Answered SmtpDriver::answer(AskSender& ask) {
 }
 
 Answered SmtpDriver::answer(AskRecipient& ask) {
-  session_.answer_recipient(verdict_of(services_.storage.store().directory()->classify(ask.recipient)));
+  const Store& store = services_.storage.store();
+  auto verdict = verdict_of(store.directory()->classify(ask.recipient));
+  if (verdict == RecipientVerdict::kOurs)
+    verdict = verdict_of(store.room_for(ask.recipient, ask.declared_size.value_or(0)));
+  session_.answer_recipient(verdict);
   return Answered::kNow;
 }
 
@@ -246,9 +257,17 @@ Answered SmtpDriver::answer(AskCommit& ask) {
 
 void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result) {
   if (!result.has_value()) {
-    services_.log.error("delivery-failed",
-                        {{"id", ask.id}, {"peer", peer_.address}, {"why", result.error().message}});
-    session_.answer_commit(verdict_of(result.error()));
+    const CommitVerdict verdict = verdict_of(result.error());
+    const bool full = verdict == CommitVerdict::kOverQuota || verdict == CommitVerdict::kTooLarge;
+    const std::vector<LogField> fields = {
+        {"id", ask.id}, {"peer", peer_.address}, {"why", result.error().message}};
+    // A full mailbox is its owner's business, and no fault of the server.
+    if (full) {
+      services_.log.info("mailbox-full", fields);
+    } else {
+      services_.log.error("delivery-failed", fields);
+    }
+    session_.answer_commit(verdict);
     return;
   }
   std::vector<CommitVerdict> verdicts;

@@ -121,6 +121,56 @@ TEST_CASE("passwords and being enabled are changed", "[command]") {
   CHECK(place.run("mailbox enable", {"bo@example.org"}).exit_code == 1);
 }
 
+TEST_CASE("a quota is set, shown with what it holds, and taken back", "[command]") {
+  CommandPlace place;
+  const std::string anna = "anna@example.org";
+  place.add(anna);
+  const auto quota = [&](const std::string& size) { return place.run("mailbox quota", {anna, size}); };
+  CHECK(place.json("mailbox show", {anna})["quota"].is_null());
+  CHECK(place.json("mailbox show", {anna})["quota_is_default"] == true);
+  CHECK(place.run("mailbox show", {anna}).text.find("quota          none (default)\n") != std::string::npos);
+
+  CHECK(quota("2 KiB").text == "anna@example.org may hold 2 KiB; it holds 0 B of 2 KiB, 0 %.\n");
+  CHECK(quota("2KiB").exit_code == 0);  // twice is no harm
+  place.deliver(anna, std::string("A: b\r\n\r\n") + std::string(1000, 'x') + "\r\n");
+  const Json shown = place.json("mailbox show", {anna});
+  CHECK(shown["quota"] == 2048);
+  CHECK(shown["quota_is_default"] == false);
+  CHECK(shown["full"] == false);
+  CHECK(place.run("mailbox show", {anna}).text.find("quota          1.0 KiB of 2 KiB, 51 %\n") !=
+        std::string::npos);
+  CHECK(place.run("mailbox list").text.find("51 % of 2 KiB") != std::string::npos);
+  CHECK(place.json("mailbox list")[0]["quota"] == 2048);
+
+  const Report less = quota("1000");
+  CHECK(Json::parse(less.json)["full"] == true);
+  CHECK(Json::parse(less.json)["octets"] > 1000);
+  CHECK(less.text.find("105 %") != std::string::npos);
+  CHECK(place.run("mailbox show", {anna}).text.find("105 %: full, mail is asked to come later\n") !=
+        std::string::npos);
+  CHECK(place.run("why", {anna}).text.find("anna@example.org is full: ") != std::string::npos);
+  ServerFacts facts;
+  place.server = &facts;
+  CHECK(place.json("status")["full_mailboxes"] == 1);
+  CHECK(place.run("status").text.find("mailboxes           1, 1 full\n") != std::string::npos);
+
+  CHECK(quota("none").text == "anna@example.org may hold any number of messages; it holds 1.0 KiB.\n");
+  CHECK(place.json("mailbox show", {anna})["quota_is_default"] == false);
+  CHECK(place.json("status")["full_mailboxes"] == 0);
+  place.store->set_default_quota(4096);
+  CHECK(quota("default").text ==
+        "anna@example.org may hold 4 KiB, the default of the configuration; it holds 1.0 KiB of 4 KiB, 25 "
+        "%.\n");
+  CHECK(place.json("mailbox show", {anna})["quota"] == 4096);
+
+  CHECK(place.run("mailbox quota", {"nobody@example.org", "none"}).exit_code == 1);
+  for (const char* wrong : {"", "big", "-1", "1.5 GiB", "1025 TiB", "None", "99999999999999999999"}) {
+    INFO(wrong);
+    CHECK(quota(wrong).exit_code == 2);
+  }
+  CHECK(place.json("mailbox show", {anna})["quota"] == 4096);
+}
+
 TEST_CASE("aliases and domains", "[command]") {
   CommandPlace place;
   CHECK(place.run("alias list").text.starts_with("No aliases yet"));

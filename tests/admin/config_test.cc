@@ -54,6 +54,7 @@ TEST_CASE("an empty configuration has every default", "[config]") {
   CHECK(config.limits.recipients == 1000);
   CHECK(config.limits.connections == 20000);
   CHECK(config.limits.connections_per_address == 50);
+  CHECK(config.limits.mailbox_size == 0);
   CHECK(config.limits.free_space == 64u << 20);
   CHECK(config.pop3.idle_timeout == std::chrono::minutes(10));
   CHECK(config.pop3.language == Pop3Language::kEnglish);
@@ -93,6 +94,7 @@ recipients = 100
 data_rate = "1 KiB"
 connections = 7
 connections_per_address = 3
+mailbox_size = "2 GiB"
 free_space = "1 GiB"
 [pop3]
 idle_timeout = "2 h"
@@ -136,6 +138,7 @@ format = "json"
   CHECK(config.limits.data_rate == 1024);
   CHECK(config.limits.connections == 7);
   CHECK(config.limits.connections_per_address == 3);
+  CHECK(config.limits.mailbox_size == 2ull << 30);
   CHECK(config.limits.free_space == 1u << 30);
   CHECK(config.pop3.idle_timeout == std::chrono::hours(2));
   CHECK(config.pop3.language == Pop3Language::kSpanish);
@@ -179,6 +182,17 @@ TEST_CASE("keys that nothing serves are not accepted", "[config]") {
     CHECK(error(toml).find("unknown") != std::string::npos);
   }
   CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");
+}
+
+TEST_CASE("the size of a mailbox is a size, or none", "[config]") {
+  CHECK(parsed("limits.mailbox_size = \"none\"").limits.mailbox_size == 0);
+  CHECK(parsed("limits.mailbox_size = 0").limits.mailbox_size == 0);
+  CHECK(parsed("limits.mailbox_size = 5000").limits.mailbox_size == 5000);
+  CHECK(parsed("limits.mailbox_size = \"1024 TiB\"").limits.mailbox_size == 1ull << 50);
+  CHECK(print_config(parsed("limits.mailbox_size = 0")).find("mailbox_size = \"none\"\n") !=
+        std::string::npos);
+  CHECK(print_config(parsed("limits.mailbox_size = 2048")).find("mailbox_size = \"2 KiB\"\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("a wrong value is named with its line and what to write", "[config]") {
@@ -235,6 +249,14 @@ TEST_CASE("a wrong value is named with its line and what to write", "[config]") 
       {"limits.message_size = 1.5",
        "limits.message_size: must be a size such as \"50 MiB\", or a number of octets"},
       {"limits.message_size = 65535", "limits.message_size: must be from \"64 KiB\" to \"16 GiB\""},
+      {"limits.mailbox_size = \"never\"",
+       "limits.mailbox_size: must be \"none\", or a size such as \"2 GiB\" up to \"1024 TiB\""},
+      {"limits.mailbox_size = -1",
+       "limits.mailbox_size: must be \"none\", or a size such as \"2 GiB\" up to \"1024 TiB\""},
+      {"limits.mailbox_size = \"1025 TiB\"",
+       "limits.mailbox_size: must be \"none\", or a size such as \"2 GiB\" up to \"1024 TiB\""},
+      {"limits.mailbox_size = false",
+       "limits.mailbox_size: must be \"none\", or a size such as \"2 GiB\" up to \"1024 TiB\""},
       {"limits.recipients = \"many\"", "limits.recipients: must be a whole number from 100 to 100000"},
       {"limits.recipients = 99", "limits.recipients: must be a whole number from 100 to 100000"},
       {"limits.recipients = 4294967396", "limits.recipients: must be a whole number from 100 to 100000"},

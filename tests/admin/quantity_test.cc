@@ -19,6 +19,19 @@ TEST_CASE("sizes are numbers with a unit", "[config]") {
   }
 }
 
+TEST_CASE("a limit is a size up to the most there may be, or none", "[config]") {
+  CHECK(parse_limit("none", 10) == 0u);
+  CHECK(parse_limit("0", 10) == 0u);
+  CHECK(parse_limit("10", 10) == 10u);
+  CHECK(parse_limit("2 GiB", 1ull << 40) == 2ull << 30);
+  for (const char* wrong : {"", "None", "none ", "11", "1 KiB", "-1", "unlimited", "default"}) {
+    INFO(wrong);
+    CHECK_FALSE(parse_limit(wrong, 10));
+  }
+  CHECK(print_limit(0) == "none");
+  CHECK(print_limit(2048) == "2 KiB");
+}
+
 TEST_CASE("durations are numbers that have a unit", "[config]") {
   using std::chrono::seconds;
   CHECK(parse_duration("90 s") == seconds(90));
