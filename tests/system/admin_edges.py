@@ -51,6 +51,9 @@ class WithAndWithoutServer(unittest.TestCase):
         self.assertEqual((shown["address"], shown["messages"]), (USER, 0))
         for command in ("disable", "enable"):
             server.admin("mailbox", command, USER)
+        server.admin("mailbox", "quota", USER, "2 GiB")
+        self.assertEqual(server.json("mailbox", "show", USER)["quota"], 2 << 30)
+        self.assertIn("0 % of 2 GiB", server.admin("mailbox", "list").stdout)
         server.admin("mailbox", "password", USER, "--password-stdin", stdin="second one\n")
         server.admin("alias", "add", "info@example.org", USER)
         self.assertIn("info@example.org", server.admin("alias", "list").stdout)
