@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by scripts: install_packages LIST… installs what is missing of the packages named in the lists
+# Sourced by scripts: install_packages LIST… installs what is missing of the packages named in the lists, and
+# download_packages FOLDER LIST… only puts archives into a folder
 # (debian-packages/*.txt; their format is described in debian-packages/README.md). Debian 12 or 13, as root or with sudo.
 # Prints what it does on stderr; returns 1 after one line that says what is wrong.
 
@@ -34,6 +35,13 @@ _as_root() {
   if [ "$(id -u)" = 0 ]; then env "$@"; else sudo env "$@"; fi
 }
 
+_update_lists() {
+  if ! _as_root DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 update </dev/null >&2; then
+    echo "error: apt-get update failed; its messages above say why" >&2
+    return 1
+  fi
+}
+
 install_packages() {
   local missing line name chosen
   local -a packages=()
@@ -49,10 +57,7 @@ install_packages() {
     return 1
   fi
   echo "Installing packages with apt: $(tr '\n' ' ' <<<"$missing")" >&2
-  if ! _as_root DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 update </dev/null >&2; then
-    echo "error: apt-get update failed; its messages above say why" >&2
-    return 1
-  fi
+  _update_lists || return 1
   while IFS= read -r line; do
     chosen=
     for name in ${line//|/ }; do
@@ -69,6 +74,34 @@ install_packages() {
     echo "error: apt-get install failed; its messages above say why" >&2
     return 1
   fi
+}
+
+# download_packages FOLDER LIST…: FOLDER/NAME for each package of the lists, with its archive and those of what it needs and
+# this machine lacks. Nothing is installed: for packages that exclude each other, and that would start a service.
+download_packages() {
+  local folder name
+  local -a missing=()
+  folder=$(realpath -m "$1")
+  shift
+  [ $# -gt 0 ] || return 0
+  while IFS= read -r name; do
+    [ -e "$folder/$name/complete" ] || missing+=("$name")
+  done < <(_wanted_packages "$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+
+  echo "Downloading packages with apt: ${missing[*]}" >&2
+  _update_lists || return 1
+  for name in "${missing[@]}"; do
+    rm -rf "${folder:?}/$name"
+    mkdir -p "$folder/$name/partial" || return 1
+    if ! _as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --reinstall --download-only \
+        -o "Dir::Cache::archives=$folder/$name" -o APT::Sandbox::User=root -o Acquire::Retries=3 \
+        -o DPkg::Lock::Timeout=600 install "$name" </dev/null >&2; then
+      echo "error: apt-get could not download $name; its messages above say why" >&2
+      return 1
+    fi
+    touch "$folder/$name/complete"
+  done
 }
 
 # How many compilers may run at once: one per processor, and at least 1 GiB of memory for each.

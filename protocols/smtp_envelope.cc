@@ -30,7 +30,19 @@ bool holds_a_route(const Address& address) {
 
 // RFC 3461 4: xtext. The value of AUTH= is checked and not used: who sends is who logged in.
 bool is_xtext(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > 0x20 && c <= 0x7e && c != '='; });
+  const auto is_hex = [](char c) { return ascii::is_digit(c) || (c >= 'A' && c <= 'F'); };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] <= 0x20 || text[i] > 0x7e || text[i] == '=') return false;
+    if (text[i] != '+') continue;
+    if (text.size() - i < 3 || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) return false;
+    i += 2;
+  }
+  return !text.empty();
+}
+
+// RFC 1870 3: up to 20 digits, which may be more than 64 bits hold.
+bool is_size(std::string_view text) {
+  return !text.empty() && text.size() <= 20 && std::ranges::all_of(text, ascii::is_digit);
 }
 
 // Cuts "FROM:" or "TO:" off. Blanks behind the colon are not in the grammar, but in the wild.
@@ -103,10 +115,10 @@ std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name,
                                                    Envelope& envelope) {
   const std::string_view value = given.value_or(std::string_view());
   if (name == "size") {
+    if (!is_size(value)) return Reply{501, "5.5.4", "Bad SIZE"};
     const auto size = ascii::number(value);
-    if (!size) return Reply{501, "5.5.4", "Bad SIZE"};
     // RFC 1870 6.1
-    if (*size > options_.message_size) return Reply{552, "5.3.4", "Message too large"};
+    if (!size || *size > options_.message_size) return Reply{552, "5.3.4", "Message too large"};
     envelope.declared_size = size;
     return std::nullopt;
   }

@@ -6,17 +6,17 @@ namespace mailstead {
 namespace {
 
 constexpr std::int64_t kRemembered = 7 * 86400;
-constexpr std::size_t kMaxNetworks = 20'000;
+constexpr std::size_t kMostKnown = 20'000;
 
 }  // namespace
 
 void KnownPeers::remember(const PeerFacts& peer, std::int64_t now) {
   if (peer.loopback) return;
-  if (until_.size() >= kMaxNetworks) {
+  if (until_.size() >= kMostKnown) {
     std::erase_if(until_, [now](const auto& each) { return each.second <= now; });
   }
   // Still full: whoever was forgotten waits two seconds more.
-  if (until_.size() >= kMaxNetworks) until_.clear();
+  if (until_.size() >= kMostKnown) until_.clear();
   until_[network_of(peer.address)] = now + kRemembered;
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 // 2: a few seconds, and at least 3 because a packet may have to be sent again.
 constexpr std::uint64_t kHeaderMs = 10'000;
-constexpr std::uint64_t kSilenceMs = 60'000;
+constexpr std::uint64_t kUntoldMs = 60'000;
 
 // What the header says of the peer. Loopback's privileges are for programs of this machine, and nobody gets
 // them by a header: not who claims 127.0.0.1, and not who comes by a proxy that runs here.
@@ -138,7 +138,7 @@ void ProxyGate::complain(const Arrival& arrival, std::string_view why) {
   if (silent) return log_.event(LogLevel::kDebug, "proxy-header-wrong", fields);
   if (untold_ > 0) fields.push_back({"untold", fmt::format("{}", std::exchange(untold_, 0))});
   log_.warning("proxy-header-wrong", fields);
-  silent_until_ = uv_now(loop_) + kSilenceMs;
+  silent_until_ = uv_now(loop_) + kUntoldMs;
 }
 
 }  // namespace mailstead

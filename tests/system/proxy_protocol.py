@@ -121,8 +121,11 @@ class Headers(ProxyTest):
             with self.proxied("pop3", make(CLIENT) + b"CAPA\r\nQUIT\r\n") as stream:
                 answers = stream.rest()
                 self.assertEqual(answers.count(b"+OK"), 3, answers)
-            with self.proxied("smtp", make(CLIENT) + b"NOOP\r\nQUIT\r\n") as stream:
+            with self.proxied("submission", make(CLIENT) + b"NOOP\r\nQUIT\r\n") as stream:
                 self.assertEqual([line[:3] for line in stream.rest().split(b"\r\n")], [b"220", b"250", b"221", b""])
+            # Nor by who has to hear the greeting first.
+            with self.proxied("smtp", make(CLIENT) + b"NOOP\r\nQUIT\r\n") as stream:
+                self.assertRegex(stream.rest(), rb"\A554 [^\r\n]*you spoke before the greeting\r\n\Z")
             for service in ("submissions", "pop3s"):
                 with self.proxied(service, make(CLIENT) + client_hello(0x0303), tls=False) as stream:
                     stream.fill()
@@ -147,7 +150,7 @@ class Headers(ProxyTest):
         self.assertNotIn(CLIENT, self.server.log())
 
     def test_a_second_header_is_a_command(self):
-        with self.proxied("smtp", v1(CLIENT) + v1(OTHER) + b"QUIT\r\n") as stream:
+        with self.proxied("submission", v1(CLIENT) + v1(OTHER) + b"QUIT\r\n") as stream:
             self.assertEqual([line[:3] for line in stream.rest().split(b"\r\n")], [b"220", b"500", b"221", b""])
 
     def test_a_reload_changes_the_list(self):

@@ -1,4 +1,4 @@
-"""Debian's Thunderbird under Xvfb: what a start fetches and leaves, that the next one fetches nothing twice.
+"""Debian's Thunderbird under Xvfb: what a start fetches and leaves, that the next one fetches nothing twice, and what it sends.
 
 Each test has a profile of its own. Everything that a person would have set stands in it before the mail is fetched: the account
 in user.js, the server's self-signed certificate in cert_override.txt, and the password, which a first start for all tests puts
@@ -6,6 +6,8 @@ into Thunderbird's own store. Marionette, Mozilla's remote control, does that an
 what Thunderbird does by itself at its start. Judged by the mbox and popstate.dat in the profile, and by the server's log.
 """
 
+import email
+import email.policy
 import json
 import os
 import re
@@ -17,7 +19,7 @@ import sys
 
 import mailstead
 import messages
-from client_tools import PASSWORD, USER, ClientTest, crlf, environment, needs, with_blank_line, write
+from client_tools import OTHER, PASSWORD, USER, ClientTest, crlf, environment, needs, with_blank_line, write
 
 LIMIT = 120  # seconds for anything that Thunderbird does
 SOCKET_TYPES = {"plain": 0, "STLS": 2, "POP3S": 3}
@@ -34,9 +36,13 @@ QUIET = {  # no questions, no pages, and nothing that would call home
 
 STORE_PASSWORD = """
     const [user, password, done] = arguments;
-    const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
-    login.init("mailbox://127.0.0.1", null, "mailbox://127.0.0.1", user, password, "", "");
-    Services.logins.addLoginAsync(login).then(() => done("stored"), error => done(String(error)));"""
+    const logins = ["mailbox://127.0.0.1", "smtp://127.0.0.1"].map(origin => {
+      const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+      login.init(origin, null, origin, user, password, "", "");
+      return login;
+    });
+    Promise.all(logins.map(login => Services.logins.addLoginAsync(login)))
+      .then(() => done("stored"), error => done(String(error)));"""
 
 GET_MAIL = """
     const [done] = arguments;
@@ -56,6 +62,31 @@ DELETE_FIRST = """
                       setMessageKey() {}, getMessageId() { return null; }, onStopCopy(status) { done(status); }};
     if (chosen.length == 1) inbox.deleteMessages(chosen, null, true, false, listener, false);
     else done("there are " + chosen.length);"""
+
+
+# What its compose window does when Send is pressed, without the window: the message is made from fields, a body and files.
+SEND = """
+    const [identity, to, cc, bcc, subject, body, files, done] = arguments;
+    const {MailServices} = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
+    const author = MailServices.accounts.getIdentity(identity);
+    const fields = Cc["@mozilla.org/messengercompose/composefields;1"].createInstance(Ci.nsIMsgCompFields);
+    Object.assign(fields, {from: author.fullAddress, to, cc, bcc, subject});
+    for (const [path, contentType] of files) {
+      const attachment = Cc["@mozilla.org/messengercompose/attachment;1"].createInstance(Ci.nsIMsgAttachment);
+      const file = Cc["@mozilla.org/file/local;1"].createInstance(Ci.nsIFile);
+      file.initWithPath(path);
+      attachment.url = Services.io.newFileURI(file).spec;
+      attachment.name = file.leafName;
+      attachment.contentType = contentType;
+      fields.addAttachment(attachment);
+    }
+    const listener = {QueryInterface: ChromeUtils.generateQI(["nsIMsgSendListener"]), onStartSending() {}, onSendProgress() {},
+                      onProgress() {}, onStatus() {}, onGetDraftFolderURI() {}, onSendNotPerformed() { done("not performed"); },
+                      onTransportSecurityError(id, status) { done("security error " + status); },
+                      onStopSending(id, status) { done(status); }};
+    Cc["@mozilla.org/messengercompose/send;1"].createInstance(Ci.nsIMsgSend).createAndSendMessage(
+      null, author, "account1", fields, false, false, Ci.nsIMsgSend.nsMsgDeliverNow, null, "text/plain", body,
+      null, null, listener, "", "", Ci.nsIMsgCompType.New).catch(error => done(String(error)));"""
 
 
 class Display:
@@ -129,6 +160,7 @@ class Thunderbird:
         self.mail = os.path.join(self.profile, "Mail", "127.0.0.1")
         self.output = os.path.join(home, "output")
         self.process = self.remote = None
+        self.fingerprint = fingerprint
         if profile:
             shutil.copytree(profile, self.profile, ignore=shutil.ignore_patterns("lock", ".parentlock"))
         else:
@@ -146,6 +178,18 @@ class Thunderbird:
                          "mail.identity.id1.valid": True, "marionette.port": 0, **QUIET}
         self.settings.update(("mail.server.server1." + key, value) for key, value in server.items())
         self.settings.update(("mail.server.server2." + key, value) for key, value in local.items())
+
+    def sends_by(self, ports):
+        """An identity for each way to send: id1 by TLS, id2 by STARTTLS. `ports`: the server's in that order."""
+        for number, port, way in zip((1, 2), ports, (3, 2)):
+            server = {"hostname": "127.0.0.1", "port": port, "username": USER, "authMethod": 3, "type": "smtp", "try_ssl": way}
+            identity = {"smtpServer": "smtp%d" % number, "useremail": USER, "fullName": "Anna", "valid": True, "fcc": False}
+            self.settings.update(("mail.smtpserver.smtp%d.%s" % (number, key), value) for key, value in server.items())
+            self.settings.update(("mail.identity.id%d.%s" % (number, key), value) for key, value in identity.items())
+            with open(os.path.join(self.profile, "cert_override.txt"), "a") as file:
+                file.write("127.0.0.1:%d:\t%s\t%s\t\n" % (port, SHA256, self.fingerprint))
+        self.settings.update({"mail.smtpservers": "smtp1,smtp2", "mail.smtp.defaultserver": "smtp1",
+                              "mail.account.account1.identities": "id1,id2"})
 
     def configure(self, **server):
         """Changes these settings of the account, for all starts to come."""
@@ -241,7 +285,7 @@ def members(group):
 
 @needs("thunderbird")
 @needs("Xvfb")
-class AtItsStart(ClientTest):
+class Mail(ClientTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -342,6 +386,48 @@ class AtItsStart(ClientTest):
         left = [(uidl, copy) for uidl, copy in before if b"X-Message: dots\r\n" not in copy]
         self.assertEqual(self.server.fetch(USER), left)
         self.assertEqual(bird.known(), {uidl: "k" for uidl, _ in left})
+
+    def test_sending_by_both_ways_and_fetching_what_was_sent(self):
+        """With an attachment of 2 MB, to two and a hidden third, who is the sender and fetches by POP3S."""
+        third = self.server.add_cheap_mailbox("carl@example.org", PASSWORD)
+        film = messages.random.Random(2).randbytes(2_000_000)
+        path = os.path.join(self.home, "film.mp4")
+        with open(path, "wb") as file:
+            file.write(film)
+        body = "Grüße aus Köln\r\n.\r\n..\r\n\r\n.ende\r\n"
+        bird = self.introduced("POP3S")
+        services = ("submissions", "submission")
+        bird.sends_by([self.server.ports[service][1] for service in services])
+        bird.start(login_at_startup=False)
+        for number, service in enumerate(services, 1):
+            with self.subTest(service=service):
+                mark = self.mark()
+                subject = "Ein Film für %s" % service
+                sent = bird.remote.script(SEND, "id%d" % number, OTHER, third, USER, subject, body, [[path, "video/mp4"]])
+                self.assertEqual(sent, 0, bird.said())
+                self.assertEqual(bird.remote.script(GET_MAIL), 0)
+                self.mark()
+                accepted, = [line for line in self.server.lines[mark:] if " accepted " in line]
+                self.assertIn(" service=%s " % service, accepted)
+                self.assertIn(" tls=TLSv1.3 ", accepted)
+                self.assertTrue(accepted.endswith(" user=" + USER), accepted)
+                inbox = [copy for _, copy in bird.inbox()]
+                self.assertEqual(len(inbox), number)
+                self.judge_film(inbox[-1], subject, body, film)
+                for user in (OTHER, third):
+                    (_, copy), = self.server.fetch(user, delete=True)
+                    self.assertIn(b" with ESMTPSA ", b" ".join(mailstead.split_trace(copy)[0][b"received"].split()))
+                    mailstead.assert_same(mailstead.sent_part(copy), mailstead.sent_part(inbox[-1]))
+        bird.end()
+
+    def judge_film(self, copy, subject, body, film):
+        found = email.message_from_bytes(copy, policy=email.policy.default)
+        self.assertEqual((found["from"], found["to"], found["subject"]), ("Anna <%s>" % USER, OTHER, subject))
+        self.assertEqual([len(found.get_all(name, [])) for name in ("date", "message-id", "bcc")], [1, 1, 0])
+        text, attachment = found.iter_parts()
+        self.assertEqual(text.get_payload(decode=True).decode().rstrip(), body.rstrip())
+        self.assertEqual((attachment.get_filename(), attachment.get_content_type()), ("film.mp4", "video/mp4"))
+        self.assertEqual(attachment.get_payload(decode=True), film)
 
 
 if __name__ == "__main__":
