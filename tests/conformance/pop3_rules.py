@@ -1,11 +1,5 @@
-"""What binds a POP3 server, rule by rule, and how each is tried over the wire.
+"""What binds a POP3 server, rule by rule, and how each is tried over the wire. See book.py."""
 
-A rule names its RFC and section, how strongly it binds, and what it says in our words. Its function gets a Site and
-raises AssertionError (or meets an answer that it did not expect) when the server breaks the rule. A rule that cannot be
-tried over the wire in a moment names the dialogue that shows it instead.
-"""
-
-import base64
 import email
 import email.header
 import email.policy
@@ -17,41 +11,12 @@ import time
 import unicodedata
 
 import mailstead
+from book import Book, encoded, equal
 from mailstead import Closed
 from sites import ACCENTED, PASSWORD
 
-RULES = []
-
-
-class Rule:
-    def __init__(self, rfc, section, level, text, needs=None, dialogue=None, check=None, settings=None, departs=None):
-        self.rfc, self.section, self.level, self.text = rfc, section, level, text
-        self.needs = needs        # a capability; without it the rule does not bind
-        self.dialogue = dialogue  # tests/dialogues/pop3/NAME.txt
-        self.check = check
-        self.settings = settings  # ours is judged with these, in a server of its own
-        self.departs = departs    # why ours does not keep it
-
-    @property
-    def name(self):
-        """Where it is shown: the dialogue, or the function below; else why it is not kept."""
-        return self.departs or "`%s`" % (self.dialogue or self.check.__name__)
-
-
-def rule(rfc, section, level, text, needs=None, settings=None):
-    def add(check):
-        RULES.append(Rule(rfc, section, level, text, needs, check=check, settings=settings))
-        return check
-    return add
-
-
-def by_dialogue(rfc, section, level, text, dialogue):
-    RULES.append(Rule(rfc, section, level, text, dialogue=dialogue))
-
-
-def departed(rfc, section, level, text, why):
-    """A rule that binds, and that we do not keep. It stands in the table so that nobody is misled by the others."""
-    RULES.append(Rule(rfc, section, level, text, departs=why))
+BOOK = Book()
+RULES, rule, by_dialogue, departed = BOOK.rules, BOOK.rule, BOOK.by_dialogue, BOOK.departed
 
 
 def message(number, body=b"line 1\r\n.line 2\r\n..line 3\r\n.\r\nlast\r\n"):
@@ -68,17 +33,9 @@ def raw(stream, line):
     return stream.line() + b"\r\n"
 
 
-def encoded(*parts):
-    return base64.b64encode("\0".join(parts).encode()).decode()
-
-
 def capabilities(session):
     """{tag: [arguments]}"""
     return {line.split(" ")[0].upper(): line.split(" ")[1:] for line in session.listing("CAPA")}
-
-
-def equal(found, expected, what=""):
-    assert found == expected, "%s%r instead of %r" % (what + ": " if what else "", found, expected)
 
 
 # ---- RFC 1939 3: basic operation

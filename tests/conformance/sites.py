@@ -99,8 +99,10 @@ class Dovecot(Site):
 
     name = "Dovecot"
 
-    def __init__(self, fast=False, most_users=MOST_USERS):
-        """`fast`: its documented high-performance mode, in which a login process serves many sessions."""
+    def __init__(self, fast=False, most_users=MOST_USERS, domain="", more=""):
+        """`fast`: its documented high-performance mode, in which a login process serves many sessions. `domain`: of the users'
+        names; `more`: further lines of its configuration, in which {folder} is its folder."""
+        self.domain = domain
         self.folder = mailstead.work_folder("mailstead-peer-")
         os.chmod(self.folder, 0o755)
         self.numbers = itertools.count(1)
@@ -113,7 +115,7 @@ class Dovecot(Site):
         self.users = os.path.join(self.folder, "users")
         with open(self.users, "w") as file:
             for number in range(1, most_users + 1):
-                user = "user%d" % number
+                user = "user%d%s" % (number, domain)
                 file.write("%s:{PLAIN}%s:%d:%d::%s\n" % (user, PASSWORD, NOBODY, NOBODY, self.home(user)))
             file.write("accented:{PLAIN}%s:%d:%d::%s\n" % (ACCENTED, NOBODY, NOBODY, self.home("accented")))
         certificate = os.path.join(self.folder, "cert.pem")
@@ -125,7 +127,7 @@ class Dovecot(Site):
         with open(config, "w") as file:
             file.write(CONFIGURATION.format(folder=self.folder, pop3=self.ports["pop3"][1], pop3s=self.ports["pop3s"][1],
                                             certificate=certificate, users=self.users))
-            file.write(HIGH_PERFORMANCE if fast else "")
+            file.write((HIGH_PERFORMANCE if fast else "") + more.format(folder=self.folder))
         self.config = config
         self.start()
 
@@ -156,7 +158,7 @@ class Dovecot(Site):
         return os.path.join(self.folder, "mail", user)
 
     def mailbox(self, *messages):
-        user = "user%d" % next(self.numbers)
+        user = "user%d%s" % (next(self.numbers), self.domain)
         self.make_home(user)
         for message in messages:
             self.deliver(user, message)
