@@ -245,7 +245,9 @@ std::string fault(const Argument& argument, const std::string& text) {
     return checked ? "" : checked.error().message;
   }
   if (argument.kind == ArgumentKind::kQuota) {
-    if (text == "default" || parse_limit(text, kMostQuota)) return {};
+    const auto limit = parse_limit(text, kMostQuota);
+    if (limit == 0U && text != "none") return "a quota of nothing would refuse all mail; 'none' is no quota";
+    if (text == "default" || limit) return {};
     return fmt::format("'{}' is not a size such as '2 GiB' (up to '{}'), 'none' or 'default'",
                        printable(text), print_size(kMostQuota));
   }

@@ -48,6 +48,15 @@ Finding look_up(const Directory& directory, const Address& address) {
   }
   const AliasEntry* alias = alias_of(directory, address.key());
   finding.kind = "alias";
+  const Address plain = without_detail(address);
+  if (alias == nullptr && plain != address) {
+    if (directory.find(plain) != nullptr || alias_of(directory, plain.key()) != nullptr) {
+      finding.kind = "sub-address";
+      finding.says = fmt::format("{} is a sub-address: its mail goes where that of {} goes.", address.text(),
+                                 plain.text());
+      return finding;
+    }
+  }
   if (alias == nullptr) {
     alias = alias_of(directory, "@" + address.domain);
     finding.kind = "catch-all";

@@ -143,6 +143,7 @@ Result<Address> parse_address(std::string_view text) {
 std::optional<std::string> parse_mail_domain(std::string_view text) {
   if (utf8::is_ascii(text)) return parse_domain(text);
   if (text.size() > kMaxDomain || !is_text(text)) return std::nullopt;
+  if (!is_unambiguous(text)) return std::nullopt;  // RFC 5892 2: such characters may stand in no label
   return ascii_domain(text);
 }
 

@@ -40,7 +40,7 @@ struct PeerFacts {
   bool tls = false;                                 // the connection is encrypted now
   std::string tls_version;                          // "TLSv1.3", empty without TLS
   std::string tls_cipher;                           // RFC name, empty without TLS
-  std::string tls_group;                            // "X25519", of the key exchange; may be empty
+  std::string tls_group;                            // "x25519", of the key exchange; may be empty
   std::shared_ptr<const ChannelBindings> bindings;  // null without TLS
 };
 

@@ -1,6 +1,7 @@
 #include "protocols/letters.h"
 
 #include <unicase.h>
+#include <unictype.h>
 #include <uninorm.h>
 
 #include <cstdlib>
@@ -14,10 +15,26 @@ namespace {
 
 // One for one: a name keeps its number of letters, and the full case folding would make "strauß" and
 // "strauss" one mailbox.
-char32_t fold(char32_t character) {
+void append_folded(char32_t character, std::string& into) {
   constexpr char32_t kFinalSigma = 0x3c2;
   constexpr char32_t kSigma = 0x3c3;
-  return character == kFinalSigma ? kSigma : static_cast<char32_t>(uc_tolower(character));
+  constexpr char32_t kCapitalDottedI = 0x130;
+  constexpr char32_t kDotAbove = 0x307;
+  if (character == kCapitalDottedI) {  // the library drops the dot, which it does not when it stands apart
+    utf8::append('i', into);
+    utf8::append(kDotAbove, into);
+  } else {
+    utf8::append(character == kFinalSigma ? kSigma : static_cast<char32_t>(uc_tolower(character)), into);
+  }
+}
+
+std::string normalised(std::string_view text, uninorm_t form) {
+  std::size_t length = 0;
+  const std::unique_ptr<std::uint8_t, decltype(&std::free)> made(
+      u8_normalize(form, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), nullptr, &length),
+      &std::free);
+  if (made == nullptr) return std::string(text);  // no memory
+  return {reinterpret_cast<const char*>(made.get()), length};
 }
 
 }  // namespace
@@ -29,16 +46,26 @@ std::string folded(std::string_view text) {
   for (std::string_view left = text; !left.empty();) {
     std::size_t octets = 0;
     const auto character = utf8::first_character(left, octets);
-    utf8::append(fold(*character), small);
+    append_folded(*character, small);
     left.remove_prefix(octets);
   }
-  std::size_t length = 0;
-  const std::unique_ptr<std::uint8_t, decltype(&std::free)> composed(
-      u8_normalize(UNINORM_NFC, reinterpret_cast<const std::uint8_t*>(small.data()), small.size(), nullptr,
-                   &length),
-      &std::free);
-  if (composed == nullptr) return small;  // no memory
-  return {reinterpret_cast<const char*>(composed.get()), length};
+  return normalised(small, UNINORM_NFC);
+}
+
+bool is_unambiguous(std::string_view text) {
+  constexpr char32_t kNonJoiner = 0x200c;  // RFC 5892 A.1, A.2: some scripts need the two
+  constexpr char32_t kJoiner = 0x200d;
+  for (std::string_view left = text; !left.empty();) {
+    std::size_t octets = 0;
+    const auto character = utf8::first_character(left, octets);
+    if (!character) return false;
+    const bool joins = *character == kNonJoiner || *character == kJoiner;
+    const bool unseen =
+        uc_is_property_white_space(*character) || uc_is_property_default_ignorable_code_point(*character);
+    if (unseen && !joins) return false;
+    left.remove_prefix(octets);
+  }
+  return normalised(text, UNINORM_NFKC) == normalised(text, UNINORM_NFC);
 }
 
 }  // namespace mailstead

@@ -11,4 +11,7 @@ namespace mailstead {
 // as it is.
 std::string folded(std::string_view text);
 
+// Nothing in it is invisible, a blank, or another way to write other letters (what NFKC would change).
+bool is_unambiguous(std::string_view text);
+
 }  // namespace mailstead

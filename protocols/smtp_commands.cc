@@ -60,12 +60,13 @@ const SmtpCommand* find_smtp_command(std::string_view name, const SmtpServiceRul
 void SmtpCore::hello(std::string_view argument, Greeting greeting) {
   if (argument.size() > kMaxDomain) return refuse({501, "5.5.4", "The name is too long"});
   said_hello_ = argument;
-  greeting_ = greeting;
+  said_greeting_ = greeting;
   if (!judge(PolicyStage::kHello)) accept_hello();
 }
 
 void SmtpCore::accept_hello() {
   helo_ = std::move(said_hello_);
+  greeting_ = said_greeting_;
   forget_transaction();  // RFC 5321 4.1.4: as RSET
   if (greeting_ == Greeting::kHelo) return say({250, "", options_.hostname});
   say_extensions();

@@ -203,7 +203,6 @@ void SmtpCore::answer_spool(CommitVerdict verdict) {
 // All octets of it are here.
 void SmtpCore::end_chunk() {
   state_ = State::kCommand;
-  ++progress_;
   auto refusal = chunk_.refusal;
   if (!refusal) refusal = content_refusal();
   if (refusal) {

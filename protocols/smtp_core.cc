@@ -72,7 +72,8 @@ std::size_t SmtpCore::read_line(std::string_view bytes) {
   std::size_t consumed = 0;
   const LineEvent event = lines_.read(bytes, consumed);
   if (event == LineEvent::kIncomplete) return consumed;
-  ++progress_;
+  // Between chunks it is the message that has to come on.
+  if (!reader_) ++progress_;
   if (event == LineEvent::kLine) {
     on_line(lines_.line(), bytes.size() - consumed);
   } else {
@@ -231,7 +232,7 @@ void SmtpCore::expel() {
 std::chrono::seconds SmtpCore::patience() const {
   if (wants_ == Wants::kTls) return kHandshakePatience;
   if (state_ == State::kGreeting && wants_ == Wants::kInput) return options_.greeting_delay;
-  if (message_comes() && options_.data_rate > 0) {
+  if ((message_comes() || reader_) && options_.data_rate > 0) {
     const std::chrono::seconds piece(kSpoolChunk / options_.data_rate);
     return std::clamp(piece, kLeastContentPatience, kCommandPatience);
   }

@@ -166,7 +166,8 @@ class SmtpCore {
 
   std::string helo_;
   Greeting greeting_ = Greeting::kHelo;
-  std::string said_hello_;  // by a HELO that is being judged
+  std::string said_hello_;  // by a HELO that is being judged, and which one it is
+  Greeting said_greeting_ = Greeting::kHelo;
   std::string connection_tags_;
   std::string hello_tags_;
   std::string user_;  // authenticated

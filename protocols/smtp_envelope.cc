@@ -177,6 +177,10 @@ void SmtpCore::rcpt(std::string_view argument) {
   if (!ascii::trim(rest).empty()) return refuse({555, "5.5.4", "Parameter not recognised"}, argument);
 
   recipient_ = *path->address;
+  // Each is a reply at the end.
+  if (rules_.reply_each && replies_.size() >= options_.recipients) {
+    return refuse({452, "4.5.3", "Too many recipients"}, argument);
+  }
   // One copy is enough.
   if (const auto named = recipient_keys_.find(recipient_.key()); named != recipient_keys_.end()) {
     return name_recipient(named->second);

@@ -14,7 +14,7 @@ class KnownPeers {
  public:
   // `now`: Unix seconds. An IPv6 address stands for its /64, as everywhere.
   void remember(const PeerFacts& peer, std::int64_t now);
-  // The machine itself is always known.
+  // The machine itself is always known, and a proxy that speaks for itself.
   bool knows(const PeerFacts& peer, std::int64_t now) const;
 
  private:

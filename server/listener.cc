@@ -96,9 +96,11 @@ Error unix_bind_error(const std::string& where, const ListenAddress& address, in
     case EROFS:
       return {
           ErrorKind::kDenied,
-          where + fmt::format("the server may not make a file in {}; let it (chown), or choose another path "
-                              "in [listen] of the configuration",
-                              folder)};
+          where +
+              fmt::format(
+                  "the server may not make or replace a file in {}; let it (chown), or choose another path "
+                  "in [listen] of the configuration",
+                  folder)};
     case ENOENT:
     case ENOTDIR:
       return {ErrorKind::kInvalid, where + fmt::format("there is no folder {}; make it", folder)};
@@ -146,16 +148,26 @@ Error bind_error(Service service, const ListenAddress& address, const Config::Li
 }
 
 // A socket's file outlives a server that was killed. Where nobody answers it goes; anything else is left
-// alone, and bind() says so.
-void remove_leftover(const SocketAddress& address) {
+// alone, and bind() says so. 0, or -errno where it may not be removed.
+int remove_leftover(const SocketAddress& address) {
   struct stat found {};
-  if (lstat(address.local.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+  if (lstat(address.local.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode)) return 0;
   const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (probe < 0) return;
-  if (connect(probe, &address.any, length_of(address)) != 0 && errno == ECONNREFUSED) {
-    unlink(address.local.sun_path);
-  }
+  if (probe < 0) return -errno;
+  const bool unheard = connect(probe, &address.any, length_of(address)) != 0 && errno == ECONNREFUSED;
   ::close(probe);
+  return unheard && unlink(address.local.sun_path) != 0 ? -errno : 0;
+}
+
+// Who may connect is decided by the folder: the servers that deliver run as users of their own. The mode is
+// set before there is a name, which somebody could put another file behind.
+int bind_unix(int fd, const SocketAddress& address) {
+  if (const int failed = remove_leftover(address); failed != 0) return failed;
+  fchmod(fd, 0666);
+  const mode_t usual = umask(0);
+  const int bound = bind(fd, &address.any, length_of(address)) == 0 ? 0 : -errno;
+  umask(usual);
+  return bound;
 }
 
 // The socket, or -errno.
@@ -166,15 +178,16 @@ int open_socket(const SocketAddress& address, bool ipv6_only) {
   const int v6only = ipv6_only ? 1 : 0;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.any.sa_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
-  if (address.any.sa_family == AF_UNIX) remove_leftover(address);
-  if (bind(fd, &address.any, length_of(address)) != 0 || listen(fd, kBacklog) != 0) {
-    const int code = errno;
-    ::close(fd);
-    return -code;
+  int failed = 0;
+  if (address.any.sa_family == AF_UNIX) {
+    failed = bind_unix(fd, address);
+  } else if (bind(fd, &address.any, length_of(address)) != 0) {
+    failed = -errno;
   }
-  // Who may connect is decided by the folder: the servers that deliver run as users of their own.
-  if (address.any.sa_family == AF_UNIX) chmod(address.local.sun_path, 0666);
-  return fd;
+  if (failed == 0 && listen(fd, kBacklog) != 0) failed = -errno;
+  if (failed == 0) return fd;
+  ::close(fd);
+  return failed;
 }
 
 // 0 for a Unix socket.
@@ -184,6 +197,13 @@ std::uint16_t bound_port(int fd) {
   getsockname(fd, &address.any, &length);
   if (address.any.sa_family == AF_UNIX) return 0;
   return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
+// Unless it is another's by now.
+void remove_file(const BoundSocket& socket) {
+  struct stat found {};
+  if (!socket.wanted.is_unix() || lstat(socket.wanted.host.c_str(), &found) != 0) return;
+  if (socket.file == BoundSocket::File{found.st_dev, found.st_ino}) unlink(socket.wanted.host.c_str());
 }
 
 }  // namespace
@@ -250,6 +270,8 @@ Result<BoundSocket> bind_one(Service service, const ListenAddress& address, cons
   if (fd < 0) return bind_error(service, address, all, -fd);
   socket.fd = fd;
   socket.bound.port = bound_port(fd);
+  struct stat made {};
+  if (address.is_unix() && lstat(address.host.c_str(), &made) == 0) socket.file = {made.st_dev, made.st_ino};
   return socket;
 }
 
@@ -289,7 +311,7 @@ Listener::~Listener() {
   }
   uv_close(reinterpret_cast<uv_handle_t*>(rest_),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
-  if (socket_.wanted.is_unix()) unlink(socket_.wanted.host.c_str());
+  remove_file(socket_);
   // A handle that closes no longer looks at its descriptor.
   ::close(socket_.fd);
 }

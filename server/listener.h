@@ -3,6 +3,7 @@
 // socket, and frees its handles in their close callbacks. Threads: the reactor.
 #pragma once
 
+#include <sys/types.h>
 #include <uv.h>
 
 #include <cstdint>
@@ -29,6 +30,13 @@ struct BoundSocket {
   bool takes_ipv4 =
       false;    // wanted is [::], and no other listener is wanted on an IPv4 address and this port
   int fd = -1;  // whoever holds the value closes it; a Listener takes it over
+  // Of a Unix socket: the file that was made for it.
+  struct File {
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool operator==(const File&) const = default;
+  };
+  File file = {};
 };
 
 // Binds all or none. The error is one line that names the address and what to do; kInUse: something listens

@@ -133,8 +133,7 @@ void ProxyGate::complain(const Arrival& arrival, std::string_view why) {
       {"why", std::string(why)},
       {"what",
        "listen.proxy_protocol_from of the configuration has this address, so its connections must begin with "
-       "a "
-       "PROXY header; make the proxy send it (haproxy: send-proxy-v2), or take the address out"}};
+       "a PROXY header; make the proxy send it (haproxy: send-proxy-v2), or take the address out"}};
   if (silent) return log_.event(LogLevel::kDebug, "proxy-header-wrong", fields);
   if (untold_ > 0) fields.push_back({"untold", fmt::format("{}", std::exchange(untold_, 0))});
   log_.warning("proxy-header-wrong", fields);

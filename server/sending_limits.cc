@@ -9,6 +9,7 @@ namespace {
 constexpr std::int64_t kHour = 3600;
 constexpr std::int64_t kDay = 86400;
 constexpr std::size_t kUsersBeforeSweep = 1000;
+constexpr std::int64_t kSweepPause = 60;
 
 template <typename A>
 void fill(A& allowance, std::uint32_t most, std::int64_t period, std::int64_t now) {
@@ -35,9 +36,12 @@ std::int64_t wait_for_one(const A& allowance, std::uint32_t most, std::int64_t p
 std::optional<std::chrono::seconds> SendingLimits::take(const std::string& user,
                                                         const Config::Submission& limits, std::int64_t now) {
   if (limits.recipients_per_hour == 0 && limits.recipients_per_day == 0) return std::nullopt;
-  if (users_.size() >= kUsersBeforeSweep) forget_the_idle(now);
+  if (users_.size() >= kUsersBeforeSweep && now - swept_at_ >= kSweepPause) forget_the_idle(now);
   User& entry = users_[user];
   std::int64_t wait = 0;
+  // One that is off now begins whole when it is on again.
+  if (limits.recipients_per_hour == 0) entry.hour.begun = false;
+  if (limits.recipients_per_day == 0) entry.day.begun = false;
   if (limits.recipients_per_hour > 0) {
     fill(entry.hour, limits.recipients_per_hour, kHour, now);
     wait = std::max(wait, wait_for_one(entry.hour, limits.recipients_per_hour, kHour));
@@ -47,8 +51,8 @@ std::optional<std::chrono::seconds> SendingLimits::take(const std::string& user,
     wait = std::max(wait, wait_for_one(entry.day, limits.recipients_per_day, kDay));
   }
   if (wait > 0) return std::chrono::seconds(wait);
-  entry.hour.left -= 1;
-  entry.day.left -= 1;
+  if (limits.recipients_per_hour > 0) entry.hour.left -= 1;
+  if (limits.recipients_per_day > 0) entry.day.left -= 1;
   return std::nullopt;
 }
 
@@ -62,6 +66,7 @@ bool SendingLimits::is_news(const std::string& user, std::int64_t now) {
 
 // After a day both allowances are full again.
 void SendingLimits::forget_the_idle(std::int64_t now) {
+  swept_at_ = now;
   std::erase_if(users_, [now](const auto& each) {
     const User& user = each.second;
     return now - std::max(user.hour.as_of, user.day.as_of) >= kDay;

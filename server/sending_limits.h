@@ -5,7 +5,6 @@
 // hour's or day's worth at most. In memory: a restart fills them. Threads: the reactor.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -40,6 +39,7 @@ class SendingLimits {
   void forget_the_idle(std::int64_t now);
 
   std::unordered_map<std::string, User> users_;
+  std::int64_t swept_at_ = 0;
 };
 
 }  // namespace mailstead

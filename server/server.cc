@@ -238,9 +238,10 @@ void Server::admit(Arrival arrival) {
   if (const auto why = refusal_of(arrival)) return refuse(std::move(arrival), *why);
   const Service service = arrival.service;
   ConnectionOptions options;
+  // Of who need not wait nobody asks whether the octets came a moment before the greeting or after it.
+  const bool waits = service == Service::kSmtp && !known_peers_.knows(arrival.peer, std::time(nullptr));
   options.peer = std::move(arrival.peer);
-  options.peer.spoke_first =
-      service == Service::kSmtp && (!arrival.input.empty() || arrival.stream->has_input());
+  options.peer.spoke_first = waits && (!arrival.input.empty() || arrival.stream->has_input());
   options.input = std::move(arrival.input);
   options.tls = certificates_.context();
   options.make_driver = [this, service](const PeerFacts& facts) { return make_driver(service, facts); };

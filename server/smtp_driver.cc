@@ -278,9 +278,10 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
   ++services_.counters.accepted;
   if (!ask.reply_each && session_.user().empty()) services_.known_peers.remember(peer_, std::time(nullptr));
   std::string recipients;
-  for (const Address& recipient : ask.envelope.recipients) {
+  for (std::size_t i = 0; i < ask.envelope.recipients.size(); ++i) {
+    if (i < result->failures.size() && result->failures[i]) continue;
     if (!recipients.empty()) recipients += ',';
-    recipients += recipient.text();
+    recipients += ask.envelope.recipients[i].text();
   }
   std::string mailboxes;
   for (const DeliveredCopy& copy : result->copies) {

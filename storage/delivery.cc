@@ -131,7 +131,8 @@ std::optional<Error> DeliveryBatch::examine(Message& message) {
 
 // At the end of a message there is one answer for all its recipients: refused because of one mailbox, it
 // would stay away from the others, and come to them again and again otherwise. So it is refused only when
-// none has room. What this batch brings is counted, as if nothing of it failed.
+// none has room, or one has gone beyond its quota in this way by as much again. What this batch brings is
+// counted, as if nothing of it failed.
 std::optional<Error> DeliveryBatch::find_room(const Message& message,
                                               const std::vector<MailboxId>& mailboxes) {
   const std::uint64_t content =
@@ -141,6 +142,11 @@ std::optional<Error> DeliveryBatch::find_room(const Message& message,
   for (MailboxId id : mailboxes) {
     sizes.push_back(content + head_of(message, id).size());
     best = std::min(best, quotas_.room(id, sizes.back(), coming_[id]));
+  }
+  if (best == Room::kYes && std::any_of(mailboxes.begin(), mailboxes.end(), [this](MailboxId id) {
+        return quotas_.is_far_beyond(id, coming_[id]);
+      })) {
+    best = Room::kNo;
   }
   if (best == Room::kYes) {
     for (std::size_t i = 0; i < mailboxes.size(); ++i) coming_[mailboxes[i]] += sizes[i];

@@ -17,14 +17,14 @@ bool is_postmaster(std::string_view local_part) {
          });
 }
 
-// RFC 5233 4. A local part that begins with the separator has no user before it.
+}  // namespace
+
 Address without_detail(const Address& address) {
   const std::size_t plus = address.local_part.find('+');
-  if (plus == std::string::npos || plus == 0) return address;
+  const bool holds_a_route = address.local_part.find_first_of("@%") != std::string::npos;
+  if (plus == std::string::npos || plus == 0 || holds_a_route) return address;
   return {address.local_part.substr(0, plus), address.domain};
 }
-
-}  // namespace
 
 Directory::Directory(std::vector<MailboxEntry> mailboxes, std::vector<AliasEntry> aliases)
     : mailboxes_(std::move(mailboxes)), aliases_(std::move(aliases)) {

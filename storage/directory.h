@@ -56,14 +56,18 @@ struct AliasEntry {
 
 enum class RecipientKind { kOurs, kUnknown, kNotOurs, kDisabled };
 
+// `user` of user+detail (RFC 5233 4); the same where there is none: nothing stands before the "+", or the
+// local part holds a route of its own ("@", "%"), which nobody's detail does.
+Address without_detail(const Address& address);
+
 class Directory {
  public:
   // What becomes of mail to `recipient`: mailbox first, then alias, then the same without what follows a "+"
-  // (RFC 5233: user+detail), then catch-all; kDisabled when all that
-  // it leads to are disabled, kUnknown for an alias whose targets are gone. An address without a domain is
-  // <Postmaster>: an alias or mailbox postmaster@ any domain of ours, else the first enabled mailbox.
-  // postmaster@ a domain of ours that has no such mailbox or alias is the domain's first enabled mailbox,
-  // else the server's (RFC 5321 4.5.1). kUnknown: the domain is ours; kNotOurs: it is not.
+  // (RFC 5233: user+detail), then catch-all; kDisabled when all that it leads to are disabled, kUnknown for
+  // an alias whose targets are gone. An address without a domain is <Postmaster>: an alias or mailbox
+  // postmaster@ any domain of ours, else the first enabled mailbox. postmaster@ a domain of ours that has no
+  // such mailbox or alias is the domain's first enabled mailbox, else the server's (RFC 5321 4.5.1).
+  // kUnknown: the domain is ours; kNotOurs: it is not.
   RecipientKind classify(const Address& recipient) const;
   // The mailboxes that mail to `recipient` is kept in, without repeats; aliases of aliases are followed,
   // loops end. Disabled mailboxes are left out: a list goes on without them.

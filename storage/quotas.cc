@@ -50,6 +50,13 @@ Room Quotas::room(MailboxId mailbox, std::uint64_t octets, std::uint64_t coming)
   return left < coming || left - coming < octets ? Room::kNo : Room::kYes;
 }
 
+bool Quotas::is_far_beyond(MailboxId mailbox, std::uint64_t coming) const {
+  std::lock_guard guard(mutex_);
+  const Facts known = facts(mailbox);
+  const std::uint64_t most = quota(known);
+  return most != 0 && known.use + coming >= 2 * most;
+}
+
 std::size_t Quotas::full() const {
   std::lock_guard guard(mutex_);
   return static_cast<std::size_t>(std::count_if(facts_.begin(), facts_.end(), [this](const auto& each) {

@@ -30,6 +30,8 @@ class Quotas {
   // Is there room for a message of so many octets, beside `coming` octets that are on their way? A mailbox of
   // which nothing is known is empty, and has the default.
   Room room(MailboxId mailbox, std::uint64_t octets, std::uint64_t coming = 0) const;
+  // Has it gone beyond its quota by as much again? So far others' room can carry it (delivery.cc).
+  bool is_far_beyond(MailboxId mailbox, std::uint64_t coming = 0) const;
   // Mailboxes that have no room for any message.
   std::size_t full() const;
 

@@ -257,9 +257,13 @@ Room SqliteStore::room_for(const Address& recipient, std::uint64_t octets) const
   if (mailboxes.empty()) return Room::kYes;
   Room best = Room::kNever;
   // A full mailbox has no room for a message of whatever size.
-  for (MailboxId mailbox : mailboxes)
+  for (MailboxId mailbox : mailboxes) {
     best = std::min(best, quotas_.room(mailbox, std::max<std::uint64_t>(octets, 1)));
-  return best;
+  }
+  const bool stops =
+      best == Room::kYes && std::any_of(mailboxes.begin(), mailboxes.end(),
+                                        [&](MailboxId mailbox) { return quotas_.is_far_beyond(mailbox); });
+  return stops ? Room::kNo : best;
 }
 
 Result<void> SqliteStore::note_taken(MailboxId mailbox, const std::string& device,

@@ -285,10 +285,10 @@ class Store {
   virtual Result<std::unique_ptr<Spool>> new_spool() = 0;  // any thread
 
   // Makes messages durable, together; the i-th result is the i-th delivery's. Each message goes whole to all
-  // its recipients or to none. Return-Path and Delivered-To are put in front of each copy (RFC 5321 4.4).
-  // kNotFound: a recipient was removed meanwhile. kOverQuota: none of its mailboxes has room for it; with
-  // room in one of them it goes to all. kTooLarge: likewise, and it is larger than each one's quota.
-  // kNoSpace, kIo: nothing of that message was kept.
+  // its recipients or to none, or as its `failures` say. Return-Path and Delivered-To are put in front of
+  // each copy (RFC 5321 4.4). kNotFound: a recipient was removed meanwhile. kOverQuota: none of its mailboxes
+  // has room for it; with room in one of them it goes to all. kTooLarge: likewise, and it is larger than each
+  // one's quota. kNoSpace, kIo: nothing of that message was kept.
   virtual std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) = 0;
 
   // Takes the POP3 lock, and the mailbox as it is now, the oldest message first. Costs the same for any

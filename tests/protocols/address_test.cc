@@ -183,6 +183,13 @@ TEST_CASE("an address may have letters beyond ASCII", "[address]") {
                 "cher.example") == "anna@xn--bcher-kva.example");
   CHECK(parse_address("jörg@example.org")->is_beyond_ascii());
   CHECK_FALSE(parse_address("anna@bücher.example")->is_beyond_ascii());
+  // What cannot be seen, or writes other letters in another way, stands in no domain; a joiner may.
+  for (const char* domain :
+       {"exa\xe2\x80\x8bmple.org", "e\xc2\xa0x.org", "\xef\xac\x81.org", "\xef\xbd\x81.org"}) {
+    CHECK(reading(std::string("a@") + domain) == "refused");
+  }
+  CHECK(reading("a@مثال1.example") == "a@xn--1-ymcl5hc.example");
+  CHECK(reading("a@नमस्\xe2\x80\x8dते.example") != "refused");
   // Sizes are octets.
   CHECK(reading(std::string(62, 'a') + "ö@x") != "refused");
   CHECK(reading(std::string(63, 'a') + "ö@x") == "refused");
@@ -198,6 +205,8 @@ TEST_CASE("two spellings of one mailbox have the same key", "[address]") {
   CHECK(same("νίκοσ@example.org", "νίκος@example.org"));
   CHECK(same("ПРАВДА@example.org", "правда@example.org"));
   CHECK(same("\xe1\xba\x9e@example.org", "ß@example.org"));  // the capital sharp s
+  CHECK(same("İ@example.org", "I\xcc\x87@example.org"));
+  CHECK_FALSE(same("İ@example.org", "i@example.org"));
   // What merely looks alike, or is written in another way by a rule of spelling, is another name.
   CHECK_FALSE(same("strauß@example.org", "strauss@example.org"));
   CHECK_FALSE(same("joerg@example.org", "jörg@example.org"));
@@ -205,8 +214,8 @@ TEST_CASE("two spellings of one mailbox have the same key", "[address]") {
   CHECK_FALSE(same("\xef\xbd\x81nna@example.org", "anna@example.org"));  // of full width
   CHECK_FALSE(same("ı@example.org", "i@example.org"));
   // A key is the key of itself.
-  for (const char* text :
-       {"JÖRG@example.org", "ΝΊΚΟΣ@b.example", "İ@example.org", "\xe1\xbe\xbc@example.org"}) {
+  for (const char* text : {"JÖRG@example.org", "ΝΊΚΟΣ@b.example", "İ@example.org", "I\xcc\x87@example.org",
+                           "\xe1\xbe\xbc@example.org"}) {
     const std::string once = key(text);
     INFO(text);
     CHECK(key(once) == once);

@@ -288,4 +288,33 @@ TEST_CASE("nothing behind STARTTLS is consumed before the handshake", "[smtp]") 
   CHECK(it.session.patience() == std::chrono::seconds(30));
 }
 
+TEST_CASE("chunks have to come on like any message, however small they are", "[smtp]") {
+  SmtpOptions options;
+  options.data_rate = 4096;
+  SmtpConversation it(std::move(options));
+  it.say("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<anna@example.org>\r\n");
+  CHECK(it.session.patience() == std::chrono::minutes(5));
+  it.say("BDAT 1\r\na");
+  CHECK(it.session.patience() == std::chrono::seconds(16));
+  const std::uint64_t progress = it.session.progress();
+  for (int i = 0; i < 1000; ++i) it.say("BDAT 1\r\na");
+  it.say("NOOP\r\n");
+  CHECK(it.session.progress() == progress);
+  it.say("BDAT 65536\r\n" + std::string(65536, 'a'));
+  CHECK(it.session.progress() > progress);
+  CHECK(it.say("BDAT 0 LAST\r\n").ends_with("250 2.0.0 OK id=id1\r\n"));
+  CHECK(it.session.patience() == std::chrono::minutes(5));
+}
+
+TEST_CASE("a hello that a policy refuses changes nothing", "[smtp]") {
+  SmtpOptions options;
+  options.judged.add(PolicyStage::kHello);
+  SmtpConversation it(std::move(options));
+  it.say("EHLO a\r\n");
+  it.world.policies[PolicyStage::kHello] = {PolicyVerdict::Action::kRefuse, "No"};
+  CHECK(it.say("HELO b\r\n") == "550 5.7.1 No\r\n");
+  CHECK(it.say("MAIL FROM:<> SIZE=1\r\n") == "250 2.1.0 OK\r\n");
+  CHECK(it.session.helo() == "a");
+}
+
 }  // namespace mailstead::test

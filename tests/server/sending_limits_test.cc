@@ -63,6 +63,13 @@ TEST_CASE("no limit is no limit, and a new one holds at once", "[sending]") {
   CHECK(burst(sending, "anna", limits(0, 7), 0) == 7);
 }
 
+TEST_CASE("what was sent while a limit was off is no debt", "[sending]") {
+  SendingLimits sending;
+  CHECK(burst(sending, "anna", limits(5, 0), 0) == 5);
+  CHECK(burst(sending, "anna", limits(0, 900), 0) == 900);
+  CHECK(burst(sending, "anna", limits(100, 0), 0) == 100);
+}
+
 TEST_CASE("thousands of users are not remembered for ever", "[sending]") {
   SendingLimits sending;
   const auto submission = limits(1, 0);
@@ -91,6 +98,12 @@ TEST_CASE("who has brought mail is known for a week, with its neighbours in IPv6
   PeerFacts here = peer_at("127.0.0.1");
   here.loopback = true;
   CHECK(known.knows(here, 0));
+  // A proxy that names no client asks whether we are there.
+  PeerFacts proxy = peer_at("192.0.2.77");
+  proxy.proxy = true;
+  CHECK(known.knows(proxy, 0));
+  known.remember(proxy, 0);
+  CHECK_FALSE(known.knows(peer_at("192.0.2.77"), 0));
 }
 
 TEST_CASE("the memory of those who brought mail is bounded", "[known_peers]") {

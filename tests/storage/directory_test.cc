@@ -91,6 +91,9 @@ TEST_CASE("what follows a plus in a local part says nothing about the mailbox", 
   CHECK(directory.resolve(address("round@example.org")).empty());
   CHECK(directory.may_send_as(1, address("anna+shop@example.org")));
   CHECK_FALSE(directory.may_send_as(3, address("bert+sales@example.org")));
+  // A local part that holds a route has no detail.
+  CHECK(directory.resolve(Address{"anna+x@elsewhere.example", "example.org"}) == std::vector<MailboxId>{4});
+  CHECK(directory.resolve(address("anna+x%elsewhere.example@example.org")) == std::vector<MailboxId>{4});
   // Who logs in says the whole name.
   CHECK(directory.find(address("anna+shop@example.org")) == nullptr);
 }

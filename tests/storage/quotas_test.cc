@@ -181,6 +181,22 @@ TEST_CASE("a message to several mailboxes goes to all when one has room, and to 
   CHECK(it.room("all@example.org", 600) == Room::kNever);  // disabled mailboxes are out of it
 }
 
+TEST_CASE("others' room carries a mailbox beyond its quota only so far", "[storage][quota]") {
+  QuotaWorld world;
+  REQUIRE(world.store->add_alias("all@example.org", {address(kAnna), address(kBert)}));
+  world.set(kAnna, 1000);
+  world.set(kBert, 100'000);
+  int taken = 0;
+  while (taken < 100 && deliver(*world.store, {"all@example.org"}, content_of(400))) ++taken;
+  CHECK(taken == 5);
+  CHECK(world.room("all@example.org") == Room::kNo);
+  CHECK(deliver(*world.store, {"all@example.org"}, content_of(400)).error().kind == ErrorKind::kOverQuota);
+  // Bert has room still, and so has the alias when Anna's has some again.
+  CHECK(deliver(*world.store, {kBert}, content_of(400)));
+  delete_messages(*world.store, kAnna, {0, 1, 2});
+  CHECK(deliver(*world.store, {"all@example.org"}, content_of(400)));
+}
+
 TEST_CASE("an alias that leads nowhere is not refused for want of room", "[storage][quota]") {
   QuotaWorld it;
   CHECK(it.room("nobody@example.org", 1'000'000) == Room::kYes);

@@ -74,6 +74,8 @@ class LocalDelivery(mailstead.ServerTest):
             replies = session.send_to_each(b"Delivered-To: %s\r\n" % BERT.encode() + MESSAGE, "x@elsewhere.example", [ANNA, BERT, CARL])
             self.assertEqual([code for code, _ in replies], ["250", "554", "250"])
         self.assertEqual([len(self.server.fetch(user)) for user in (ANNA, BERT, CARL)], [1, 0, 1])
+        accepted, = (line for line in self.server.log().splitlines() if " accepted " in line)
+        self.assertIn("to=%s,%s " % (ANNA, CARL), accepted)
 
     def test_a_recipient_who_is_removed_meanwhile(self):
         with self.over_unix() as session:
@@ -123,6 +125,16 @@ class LocalDelivery(mailstead.ServerTest):
         self.server.start()
         with self.over_unix() as session:
             self.assertEqual([code for code, _ in session.send_to_each(MESSAGE, "", [ANNA])], ["250"])
+        # Whatever the umask, and whatever else has come in its place meanwhile.
+        self.server.stop()
+        self.server.start(before=lambda: os.umask(0o077))
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o666)
+        os.unlink(self.path)
+        with socket.socket(socket.AF_UNIX) as another:
+            another.bind(self.path)
+            self.server.stop()
+            self.assertTrue(os.path.exists(self.path))
+        self.server.start()
         # A reload closes it, and opens it again.
         for listen, there in (([], False), ([self.path], True)):
             self.server.configure(listen={"lmtp": listen})

@@ -99,6 +99,7 @@ class BeyondAscii(mailstead.SharedServerTest):
         shown = self.server.json("mailbox", "show", "JÖRG@xn--bcher-kva.example")
         self.assertEqual(shown["address"], "jörg@xn--bcher-kva.example")
         self.assertIn("jörg@xn--bcher-kva.example", self.server.admin("mailbox", "list").stdout)
+        self.assertIn("is a sub-address", self.server.admin("why", "jörg+liste@bücher.example").stdout)
         refused = self.server.admin("mailbox", "add", "\U0001f600@example.org", "--password-stdin", stdin="secret\n", code=1).stderr
         self.assertIn("by which nobody could log in", refused)
         self.server.admin("mailbox", "add", "a\u0085b@example.org", code=2)
