@@ -13,7 +13,7 @@ import mailstead
 import messages
 import transfer_agents
 from client_tools import PASSWORD, USER, name_of, with_blank_line
-from transfer_agents import AGENT, SERVER, SERVER_PORTS, WAYS
+from transfer_agents import AGENT, LMTP_DOMAIN, SERVER, SERVER_PORTS, WAYS
 
 DOMAINS = {way: domain for domain, way in WAYS.items()}
 FRIENDS = ["bert@example.org", "dora@example.org", "emil@example.org"]
@@ -96,7 +96,7 @@ class Sends:
                 self.assertEqual(trace[b"return-path"].split(), [b"Return-Path:", b"<%s>" % USER.encode()])
                 received = b" ".join(trace[b"received"].split())
                 self.assertIn(b" by mail.example.org with %s " % how, received)
-                self.assertEqual(b" (TLSv1.3" in received, how != b"ESMTP")
+                self.assertEqual(b" (TLSv1.3" in received, how not in (b"ESMTP", b"LMTP"))
                 own = RECEIVED.match(below)
                 self.assertIn(b"agent.example", own[0])
                 mailstead.assert_same(self.as_sent(message), below[own.end():], name)
@@ -215,7 +215,31 @@ def tests_of(agent):
     return type(agent.__name__, (Sends, unittest.TestCase), {"kind": agent, "__module__": __name__})
 
 
-Postfix = tests_of(transfer_agents.Postfix)
+class Postfix(tests_of(transfer_agents.Postfix)):
+    def test_delivery_by_lmtp(self):
+        """Each recipient has a reply: the full one's mail waits, the unknown one's comes back, the others have theirs."""
+        carl, dora, emil = people = ["%s@%s" % (name, LMTP_DOMAIN) for name in ("carl", "dora", "emil")]
+        for address in people:
+            self.server.add_cheap_mailbox(address, PASSWORD)
+        self.server.deliver(messages.numbered(1, 3_000_000), dora)
+        self.server.admin("mailbox", "quota", dora, "2MiB")
+        small = messages.small_messages()
+        sent = {name: small[name] for name in FEW}
+        for message in sent.values():
+            self.give(message, carl, dora, "nobody@" + LMTP_DOMAIN, emil)
+        mailstead.until(lambda: len(self.server.fetch(USER)) == len(sent), "all reports are there")
+        for address in (carl, emil):
+            self.judge(sent, [copy for _, copy in self.server.fetch(address)], b"LMTP")
+        self.assertEqual(len(self.server.fetch(dora, delete=True)), 1)
+        self.server.admin("mailbox", "quota", dora, "none")
+        self.sent_by_and_by()
+        for address in people:
+            self.judge(sent, self.arrived(address), b"LMTP")
+        for report in self.arrived(USER):
+            self.assertIn(b"nobody@" + LMTP_DOMAIN.encode(), report)
+            self.assertIn(b"550 5.1.1 ", b" ".join(report.split()))
+
+
 Exim = tests_of(transfer_agents.Exim)
 OpenSmtpd = tests_of(transfer_agents.OpenSmtpd)
 

@@ -20,9 +20,11 @@ from client_tools import PASSWORD, USER
 from mailstead import TIMEOUT, until
 
 SERVER, AGENT, RECORDER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
-SERVER_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
+SERVER_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995, "lmtp": 24}
 # By which way an agent sends on what is for a domain.
 WAYS = {"example.org": "port 25", "example.net": "submission", "example.edu": "submissions", "example.com": "in the clear"}
+# What Postfix delivers by LMTP.
+LMTP_DOMAIN = "example.info"
 
 ENTER = """
 work=$1 archives=$2 ours=$3 log=$4 begin=$5
@@ -232,7 +234,7 @@ class Postfix(Agent):
         services += ["%s unix - - n - - %s" % (name, name) for name in ("error", "retry", "flush", "verify")]
         login = " -o smtp_sasl_auth_enable=yes -o smtp_tls_security_level=verify -o smtp_tls_CAfile=" + self.CERTIFICATE
         services += ["clear unix - - n - - smtp -o smtp_tls_security_level=none", "submit unix - - n - - smtp" + login,
-                     "submits unix - - n - - smtp -o smtp_tls_wrappermode=yes" + login]
+                     "submits unix - - n - - smtp -o smtp_tls_wrappermode=yes" + login, "lmtp unix - - n - - lmtp"]
         places = {"port 25": "smtp:[mail.example.org]:25", "submission": "submit:[mail.example.org]:587",
                   "submissions": "submits:[mail.example.org]:465", "in the clear": "clear:[recorder.example]:25"}
         passwords = ", ".join("{ [mail.example.org]:%d = %s:%s }" % (port, USER, PASSWORD) for port in (587, 465))
@@ -242,8 +244,8 @@ class Postfix(Agent):
                     "minimal_backoff_time": "300s", "smtp_tls_security_level": "may",
                     "smtp_sasl_security_options": "noanonymous", "smtp_tls_verify_cert_match": "nexthop",
                     "smtp_sasl_password_maps": "inline:{ %s }" % passwords, "local_recipient_maps": "",
-                    "transport_maps": "inline:{ %s }" % ", ".join("{ %s = %s }" % (domain, places[way])
-                                                                for domain, way in WAYS.items())}
+                    "transport_maps": "inline:{ { %s = lmtp:inet:[%s]:24 }, %s }" % (
+                        LMTP_DOMAIN, SERVER, ", ".join("{ %s = %s }" % (domain, places[way]) for domain, way in WAYS.items()))}
         return {"/etc/postfix/master.cf": "\n".join(services) + "\n",
                 "/etc/postfix/main.cf": "".join("%s = %s\n" % setting for setting in settings.items())}
 
