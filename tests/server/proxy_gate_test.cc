@@ -121,9 +121,9 @@ TEST_CASE("those who wait for their header are counted, and can be sent away", "
       },
       5, 5);
   house.run([](std::uint16_t port) {
+    // They say nothing: the kernel resets a connection that is closed with octets that nobody has read.
     Client one(port);
     Client two(port);
-    two.send("PROXY ");
     REQUIRE(one.read_all().empty());
     REQUIRE(two.read_all().empty());
   });
