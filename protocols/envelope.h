@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocols/address.h"
@@ -14,13 +15,33 @@ namespace mailstead {
 
 enum class BodyType { k7Bit, k8BitMime };  // RFC 6152
 
+// What a sender wants to be told of a recipient (NOTIFY, RFC 3461 4.1); nothing of it: NEVER.
+struct Notify {
+  bool success = false;
+  bool failure = false;
+  bool delay = false;
+};
+
+struct Recipient {
+  Recipient(Address forward_path) : address(std::move(forward_path)) {}
+
+  Address address;
+  std::optional<Notify> notify;  // nullopt: not said, which is failure, and delay if the server thinks so
+  std::string original;          // ORCPT, "rfc822;Bob@example.org" with its xtext decoded; empty: not said
+};
+
+// How much of a message goes back in a report of its failure (RET, RFC 3461 4.3).
+enum class ReturnedContent { kNotSaid, kFull, kHeaders };
+
 struct Envelope {
   std::optional<Address> reverse_path;  // nullopt: the null reverse-path <>
-  std::vector<Address> recipients;      // as accepted by RCPT, in order, without repeats
+  std::vector<Recipient> recipients;    // as accepted by RCPT, in order, without repeats
   BodyType body = BodyType::k7Bit;
   std::optional<std::uint64_t> declared_size;  // SIZE= of MAIL, octets (RFC 1870)
   bool smtputf8 = false;                       // the client said SMTPUTF8 (RFC 6531)
   bool require_tls = false;                    // it must go over TLS wherever it goes (RFC 8689)
+  std::string envelope_id;                     // ENVID, its xtext decoded (RFC 3461 4.4); empty: not said
+  ReturnedContent returned = ReturnedContent::kNotSaid;
 };
 
 // What belongs to one TLS connection and to no other, for SCRAM-SHA-256-PLUS. Octets; empty: there is none.

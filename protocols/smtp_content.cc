@@ -105,7 +105,7 @@ void SmtpCore::answer_begin(std::string id, std::string date) {
     }
     ReceivedTrace trace{rules_.protocol, envelope_.smtputf8, greeting_, helo_,           peer_,
                         !user_.empty(),  options_.hostname,  id_,       std::move(date), {}};
-    if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front();
+    if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front().address;
     content_ = received_line(trace);
     reader_.emplace(options_.bare_newline, by_chunks ? Framing::kChunks : Framing::kDots);
   }
@@ -281,8 +281,8 @@ void SmtpCore::commit() {
   const std::vector<std::string> seen = reader_->header().delivered_to();
   if (rules_.reply_each) {
     recipients_ = std::exchange(envelope_.recipients, {});
-    for (const Address& recipient : recipients_) {
-      const bool loops = std::ranges::find(seen, recipient.key()) != seen.end();
+    for (const Recipient& recipient : recipients_) {
+      const bool loops = std::ranges::find(seen, recipient.address.key()) != seen.end();
       verdicts_.push_back(loops ? CommitVerdict::kLoop : CommitVerdict::kKept);
       if (!loops) envelope_.recipients.push_back(recipient);
     }
@@ -320,7 +320,7 @@ void SmtpCore::conclude(const std::vector<CommitVerdict>& verdicts) {
     if (verdict == CommitVerdict::kKept) verdict = verdicts[next++];
   }
   for (const std::size_t index : replies_) {
-    const std::string name = '<' + recipients_[index].text() + "> ";
+    const std::string name = '<' + recipients_[index].address.text() + "> ";
     if (verdicts_[index] == CommitVerdict::kKept) {
       errors_ = 0;
       say({250, "2.0.0", name + "OK id=" + id_});

@@ -189,7 +189,7 @@ class SmtpCore {
   std::optional<DataReader> reader_;
   std::optional<SubmissionHeader> header_;  // on submission
   std::string id_;
-  std::vector<Address> recipients_;      // of the message that is being committed, where each has a reply
+  std::vector<Recipient> recipients_;    // of the message that is being committed, where each has a reply
   std::vector<CommitVerdict> verdicts_;  // of those
   std::string content_;                  // not spooled yet
   std::uint64_t spooled_ = 0;

@@ -281,7 +281,7 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
   for (std::size_t i = 0; i < ask.envelope.recipients.size(); ++i) {
     if (i < result->failures.size() && result->failures[i]) continue;
     if (!recipients.empty()) recipients += ',';
-    recipients += ask.envelope.recipients[i].text();
+    recipients += ask.envelope.recipients[i].address.text();
   }
   std::string mailboxes;
   for (const DeliveredCopy& copy : result->copies) {

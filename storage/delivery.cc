@@ -68,7 +68,7 @@ void DeliveryBatch::plan(std::size_t index) {
   if (message.error) return;
   const bool each = message.delivery->failures == Failures::kOfEachRecipient;
   std::vector<MailboxId> mailboxes;
-  for (const Address& recipient : message.delivery->envelope.recipients) {
+  for (const auto& [recipient, notify, original] : message.delivery->envelope.recipients) {
     auto found = mailboxes_of(recipient, message.delivered_to);
     std::optional<Error> failure;
     if (!found) failure = found.error();

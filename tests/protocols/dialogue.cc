@@ -388,7 +388,7 @@ class Player {
     const StoredMessage& message = world_.stored[number - 1];
     if (what == "envelope") {
       std::string text = message.envelope.reverse_path ? message.envelope.reverse_path->text() : "<>";
-      for (const Address& recipient : message.envelope.recipients) text += ' ' + recipient.text();
+      for (const Recipient& each : message.envelope.recipients) text += ' ' + each.address.text();
       return {text, rest};
     }
     // The trace line is all up to the first line that is not folded.

@@ -115,8 +115,8 @@ void World::answer(SmtpSession& session, AskCommit& ask) {
   spool_ += ask.rest;
   if (spool_.size() != ask.size) throw std::logic_error("AskCommit's size is not that of the message");
   std::vector<CommitVerdict> verdicts;
-  for (const Address& recipient : ask.envelope.recipients) {
-    const auto found = commits.find(recipient.key());
+  for (const Recipient& recipient : ask.envelope.recipients) {
+    const auto found = commits.find(recipient.address.key());
     verdicts.push_back(found == commits.end() ? commit_verdict : found->second);
   }
   if (commit_verdict == CommitVerdict::kKept) {
