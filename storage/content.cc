@@ -4,6 +4,8 @@
 #include <cstring>
 #include <limits>
 
+#include "protocols/utf8.h"
+
 namespace mailstead {
 
 namespace {
@@ -30,6 +32,7 @@ void ContentScan::add(std::string_view bytes) {
   surrogate_.read(bytes, nullptr);
 
   size_ += bytes.size();
+  if (!has_eight_bit_) has_eight_bit_ = !utf8::is_ascii(bytes);
   carriage_returns_ += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\r'));
   if (last_ == '\n' && bytes.front() == '.') has_dot_lines_ = true;
 

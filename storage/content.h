@@ -28,6 +28,7 @@ class ContentScan {
 
   std::uint64_t size() const { return size_; }
   bool has_dot_lines() const { return has_dot_lines_; }  // some line begins with a dot (RFC 1939 3)
+  bool has_eight_bit() const { return has_eight_bit_; }  // octets beyond ASCII (RFC 6152)
   bool ends_with_crlf() const { return before_ == '\r' && last_ == '\n'; }
   // Every CR is followed by LF, every LF comes after CR, and the last line is ended: what POP3 can send as it
   // is.
@@ -49,6 +50,7 @@ class ContentScan {
   std::uint64_t carriage_returns_ = 0;
   std::uint64_t line_ends_ = 0;  // CRLF
   std::uint64_t line_feeds_ = 0;
+  bool has_eight_bit_ = false;
   char before_ = '\0';  // the last two bytes
   char last_ = '\n';    // a message begins at a line's start
   bool has_dot_lines_ = false;

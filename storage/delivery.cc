@@ -11,6 +11,7 @@
 #include "storage/accounts.h"
 #include "storage/index.h"
 #include "storage/message_id.h"
+#include "storage/queue_table.h"
 #include "storage/spool.h"
 
 namespace mailstead {
@@ -43,20 +44,28 @@ DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const
       naming_(naming),
       watch_(watch),
       quotas_(quotas),
-      now_(unix_seconds()) {}
+      now_(unix_seconds()),
+      queueing_(QueueFolder(folder.queue_fd()), database) {}
 
 std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
   messages_.reserve(deliveries.size());
   for (Delivery& delivery : deliveries) {
-    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, {}, {}, {}, {}, {}});
-    plan(messages_.size() - 1);
+    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, false, {}, {}, {}, {}, {}});
   }
+  // Only now: what is planned borrows from the messages.
+  for (std::size_t i = 0; i < messages_.size(); ++i) plan(i);
   for (std::size_t first = 0; first < copies_.size(); first += kGroup) {
     write_group(std::span(copies_).subspan(first, std::min(kGroup, copies_.size() - first)));
     withdraw_failed();
   }
+  for (const auto& [place, error] : queueing_.write(failed())) {
+    if (!messages_[place].error) messages_[place].error = error;
+  }
+  withdraw_failed();
   if (auto done = write_rows(); !done) {
-    for (Copy& copy : copies_) fail(copy, done.error());
+    for (Message& message : messages_) {
+      if (!message.error) message.error = done.error();
+    }
     withdraw_failed();
   }
   return results();
@@ -66,29 +75,72 @@ void DeliveryBatch::plan(std::size_t index) {
   Message& message = messages_[index];
   message.error = examine(message);
   if (message.error) return;
+  Destinations destinations;
+  if (!plan_recipients(message, destinations)) return;
+  const std::string name = MessageName{now_, message.id, naming_.host}.text();
+  for (MailboxId id : destinations.mailboxes)
+    copies_.push_back({index, id, name, {}, 0, false, false, FileHandle()});
+  if (!destinations.queued.empty()) plan_queue(index, std::move(destinations.queued));
+}
+
+// False: nobody gets it.
+bool DeliveryBatch::plan_recipients(Message& message, Destinations& destinations) {
   const bool each = message.delivery->failures == Failures::kOfEachRecipient;
-  std::vector<MailboxId> mailboxes;
-  for (const auto& [recipient, notify, original] : message.delivery->envelope.recipients) {
-    auto found = mailboxes_of(recipient, message.delivered_to);
-    std::optional<Error> failure;
-    if (!found) failure = found.error();
-    if (found) {
-      std::erase_if(*found, [&](MailboxId id) {
-        return std::find(mailboxes.begin(), mailboxes.end(), id) != mailboxes.end();
-      });
-      if (each && !found->empty()) failure = find_room(message, *found);
-    }
+  for (const Recipient& recipient : message.delivery->envelope.recipients) {
+    auto failure = plan_recipient(message, recipient, destinations);
     if (failure && !each) {
-      message.error = failure;
-      return;
+      message.error = std::move(failure);
+      return false;
     }
-    if (!failure) mailboxes.insert(mailboxes.end(), found->begin(), found->end());
     if (each) message.failures.push_back(std::move(failure));
   }
-  if (!each) message.error = find_room(message, mailboxes);
-  if (message.error) return;
-  const std::string name = MessageName{now_, message.id, naming_.host}.text();
-  for (MailboxId id : mailboxes) copies_.push_back({index, id, name, {}, 0, false, false, FileHandle()});
+  if (!each && !destinations.mailboxes.empty()) message.error = find_room(message, destinations.mailboxes);
+  return !message.error;
+}
+
+std::optional<Error> DeliveryBatch::plan_recipient(Message& message, const Recipient& recipient,
+                                                   Destinations& destinations) {
+  if (message.delivery->relaying == Relaying::kYes &&
+      directory_.classify(recipient.address) == RecipientKind::kNotOurs) {
+    QueuedRecipient queued{0, recipient};
+    queued.next_at = now_;
+    destinations.queued.push_back(std::move(queued));
+    return std::nullopt;
+  }
+  auto found = mailboxes_of(recipient.address, message.delivered_to);
+  if (!found) return found.error();
+  std::erase_if(*found, [&](MailboxId id) {
+    return std::find(destinations.mailboxes.begin(), destinations.mailboxes.end(), id) !=
+           destinations.mailboxes.end();
+  });
+  if (message.delivery->failures == Failures::kOfEachRecipient && !found->empty()) {
+    if (auto failure = find_room(message, *found)) return failure;
+  }
+  destinations.mailboxes.insert(destinations.mailboxes.end(), found->begin(), found->end());
+  if (recipient.notify && recipient.notify->success && message.delivery->envelope.reverse_path) {
+    // RFC 3461 5.2.4: who asked is told when it is in the mailbox, and not before.
+    QueuedRecipient queued{0, recipient, QueueState::kDelivered, QueueReports::kSuccess};
+    queued.last = {now_, QueueState::kDelivered, "2.1.5", "", ""};
+    destinations.queued.push_back(std::move(queued));
+  }
+  return std::nullopt;
+}
+
+void DeliveryBatch::plan_queue(std::size_t index, std::vector<QueuedRecipient> recipients) {
+  Message& message = messages_[index];
+  const Delivery& delivery = *message.delivery;
+  QueuedMessage queued;
+  queued.id = message.id;
+  queued.envelope = delivery.envelope;
+  queued.envelope.recipients.clear();
+  queued.user = delivery.user;
+  queued.message_id = message.message_id;
+  queued.eight_bit = message.eight_bit;
+  queued.utf8_header = message.header.text == HeaderText::kUtf8;
+  queued.received_at = now_;
+  queued.recipients = std::move(recipients);
+  queueing_.add(index, std::move(queued),
+                {delivery.tags, static_cast<const FileSpool*>(delivery.spool.get()), message.rest});
 }
 
 // Where mail to the recipient is kept; kNotFound, or kInvalid for a loop.
@@ -121,6 +173,7 @@ std::optional<Error> DeliveryBatch::examine(Message& message) {
     scan.add("\r\n");
   }
   message.has_dot_lines = scan.has_dot_lines();
+  message.eight_bit = scan.has_eight_bit();
   message.message_id = scan.message_id();
   message.header = scan.header();
   for (const std::string& value : scan.delivered_to()) {
@@ -270,42 +323,71 @@ void DeliveryBatch::withdraw_failed() {
     copy.in_tmp = false;
     copy.in_new = false;
   }
+  queueing_.withdraw(failed());
 }
 
 Result<void> DeliveryBatch::write_rows() {
+  while (true) {
+    auto written = try_write_rows();
+    if (!written) return written.error();
+    if (*written) return {};
+    withdraw_failed();
+  }
+}
+
+// False: a message turned out to be here already; without it the others are to be tried again.
+Result<bool> DeliveryBatch::try_write_rows() {
   Index index(database_);
   Accounts accounts(database_);
-  bool again = true;
-  while (again) {
-    again = false;
-    auto transaction = Transaction::begin(database_);
-    if (!transaction) return transaction.error();
-    std::unordered_set<MailboxId> mailboxes;
-    for (Copy& copy : copies_) {
-      const Message& message = messages_[copy.message];
-      if (message.error) continue;
-      auto done =
-          index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size, message.has_dot_lines,
-                        now_, message.delivery->id, MessageState::kPresent, message.message_id, copy.header});
-      if (!done && done.error().kind == ErrorKind::kExists) {
-        fail(copy, Error{ErrorKind::kExists, "this message was delivered already"});
-        again = true;
-        break;
-      }
-      if (!done) return done.error();
-      mailboxes.insert(copy.mailbox);
+  const Error again{ErrorKind::kExists, "this message was delivered already"};
+  auto transaction = Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  std::unordered_set<MailboxId> mailboxes;
+  for (Copy& copy : copies_) {
+    const Message& message = messages_[copy.message];
+    if (message.error) continue;
+    auto done =
+        index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size, message.has_dot_lines, now_,
+                      message.delivery->id, MessageState::kPresent, message.message_id, copy.header});
+    if (!done && done.error().kind == ErrorKind::kExists) {
+      fail(copy, again);
+      return false;
     }
-    if (again) {
-      withdraw_failed();
-      continue;
-    }
-    if (mailboxes.empty()) return {};
-    for (MailboxId id : mailboxes) {
-      if (auto done = accounts.note_delivery(id, now_); !done) return done;
-    }
-    if (auto done = transaction->commit(); !done) return done;
+    if (!done) return done.error();
+    mailboxes.insert(copy.mailbox);
   }
-  return {};
+  std::size_t place = 0;
+  auto queued = queueing_.insert_rows(failed(), place);
+  if (!queued && queued.error().kind == ErrorKind::kExists) {
+    messages_[place].error = again;
+    return false;
+  }
+  if (!queued) return queued.error();
+  if (mailboxes.empty() && !queueing_.has_any(failed())) return true;
+  settled_.clear();
+  for (const Message& message : messages_) {
+    if (message.error) continue;
+    for (const SettledReport& report : message.delivery->settles) {
+      auto row = QueueTable(database_).settle(report, now_);
+      if (row) settled_.push_back(*row);
+      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
+    }
+  }
+  for (MailboxId id : mailboxes) {
+    if (auto done = accounts.note_delivery(id, now_); !done) return done.error();
+  }
+  if (auto done = transaction->commit(); !done) return done.error();
+  return true;
+}
+
+Queueing::Failed DeliveryBatch::failed() const {
+  return [this](std::size_t place) { return messages_[place].error.has_value(); };
+}
+
+std::vector<QueueRow> DeliveryBatch::changed_in_queue() const {
+  std::vector<QueueRow> rows = queueing_.rows(failed());
+  rows.insert(rows.end(), settled_.begin(), settled_.end());
+  return rows;
 }
 
 std::vector<Result<Delivered>> DeliveryBatch::results() const {
@@ -314,7 +396,8 @@ std::vector<Result<Delivered>> DeliveryBatch::results() const {
     if (message.error) {
       results.emplace_back(*message.error);
     } else {
-      results.emplace_back(Delivered{{}, message.failures});
+      const auto place = static_cast<std::size_t>(&message - messages_.data());
+      results.emplace_back(Delivered{{}, message.failures, queueing_.waiting(place)});
     }
   }
   for (const Copy& copy : copies_) {

@@ -22,6 +22,7 @@
 #include "storage/directory.h"
 #include "storage/folder.h"
 #include "storage/maildir.h"
+#include "storage/queueing.h"
 #include "storage/quotas.h"
 #include "storage/reconcile.h"
 #include "storage/store.h"
@@ -35,6 +36,8 @@ class DeliveryBatch {
                 const Naming& naming, MaildirWatch& watch, const Quotas& quotas);
 
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries);
+  // Of the queue, what came into it and what a report has settled.
+  std::vector<QueueRow> changed_in_queue() const;
 
  private:
   struct Copy {
@@ -52,6 +55,7 @@ class DeliveryBatch {
     std::string id;
     std::string rest;  // of the content, with the final CRLF that it may have lacked
     bool has_dot_lines = false;
+    bool eight_bit = false;
     HeaderFacts header;
     std::unordered_set<std::string> delivered_to;  // keys of its Delivered-To lines
     std::optional<Error> error;
@@ -61,7 +65,15 @@ class DeliveryBatch {
   };
   using Maildirs = std::map<MailboxId, Maildir>;
 
+  struct Destinations {
+    std::vector<MailboxId> mailboxes;
+    std::vector<QueuedRecipient> queued;  // elsewhere, or to be reported
+  };
   void plan(std::size_t message);
+  bool plan_recipients(Message& message, Destinations& destinations);
+  std::optional<Error> plan_recipient(Message& message, const Recipient& recipient,
+                                      Destinations& destinations);
+  void plan_queue(std::size_t message, std::vector<QueuedRecipient> recipients);
   std::optional<Error> examine(Message& message);
   Result<std::vector<MailboxId>> mailboxes_of(const Address& recipient,
                                               const std::unordered_set<std::string>& delivered_to) const;
@@ -74,6 +86,8 @@ class DeliveryBatch {
   void fail(Copy& copy, const Error& error);
   void withdraw_failed();
   Result<void> write_rows();
+  Result<bool> try_write_rows();
+  Queueing::Failed failed() const;
   std::vector<Result<Delivered>> results() const;
 
   const DataFolder& folder_;
@@ -86,6 +100,8 @@ class DeliveryBatch {
   std::int64_t now_;
   std::vector<Message> messages_;
   std::vector<Copy> copies_;
+  Queueing queueing_;
+  std::vector<QueueRow> settled_;
 };
 
 }  // namespace mailstead

@@ -31,7 +31,7 @@ MaildropLock::~MaildropLock() {
 }
 
 Result<void> FileReader::read(std::uint64_t offset, std::size_t length, std::string& into) {
-  return read_some(file_.fd(), offset, length, into);
+  return read_some(file_.fd(), begins_at_ + offset, length, into);
 }
 
 }  // namespace mailstead

@@ -77,11 +77,14 @@ class HeldMaildrop final : public Maildrop {
 
 class FileReader final : public MessageReader {
  public:
-  explicit FileReader(FileHandle file) : file_(std::move(file)) {}
+  // The message begins at this octet of the file.
+  explicit FileReader(FileHandle file, std::uint64_t begins_at = 0)
+      : file_(std::move(file)), begins_at_(begins_at) {}
   Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) override;
 
  private:
   FileHandle file_;
+  std::uint64_t begins_at_;
 };
 
 }  // namespace mailstead

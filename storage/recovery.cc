@@ -15,6 +15,7 @@
 #include "storage/files.h"
 #include "storage/index.h"
 #include "storage/mailbox_tree.h"
+#include "storage/queue_recovery.h"
 #include "storage/rebuild.h"
 #include "storage/removal.h"
 #include "storage/schema.h"
@@ -64,6 +65,10 @@ Result<void> Recovery::run() {
   sweep_spools();
   if (auto done = finish_removed_mailboxes(); !done) return done;
   if (auto done = adopt_folders(); !done) return done;
+  if (auto done = recover_queue(folder_, database_, report_.actions); !done) {
+    if (done.error().kind == ErrorKind::kCorrupt) return done;
+    report_.actions.push_back("could not check the queue: " + done.error().message);
+  }
   auto accounts = accounts_.mailboxes();
   if (!accounts) return accounts.error();
   for (const AccountRow& account : *accounts) {

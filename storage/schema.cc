@@ -166,6 +166,53 @@ CREATE TABLE quotas (
   octets INTEGER NOT NULL                       -- of messages that are present; 0: any number
 );
 )sql"},
+    {7, R"sql(
+-- Mail on its way out: storage/queue.h. The file is queue/ID and begins with the envelope.
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue_id TEXT NOT NULL UNIQUE,
+  reverse_path TEXT NOT NULL,                   -- empty: the null reverse-path
+  user TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  starts_at INTEGER NOT NULL,                   -- where the message begins in its file
+  size INTEGER NOT NULL,                        -- octets of the message
+  flags INTEGER NOT NULL,                       -- QueueFlag
+  envelope_id TEXT NOT NULL,
+  returned INTEGER NOT NULL,                    -- ReturnedContent
+  received_at INTEGER NOT NULL,
+  held INTEGER NOT NULL DEFAULT 0,
+  finished_at INTEGER NOT NULL DEFAULT 0        -- 0: something is still to be done
+);
+CREATE INDEX queue_by_end ON queue (finished_at, id);
+CREATE INDEX queue_by_message_id ON queue (message_id) WHERE message_id <> '';
+
+CREATE TABLE queue_recipients (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  message INTEGER NOT NULL REFERENCES queue (id) ON DELETE CASCADE,
+  address TEXT NOT NULL,
+  notify INTEGER NOT NULL,                      -- -1: not said; else 1 failure, 2 delay, 4 success
+  original TEXT NOT NULL,
+  state INTEGER NOT NULL,                       -- QueueState
+  due INTEGER NOT NULL,                         -- QueueReports
+  sent INTEGER NOT NULL DEFAULT 0,              -- QueueReports
+  passed_on INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX queue_recipients_of_message ON queue_recipients (message);
+CREATE INDEX queue_recipients_by_address ON queue_recipients (address);
+
+CREATE TABLE queue_attempts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  recipient INTEGER NOT NULL REFERENCES queue_recipients (id) ON DELETE CASCADE,
+  at INTEGER NOT NULL,
+  outcome INTEGER NOT NULL,                     -- QueueState
+  status TEXT NOT NULL,
+  host TEXT NOT NULL,
+  reply TEXT NOT NULL
+);
+CREATE INDEX queue_attempts_of_recipient ON queue_attempts (recipient);
+)sql"},
 };
 
 }  // namespace

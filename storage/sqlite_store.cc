@@ -353,8 +353,9 @@ std::vector<Result<Delivered>> SqliteStore::deliver(std::span<Delivery> deliveri
   if (!database_) return std::vector<Result<Delivered>>(deliveries.size(), closed_error());
   make_room(deliveries);
   const auto directory_now = directory();
-  auto results =
-      DeliveryBatch(*folder_, *database_, *directory_now, naming_, watch_, quotas_).deliver(deliveries);
+  DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_);
+  auto results = batch.deliver(deliveries);
+  tell_queue_changes(batch.changed_in_queue());
   database_->checkpoint_if_due();
   folder_->refill_reserve();
   return results;

@@ -2,6 +2,7 @@
 //
 // sqlite_store_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
 // sqlite_store_looks.cc what other tools did to the maildirs, sqlite_store_maildrops.cc maildrops,
+// sqlite_store_queue.cc the queue,
 // sqlite_store.cc the rest.
 #pragma once
 
@@ -74,6 +75,23 @@ class SqliteStore final : public Store {
   std::string new_id() override { return ids_.next(); }
   Result<std::unique_ptr<Spool>> new_spool() override;
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) override;
+
+  Result<std::vector<QueueEntry>> queue_entries(QueueRow& after, std::size_t at_most) override;
+  std::vector<QueueEntry> take_queue_changes() override { return std::exchange(queue_changes_, {}); }
+  Result<QueuedMessage> queued_message(QueueRow message) override;
+  Result<std::unique_ptr<MessageReader>> open_queued(const QueuedMessage& message) override;
+  Result<void> note_outcomes(std::span<const QueueOutcome> outcomes) override;
+  Result<void> settle_reports(std::span<const SettledReport> reports) override;
+  Result<QueueTotals> queue_totals() override;
+  Result<std::vector<QueuedMessage>> list_queue(QueueRow after, std::size_t at_most) override;
+  Result<QueuedMessage> find_queued(const std::string& id) override;
+  Result<std::vector<QueuedMessage>> search_queue(const std::string& what) override;
+  Result<std::vector<QueueAttempt>> queue_attempts(RecipientRow recipient) override;
+  Result<std::size_t> retry_queued(const std::optional<std::string>& id) override;
+  Result<void> hold_queued(const std::string& id) override;
+  Result<void> release_queued(const std::string& id) override;
+  Result<void> drop_queued(const std::string& id) override;
+  Result<bool> forget_finished(std::size_t at_most) override;
 
   Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) override;
   Result<std::shared_ptr<const MaildropPage>> read_page(const Maildrop& maildrop,
@@ -176,6 +194,10 @@ class SqliteStore final : public Store {
   // Before a delivery: deleted mail makes room for new mail.
   void make_room(std::span<const Delivery> deliveries);
   void tell_of_jump(const Age& age);
+  // The committed changes of these messages are told, and the files of the finished ones go.
+  void tell_queue_changes(const std::vector<QueueRow>& messages);
+  template <typename Change>
+  Result<void> change_queued(const std::string& id, Change change);
   Result<std::vector<KnownMessage>> know(const std::vector<MessageRow>& rows);
 
   std::unique_ptr<DataFolder> folder_;
@@ -208,6 +230,7 @@ class SqliteStore final : public Store {
   std::unordered_map<MailboxId, std::int64_t> looks_asked_for_;  // Unix seconds of the last ask_for_look()
   std::vector<std::pair<MailboxId, Maildir>> reading_;           // the last one used in front
   std::vector<std::string> notices_;
+  std::vector<QueueEntry> queue_changes_;
   std::unordered_set<std::string> troubles_noticed_;
 
   mutable std::mutex directory_mutex_;  // guards the next two

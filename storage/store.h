@@ -24,6 +24,7 @@
 #include "protocols/result.h"
 #include "protocols/scram.h"
 #include "storage/directory.h"
+#include "storage/queue.h"
 
 namespace mailstead {
 
@@ -59,6 +60,9 @@ enum class Failures {
   kOfEachRecipient,  // the others get it
 };
 
+// May a message be passed on to hosts elsewhere? Only mail of ours and of our users.
+enum class Relaying { kNo, kYes };
+
 struct Delivery {
   std::string id;  // queue id, from new_id()
   Envelope envelope;
@@ -66,6 +70,10 @@ struct Delivery {
   std::string rest;
   std::string tags = {};  // header lines for the top of the message, each with its CRLF
   Failures failures = Failures::kOfAll;
+  Relaying relaying = Relaying::kNo;
+  std::string user = {};  // who handed it in by submission; may be empty
+  // The message is a report of these: they are settled with it, together or not at all.
+  std::vector<SettledReport> settles = {};
 };
 
 struct DeliveredCopy {
@@ -78,6 +86,7 @@ struct Delivered {
   std::vector<DeliveredCopy> copies;
   // With Failures::kOfEachRecipient: for each of the envelope's recipients why it has no copy, or nothing.
   std::vector<std::optional<Error>> failures;
+  std::size_t queued = 0;  // recipients that wait in the queue
 };
 
 struct MailboxSummary {
@@ -204,6 +213,8 @@ enum class Room {
 inline constexpr std::uint64_t kMostQuota = 1ull << 50;
 
 inline constexpr std::chrono::seconds kRetentionStep{3600};
+// So long a finished message of the queue can be asked about.
+inline constexpr std::chrono::seconds kQueueHistory{30 * 24 * 3600};
 
 // A held maildrop: the lock of one POP3 session, and what the mailbox held when it was taken. Destroying it
 // frees the lock, and only its own. Made on the storage thread; may be looked at and destroyed on any.
@@ -290,6 +301,38 @@ class Store {
   // has room for it; with room in one of them it goes to all. kTooLarge: likewise, and it is larger than each
   // one's quota. kNoSpace, kIo: nothing of that message was kept.
   virtual std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) = 0;
+
+  // The queue (queue.h). What has to be known of it to work it off, of unfinished messages behind `after`,
+  // the oldest first, up to `at_most` messages; `after` becomes the last one's row. Later changes are told by
+  // take_queue_changes().
+  virtual Result<std::vector<QueueEntry>> queue_entries(QueueRow& after, std::size_t at_most) = 0;
+  // What has changed since the last call, whoever changed it.
+  virtual std::vector<QueueEntry> take_queue_changes() = 0;
+  // kNotFound.
+  virtual Result<QueuedMessage> queued_message(QueueRow message) = 0;
+  virtual Result<std::unique_ptr<MessageReader>> open_queued(const QueuedMessage& message) = 0;
+  // All or nothing, durable on return. A recipient that is no longer there is passed over. A message of which
+  // nothing is left to do is finished: its file goes, its rows stay for kQueueHistory.
+  virtual Result<void> note_outcomes(std::span<const QueueOutcome> outcomes) = 0;
+  // Settles reports that are not sent: nobody is to have them.
+  virtual Result<void> settle_reports(std::span<const SettledReport> reports) = 0;
+  virtual Result<QueueTotals> queue_totals() = 0;
+  // For people. `id` is a queue id. Unfinished messages, the oldest first, behind `after`.
+  virtual Result<std::vector<QueuedMessage>> list_queue(QueueRow after, std::size_t at_most) = 0;
+  virtual Result<QueuedMessage> find_queued(const std::string& id) = 0;
+  // By queue id, Message-ID, or the address of a recipient; finished ones too. At most 100, the newest first.
+  virtual Result<std::vector<QueuedMessage>> search_queue(const std::string& what) = 0;
+  // Of one of its recipients, in time's order.
+  virtual Result<std::vector<QueueAttempt>> queue_attempts(RecipientRow recipient) = 0;
+  // Its recipients are tried at once. Without an id: those of all messages that are not held; returns how
+  // many messages.
+  virtual Result<std::size_t> retry_queued(const std::optional<std::string>& id) = 0;
+  virtual Result<void> hold_queued(const std::string& id) = 0;
+  virtual Result<void> release_queued(const std::string& id) = 0;
+  // Nobody is sent it any more, and nobody is told.
+  virtual Result<void> drop_queued(const std::string& id) = 0;
+  // Forgets up to `at_most` messages whose history is over; true when there are more.
+  virtual Result<bool> forget_finished(std::size_t at_most) = 0;
 
   // Takes the POP3 lock, and the mailbox as it is now, the oldest message first. Costs the same for any
   // number of messages. kInUse: another session holds it. kNotFound.

@@ -1,0 +1,80 @@
+#include "storage/queue_recovery.h"
+
+#include <fmt/format.h>
+
+#include <unordered_set>
+#include <utility>
+
+#include "storage/message_id.h"
+#include "storage/queue_file.h"
+#include "storage/queue_table.h"
+
+namespace mailstead {
+
+namespace {
+
+Result<void> take_in(const QueueFolder& folder, Database& database, const std::string& id) {
+  auto file = folder.open(id);
+  if (!file) return file.error();
+  const auto size = static_cast<std::uint64_t>(file->facts.st_size);
+  std::string beginning;
+  if (auto done = read_some(file->fd(), 0, kMaxQueueFileHead, beginning); !done) return done;
+  auto head = parse_queue_file_head(beginning);
+  if (!head) return head.error();
+  QueuedMessage& message = head->message;
+  message.id = id;
+  message.size = size - head->starts_at;
+  const std::int64_t now = unix_seconds();
+  if (message.received_at == 0) message.received_at = now;
+  for (QueuedRecipient& queued : message.recipients) queued.next_at = now;
+  auto transaction = Transaction::begin(database);
+  if (!transaction) return transaction.error();
+  if (auto done = QueueTable(database).insert(message, head->starts_at); !done) return done;
+  return transaction->commit();
+}
+
+}  // namespace
+
+Result<void> recover_queue(const DataFolder& data, Database& database, std::vector<std::string>& actions) {
+  const QueueFolder folder(data.queue_fd());
+  auto swept = folder.sweep_drafts();
+  if (!swept) return swept.error();
+  auto unfinished = QueueTable(database).unfinished_by_id();
+  if (!unfinished) return unfinished.error();
+  auto ids = folder.ids();
+  if (!ids) return ids.error();
+  std::size_t taken_in = 0;
+  for (const std::string& id : *ids) {
+    const auto known = unfinished->find(id);
+    if (known != unfinished->end()) {
+      if (!known->second) {
+        if (auto done = folder.remove(id); !done) return done;
+      }
+      continue;
+    }
+    auto done = take_in(folder, database, id);
+    if (!done && done.error().kind == ErrorKind::kCorrupt) {
+      actions.push_back(fmt::format("left queue/{} alone: {}", id, done.error().message));
+    } else if (!done) {
+      return done;
+    } else {
+      ++taken_in;
+    }
+  }
+  if (*swept > 0) {
+    actions.push_back(fmt::format("removed {} unfinished draft{} in the queue, never acknowledged", *swept,
+                                  *swept == 1 ? "" : "s"));
+  }
+  if (taken_in > 0) {
+    actions.push_back(fmt::format("took {} message{} into the queue again whose rows were not there",
+                                  taken_in, taken_in == 1 ? "" : "s"));
+  }
+  const std::unordered_set<std::string> there(ids->begin(), ids->end());
+  for (const auto& [id, waits] : *unfinished) {
+    if (waits && !there.contains(id))
+      actions.push_back(fmt::format("queue/{} is gone; its message cannot be sent until it returns", id));
+  }
+  return {};
+}
+
+}  // namespace mailstead

@@ -1,0 +1,242 @@
+// The queue's side of the store: what is to be sent, what became of it, and what people do to it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/queue_file.h"
+#include "storage/queue_table.h"
+#include "storage/sqlite_store.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::size_t kMostFound = 100;  // messages of a search
+
+Error not_queued(const std::string& id) {
+  return {ErrorKind::kNotFound, fmt::format("there is no message {} in the queue", id)};
+}
+
+}  // namespace
+
+void SqliteStore::tell_queue_changes(const std::vector<QueueRow>& messages) {
+  QueueTable table(*database_);
+  const QueueFolder folder(folder_->queue_fd());
+  QueueRow last = 0;
+  for (QueueRow row : messages) {
+    if (std::exchange(last, row) == row) continue;
+    auto message = table.find(row);
+    if (!message) {
+      notice_failure(message.error());
+      continue;
+    }
+    if (!*message) continue;
+    auto entries = entries_of(**message);
+    queue_changes_.insert(queue_changes_.end(), std::make_move_iterator(entries.begin()),
+                          std::make_move_iterator(entries.end()));
+    // Not synced: a file that comes back after a power loss meets its finished row at the next start.
+    if ((*message)->finished_at != 0) notice_failure(folder.remove((*message)->id));
+  }
+}
+
+Result<std::vector<QueueEntry>> SqliteStore::queue_entries(QueueRow& after, std::size_t at_most) {
+  if (!database_) return closed_error();
+  QueueTable table(*database_);
+  auto rows = table.unfinished(after, at_most);
+  if (!rows) return rows.error();
+  std::vector<QueueEntry> entries;
+  for (QueueRow row : *rows) {
+    auto message = table.find(row);
+    if (!message) return message.error();
+    auto own = entries_of(**message);
+    entries.insert(entries.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+    after = row;
+  }
+  return entries;
+}
+
+Result<QueuedMessage> SqliteStore::queued_message(QueueRow row) {
+  if (!database_) return closed_error();
+  auto message = QueueTable(*database_).find(row);
+  if (!message) return message.error();
+  if (!*message) return Error{ErrorKind::kNotFound, "the message is no longer in the queue"};
+  return **std::move(message);
+}
+
+Result<std::unique_ptr<MessageReader>> SqliteStore::open_queued(const QueuedMessage& message) {
+  if (!database_) return closed_error();
+  auto starts_at = QueueTable(*database_).starts_at(message.row);
+  if (!starts_at) return starts_at.error();
+  auto file = QueueFolder(folder_->queue_fd()).open(message.id);
+  if (!file) return file.error();
+  if (static_cast<std::uint64_t>(file->facts.st_size) != *starts_at + message.size) {
+    return Error{ErrorKind::kCorrupt, fmt::format("queue/{} has {} octets, the index says {}", message.id,
+                                                  file->facts.st_size, *starts_at + message.size)};
+  }
+  return std::unique_ptr<MessageReader>(std::make_unique<FileReader>(std::move(file->handle), *starts_at));
+}
+
+Result<void> SqliteStore::note_outcomes(std::span<const QueueOutcome> outcomes) {
+  if (!database_) return closed_error();
+  std::vector<QueueRow> changed;
+  auto done = in_transaction([&]() -> Result<void> {
+    changed.clear();
+    for (const QueueOutcome& outcome : outcomes) {
+      auto row = QueueTable(*database_).note(outcome);
+      if (row) changed.push_back(*row);
+      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
+    }
+    return {};
+  });
+  if (!done) return done;
+  tell_queue_changes(changed);
+  database_->checkpoint_if_due();
+  return {};
+}
+
+Result<void> SqliteStore::settle_reports(std::span<const SettledReport> reports) {
+  if (!database_) return closed_error();
+  std::vector<QueueRow> changed;
+  const std::int64_t now = unix_seconds();
+  auto done = in_transaction([&]() -> Result<void> {
+    changed.clear();
+    for (const SettledReport& report : reports) {
+      auto row = QueueTable(*database_).settle(report, now);
+      if (row) changed.push_back(*row);
+      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
+    }
+    return {};
+  });
+  if (done) tell_queue_changes(changed);
+  return done;
+}
+
+Result<QueueTotals> SqliteStore::queue_totals() {
+  if (!database_) return closed_error();
+  return QueueTable(*database_).totals();
+}
+
+Result<std::vector<QueuedMessage>> SqliteStore::list_queue(QueueRow after, std::size_t at_most) {
+  if (!database_) return closed_error();
+  QueueTable table(*database_);
+  auto rows = table.unfinished(after, at_most);
+  if (!rows) return rows.error();
+  std::vector<QueuedMessage> messages;
+  for (QueueRow row : *rows) {
+    auto message = table.find(row);
+    if (!message) return message.error();
+    messages.push_back(**std::move(message));
+  }
+  return messages;
+}
+
+Result<QueuedMessage> SqliteStore::find_queued(const std::string& id) {
+  if (!database_) return closed_error();
+  auto row = QueueTable(*database_).row_of(id);
+  if (!row) return row.error();
+  if (!*row) return not_queued(id);
+  return queued_message(**row);
+}
+
+Result<std::vector<QueuedMessage>> SqliteStore::search_queue(const std::string& what) {
+  if (!database_) return closed_error();
+  QueueTable table(*database_);
+  std::vector<QueueRow> rows;
+  auto own = table.row_of(what);
+  if (!own) return own.error();
+  if (*own) rows.push_back(**own);
+  auto by_message_id = table.rows_of_message_id(bare_message_id(what));
+  if (!by_message_id) return by_message_id.error();
+  rows.insert(rows.end(), by_message_id->rbegin(), by_message_id->rend());
+  if (auto address = parse_address(what)) {
+    auto to = table.rows_to(address->text(), kMostFound);
+    if (!to) return to.error();
+    rows.insert(rows.end(), to->begin(), to->end());
+  }
+  std::vector<QueuedMessage> messages;
+  for (QueueRow row : rows) {
+    const auto is_there = [row](const QueuedMessage& message) { return message.row == row; };
+    if (messages.size() == kMostFound || std::ranges::any_of(messages, is_there)) continue;
+    auto message = table.find(row);
+    if (!message) return message.error();
+    if (*message) messages.push_back(**std::move(message));
+  }
+  return messages;
+}
+
+Result<std::vector<QueueAttempt>> SqliteStore::queue_attempts(RecipientRow recipient) {
+  if (!database_) return closed_error();
+  return QueueTable(*database_).attempts(recipient);
+}
+
+template <typename Change>
+Result<void> SqliteStore::change_queued(const std::string& id, Change change) {
+  auto message = find_queued(id);
+  if (!message) return message.error();
+  if (message->finished_at != 0) return not_queued(id);
+  auto done = in_transaction([&] { return change(QueueTable(*database_), message->row); });
+  if (done) tell_queue_changes({message->row});
+  return done;
+}
+
+Result<std::size_t> SqliteStore::retry_queued(const std::optional<std::string>& id) {
+  if (!database_) return closed_error();
+  const std::int64_t now = unix_seconds();
+  if (id) {
+    auto done = change_queued(*id, [&](QueueTable table, QueueRow row) { return table.try_at(row, now); });
+    if (!done) return done.error();
+    return std::size_t{1};
+  }
+  auto rows = QueueTable(*database_).unfinished(0, SIZE_MAX / 2);
+  if (!rows) return rows.error();
+  auto done = in_transaction([&]() -> Result<void> {
+    for (QueueRow row : *rows) {
+      if (auto tried = QueueTable(*database_).try_at(row, now); !tried) return tried;
+    }
+    return {};
+  });
+  if (!done) return done.error();
+  tell_queue_changes(*rows);
+  return rows->size();
+}
+
+Result<void> SqliteStore::hold_queued(const std::string& id) {
+  return change_queued(id, [](QueueTable table, QueueRow row) { return table.set_held(row, true); });
+}
+
+Result<void> SqliteStore::release_queued(const std::string& id) {
+  return change_queued(id, [](QueueTable table, QueueRow row) { return table.set_held(row, false); });
+}
+
+Result<void> SqliteStore::drop_queued(const std::string& id) {
+  const std::int64_t now = unix_seconds();
+  return change_queued(id, [now](QueueTable table, QueueRow row) { return table.drop(row, now); });
+}
+
+Result<bool> SqliteStore::forget_finished(std::size_t at_most) {
+  if (!database_) return closed_error();
+  QueueTable table(*database_);
+  auto rows = table.finished_before(unix_seconds() - kQueueHistory.count(), at_most);
+  if (!rows) return rows.error();
+  if (rows->empty()) return false;
+  // A file that a power loss brought back has to be gone for good before its row is: without one it would be
+  // sent again.
+  const QueueFolder folder(folder_->queue_fd());
+  for (QueueRow row : *rows) {
+    auto message = table.find(row);
+    if (!message) return message.error();
+    if (auto done = folder.remove((*message)->id); !done) return done.error();
+  }
+  if (auto done = folder.sync(); !done) return done.error();
+  auto done = in_transaction([&]() -> Result<void> {
+    for (QueueRow row : *rows) {
+      if (auto gone = table.erase(row); !gone) return gone;
+    }
+    return {};
+  });
+  if (!done) return done.error();
+  return rows->size() == at_most;
+}
+
+}  // namespace mailstead
