@@ -327,8 +327,8 @@ TEST_CASE("a lost index is counted anew, and a damaged one gives up its quotas",
     CHECK(it.room(kAnna, 101) == Room::kNo);
   }
   SECTION("damaged, and of the schema without quotas") {
-    run_sql(database,
-            "PRAGMA foreign_keys=OFF; DROP TABLE removals; DROP TABLE quotas; PRAGMA user_version=5;");
+    run_sql(database, "PRAGMA foreign_keys=OFF; DROP TABLE removals; DROP TABLE quotas; " + kWithoutQueue +
+                          "PRAGMA user_version=5;");
     it.store = open_store(it.scratch.data());
     CHECK(it.store->show_mailbox(address(kAnna))->has_password);
     CHECK_FALSE(it.store->show_mailbox(address(kAnna))->own_quota.has_value());
@@ -341,7 +341,8 @@ TEST_CASE("a store of the schema without quotas is brought to this one with its 
   REQUIRE(deliver(*it.store, {kAnna}, content_of(500)).has_value());
   const auto before = uidls_of(fetch_all(*it.store, kAnna));
   it.store.reset();
-  run_sql(it.scratch.data() + "/mailstead.db", "DROP TABLE quotas; PRAGMA user_version=5;");
+  run_sql(it.scratch.data() + "/mailstead.db",
+          "DROP TABLE quotas; " + kWithoutQueue + "PRAGMA user_version=5;");
   RecoveryReport report;
   it.store = open_store(it.scratch.data(), &report);
   CHECK(report.clean);
