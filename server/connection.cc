@@ -68,7 +68,10 @@ void Connection::begin_tls(bool first) {
 void Connection::secured(bool ok, bool first) {
   if (closing_) return;
   handshaking_ = false;
-  if (!ok) return give_up("TLS handshake failed");
+  if (!ok) {
+    if (driver_ != nullptr) driver_->handshake_failed();
+    return give_up("TLS handshake failed");
+  }
   tls_->describe(options_.peer);
   if (first) return begin_protocol();
   driver_->secured(options_.peer);

@@ -18,14 +18,14 @@
 #include "server/log.h"
 #include "server/stream.h"
 #include "server/tcp_stream.h"
-#include "server/tls_context.h"
+#include "server/tls_party.h"
 #include "server/tls_stream.h"
 
 namespace mailstead {
 
 struct ConnectionOptions {
   PeerFacts peer;
-  std::shared_ptr<const TlsContext> tls;  // for implicit TLS and STARTTLS; null: no TLS
+  std::shared_ptr<const TlsParty> tls;  // for implicit TLS and STARTTLS; null: no TLS
   // Makes the driver with its session when the connection is ready for the protocol: at once, or after the
   // handshake of implicit TLS.
   std::function<std::shared_ptr<Driver>(const PeerFacts&)> make_driver;

@@ -36,6 +36,8 @@ class Driver : public std::enable_shared_from_this<Driver> {
   virtual void check_session() {}
   // The TLS handshake that the session asked for is done: tell it.
   virtual void secured(const PeerFacts& peer) = 0;
+  // The handshake that the session asked for has failed; the connection ends.
+  virtual void handshake_failed() {}
   // The session wants to close; its last words have not been written yet.
   virtual void before_farewell() {}
   // Called after each run of the pump: the place to log what the session did.

@@ -72,7 +72,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(const std::vector<Cer
   return std::shared_ptr<const TlsContext>(std::move(loaded));
 }
 
-bssl::UniquePtr<SSL> TlsContext::accept() const {
+bssl::UniquePtr<SSL> TlsContext::make() const {
   bssl::UniquePtr<SSL> ssl(SSL_new(pairs_.front()->context.get()));
   if (ssl) SSL_set_accept_state(ssl.get());
   return ssl;

@@ -5,25 +5,24 @@
 // keep the one they began with. Ownership: shared_ptr. Threads: make it anywhere, use it on the reactor.
 #pragma once
 
-#include <openssl/base.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "admin/certificate.h"
 #include "protocols/result.h"
+#include "server/tls_party.h"
 
 namespace mailstead {
 
-class TlsContext {
+class TlsContext final : public TlsParty {
  public:
   // At least one pair; the first is the default. The error names the file.
   static Result<std::shared_ptr<const TlsContext>> load(const std::vector<CertificateFiles>& pairs);
-  ~TlsContext();
+  ~TlsContext() override;
 
   // A server-side SSL in accept state, TLS 1.2 or better.
-  bssl::UniquePtr<SSL> accept() const;
+  bssl::UniquePtr<SSL> make() const override;
 
  private:
   struct Pair;

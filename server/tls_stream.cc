@@ -76,12 +76,9 @@ std::string group_name(std::uint16_t group) {
 
 }  // namespace
 
-TlsStream::TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<const TlsContext> context,
+TlsStream::TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<const TlsParty> party,
                      std::function<void(bool ok)> secured)
-    : below_(std::move(below)),
-      context_(std::move(context)),
-      ssl_(context_->accept()),
-      secured_(std::move(secured)) {
+    : below_(std::move(below)), party_(std::move(party)), ssl_(party_->make()), secured_(std::move(secured)) {
   BIO* incoming = BIO_new(BIO_s_mem());
   BIO* outgoing = BIO_new(BIO_s_mem());
   // An empty BIO means "more will come", not the end of the stream.

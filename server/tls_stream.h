@@ -11,16 +11,16 @@
 #include <string_view>
 
 #include "server/stream.h"
-#include "server/tls_context.h"
+#include "server/tls_party.h"
 
 namespace mailstead {
 
 class TlsStream final : public Stream, private StreamEvents {
  public:
-  // Takes over `below`, which must not have a write outstanding. The context must outlive the SSL, so it is
-  // kept. `secured` is called once when the handshake has ended, with false when it failed; then the stream
-  // can only be closed.
-  TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<const TlsContext> context,
+  // Takes over `below`, which must not have a write outstanding. What makes
+  // the SSL must outlive it, so it is kept. `secured` is called once when the handshake has ended, with false
+  // when it failed; then the stream can only be closed.
+  TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<const TlsParty> party,
             std::function<void(bool ok)> secured);
   ~TlsStream() override;
 
@@ -50,7 +50,7 @@ class TlsStream final : public Stream, private StreamEvents {
   enum class State { kHandshake, kOpen, kEnded };
 
   std::unique_ptr<Stream> below_;
-  std::shared_ptr<const TlsContext> context_;
+  std::shared_ptr<const TlsParty> party_;
   bssl::UniquePtr<SSL> ssl_;
   std::function<void(bool)> secured_;
   StreamEvents* events_ = nullptr;

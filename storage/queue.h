@@ -73,7 +73,7 @@ struct QueueEntry {
   RecipientRow recipient = 0;
   QueueRow message = 0;
   std::string domain;  // where it goes
-  std::string sender;  // who is to have a fair share: the user, or the reverse-path
+  std::string sender;  // who is to have a fair share: the user who handed it in; empty: nobody of ours
   bool waits = false;  // for an attempt at next_at
   bool report_due = false;
   std::int64_t next_at = 0;

@@ -304,7 +304,7 @@ std::vector<QueueEntry> entries_of(const QueuedMessage& message) {
     entry.recipient = queued.row;
     entry.message = message.row;
     entry.domain = queued.recipient.address.domain;
-    entry.sender = !message.user.empty() ? message.user : text_of(message.envelope.reverse_path);
+    entry.sender = message.user;
     entry.waits = queued.state == QueueState::kWaiting && !message.held;
     entry.report_due = queued.due != QueueReports::kNone;
     entry.next_at = queued.next_at;

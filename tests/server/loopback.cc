@@ -89,7 +89,7 @@ Answered LineDriver::answer_ask() {
   return Answered::kNow;
 }
 
-Loopback::Loopback(TlsStart tls, std::shared_ptr<const TlsContext> context, Entry entry)
+Loopback::Loopback(TlsStart tls, std::shared_ptr<const TlsParty> context, Entry entry)
     : tls_(tls), context_(std::move(context)), entry_(entry) {
   std::signal(SIGPIPE, SIG_IGN);  // as the server does: see tcp_stream.h
   uv_loop_init(&loop_);

@@ -68,7 +68,7 @@ enum class Entry { kDirect, kProxyGate };
 
 class Loopback {
  public:
-  explicit Loopback(TlsStart tls = TlsStart::kOnCommand, std::shared_ptr<const TlsContext> context = nullptr,
+  explicit Loopback(TlsStart tls = TlsStart::kOnCommand, std::shared_ptr<const TlsParty> context = nullptr,
                     Entry entry = Entry::kDirect);
   ~Loopback();
 
@@ -89,7 +89,7 @@ class Loopback {
   uv_loop_t loop_{};
   Log log_{LogLevel::kError, LogFormat::kText};
   TlsStart tls_;
-  std::shared_ptr<const TlsContext> context_;
+  std::shared_ptr<const TlsParty> context_;
   Entry entry_;
   std::unique_ptr<Listener> listener_;
   std::uint16_t port_ = 0;

@@ -1,0 +1,106 @@
+// What is sent next, and to whom: the waiting recipients of the queue, in memory, ordered.
+//
+// Recipients are grouped by destination, which is a domain, or a route that several domains share. A
+// destination has at most so many connections at a time, and one only while it is suspect: the last attempt
+// found nobody there. Within it senders take turns, so that who hands in ten thousand messages does not keep
+// the others waiting. Some 200 octets of memory for each recipient. Threads: the reactor. Times are Unix
+// seconds, given by the caller.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "storage/queue.h"
+
+namespace mailstead {
+
+class QueueSchedule {
+ public:
+  using DestinationOf = std::function<std::string(const std::string& domain)>;
+
+  struct Work {
+    QueueRow message = 0;
+    std::vector<RecipientRow> recipients;  // of one message at one destination
+  };
+
+  explicit QueueSchedule(DestinationOf destination_of, std::size_t per_destination);
+
+  // What the store told. Of a recipient that is being worked on it counts from release() on.
+  void apply(const QueueEntry& entry);
+  // The routes have changed.
+  void arrange_anew(DestinationOf destination_of, std::size_t per_destination);
+
+  // A destination with work that is due, and room for one more connection: the one that waits for longest.
+  std::optional<std::string> next_destination(std::int64_t now) const;
+  void connection_begins(const std::string& destination);
+  void connection_ended(const std::string& destination);
+  void set_suspect(const std::string& destination, bool suspect);
+  // The destination's next message whose turn it is, and all of its recipients there that are due, at most
+  // `at_most`. They are the caller's until release().
+  std::optional<Work> take(const std::string& destination, std::int64_t now, std::size_t at_most);
+  void release(const std::vector<RecipientRow>& recipients);
+  // When next_destination() will have something, if nothing changes; nullopt: never.
+  std::optional<std::int64_t> next_at() const;
+
+  // A message that owes a report, each once until it is given back.
+  std::optional<QueueRow> take_report();
+  void release_report(QueueRow message);
+
+  std::size_t waiting() const { return waiting_; }  // recipients, those that are worked on too
+
+ private:
+  struct Destination;
+  struct Entry {
+    QueueRow message = 0;
+    std::string domain;
+    std::string sender;
+    Destination* destination = nullptr;
+    std::int64_t next_at = 0;
+    bool waits = false;
+    bool in_work = false;
+    bool report_due = false;
+  };
+  struct Sender {
+    std::string name;
+    std::set<std::pair<std::int64_t, RecipientRow>> waiting;  // by next_at
+  };
+  struct Destination {
+    std::string name;
+    std::list<Sender> senders;  // with somebody waiting; whose turn it is in front
+    std::size_t connections = 0;
+    bool suspect = false;
+    std::optional<std::int64_t> ready_at;  // its place in ready_; nullopt: it has none
+  };
+
+  Destination& destination_named(const std::string& name);
+  void enter(RecipientRow recipient, Entry& entry);
+  void leave(RecipientRow recipient, Entry& entry);
+  void note_report(QueueRow message, Entry& entry, bool due);
+  // Puts it at its place in ready_, or forgets it when nothing is left of it.
+  void place(Destination& destination);
+  std::size_t room_of(const Destination& destination) const;
+  void forget(RecipientRow recipient);
+
+  DestinationOf destination_of_;
+  std::size_t per_destination_;
+  std::unordered_map<RecipientRow, Entry> entries_;
+  std::unordered_map<QueueRow, std::vector<RecipientRow>> messages_;
+  std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
+  std::set<std::pair<std::int64_t, std::string>> ready_;
+  std::map<QueueRow, std::size_t> reports_;  // how many of its recipients
+  std::set<QueueRow> reports_waiting_;
+  std::set<QueueRow> reports_in_work_;
+  std::size_t waiting_ = 0;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,87 @@
+#include "server/queue_decisions.h"
+
+#include "tests/catch.h"
+
+using namespace mailstead;
+using Kind = AttemptResult::Kind;
+
+namespace {
+
+constexpr std::int64_t kReceived = 1'700'000'000;
+
+const QueueTerms kTerms{{std::chrono::minutes(5), std::chrono::minutes(15), std::chrono::hours(1)},
+                        std::chrono::hours(120),
+                        std::chrono::hours(4)};
+
+QueuedMessage from_anna() {
+  QueuedMessage message;
+  message.envelope.reverse_path = Address{"anna", "example.org"};
+  message.received_at = kReceived;
+  return message;
+}
+
+QueuedRecipient carl(std::uint32_t attempts = 0) {
+  QueuedRecipient recipient{7, Recipient(Address{"carl", "far.example"})};
+  recipient.attempts = attempts;
+  return recipient;
+}
+
+QueueOutcome after(Kind kind, std::int64_t seconds, const QueuedRecipient& recipient, double jitter = 0,
+                   const QueuedMessage& message = from_anna()) {
+  return decide(message, recipient, {kind, "4.7.1", "mx", "450 4.7.1 later", false}, kReceived + seconds,
+                kTerms, jitter);
+}
+
+}  // namespace
+
+TEST_CASE("attempts become rarer, and what failed together is not tried together", "[queue]") {
+  CHECK(after(Kind::kDeferred, 0, carl(0)).next_at == kReceived + 300);
+  CHECK(after(Kind::kDeferred, 300, carl(1)).next_at == kReceived + 300 + 900);
+  CHECK(after(Kind::kDeferred, 1200, carl(2)).next_at == kReceived + 1200 + 3600);
+  CHECK(after(Kind::kDeferred, 9000, carl(50)).next_at == kReceived + 9000 + 3600);
+  CHECK(after(Kind::kDeferred, 0, carl(0), 1).next_at == kReceived + 330);
+  CHECK(after(Kind::kDeferred, 0, carl(0), -1).next_at == kReceived + 270);
+}
+
+TEST_CASE("a delay is told once, to who may be told", "[queue]") {
+  CHECK(after(Kind::kDeferred, 3 * 3600, carl(9)).due == QueueReports::kNone);
+  CHECK(after(Kind::kDeferred, 4 * 3600, carl(9)).due == QueueReports::kDelay);
+  QueuedRecipient told = carl(9);
+  told.sent = QueueReports::kDelay;
+  CHECK(after(Kind::kDeferred, 5 * 3600, told).due == QueueReports::kNone);
+  told.sent = QueueReports::kNone;
+  told.recipient.notify = Notify{false, true, false};
+  CHECK(after(Kind::kDeferred, 5 * 3600, told).due == QueueReports::kNone);
+  QueuedMessage bounce = from_anna();
+  bounce.envelope.reverse_path.reset();
+  CHECK(after(Kind::kDeferred, 5 * 3600, carl(9), 0, bounce).due == QueueReports::kNone);
+}
+
+TEST_CASE("the last attempt is at the end of the time, and then it has failed", "[queue]") {
+  const std::int64_t end = 120 * 3600;
+  auto last_but_one = after(Kind::kDeferred, end - 10, carl(30));
+  CHECK(last_but_one.attempt.outcome == QueueState::kWaiting);
+  CHECK(last_but_one.next_at == kReceived + end);
+  auto last = after(Kind::kDeferred, end, carl(31));
+  CHECK(last.attempt.outcome == QueueState::kFailed);
+  CHECK(last.attempt.status == "5.7.1");
+  CHECK(last.attempt.reply == "450 4.7.1 later");
+  CHECK(last.due == QueueReports::kFailure);
+}
+
+TEST_CASE("failure and success are told as RFC 3461 says", "[queue]") {
+  CHECK(after(Kind::kFailed, 0, carl()).due == QueueReports::kFailure);
+  CHECK(after(Kind::kDelivered, 0, carl()).due == QueueReports::kNone);
+  QueuedRecipient asked = carl();
+  asked.recipient.notify = Notify{true, false, false};
+  CHECK(after(Kind::kFailed, 0, asked).due == QueueReports::kNone);
+  CHECK(after(Kind::kDelivered, 0, asked).due == QueueReports::kSuccess);
+  auto passed_on =
+      decide(from_anna(), asked, {Kind::kDelivered, "2.0.0", "mx", "250 OK", true}, kReceived, kTerms, 0);
+  CHECK(passed_on.due == QueueReports::kNone);
+  CHECK(passed_on.passed_on);
+  QueuedMessage bounce = from_anna();
+  bounce.envelope.reverse_path.reset();
+  CHECK(after(Kind::kFailed, 0, carl(), 0, bounce).due == QueueReports::kNone);
+  CHECK(after(Kind::kDelivered, 0, asked, 0, bounce).due == QueueReports::kNone);
+}

@@ -1,0 +1,156 @@
+#include "server/queue_schedule.h"
+
+#include "tests/catch.h"
+
+using namespace mailstead;
+
+namespace {
+
+QueueEntry entry(RecipientRow recipient, QueueRow message, const std::string& domain,
+                 const std::string& sender, std::int64_t next_at) {
+  QueueEntry each;
+  each.recipient = recipient;
+  each.message = message;
+  each.domain = domain;
+  each.sender = sender;
+  each.waits = true;
+  each.next_at = next_at;
+  return each;
+}
+
+std::string itself(const std::string& domain) {
+  return domain;
+}
+
+std::vector<RecipientRow> taken(QueueSchedule& schedule, const std::string& destination, std::int64_t now) {
+  auto work = schedule.take(destination, now, 100);
+  return work ? work->recipients : std::vector<RecipientRow>{};
+}
+
+}  // namespace
+
+TEST_CASE("a destination is due when the first of its recipients is", "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  CHECK_FALSE(schedule.next_at().has_value());
+  schedule.apply(entry(1, 10, "far.example", "anna", 100));
+  schedule.apply(entry(2, 11, "far.example", "anna", 50));
+  schedule.apply(entry(3, 12, "wide.example", "anna", 70));
+  CHECK(schedule.next_at() == 50);
+  CHECK_FALSE(schedule.next_destination(49).has_value());
+  CHECK(schedule.next_destination(50) == "far.example");
+  CHECK(taken(schedule, "far.example", 50) == std::vector<RecipientRow>{2});
+  CHECK(schedule.next_destination(70) == "wide.example");
+  CHECK(taken(schedule, "far.example", 99).empty());
+  CHECK(taken(schedule, "nowhere.example", 99).empty());
+  CHECK(schedule.waiting() == 3);
+}
+
+TEST_CASE("a message goes with all of its recipients at the destination that are due", "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  for (RecipientRow row = 1; row <= 5; ++row)
+    schedule.apply(entry(row, 10, "far.example", "anna", row <= 3 ? 1 : 9));
+  schedule.apply(entry(6, 10, "wide.example", "anna", 1));
+  auto work = schedule.take("far.example", 1, 2);
+  REQUIRE(work.has_value());
+  CHECK(work->message == 10);
+  CHECK(work->recipients == std::vector<RecipientRow>{1, 2});
+  CHECK(taken(schedule, "far.example", 1) == std::vector<RecipientRow>{3});
+  CHECK(taken(schedule, "far.example", 9) == std::vector<RecipientRow>{4, 5});
+}
+
+TEST_CASE("what is worked on is nobody else's until it is released, and then stands where the store said",
+          "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  schedule.apply(entry(1, 10, "far.example", "anna", 1));
+  CHECK(taken(schedule, "far.example", 1) == std::vector<RecipientRow>{1});
+  CHECK_FALSE(schedule.next_destination(1000).has_value());
+  schedule.apply(entry(1, 10, "far.example", "anna", 300));
+  CHECK_FALSE(schedule.next_destination(1000).has_value());
+  schedule.release({1});
+  CHECK(schedule.next_at() == 300);
+  CHECK(taken(schedule, "far.example", 300) == std::vector<RecipientRow>{1});
+  QueueEntry delivered = entry(1, 10, "far.example", "anna", 0);
+  delivered.waits = false;
+  schedule.apply(delivered);
+  CHECK(schedule.waiting() == 0);
+  schedule.release({1, 1, 99});
+  CHECK_FALSE(schedule.next_at().has_value());
+}
+
+TEST_CASE("a destination has its connections, and one only while it is suspect", "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  for (RecipientRow row = 1; row <= 9; ++row) schedule.apply(entry(row, row, "far.example", "anna", 1));
+  schedule.apply(entry(10, 10, "wide.example", "anna", 5));
+  schedule.connection_begins("far.example");
+  CHECK(schedule.next_destination(5) == "far.example");
+  schedule.connection_begins("far.example");
+  CHECK(schedule.next_destination(5) == "wide.example");
+  schedule.connection_ended("far.example");
+  CHECK(schedule.next_destination(5) == "far.example");
+  schedule.set_suspect("far.example", true);
+  CHECK(schedule.next_destination(5) == "wide.example");
+  schedule.connection_ended("far.example");
+  CHECK(schedule.next_destination(5) == "far.example");
+  schedule.connection_begins("far.example");
+  schedule.set_suspect("far.example", false);
+  CHECK(schedule.next_destination(5) == "far.example");
+}
+
+TEST_CASE("senders take turns", "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  for (RecipientRow row = 1; row <= 1000; ++row) schedule.apply(entry(row, row, "far.example", "anna", 1));
+  schedule.apply(entry(2001, 2001, "far.example", "bert", 2));
+  schedule.apply(entry(2002, 2002, "far.example", "bert", 2));
+  schedule.connection_begins("far.example");
+  std::vector<RecipientRow> order;
+  for (int i = 0; i < 5; ++i) order.push_back(taken(schedule, "far.example", 2).at(0));
+  CHECK(order == std::vector<RecipientRow>{1, 2001, 2, 2002, 3});
+}
+
+TEST_CASE("a held or dropped message is not sent, a released one is", "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  schedule.apply(entry(1, 10, "far.example", "anna", 1));
+  QueueEntry held = entry(1, 10, "far.example", "anna", 1);
+  held.waits = false;
+  schedule.apply(held);
+  CHECK_FALSE(schedule.next_at().has_value());
+  schedule.apply(held);  // not known any more
+  schedule.apply(entry(1, 10, "far.example", "anna", 7));
+  CHECK(schedule.next_at() == 7);
+}
+
+TEST_CASE("domains that share a route are one destination, and a new route moves them", "[queue]") {
+  QueueSchedule schedule([](const std::string&) { return std::string("smarthost"); }, 2);
+  schedule.apply(entry(1, 10, "far.example", "anna", 1));
+  schedule.apply(entry(2, 10, "wide.example", "anna", 1));
+  CHECK(schedule.next_destination(1) == "smarthost");
+  schedule.arrange_anew(itself, 2);
+  CHECK(taken(schedule, "smarthost", 1).empty());
+  CHECK(taken(schedule, "far.example", 1) == std::vector<RecipientRow>{1});
+  schedule.arrange_anew([](const std::string&) { return std::string("smarthost"); }, 2);
+  CHECK(taken(schedule, "smarthost", 1) == std::vector<RecipientRow>{2});
+  schedule.release({1, 2});
+  CHECK(taken(schedule, "smarthost", 1) == std::vector<RecipientRow>{1, 2});
+}
+
+TEST_CASE("a message owes its report once at a time", "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  QueueEntry failed = entry(1, 10, "far.example", "anna", 0);
+  failed.waits = false;
+  failed.report_due = true;
+  QueueEntry other = failed;
+  other.recipient = 2;
+  schedule.apply(failed);
+  schedule.apply(other);
+  CHECK(schedule.take_report() == 10);
+  CHECK_FALSE(schedule.take_report().has_value());
+  failed.report_due = false;
+  schedule.apply(failed);
+  schedule.release_report(10);  // the other's is still owed
+  CHECK(schedule.take_report() == 10);
+  other.report_due = false;
+  schedule.apply(other);
+  schedule.release_report(10);
+  CHECK_FALSE(schedule.take_report().has_value());
+  CHECK_FALSE(schedule.next_at().has_value());
+}
