@@ -21,6 +21,12 @@ namespace mailstead {
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 enum class LogFormat { kText, kJson };
 
+enum class SmarthostTls {
+  kStartTls,       // required, as the next, and its certificate is looked at
+  kImplicit,       // from the start
+  kOpportunistic,  // if it is offered, whoever it is
+};
+
 struct ListenAddress {
   std::string host;        // an IPv4 or IPv6 address without brackets, or the path of a Unix socket
   std::uint16_t port = 0;  // 0: any free port; a Unix socket has none
@@ -72,6 +78,26 @@ struct Config {
     std::chrono::seconds login_delay{0};             // between two logins to a mailbox
     std::optional<std::uint32_t> expire_days;        // nullopt: never
   } pop3;
+  struct Queue {
+    std::vector<std::chrono::seconds> retry{std::chrono::minutes(5),  std::chrono::minutes(15),
+                                            std::chrono::minutes(30), std::chrono::hours(1),
+                                            std::chrono::hours(2),    std::chrono::hours(4)};
+    std::chrono::seconds expire{5 * 24 * 3600};
+    std::chrono::seconds delay_warning{4 * 3600};  // 0: never
+    std::uint32_t connections = 50;                // to other hosts, in all
+    std::uint32_t connections_per_host = 5;
+    struct Smarthost {
+      std::string host;  // empty: mail goes to its recipients' own hosts
+      std::uint32_t port = 587;
+      std::string user;  // empty: no login
+      std::string password_file;
+      SmarthostTls tls = SmarthostTls::kStartTls;
+      bool operator==(const Smarthost&) const = default;
+    } smarthost;
+  } queue;
+  struct Resolver {
+    std::vector<ListenAddress> servers;  // empty: those of the machine
+  } resolver;
   struct Log {
     LogLevel level = LogLevel::kInfo;
     LogFormat format = LogFormat::kText;

@@ -27,8 +27,13 @@ const std::array<std::string_view, kPop3Languages> kLanguageWords = [] {
 constexpr std::array<std::string_view, 4> kLevelWords = {"debug", "info", "warning", "error"};
 constexpr std::array<LogLevel, 4> kLevelValues = {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning,
                                                   LogLevel::kError};
+constexpr std::array<std::string_view, 3> kSmarthostWords = {"starttls", "tls", "opportunistic"};
+constexpr std::array<SmarthostTls, 3> kSmarthostValues = {SmarthostTls::kStartTls, SmarthostTls::kImplicit,
+                                                          SmarthostTls::kOpportunistic};
 constexpr std::array<std::string_view, 2> kFormatWords = {"text", "json"};
 constexpr std::array<LogFormat, 2> kFormatValues = {LogFormat::kText, LogFormat::kJson};
+
+constexpr std::uint16_t kDnsPort = 53;
 
 template <typename T, std::size_t N>
 std::size_t place_of(const std::array<T, N>& values, T value) {
@@ -169,6 +174,43 @@ const std::array kKeys = {
         "0: what POP3 has fetched is deleted when the session ends with QUIT, nothing else.",
         DaysKey{[](Config& c) -> std::optional<std::uint32_t>& { return c.pop3.expire_days; }, 36500}},
 
+    // RFC 5321 4.5.4.1: after half an hour at the latest, then rarer; for four to five days.
+    ConfigKey{"queue", "retry",
+              "Mail that another host does not take now is tried again after so long; the last one repeats.",
+              DurationsKey{[](Config& c) -> std::vector<std::chrono::seconds>& { return c.queue.retry; },
+                           std::chrono::seconds(10), std::chrono::hours(24)}},
+    ConfigKey{"queue", "expire", "After so long its sender is told that it could not be delivered.",
+              DurationKey{[](Config& c) -> std::chrono::seconds& { return c.queue.expire; },
+                          std::chrono::minutes(1), std::chrono::hours(24 * 30)}},
+    ConfigKey{"queue", "delay_warning",
+              "After so long its sender is told that it is still on its way; \"0 s\": never.",
+              DurationKey{[](Config& c) -> std::chrono::seconds& { return c.queue.delay_warning; },
+                          std::chrono::seconds(0), std::chrono::hours(24 * 30)}},
+    ConfigKey{"queue", "connections", "To other hosts at one time, in all and to each.",
+              CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections; }, 1, 1000}},
+    ConfigKey{"queue", "connections_per_host", "",
+              CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections_per_host; }, 1, 100}},
+    ConfigKey{"queue.smarthost", "host",
+              "A server that takes all mail for other hosts and passes it on: where port 25 is blocked. Its\n"
+              "name, or its address in brackets.",
+              HostnameKey{[](Config& c) -> std::string& { return c.queue.smarthost.host; }}},
+    ConfigKey{"queue.smarthost", "port", "",
+              CountKey{[](Config& c) -> std::uint32_t& { return c.queue.smarthost.port; }, 1, 65535}},
+    ConfigKey{"queue.smarthost", "user", "To log in there; the file holds the password and nothing else.",
+              TextKey{[](Config& c) -> std::string& { return c.queue.smarthost.user; }}},
+    ConfigKey{"queue.smarthost", "password_file", "",
+              PathKey{[](Config& c) -> std::string& { return c.queue.smarthost.password_file; }}},
+    ConfigKey{"queue.smarthost", "tls",
+              "\"starttls\", \"tls\" (from the start, often port 465): with a certificate for its name.\n"
+              "\"opportunistic\": if it is offered, by whoever answers.",
+              ChoiceKey{kSmarthostWords,
+                        [](const Config& c) { return place_of(kSmarthostValues, c.queue.smarthost.tls); },
+                        [](Config& c, std::size_t i) { c.queue.smarthost.tls = kSmarthostValues[i]; }}},
+
+    ConfigKey{"resolver", "servers",
+              "DNS servers, such as [\"127.0.0.1\", \"[::1]:5353\"]; [] takes those of the machine.",
+              ServersKey{[](Config& c) -> std::vector<ListenAddress>& { return c.resolver.servers; }}},
+
     ConfigKey{"log", "level", "\"debug\", \"info\", \"warning\", \"error\".",
               ChoiceKey{kLevelWords, [](const Config& c) { return place_of(kLevelValues, c.log.level); },
                         [](Config& c, std::size_t i) { c.log.level = kLevelValues[i]; }}},
@@ -282,6 +324,49 @@ struct Setter {
     return {};
   }
 
+  Result<void> operator()(const DurationsKey& key) const {
+    const auto* list = std::get_if<std::vector<std::string>>(&input);
+    std::vector<std::chrono::seconds> durations;
+    for (const std::string& entry : list == nullptr ? std::vector<std::string>() : *list) {
+      const auto duration = parse_duration(entry);
+      if (!duration || *duration < key.least || *duration > key.most) {
+        return bad_value(fmt::format("'{}' is not a time from \"{}\" to \"{}\"", printable(entry),
+                                     print_duration(key.least), print_duration(key.most)));
+      }
+      durations.push_back(*duration);
+    }
+    if (durations.empty()) return bad_value("must be a list of times such as [\"5 min\", \"1 h\"]");
+    key.at(config) = std::move(durations);
+    return {};
+  }
+
+  Result<void> operator()(const TextKey& key) const {
+    const bool good = text() != nullptr && !text()->empty() && printable(*text()) == *text();
+    if (!good) return bad_value("must be a text in quotes");
+    key.at(config) = *text();
+    return {};
+  }
+
+  Result<void> operator()(const ServersKey& key) const {
+    const auto* list = std::get_if<std::vector<std::string>>(&input);
+    if (list == nullptr) return bad_value("must be a list of addresses such as [\"192.0.2.53\"]");
+    std::vector<ListenAddress> servers;
+    for (const std::string& entry : *list) {
+      const auto address = parse_ip(entry);
+      const auto with_port = parse_listen(entry);
+      if (address) {
+        servers.push_back({address->text(), kDnsPort});
+      } else if (with_port && !with_port->is_unix() && !entry.starts_with(':') && with_port->port != 0) {
+        servers.push_back(*with_port);
+      } else {
+        return bad_value(fmt::format("'{}' is not an address, such as \"192.0.2.53\" or \"127.0.0.1:5353\"",
+                                     printable(entry)));
+      }
+    }
+    key.at(config) = std::move(servers);
+    return {};
+  }
+
   Result<void> operator()(const DaysKey& key) const {
     if (text() != nullptr && *text() == "never") {
       key.at(config).reset();
@@ -373,6 +458,17 @@ struct TomlPrinter {
   std::string operator()(const LimitKey& key) const { return in_quotes(print_limit(key.at(config))); }
   std::string operator()(const CountKey& key) const { return std::to_string(key.at(config)); }
   std::string operator()(const DurationKey& key) const { return in_quotes(print_duration(key.at(config))); }
+  std::string operator()(const DurationsKey& key) const {
+    std::vector<std::string> entries;
+    for (const auto duration : key.at(config)) entries.push_back(in_quotes(print_duration(duration)));
+    return fmt::format("[{}]", fmt::join(entries, ", "));
+  }
+  std::string operator()(const TextKey& key) const { return text(key.at(config)); }
+  std::string operator()(const ServersKey& key) const {
+    std::vector<std::string> entries;
+    for (const ListenAddress& address : key.at(config)) entries.push_back(in_quotes(address.text()));
+    return fmt::format("[{}]", fmt::join(entries, ", "));
+  }
   std::string operator()(const DaysKey& key) const {
     return key.at(config) ? std::to_string(*key.at(config)) : "\"never\"";
   }
@@ -405,6 +501,18 @@ struct ValuePrinter {
   }
   Value operator()(const CountKey& key) const { return key.at(config); }
   Value operator()(const DurationKey& key) const { return static_cast<std::int64_t>(key.at(config).count()); }
+  Value operator()(const DurationsKey& key) const {
+    Value::Array seconds;
+    for (const auto duration : key.at(config))
+      seconds.emplace_back(static_cast<std::int64_t>(duration.count()));
+    return seconds;
+  }
+  Value operator()(const TextKey& key) const { return text(key.at(config)); }
+  Value operator()(const ServersKey& key) const {
+    Value::Array addresses;
+    for (const ListenAddress& address : key.at(config)) addresses.emplace_back(address.text());
+    return addresses;
+  }
   Value operator()(const DaysKey& key) const {
     return key.at(config) ? Value(std::int64_t{*key.at(config)}) : Value("never");
   }

@@ -46,6 +46,16 @@ struct DaysKey {  // whole days, or "never"
   std::optional<std::uint32_t>& (*at)(Config&);
   std::uint32_t most;
 };
+struct DurationsKey {  // at least one
+  std::vector<std::chrono::seconds>& (*at)(Config&);
+  std::chrono::seconds least, most;
+};
+struct TextKey {
+  std::string& (*at)(Config&);
+};
+struct ServersKey {  // of DNS: addresses, with a port or without
+  std::vector<ListenAddress>& (*at)(Config&);
+};
 enum class UnixSockets { kNo, kYes };
 struct ListenKey {
   std::vector<ListenAddress>& (*at)(Config&);
@@ -67,8 +77,8 @@ struct ConfigKey {
   std::string_view section;  // "limits"; empty: top level
   std::string_view name;
   std::string_view comment;
-  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey, DaysKey, ListenKey,
-               NetworksKey, SwitchKey, ChoiceKey>
+  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey, DurationsKey,
+               DaysKey, TextKey, ServersKey, ListenKey, NetworksKey, SwitchKey, ChoiceKey>
       kind;
 };
 

@@ -53,6 +53,7 @@ class Reader {
       if (!done) return done;
     }
     if (const Result<void> done = check_tls(); !done) return done;
+    if (const Result<void> done = check_smarthost(); !done) return done;
     return check_listeners();
   }
 
@@ -72,7 +73,10 @@ class Reader {
 
   Result<void> read_section(std::string_view section, const toml::table& table) {
     for (const auto& [key, node] : table) {
-      if (const Result<void> done = read_key(section, key, node); !done) return done;
+      const std::string inner = fmt::format("{}.{}", section, key.str());
+      const toml::table* below = is_section(inner) ? node.as_table() : nullptr;
+      const Result<void> done = below != nullptr ? read_section(inner, *below) : read_key(section, key, node);
+      if (!done) return done;
     }
     return {};
   }
@@ -136,6 +140,13 @@ class Reader {
       return at_line(line_of("tls.certificate"), "tls.certificate without tls.key: give both or neither");
     }
     return at_line(line_of("tls.key"), "tls.key without tls.certificate: give both or neither");
+  }
+
+  Result<void> check_smarthost() const {
+    const auto& smarthost = config_.queue.smarthost;
+    if (smarthost.user.empty() == smarthost.password_file.empty()) return {};
+    return at_line(std::max(line_of("queue.smarthost.user"), line_of("queue.smarthost.password_file")),
+                   "queue.smarthost.user and queue.smarthost.password_file: give both or neither");
   }
 
   // Two services cannot share one port: the second would fail to start, or hide behind the first.

@@ -199,8 +199,6 @@ void SmtpCore::answer_recipient(RecipientVerdict verdict) {
   const std::string subject = recipient_.text();
   if (verdict == RecipientVerdict::kOurs) {
     if (!judge(PolicyStage::kRecipient)) accept_recipient();
-  } else if (relaying && !user_.empty()) {
-    refuse({550, "5.7.1", "Sending to other hosts is not possible yet"}, subject);
   } else if (relaying) {
     refuse({550, "5.7.1", "Relaying denied"}, subject);
   } else if (verdict == RecipientVerdict::kUnknown) {

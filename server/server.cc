@@ -22,8 +22,9 @@ namespace {
 
 constexpr std::uint64_t kGraceMs = 8'000;  // container engines kill after ten seconds
 // Files that are no connection's: a group of 64 deliveries with its maildirs (320), callers of the control
-// socket (128), and the database, listeners, certificates and what the threads wake the loop by.
-constexpr std::uint32_t kReservedFiles = 512;
+// socket (128), the way out (a socket and a message for each of queue.connections), and the database,
+// listeners, certificates and what the threads wake the loop by.
+constexpr std::uint32_t kReservedFiles = 640;
 constexpr std::uint64_t kHurryMs = 500;
 constexpr std::uint64_t kCertificateCheckMs = 60'000;
 constexpr std::uint64_t kTendMs = 60'000;
@@ -138,6 +139,10 @@ Result<void> Server::begin() {
   services_ = std::make_unique<Services>(
       Services{config_, log_, *storage_, *files_, *login_, login_delay_, policies_, known_peers_, counters_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
+  queue_ = std::make_unique<QueueRunner>(
+      QueueRunner::Context{&loop_, config_, log_, *storage_, *files_,
+                           [this](const IpAddress& address) { return listens_at(address); }});
+  queue_stopped_ = false;
   control_ = std::make_unique<ControlServer>(
       &loop_, ControlServer::Context{*storage_, log_, bans_, request_.data, [this] { return config_; },
                                      [this] { return facts(); }, [this] { check_sessions(); }});
@@ -148,11 +153,42 @@ Result<void> Server::begin() {
   if (auto started = control_->start(); !started.has_value()) return started;
   if (auto started = listeners_.start(std::exchange(bound_, {})); !started.has_value()) return started;
   storage_->import_files();
+  queue_->start();
   expiry_->start();
   expiring_ = true;
   tell_of_file_limit();
   log_.info("ready");
   return {};
+}
+
+// RFC 5321 5.1 wants to know whether a host that mail is to be taken to is this one. Where we listen on every
+// address, all of the machine's are ours.
+bool Server::listens_at(const IpAddress& address) const {
+  constexpr std::uint16_t kExchangePort = 25;
+  for (const auto& listener : listeners_.all()) {
+    const ListenAddress& bound = listener->socket().bound;
+    if (listener->service() != Service::kSmtp || bound.port != kExchangePort) continue;
+    const auto own = parse_ip(bound.host);
+    if (own && *own == address) return true;
+    if (!own || (own->text() != "::" && own->text() != "0.0.0.0")) continue;
+    uv_interface_address_t* interfaces = nullptr;
+    int count = 0;
+    if (uv_interface_addresses(&interfaces, &count) != 0) continue;
+    bool found = false;
+    for (int i = 0; i < count; ++i) {
+      std::array<char, 64> text{};
+      const auto& each = interfaces[i].address;
+      if (each.address4.sin_family == AF_INET) {
+        uv_ip4_name(&each.address4, text.data(), text.size());
+      } else {
+        uv_ip6_name(&each.address6, text.data(), text.size());
+      }
+      found = found || parse_ip(text.data()) == address;
+    }
+    uv_free_interface_addresses(interfaces, count);
+    if (found) return true;
+  }
+  return false;
 }
 
 void Server::watch_signals() {
@@ -332,6 +368,7 @@ void Server::reload() {
   bans_.set_rules(ban_rules(config_));
   store_->set_default_quota(config_.limits.mailbox_size);
   if (config_.limits.connections != before.limits.connections) tell_of_file_limit();
+  queue_->reload();
   if (auto changed = listeners_.change_to(config_.listen); !changed.has_value()) {
     config_.listen = before.listen;
     log_.error("listen-failed",
@@ -383,20 +420,28 @@ void Server::stop() {
       &grace_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->hurry(); }, kGraceMs, 0);
   connections_.shut_down_all();
   login_->hurry();
-  connection_gone();
+  queue_->stop([this] {
+    queue_stopped_ = true;
+    connection_gone();
+  });
 }
 
 // Transactions that have not ended by now are refused; who does not even take that is cut off.
 void Server::hurry() {
   if (winding_down_) return;
   uv_timer_start(
-      &grace_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->connections_.close_all(); },
+      &grace_timer_,
+      [](uv_timer_t* timer) {
+        static_cast<Server*>(timer->data)->connections_.close_all();
+        static_cast<Server*>(timer->data)->queue_->hurry();
+      },
       kHurryMs, 0);
   connections_.shut_down_all();
+  queue_->hurry();
 }
 
 void Server::connection_gone() {
-  if (stopping_ && connections_.size() == 0) wind_down();
+  if (stopping_ && queue_stopped_ && connections_.size() == 0) wind_down();
 }
 
 void Server::wind_down() {

@@ -24,6 +24,7 @@
 #include "server/listener_set.h"
 #include "server/log.h"
 #include "server/proxy_gate.h"
+#include "server/queue_runner.h"
 #include "server/services.h"
 
 namespace mailstead {
@@ -55,6 +56,7 @@ class Server {
   void refuse(Arrival arrival, Refusal why);
   std::shared_ptr<Driver> make_driver(Service service, const PeerFacts& peer);
   void reload();
+  bool listens_at(const IpAddress& address) const;
   std::uint32_t most_connections() const;
   void tell_of_file_limit() const;
   void check_sessions();
@@ -89,11 +91,13 @@ class Server {
   KnownPeers known_peers_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Expiry> expiry_;
+  std::unique_ptr<QueueRunner> queue_;
   std::unique_ptr<ControlServer> control_;
   ListenerSet listeners_;
   ProxyGate proxy_gate_;
   ConnectionSet connections_;
-  bool expiring_ = false;  // its timer runs
+  bool expiring_ = false;      // its timer runs
+  bool queue_stopped_ = true;  // it has not begun, or has ended
   bool stopping_ = false;
   bool winding_down_ = false;
 };

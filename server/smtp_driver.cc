@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "protocols/delivery_report.h"
+
 namespace mailstead {
 namespace {
 
@@ -47,18 +49,6 @@ RecipientVerdict verdict_of(RecipientKind kind) {
 RecipientVerdict verdict_of(Room room) {
   if (room == Room::kYes) return RecipientVerdict::kOurs;
   return room == Room::kNo ? RecipientVerdict::kFull : RecipientVerdict::kTooLarge;
-}
-
-// RFC 5322 3.3, in UTC: a Received line tells when, not where its server stands.
-std::string rfc5322_date() {
-  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const std::time_t now = std::time(nullptr);
-  std::tm tm{};
-  gmtime_r(&now, &tm);
-  return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} +0000", kDays[tm.tm_wday], tm.tm_mday,
-                     kMonths[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 std::string path_text(const std::optional<Address>& address) {
@@ -160,8 +150,12 @@ Answered SmtpDriver::answer(AskSender& ask) {
 Answered SmtpDriver::answer(AskRecipient& ask) {
   const Store& store = services_.storage.store();
   auto verdict = verdict_of(store.directory()->classify(ask.recipient));
-  if (verdict == RecipientVerdict::kOurs)
+  // Who has logged in may write to everybody (RFC 6409).
+  if (verdict == RecipientVerdict::kNotOurs && ask.authenticated) {
+    verdict = RecipientVerdict::kOurs;
+  } else if (verdict == RecipientVerdict::kOurs) {
     verdict = verdict_of(store.room_for(ask.recipient, ask.declared_size.value_or(0)));
+  }
   session_.answer_recipient(verdict);
   return Answered::kNow;
 }
@@ -191,7 +185,7 @@ void SmtpDriver::begin() {
                                                                 : space.error().message}});
     session_.answer_begin("", "");
   } else {
-    session_.answer_begin(services_.storage.store().new_id(), rfc5322_date());
+    session_.answer_begin(services_.storage.store().new_id(), rfc5322_date(std::time(nullptr)));
   }
 }
 
@@ -244,6 +238,10 @@ Answered SmtpDriver::answer(AskCommit& ask) {
   spool_ = nullptr;
   delivery.rest = std::move(ask.rest);
   delivery.tags = std::move(ask.tags);
+  if (!session_.user().empty()) {
+    delivery.relaying = Relaying::kYes;
+    delivery.user = session_.user();
+  }
   if (ask.reply_each) delivery.failures = Failures::kOfEachRecipient;
   const bool posted = services_.storage.deliver(
       std::move(delivery), [self = self(), facts = ask](const Result<Delivered>& result) {
@@ -274,7 +272,7 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
   for (const auto& failure : result->failures) {
     verdicts.push_back(failure ? verdict_of(*failure) : CommitVerdict::kKept);
   }
-  if (result->copies.empty()) return session_.answer_commit(verdicts);
+  if (result->copies.empty() && result->queued == 0) return session_.answer_commit(verdicts);
   ++services_.counters.accepted;
   if (!ask.reply_each && session_.user().empty()) services_.known_peers.remember(peer_, std::time(nullptr));
   std::string recipients;
@@ -296,6 +294,7 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
                                   {"from", path_text(ask.envelope.reverse_path)},
                                   {"to", recipients},
                                   {"mailboxes", mailboxes},
+                                  {"queued", fmt::format("{}", result->queued)},
                                   {"size", fmt::format("{}", ask.size)}};
   if (!session_.user().empty()) fields.push_back({"user", session_.user()});
   services_.log.info("accepted", fields);

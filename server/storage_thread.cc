@@ -34,6 +34,21 @@ void StorageThread::hear_store() {
   const std::scoped_lock lock(mutex_);
   files_wait_ = store_.files_wait();
   std::move(notices.begin(), notices.end(), std::back_inserter(notices_));
+  hear_queue();
+}
+
+void StorageThread::hear_queue() {
+  auto changes = store_.take_queue_changes();
+  std::move(changes.begin(), changes.end(), std::back_inserter(queue_changes_));
+}
+
+void StorageThread::pass_on_queue() {
+  std::vector<QueueEntry> changes;
+  {
+    const std::scoped_lock lock(mutex_);
+    changes.swap(queue_changes_);
+  }
+  if (!changes.empty() && queue_changed_) queue_changed_(changes);
 }
 
 void StorageThread::pass_on_notices() {
@@ -45,6 +60,7 @@ void StorageThread::pass_on_notices() {
     files_wait = files_wait_;
   }
   for (const std::string& notice : notices) notice_(notice);
+  pass_on_queue();
   if (files_wait && !importing_) import_files();
 }
 
@@ -73,7 +89,13 @@ bool StorageThread::deliver(Delivery delivery, std::function<void(Result<Deliver
   // jobs of those find nothing left to do. A message's callback comes after its own job, by then its result
   // is there. Under the lock, so that the job finds its delivery, and a refused one is never taken along.
   const std::scoped_lock lock(mutex_);
-  if (!queue_.post([this] { deliver_waiting(); }, [result, done] { done(std::move(*result)); })) return false;
+  if (!queue_.post([this] { deliver_waiting(); },
+                   [this, result, done] {
+                     pass_on_queue();
+                     done(std::move(*result));
+                   })) {
+    return false;
+  }
   waiting_.push_back({std::move(delivery), result});
   return true;
 }
@@ -92,6 +114,41 @@ void StorageThread::deliver_waiting() {
   if (batch.empty()) return;
   std::vector<Result<Delivered>> delivered = store_.deliver(batch);
   for (std::size_t i = 0; i < results.size(); ++i) *results[i] = std::move(delivered[i]);
+  const std::scoped_lock lock(mutex_);
+  hear_queue();
+}
+
+bool StorageThread::note_outcomes(std::vector<QueueOutcome> outcomes,
+                                  std::function<void(const Result<void>&)> done) {
+  auto result = std::make_shared<Result<void>>(Error{ErrorKind::kUnavailable, "not written down"});
+  // As deliver().
+  const std::scoped_lock lock(mutex_);
+  const bool posted = queue_.post([this] { note_waiting(); },
+                                  [this, result, done = std::move(done)] {
+                                    pass_on_queue();
+                                    done(*result);
+                                  });
+  if (posted) to_note_.push_back({std::move(outcomes), result});
+  return posted;
+}
+
+void StorageThread::note_waiting() {
+  std::vector<QueueOutcome> batch;
+  std::vector<std::shared_ptr<Result<void>>> results;
+  {
+    const std::scoped_lock lock(mutex_);
+    while (!to_note_.empty()) {
+      Noting& next = to_note_.front();
+      std::move(next.outcomes.begin(), next.outcomes.end(), std::back_inserter(batch));
+      results.push_back(std::move(next.result));
+      to_note_.pop_front();
+    }
+  }
+  if (batch.empty()) return;
+  const auto noted = store_.note_outcomes(batch);
+  for (const auto& result : results) *result = noted;
+  const std::scoped_lock lock(mutex_);
+  hear_queue();
 }
 
 void StorageThread::tidy_deleted(MailboxId mailbox) {
@@ -145,6 +202,7 @@ void StorageThread::freed() {
 void StorageThread::tend(const FreeTerms& terms) {
   // Notes that cannot be written now are written later.
   post([](Store& store) { (void)store.write_notes(); }, [] {});
+  post([](Store& store) { (void)store.forget_finished(kTidySlice); }, [] {});
   free_deleted(terms, {});
 }
 

@@ -38,6 +38,14 @@ class StorageThread {
   // Imports files that other tools left, likewise. Called at the start; goes on by itself whenever a login
   // finds more of them than it takes in.
   void import_files();
+  // Writes down what came of attempts; those that wait at the same moment share a commit. `done` is told
+  // whether it is durable.
+  bool note_outcomes(std::vector<QueueOutcome> outcomes, std::function<void(const Result<void>&)> done);
+  // `changed` hears on the reactor what Store::take_queue_changes() tells, before the `done` of the job that
+  // brought it about.
+  void watch_queue(std::function<void(const std::vector<QueueEntry>&)> changed) {
+    queue_changed_ = std::move(changed);
+  }
   void stop(std::function<void()> stopped);
 
   Store& store() { return store_; }
@@ -48,20 +56,30 @@ class StorageThread {
     std::shared_ptr<Result<Delivered>> result;
   };
   void deliver_waiting();
+  struct Noting {
+    std::vector<QueueOutcome> outcomes;
+    std::shared_ptr<Result<void>> result;
+  };
+  void note_waiting();
   bool free_some(const FreeTerms& terms);
   void freed();
   // After each job: on the storage thread, then on the reactor.
   void hear_store();
+  void hear_queue();  // with the lock held
+  void pass_on_queue();
   void pass_on_notices();
 
   Store& store_;
   std::function<void(const std::string&)> notice_;
+  std::function<void(const std::vector<QueueEntry>&)> queue_changed_;
   bool importing_ = false;
   bool freeing_ = false;
   std::vector<std::function<void()>> wait_for_room_;
   std::mutex mutex_;  // guards the rest
   std::deque<Waiting> waiting_;
   std::vector<std::string> notices_;
+  std::deque<Noting> to_note_;
+  std::vector<QueueEntry> queue_changes_;
   bool files_wait_ = false;
 
   WorkQueue queue_;

@@ -102,11 +102,47 @@ language = "es"
 deleted_kept_days = 30
 login_delay = "15 min"
 expire_days = 30
+[queue]
+retry = ["1 min", "2 h"]
+expire = "2 days"
+delay_warning = "0 s"
+connections = 9
+connections_per_host = 2
+[queue.smarthost]
+host = "smtp.example.net"
+port = 465
+user = "anna"
+password_file = "/etc/p"
+tls = "tls"
+[resolver]
+servers = ["192.0.2.53", "2001:db8::53", "[::1]:5353", "127.0.0.1:5353"]
 [log]
 level = "debug"
 format = "json"
 )";
   const Config config = parsed(toml);
+  CHECK(config.queue.retry ==
+        std::vector<std::chrono::seconds>{std::chrono::minutes(1), std::chrono::hours(2)});
+  CHECK(config.queue.expire == std::chrono::hours(48));
+  CHECK(config.queue.delay_warning.count() == 0);
+  CHECK(config.queue.connections == 9);
+  CHECK(config.queue.connections_per_host == 2);
+  CHECK(config.queue.smarthost.host == "smtp.example.net");
+  CHECK(config.queue.smarthost.port == 465);
+  CHECK(config.queue.smarthost.user == "anna");
+  CHECK(config.queue.smarthost.password_file == "/etc/p");
+  CHECK(config.queue.smarthost.tls == SmarthostTls::kImplicit);
+  CHECK(parsed("[queue]\nsmarthost = { host = \"smtp.example.net\" }\n").queue.smarthost.host == "smtp.example.net");
+  REQUIRE(config.resolver.servers.size() == 4);
+  CHECK(config.resolver.servers[0].text() == "192.0.2.53:53");
+  CHECK(config.resolver.servers[1].text() == "[2001:db8::53]:53");
+  CHECK(config.resolver.servers[2].text() == "[::1]:5353");
+  CHECK(error("[queue]\nretry = []\n").find("list of times") != std::string::npos);
+  CHECK(error("[queue]\nretry = [\"1 s\"]\n").find("'1 s'") != std::string::npos);
+  CHECK(error("[queue.smarthost]\nuser = \"a\"\n").find("both or neither") != std::string::npos);
+  CHECK(error("[queue]\nsmarthost = \"x\"\n").find("smarthost") != std::string::npos);
+  CHECK(error("[resolver]\nservers = [\"dns.example\"]\n").find("not an address") != std::string::npos);
+  CHECK(error("[resolver]\nservers = [\":53\"]\n").find("not an address") != std::string::npos);
   CHECK(config.hostname == "mail.example.org");
   CHECK(config.listen.smtp.size() == 2);
   CHECK(config.listen.smtp[1] == ListenAddress{"::1", 2525});
@@ -178,7 +214,7 @@ TEST_CASE("a wrong key is named with its line and the likely right one", "[confi
 
 TEST_CASE("keys that nothing serves are not accepted", "[config]") {
   for (const char* toml :
-       {"[queue]\nexpire = '5 days'", "[resolver]\nservers = []", "[journal]\nsmall_message = 5"}) {
+       {"[queue]\nroutes = []", "[journal]\nsmall_message = 5"}) {
     CHECK(error(toml).find("unknown") != std::string::npos);
   }
   CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");

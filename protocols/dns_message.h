@@ -1,0 +1,49 @@
+// DNS messages (RFC 1035): a question as it is sent, and what an answer says.
+//
+// An answer is input from anybody: names are bounded, compression can only point backwards, counts are not
+// believed. Pure functions; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocols/ip_address.h"
+
+namespace mailstead::dns {
+
+enum class Type : std::uint16_t { kA = 1, kCname = 5, kSoa = 6, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28 };
+
+struct Record {
+  Type type = Type::kA;
+  std::uint32_t ttl = 0;         // seconds
+  IpAddress address;             // of A and AAAA
+  std::uint16_t preference = 0;  // of MX
+  // Of MX, CNAME and PTR: lower case, without the dot at the end; empty: the root. Of TXT its strings
+  // together.
+  std::string text;
+};
+
+enum class Verdict {
+  kFound,      // at least one record
+  kNoRecords,  // the name exists, but has none of this type
+  kNoName,     // NXDOMAIN
+  kFailed,     // SERVFAIL, REFUSED, nonsense: another time, or another server
+};
+
+struct Answer {
+  Verdict verdict = Verdict::kFailed;
+  std::vector<Record> records;  // of the type asked for, in the order they came
+  std::uint32_t ttl = 0;        // seconds; the least of all, or how long there is nothing (RFC 2308)
+  bool authenticated = false;   // the resolver says that it has validated it (RFC 4035 3.2.3)
+};
+
+// `name` in ASCII, without a dot at the end. nullopt: not a name. Its id is 0: whoever sends it gives one.
+std::optional<std::string> question(std::string_view name, Type type);
+
+// Of an answer to that question; CNAMEs in it are followed.
+Answer read_answer(std::string_view message, std::string_view name, Type type);
+
+}  // namespace mailstead::dns

@@ -1,0 +1,413 @@
+#include "server/outgoing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace mailstead {
+
+namespace {
+
+// Octets of a message that are read at a time.
+constexpr std::size_t kPiece = 64u << 10;
+// Of other messages for a destination that nobody answers at: so many are told so at a time.
+constexpr std::size_t kMostSuspended = 200;
+
+std::string host_words(const RouteTarget& target) {
+  const std::string address = target.address.text();
+  return target.host == address ? fmt::format("[{}]", address) : fmt::format("{} [{}]", target.host, address);
+}
+
+std::string status_of(const ServerReply& reply, std::string_view otherwise) {
+  return reply.enhanced.empty() ? std::string(otherwise) : reply.enhanced;
+}
+
+}  // namespace
+
+// Answers the session's asks from what is in hand.
+class OutgoingDriver final : public Driver {
+ public:
+  OutgoingDriver(SmtpClientOptions options, Outgoing& owner) : session_(std::move(options)), owner_(&owner) {}
+
+  Session& session() override { return session_; }
+  void secured(const PeerFacts& peer) override {
+    tls_version_ = peer.tls_version;
+    session_.tls_established(peer);
+  }
+  void handshake_failed() override { session_.tls_failed(); }
+
+  Answered answer_ask() override {
+    switch (session_.ask()) {
+      case SmtpClientAsk::kTransaction:
+        return transaction();
+      case SmtpClientAsk::kContent:
+        return content();
+      case SmtpClientAsk::kReport:
+        if (owner_ != nullptr) owner_->report(session_);
+        session_.answer_report();
+        return Answered::kNow;
+    }
+    return Answered::kNow;
+  }
+
+  void connection_closed() override {
+    session_.disconnected();
+    if (owner_ == nullptr) return;
+    if (session_.failure()) owner_->remember(*session_.failure());
+    if (!session_.outcomes().empty()) owner_->report(session_);
+  }
+
+  void forget_owner() { owner_ = nullptr; }
+  const std::string& tls_version() const { return tls_version_; }
+
+ private:
+  std::shared_ptr<OutgoingDriver> self() {
+    return std::static_pointer_cast<OutgoingDriver>(shared_from_this());
+  }
+
+  Answered transaction() {
+    if (owner_ == nullptr) {
+      session_.answer_transaction(std::nullopt);
+      return Answered::kNow;
+    }
+    if (owner_->consignment_ != nullptr) {
+      session_.answer_transaction(owner_->next_transaction());
+      return Answered::kNow;
+    }
+    owner_->load_next([self = self()] {
+      self->session_.answer_transaction(self->owner_ == nullptr ? std::nullopt
+                                                                : self->owner_->next_transaction());
+      self->resume();
+    });
+    return Answered::kLater;
+  }
+
+  Answered content() {
+    const auto consignment = owner_ == nullptr ? nullptr : owner_->consignment_;
+    if (consignment == nullptr || consignment->reader == nullptr) {
+      session_.answer_content(std::nullopt, SmtpClientSession::Piece::kLast);
+      return Answered::kNow;
+    }
+    auto piece = std::make_shared<std::string>();
+    auto outcome = std::make_shared<Result<void>>();
+    const auto work = [consignment, piece, outcome] {
+      const std::uint64_t left = consignment->message.size - consignment->at;
+      *outcome = consignment->reader->read(consignment->at, std::min<std::uint64_t>(left, kPiece), *piece);
+      if (*outcome && piece->empty() && left > 0)
+        *outcome = Error{ErrorKind::kCorrupt, "the message's file is shorter than it was"};
+      consignment->at += piece->size();
+    };
+    const auto done = [self = self(), consignment, piece, outcome] {
+      const bool last = consignment->at >= consignment->message.size;
+      if (*outcome) {
+        self->session_.answer_content(
+            std::move(*piece), last ? SmtpClientSession::Piece::kLast : SmtpClientSession::Piece::kMore);
+      } else {
+        self->session_.answer_content(std::nullopt, SmtpClientSession::Piece::kLast);
+      }
+      self->resume();
+    };
+    if (owner_->house_.files().post(work, done)) return Answered::kLater;
+    session_.answer_content(std::nullopt, SmtpClientSession::Piece::kLast);
+    return Answered::kNow;
+  }
+
+  SmtpClientSession session_;
+  Outgoing* owner_;
+  std::string tls_version_;
+};
+
+Outgoing::Outgoing(OutgoingHouse& house, OutgoingTerms terms)
+    : house_(house), terms_(std::move(terms)), self_(std::make_shared<Outgoing*>(this)) {
+  last_failure_.status = "4.4.1";
+  last_failure_.reply = "no answer";
+}
+
+Outgoing::~Outgoing() {
+  *self_ = nullptr;
+  if (driver_ != nullptr) driver_->forget_owner();
+}
+
+void Outgoing::start() {
+  load_next([this] {
+    if (consignment_ == nullptr) return finish();
+    routing_ = std::make_unique<Routing>(house_.resolver(), house_.routing_terms(), terms_.domain, terms_.by,
+                                         [this](RouteResult result) { on_routed(std::move(result)); });
+  });
+}
+
+// Puts the next message in hand, or none.
+void Outgoing::load_next(std::function<void()> then) {
+  const auto work = house_.is_stopping() ? std::nullopt : house_.next_work(terms_.destination);
+  if (!work) return then();
+  auto next = std::make_shared<Consignment>();
+  next->work = *work;
+  const auto load = [next](Store& store) {
+    auto message = store.queued_message(next->work.message);
+    if (!message) {
+      next->error = message.error();
+      return;
+    }
+    next->message = *std::move(message);
+    for (const QueuedRecipient& each : next->message.recipients) {
+      if (std::ranges::find(next->work.recipients, each.row) != next->work.recipients.end())
+        next->recipients.push_back(each);
+    }
+    auto reader = store.open_queued(next->message);
+    if (reader) {
+      next->reader = *std::move(reader);
+    } else {
+      next->error = reader.error();
+    }
+  };
+  const auto done = [self = self_, house = &house_, next, then] {
+    if (*self == nullptr) return house->give_back(next->work.recipients);
+    Outgoing& outgoing = **self;
+    if (!next->error) {
+      outgoing.consignment_ = next;
+      return then();
+    }
+    outgoing.house_.log().error("queue-unreadable",
+                                {{"id", next->message.id}, {"why", next->error->message}});
+    outgoing.refuse_all(*next, {AttemptResult::Kind::kDeferred, "4.3.0", "",
+                                "the message cannot be read on this server", false});
+    outgoing.load_next(then);
+  };
+  if (house_.storage().post(load, done)) return;
+  house_.give_back(work->recipients);
+  then();
+}
+
+void Outgoing::on_routed(RouteResult result) {
+  // This runs inside the Routing, which is kept until the next step.
+  if (const auto* failure = std::get_if<RouteFailure>(&result)) {
+    last_failure_ = {failure->permanent ? AttemptResult::Kind::kFailed : AttemptResult::Kind::kDeferred,
+                     failure->status, "", failure->text, false};
+    return all_failed();
+  }
+  route_ = std::get<Route>(std::move(result));
+  try_target();
+}
+
+void Outgoing::try_target() {
+  if (house_.is_stopping()) {
+    if (consignment_ != nullptr) house_.give_back(std::exchange(consignment_, nullptr)->work.recipients);
+    return finish();
+  }
+  tls_failed_ = false;
+  dialer_ = std::make_unique<Dialer>(house_.loop(), route_[target_].address, terms_.port,
+                                     [this](Result<int> socket) { on_dialled(std::move(socket)); });
+}
+
+void Outgoing::on_dialled(Result<int> socket) {
+  if (socket) return connect(*socket);
+  last_failure_ = {AttemptResult::Kind::kDeferred, "4.4.1", host_words(route_[target_]),
+                   socket.error().message, false};
+  next_target();
+}
+
+void Outgoing::connect(int socket) {
+  auto stream = std::make_unique<TcpStream>(house_.loop(), socket);
+  ConnectionOptions options;
+  options.peer = stream->peer();
+  options.tls = house_.tls().to(route_[target_].host, terms_.verification);
+  SmtpClientOptions client;
+  client.hostname = house_.hostname();
+  client.tls = in_the_clear_ ? TlsUse::kNever : terms_.tls;
+  client.user = terms_.user;
+  client.password = terms_.password;
+  driver_ = std::make_shared<OutgoingDriver>(std::move(client), *this);
+  bool usable = stream->ok() && options.tls != nullptr;
+  options.make_driver = [driver = driver_](const PeerFacts&) { return driver; };
+  last_failure_ = {AttemptResult::Kind::kDeferred, "4.4.2", host_words(route_[target_]),
+                   usable ? "the TLS handshake failed" : "the connection could not be set up", false};
+  connecting_ = true;
+  const auto gone = [self = self_] {
+    if (*self != nullptr) (*self)->on_connection_gone();
+  };
+  if (!usable) {
+    TcpStream* const broken = stream.release();
+    return broken->close([broken, gone] {
+      delete broken;
+      gone();
+    });
+  }
+  house_.connections_of().start(house_.loop(), std::move(stream), house_.log(), std::move(options),
+                                terms_.tls == TlsUse::kImplicit ? TlsStart::kImplicit : TlsStart::kOnCommand,
+                                gone);
+}
+
+bool Outgoing::tries_without_tls() {
+  return tls_failed_ && terms_.tls == TlsUse::kIfOffered && !in_the_clear_;
+}
+
+void Outgoing::on_connection_gone() {
+  connecting_ = false;
+  driver_->forget_owner();
+  driver_ = nullptr;
+  if (consignment_ == nullptr) return finish();
+  if (was_connected_) {
+    // It was not begun on this connection: another one takes it.
+    house_.give_back(std::exchange(consignment_, nullptr)->work.recipients);
+    return finish();
+  }
+  if (tries_without_tls()) {
+    in_the_clear_ = true;
+    return try_target();
+  }
+  next_target();
+}
+
+void Outgoing::next_target() {
+  in_the_clear_ = false;
+  if (++target_ < route_.size()) return try_target();
+  all_failed();
+}
+
+void Outgoing::remember(const SessionFailure& failure) {
+  tls_failed_ = failure.stage == SessionFailure::Stage::kTls;
+  // RFC 5321 3.1: this host takes no mail. Whether another one does is seen when it is tried.
+  last_failure_ = {failure.permanent ? AttemptResult::Kind::kFailed : AttemptResult::Kind::kDeferred,
+                   status_of(failure.reply, failure.permanent ? "5.3.2" : "4.4.2"),
+                   host_words(route_[target_]), failure.reply.words(), false};
+}
+
+std::optional<ClientTransaction> Outgoing::next_transaction() {
+  was_connected_ = true;
+  if (consignment_ == nullptr) return std::nullopt;
+  ClientTransaction transaction;
+  transaction.envelope = consignment_->message.envelope;
+  transaction.envelope.recipients.clear();
+  for (const QueuedRecipient& each : consignment_->recipients)
+    transaction.envelope.recipients.push_back(each.recipient);
+  transaction.size = consignment_->message.size;
+  transaction.eight_bit = consignment_->message.eight_bit;
+  transaction.utf8_header = consignment_->message.utf8_header;
+  return transaction;
+}
+
+void Outgoing::report(const SmtpClientSession& session) {
+  const auto consignment = std::exchange(consignment_, nullptr);
+  if (consignment == nullptr) return;
+  const std::vector<RecipientOutcome>& outcomes = session.outcomes();
+  using Kind = RecipientOutcome::Kind;
+  const bool any_decided =
+      std::ranges::any_of(outcomes, [](const auto& each) { return each.kind != Kind::kNotTried; });
+  std::vector<QueueOutcome> decided;
+  std::vector<RecipientRow> untried;
+  for (std::size_t i = 0; i < outcomes.size() && i < consignment->recipients.size(); ++i) {
+    const QueuedRecipient& recipient = consignment->recipients[i];
+    const RecipientOutcome& outcome = outcomes[i];
+    if (outcome.kind == Kind::kNotTried && any_decided) {
+      untried.push_back(recipient.row);
+      continue;
+    }
+    AttemptResult result;
+    result.kind = outcome.kind == Kind::kDelivered ? AttemptResult::Kind::kDelivered
+                  : outcome.kind == Kind::kFailed  ? AttemptResult::Kind::kFailed
+                                                   : AttemptResult::Kind::kDeferred;
+    result.status = status_of(outcome.reply, outcome.kind == Kind::kDelivered ? "2.0.0"
+                                             : outcome.kind == Kind::kFailed  ? "5.0.0"
+                                                                              : "4.0.0");
+    result.host = host_words(route_[target_]);
+    result.reply = outcome.reply.words();
+    result.passed_on = session.reports_for_us() && recipient.recipient.notify.has_value();
+    decided.push_back(house_.decide_outcome(consignment->message, recipient, std::move(result)));
+    log_outcome(*consignment, recipient, decided.back());
+  }
+  house_.set_suspect(terms_.destination, false);
+  house_.give_back(untried);
+  house_.attempted(std::move(decided));
+}
+
+void Outgoing::all_failed() {
+  const auto consignment = std::exchange(consignment_, nullptr);
+  const AttemptResult result = last_failure_;
+  if (consignment != nullptr) refuse_all(*consignment, result);
+  // A failure for good is this message's answer; each other one asks for itself.
+  if (result.kind == AttemptResult::Kind::kDeferred) {
+    house_.set_suspect(terms_.destination, true);
+    suspend_others(result);
+  } else {
+    finish();
+  }
+}
+
+// What else is due there need not knock on the same door one by one.
+void Outgoing::suspend_others(const AttemptResult& result) {
+  auto others = std::make_shared<std::vector<std::shared_ptr<Consignment>>>();
+  while (others->size() < kMostSuspended && !house_.is_stopping()) {
+    const auto work = house_.next_work(terms_.destination);
+    if (!work) break;
+    auto next = std::make_shared<Consignment>();
+    next->work = *work;
+    others->push_back(std::move(next));
+  }
+  if (others->empty()) return finish();
+  const auto load = [others](Store& store) {
+    for (const auto& each : *others) {
+      auto message = store.queued_message(each->work.message);
+      if (!message) continue;
+      each->message = *std::move(message);
+      for (const QueuedRecipient& recipient : each->message.recipients) {
+        if (std::ranges::find(each->work.recipients, recipient.row) != each->work.recipients.end())
+          each->recipients.push_back(recipient);
+      }
+    }
+  };
+  const auto done = [self = self_, house = &house_, others, result] {
+    for (const auto& each : *others) {
+      if (*self == nullptr) {
+        house->give_back(each->work.recipients);
+      } else {
+        (*self)->refuse_all(*each, result);
+      }
+    }
+    if (*self != nullptr) (*self)->finish();
+  };
+  if (house_.storage().post(load, done)) return;
+  for (const auto& each : *others) house_.give_back(each->work.recipients);
+  finish();
+}
+
+void Outgoing::refuse_all(Consignment& consignment, const AttemptResult& result) {
+  std::vector<QueueOutcome> decided;
+  for (const QueuedRecipient& recipient : consignment.recipients) {
+    decided.push_back(house_.decide_outcome(consignment.message, recipient, result));
+    log_outcome(consignment, recipient, decided.back());
+  }
+  if (consignment.recipients.empty()) return house_.give_back(consignment.work.recipients);
+  house_.attempted(std::move(decided));
+}
+
+void Outgoing::log_outcome(const Consignment& consignment, const QueuedRecipient& recipient,
+                           const QueueOutcome& outcome) const {
+  const QueueState state = outcome.attempt.outcome;
+  std::vector<LogField> fields = {{"id", consignment.message.id},
+                                  {"to", recipient.recipient.address.text()},
+                                  {"host", outcome.attempt.host},
+                                  {"reply", outcome.attempt.reply}};
+  if (driver_ != nullptr) {
+    fields.push_back({"tls", driver_->tls_version().empty() ? "none" : driver_->tls_version()});
+  }
+  house_.log().info(state == QueueState::kDelivered ? "sent"
+                    : state == QueueState::kFailed  ? "failed"
+                                                    : "deferred",
+                    fields);
+}
+
+void Outgoing::give_up() {
+  if (connecting_) return;
+  routing_.reset();
+  dialer_.reset();
+  if (consignment_ != nullptr) house_.give_back(std::exchange(consignment_, nullptr)->work.recipients);
+  finish();
+}
+
+void Outgoing::finish() {
+  *self_ = nullptr;  // whoever comes later finds nobody
+  house_.ended(*this);
+}
+
+}  // namespace mailstead

@@ -1,0 +1,132 @@
+// One way out: from what is due for a destination over its route to a connection, and messages on that, one
+// after the other, until nothing is due for it.
+//
+// Ownership: the queue runner's; ended() is its last call. A Connection's driver outlives it by answers that
+// are on their way, and forgets it then. Threads: the reactor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocols/smtp_client_session.h"
+#include "server/connection_set.h"
+#include "server/dialer.h"
+#include "server/driver.h"
+#include "server/log.h"
+#include "server/queue_decisions.h"
+#include "server/queue_schedule.h"
+#include "server/resolver.h"
+#include "server/routing.h"
+#include "server/storage_thread.h"
+#include "server/tls_client.h"
+#include "server/work_queue.h"
+
+namespace mailstead {
+
+class Outgoing;
+
+// What an Outgoing asks of the queue runner.
+class OutgoingHouse {
+ public:
+  virtual uv_loop_t* loop() = 0;
+  virtual Log& log() = 0;
+  virtual StorageThread& storage() = 0;
+  virtual WorkQueue& files() = 0;
+  virtual Resolver& resolver() = 0;
+  virtual ConnectionSet& connections_of() = 0;
+  virtual const TlsClientContext& tls() = 0;
+  virtual RoutingTerms routing_terms() const = 0;
+  virtual std::string hostname() const = 0;
+  virtual bool is_stopping() const = 0;
+  virtual std::optional<QueueSchedule::Work> next_work(const std::string& destination) = 0;
+  // They were not tried.
+  virtual void give_back(const std::vector<RecipientRow>& recipients) = 0;
+  virtual void attempted(std::vector<QueueOutcome> outcomes) = 0;
+  virtual QueueOutcome decide_outcome(const QueuedMessage& message, const QueuedRecipient& recipient,
+                                      AttemptResult result) = 0;
+  virtual void set_suspect(const std::string& destination, bool suspect) = 0;
+  // Destroys it.
+  virtual void ended(Outgoing& outgoing) = 0;
+
+ protected:
+  ~OutgoingHouse() = default;
+};
+
+struct OutgoingTerms {
+  std::string destination;  // of the schedule
+  std::string domain;       // that is looked up
+  Routing::By by = Routing::By::kMx;
+  std::uint16_t port = 25;
+  TlsUse tls = TlsUse::kIfOffered;
+  TlsVerification verification = TlsVerification::kNone;
+  std::string user;  // to log in
+  std::string password;
+};
+
+// A message on its way, with those of its recipients that are tried now.
+struct Consignment {
+  QueueSchedule::Work work;
+  QueuedMessage message;
+  std::vector<QueuedRecipient> recipients;
+  std::unique_ptr<MessageReader> reader;
+  std::uint64_t at = 0;  // octets that are read
+  std::optional<Error> error;
+};
+
+class OutgoingDriver;
+
+class Outgoing {
+ public:
+  Outgoing(OutgoingHouse& house, OutgoingTerms terms);
+  ~Outgoing();
+  Outgoing(const Outgoing&) = delete;
+  Outgoing& operator=(const Outgoing&) = delete;
+
+  void start();
+  // Ends what is no connection yet; connections are the ConnectionSet's to end.
+  void give_up();
+  const std::string& destination() const { return terms_.destination; }
+
+ private:
+  friend class OutgoingDriver;
+
+  void load_next(std::function<void()> then);
+  void on_routed(RouteResult result);
+  void try_target();
+  void on_dialled(Result<int> socket);
+  void connect(int socket);
+  void next_target();
+  void on_connection_gone();
+  bool tries_without_tls();
+  // For the driver.
+  std::optional<ClientTransaction> next_transaction();
+  void report(const SmtpClientSession& session);
+  void remember(const SessionFailure& failure);
+  // Nobody took what is in hand.
+  void all_failed();
+  void suspend_others(const AttemptResult& result);
+  void refuse_all(Consignment& consignment, const AttemptResult& result);
+  void log_outcome(const Consignment& consignment, const QueuedRecipient& recipient,
+                   const QueueOutcome& outcome) const;
+  void finish();
+
+  OutgoingHouse& house_;
+  const OutgoingTerms terms_;
+  std::shared_ptr<Outgoing*> self_;  // for callbacks that may come late
+  std::unique_ptr<Routing> routing_;
+  std::unique_ptr<Dialer> dialer_;
+  std::shared_ptr<OutgoingDriver> driver_;
+  Route route_;
+  std::size_t target_ = 0;
+  bool in_the_clear_ = false;  // TLS was tried with this target, in vain
+  bool tls_failed_ = false;
+  bool was_connected_ = false;                // a session got so far that it could send
+  bool connecting_ = false;                   // a connection is open
+  std::shared_ptr<Consignment> consignment_;  // in hand; null: none
+  AttemptResult last_failure_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,110 @@
+// Works the queue off: what is due is taken to other hosts, and who has to be told is told.
+//
+// It owns the connections to other hosts (outgoing.h), the schedule of what is due, and the reports. Nothing
+// is in memory only: what an attempt came to counts when the store has it. Ownership: one for the server.
+// Threads: the reactor.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "admin/config.h"
+#include "server/connection_set.h"
+#include "server/log.h"
+#include "server/outgoing.h"
+#include "server/queue_decisions.h"
+#include "server/queue_schedule.h"
+#include "server/reporter.h"
+#include "server/resolver.h"
+#include "server/storage_thread.h"
+#include "server/tls_client.h"
+#include "server/work_queue.h"
+
+namespace mailstead {
+
+class QueueRunner final : private OutgoingHouse {
+ public:
+  struct Context {
+    uv_loop_t* loop;
+    const Config& config;  // the newest
+    Log& log;
+    StorageThread& storage;
+    WorkQueue& files;
+    // Could a server at this address be this one?
+    std::function<bool(const IpAddress&)> is_ours;
+  };
+
+  QueueRunner(Context context);
+  ~QueueRunner();
+  QueueRunner(const QueueRunner&) = delete;
+  QueueRunner& operator=(const QueueRunner&) = delete;
+
+  void start();
+  // The configuration has changed.
+  void reload();
+  // No new attempts; those under way end with their transactions. `stopped` runs when all have.
+  void stop(std::function<void()> stopped);
+  // Once: transactions are given up. Twice: connections are cut.
+  void hurry();
+
+  std::size_t connections() const { return outgoing_.size(); }
+  std::uint64_t sent() const { return sent_; }  // recipients
+
+ private:
+  // What an Outgoing needs.
+  OutgoingHouse& house() { return *this; }
+  uv_loop_t* loop() override { return context_.loop; }
+  Log& log() override { return context_.log; }
+  StorageThread& storage() override { return context_.storage; }
+  WorkQueue& files() override { return context_.files; }
+  Resolver& resolver() override { return resolver_; }
+  ConnectionSet& connections_of() override { return connections_; }
+  const TlsClientContext& tls() override { return tls_; }
+  RoutingTerms routing_terms() const override;
+  std::string hostname() const override { return context_.config.hostname; }
+  bool is_stopping() const override { return stopping_; }
+  std::optional<QueueSchedule::Work> next_work(const std::string& destination) override;
+  void give_back(const std::vector<RecipientRow>& recipients) override;
+  void attempted(std::vector<QueueOutcome> outcomes) override;
+  QueueOutcome decide_outcome(const QueuedMessage& message, const QueuedRecipient& recipient,
+                              AttemptResult result) override;
+  void set_suspect(const std::string& destination, bool suspect) override;
+  void ended(Outgoing& outgoing) override;
+
+  void load(QueueRow after);
+  void apply(const std::vector<QueueEntry>& changes);
+  void pump();
+  void pump_soon();
+  void begin(const std::string& destination);
+  void note(std::vector<QueueOutcome> outcomes);
+  void try_to_note_again();
+  QueueSchedule::DestinationOf destinations() const;
+  OutgoingTerms terms_for(const std::string& destination) const;
+  QueueTerms queue_terms() const;
+  void check_stopped();
+
+  Context context_;
+  Resolver resolver_;
+  TlsClientContext tls_;
+  ConnectionSet connections_;
+  QueueSchedule schedule_;
+  Reporter reporter_;
+  uv_timer_t timer_{};
+  std::unordered_map<Outgoing*, std::unique_ptr<Outgoing>> outgoing_;
+  std::vector<std::unique_ptr<Outgoing>> ended_;  // to be destroyed in a later turn
+  std::vector<QueueOutcome> not_noted_;
+  std::string password_;  // of the smarthost
+  std::uint64_t sent_ = 0;
+  bool loaded_ = false;
+  bool stopping_ = false;
+  bool hurried_ = false;
+  std::function<void()> stopped_;
+};
+
+}  // namespace mailstead

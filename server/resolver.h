@@ -1,0 +1,51 @@
+// DNS on the reactor, by c-ares: questions, their answers, and a memory of them for as long as they are good.
+//
+// The same question is asked once, however many wait for it. Answers are remembered for their TTL, at most
+// kMostRemembered of them; failures are not. Ownership: who asks holds the question, and hears nothing once
+// it has let go of it. Threads: the reactor. Errors: are answers, dns::Verdict::kFailed.
+#pragma once
+
+#include <uv.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "admin/config.h"
+#include "protocols/dns_message.h"
+
+namespace mailstead {
+
+class Resolver {
+ public:
+  using Done = std::function<void(const dns::Answer&)>;
+  using Question = std::shared_ptr<Done>;
+
+  static constexpr std::size_t kMostRemembered = 10'000;
+
+  // `servers`: empty for those of the machine.
+  Resolver(uv_loop_t* loop, std::vector<ListenAddress> servers);
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+  // `done` runs later, never inside the call. `name`: ASCII, without a dot at the end; an
+  // empty one is not asked about.
+  [[nodiscard]] Question ask(const std::string& name, dns::Type type, Done done);
+  // From now on these are asked; what is remembered is forgotten.
+  void use(std::vector<ListenAddress> servers);
+  // Nobody hears anything any more; its handles close. Call it once, before the loop ends.
+  void stop();
+
+ private:
+  struct Channel;
+
+  Channel* channel_;  // frees itself in its last close callback
+};
+
+}  // namespace mailstead

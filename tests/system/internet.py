@@ -1,0 +1,246 @@
+"""A small Internet in a network of a test's own: a name server, and mail servers of other people that do as they are told."""
+
+import os
+import socket
+import socketserver
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+
+import mailstead
+
+US = "192.0.2.1"
+NAME_SERVER = ("192.0.2.53", 53)
+OTHERS = ["192.0.2.%d" % number for number in range(10, 30)]
+OTHERS6 = ["2001:db8::%d" % number for number in range(10, 14)]
+
+TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}
+
+
+def enter_namespace():
+    """Starts this program again in a network of its own; ends it with SKIP where that cannot be."""
+    if not os.environ.get("MAILSTEAD_TEST_INTERNET"):
+        for way in (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"]):
+            try:
+                able = subprocess.run([*way, "ip", "link", "set", "lo", "up"], capture_output=True).returncode == 0
+            except FileNotFoundError:
+                able = False
+            if able:
+                os.execvpe(way[0], [*way, sys.executable, *sys.orig_argv[1:]],
+                           dict(os.environ, MAILSTEAD_TEST_INTERNET="1"))
+        print("skipped: no network of its own can be made here")
+        sys.exit(mailstead.SKIP)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for address in (US, NAME_SERVER[0], *OTHERS):
+        subprocess.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
+    for address in OTHERS6:
+        subprocess.run(["ip", "address", "add", address + "/128", "dev", "lo", "nodad"], check=True)
+
+
+# ---- names
+
+def encode_name(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
+
+
+def encode_data(kind, value):
+    if kind == "A":
+        return socket.inet_pton(socket.AF_INET, value)
+    if kind == "AAAA":
+        return socket.inet_pton(socket.AF_INET6, value)
+    if kind == "MX":
+        preference, host = value.split()
+        return struct.pack("!H", int(preference)) + encode_name("" if host == "." else host)
+    if kind == "TXT":
+        return b"".join(bytes([len(part)]) + part for part in [value.encode()[i:i + 255] for i in range(0, len(value), 255)])
+    return encode_name(value)
+
+
+class Names:
+    """A name server. `zone`: {name: {type: [value, …]}}; `trouble`: {name: "SERVFAIL", "silence", "truncated"}."""
+
+    def __init__(self, address=NAME_SERVER):
+        self.zone, self.trouble, self.asked = {}, {}, []
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(address)
+        self.tcp = socket.create_server(address)
+        for serve in (self.serve_udp, self.serve_tcp):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def add(self, name, kind, *values):
+        self.zone.setdefault(name, {}).setdefault(kind, []).extend(values)
+
+    def serve_udp(self):
+        while True:
+            question, client = self.udp.recvfrom(4096)
+            answer = self.answer(question, "udp")
+            if answer:
+                self.udp.sendto(answer, client)
+
+    def serve_tcp(self):
+        while True:
+            connection, _ = self.tcp.accept()
+            threading.Thread(target=self.serve_connection, args=(connection,), daemon=True).start()
+
+    def serve_connection(self, connection):
+        with connection, connection.makefile("rb") as stream:
+            while True:
+                length = stream.read(2)
+                if len(length) < 2:
+                    return
+                answer = self.answer(stream.read(struct.unpack("!H", length)[0]), "tcp")
+                if answer:
+                    connection.sendall(struct.pack("!H", len(answer)) + answer)
+
+    def answer(self, question, way):
+        labels, at = [], 12
+        while question[at]:
+            labels.append(question[at + 1:at + 1 + question[at]].decode().lower())
+            at += 1 + question[at]
+        kind_number, = struct.unpack("!H", question[at + 1:at + 3])
+        kind = {number: kind for kind, number in TYPES.items()}.get(kind_number)
+        name = ".".join(labels)
+        self.asked.append((name, kind, way))
+        trouble = self.trouble.get(name)
+        if trouble == "silence":
+            return None
+        flags, records = 0x8180, []
+        if trouble == "SERVFAIL":
+            flags |= 2
+        elif trouble == "truncated" and way == "udp":
+            flags |= 0x0200
+        else:
+            owner = name
+            while "CNAME" in self.zone.get(owner, {}) and kind != "CNAME":
+                alias = self.zone[owner]["CNAME"][0]
+                records.append((owner, "CNAME", alias))
+                owner = alias
+                if len(records) > 20:
+                    break
+            records += [(owner, kind, value) for value in self.zone.get(owner, {}).get(kind, [])]
+            if owner not in self.zone:
+                flags |= 3
+        body = question[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0) + question[12:at + 5]
+        for owner, each, value in records:
+            data = encode_data(each, value)
+            body += encode_name(owner) + struct.pack("!HHIH", TYPES[each], 1, 60, len(data)) + data
+        return body
+
+
+# ---- mail servers
+
+class Host:
+    """Somebody's mail server. What it says is decided by `replies`: {command: reply or function of the line}, and
+    `extensions`. What it takes is in `taken`: {"from", "to", "content", "tls", "helo"}."""
+
+    def __init__(self, address, port=25, certificate=None, extensions=("PIPELINING", "8BITMIME", "SIZE 10000000")):
+        self.address, self.certificate, self.extensions = address, certificate, list(extensions)
+        self.replies, self.taken, self.connections, self.said = {}, [], 0, []
+        self.lock = threading.Lock()
+        host = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                try:
+                    host.serve(self)
+                except (OSError, ValueError):
+                    pass
+
+        class Listening(socketserver.ThreadingTCPServer):
+            allow_reuse_address = daemon_threads = True
+            request_queue_size = 128
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+        self.server = Listening((address, port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def reply(self, command, line, default):
+        chosen = self.replies.get(command, default)
+        return chosen(line) if callable(chosen) else chosen
+
+    def serve(self, handler):
+        with self.lock:
+            self.connections += 1
+        stream, tls, envelope, helo = handler, None, None, None
+
+        def say(text):
+            stream.wfile.write((text + "\r\n").encode("utf-8", "surrogateescape"))
+            stream.wfile.flush()
+
+        greeting = self.reply("greeting", "", "220 %s ESMTP" % self.address)
+        if greeting is None:
+            return
+        say(greeting)
+        while True:
+            line = stream.rfile.readline()
+            if not line:
+                return
+            text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            with self.lock:
+                self.said.append(text)
+            verb = text.split(" ")[0].upper()
+            if verb == "EHLO":
+                helo = text[5:]
+                offers = self.extensions + (["STARTTLS"] if self.certificate and not tls else [])
+                say(self.reply(verb, text, "\r\n".join(["250-" + self.address] + ["250-" + each for each in offers] + ["250 HELP"])))
+            elif verb == "STARTTLS":
+                answer = self.reply(verb, text, "220 go ahead")
+                say(answer)
+                if answer.startswith("220"):
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(*self.certificate)
+                    secured = context.wrap_socket(handler.connection, server_side=True)
+                    tls = secured.version()
+
+                    class Secured:
+                        rfile, wfile = secured.makefile("rb"), secured.makefile("wb")
+                    stream = Secured
+            elif verb == "MAIL":
+                answer = self.reply(verb, text, "250 2.1.0 OK")
+                if answer.startswith("2"):
+                    envelope = {"from": text[10:], "to": [], "tls": tls, "helo": helo}
+                say(answer)
+            elif verb == "RCPT":
+                answer = self.reply(verb, text, "250 2.1.5 OK")
+                if answer is None:
+                    return
+                if answer.startswith("2"):
+                    envelope["to"].append(text[8:])
+                say(answer)
+            elif verb == "DATA":
+                answer = self.reply(verb, text, "354 go ahead")
+                say(answer)
+                if not answer.startswith("354"):
+                    continue
+                content = []
+                while (line := stream.rfile.readline()) != b".\r\n":
+                    if not line:
+                        return
+                    content.append(line[1:] if line.startswith(b".") else line)
+                answer = self.reply("end", text, "250 2.0.0 taken")
+                if answer is None:
+                    return
+                if answer.startswith("2"):
+                    with self.lock:
+                        self.taken.append(dict(envelope, content=b"".join(content)))
+                say(answer)
+            elif verb == "QUIT":
+                say("221 2.0.0 bye")
+                return
+            else:
+                say(self.reply(verb, text, "250 2.0.0 OK"))
+
+
+def certificate(folder, name):
+    """A self-signed pair for this name: (certificate, key)."""
+    pair = os.path.join(folder, name + ".pem"), os.path.join(folder, name + ".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name, "-out", pair[0], "-keyout", pair[1]],
+                   check=True, capture_output=True)
+    return pair

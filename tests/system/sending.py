@@ -1,0 +1,344 @@
+"""Mail for other hosts: it arrives, it waits, or its sender learns why not. Other hosts are internet.py's."""
+
+import email
+import email.policy
+import os
+import tempfile
+import unittest
+
+import internet
+import mailstead
+
+ANNA, BERT = "anna@example.org", "bert@example.org"
+SETTINGS = """
+[resolver]
+servers = ["%s"]
+[queue]
+retry = ["10 s"]
+""" % internet.NAME_SERVER[0]
+MESSAGE = b"From: anna@example.org\r\nTo: carl@far.example\r\nSubject: x\r\nDate: Sat, 1 Jan 2000 00:00:00 +0000\r\n" \
+          b"Message-ID: <one@example.org>\r\n\r\n.dot\r\n\xff eight bits\r\n"
+
+
+class Sending(unittest.TestCase):
+    names = None
+    settings = SETTINGS
+
+    @classmethod
+    def setUpClass(cls):
+        if Sending.names is None:
+            Sending.names = internet.Names()
+
+    def setUp(self):
+        self.names.zone.clear()
+        self.names.trouble.clear()
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.server = mailstead.Server('hostname = "mail.example.org"\n' + self.settings, {
+            "smtp": [internet.US + ":25"], "submission": ["127.0.0.1:0"], "pop3": ["127.0.0.1:0"]}).start()
+        self.addCleanup(self.server.close)
+        self.addCleanup(self.show)
+        self.server.add_cheap_mailbox(ANNA)
+
+    def show(self):
+        if self._outcome and not self._outcome.success:
+            print("\n".join(self.server.lines[-60:]))
+
+    def host(self, address, domain=None, **options):
+        """A mail server, and the MX record that leads to it."""
+        host = internet.Host(address, **options)
+        self.addCleanup(host.close)
+        if domain:
+            self.names.add(domain, "MX", "10 mx." + domain)
+            self.names.add("mx." + domain, "AAAA" if ":" in address else "A", address)
+        return host
+
+    def submit(self, *recipients, message=MESSAGE, parameters="", rcpt=""):
+        with self.server.smtp("submission", user=ANNA) as client:
+            client.must("MAIL FROM:<%s>%s" % (ANNA, parameters and " " + parameters))
+            for recipient in recipients:
+                client.must("RCPT TO:<%s>%s" % (recipient, rcpt and " " + rcpt))
+            client.must("DATA", "354")
+            client.stream.send(mailstead.stuffed(message))
+            return mailstead.queue_id(client.expect("250"))
+
+    def queue(self):
+        return self.server.json("queue", "list")
+
+    def emptied(self):
+        mailstead.until(lambda: not self.queue(), "the queue is empty")
+
+    def told(self, state, address):
+        return mailstead.until(lambda: [line for line in self.server.lines if " %s " % state in line and address in line],
+                               "%s: %s" % (address, state))
+
+    def mail(self):
+        return [email.message_from_bytes(each, policy=email.policy.default) for each in self.server.fetch(ANNA, delete=True)]
+
+    def report(self):
+        mailstead.until(lambda: "1 " in self.server.admin("mailbox", "list") and self.server.json("mailbox", "show", ANNA)["messages"],
+                        "a report came")
+        reports = self.mail()
+        self.assertEqual(len(reports), 1)
+        return reports[0]
+
+    # ---- it arrives
+
+    def test_a_message_arrives_as_it_was_given(self):
+        far = self.host("192.0.2.10", "far.example")
+        sent = self.submit("carl@far.example")
+        self.emptied()
+        self.assertEqual(len(far.taken), 1)
+        taken = far.taken[0]
+        self.assertEqual(taken["from"], "<anna@example.org> SIZE=%d BODY=8BITMIME" % len(taken["content"]))
+        self.assertEqual(taken["to"], ["<carl@far.example>"])
+        self.assertEqual(taken["helo"], "mail.example.org")
+        self.assertTrue(taken["content"].endswith(MESSAGE), taken["content"])
+        self.assertTrue(taken["content"].startswith(b"Received: from "))
+        self.assertIn(sent.encode(), taken["content"])
+        self.assertEqual(os.listdir(os.path.join(self.server.data, "queue")), [])
+        self.assertEqual(self.mail(), [])
+
+    def test_one_transaction_for_all_recipients_of_a_domain_and_one_for_each_domain(self):
+        far, wide = self.host("192.0.2.10", "far.example"), self.host("192.0.2.11", "wide.example")
+        self.server.add_cheap_mailbox(BERT)
+        self.submit("carl@far.example", "dora@far.example", "emil@wide.example", BERT)
+        self.emptied()
+        self.assertEqual([sorted(each["to"]) for each in far.taken], [["<carl@far.example>", "<dora@far.example>"]])
+        self.assertEqual([each["to"] for each in wide.taken], [["<emil@wide.example>"]])
+        self.assertEqual(len(self.server.fetch(BERT)), 1)
+
+    def test_a_large_message_arrives_whole(self):
+        far = self.host("192.0.2.10", "far.example")
+        large = MESSAGE + b"".join(b".%d\r\n" % number for number in range(300000))
+        self.submit("carl@far.example", message=large)
+        self.emptied()
+        self.assertTrue(far.taken[0]["content"].endswith(large))
+
+    def test_a_connection_is_used_for_several_messages(self):
+        far = self.host("192.0.2.10", "far.example")
+        far.replies["greeting"] = "421 4.3.2 busy"
+        for _ in range(20):
+            self.submit("carl@far.example")
+        self.told("deferred", "carl@far.example")
+        del far.replies["greeting"]
+        before = far.connections
+        self.server.admin("queue", "retry")
+        self.emptied()
+        self.assertEqual(len(far.taken), 20)
+        self.assertLess(far.connections - before, 10)
+
+    def test_hosts_are_tried_in_order_and_the_next_one_when_one_does_not_answer(self):
+        self.names.add("far.example", "MX", "20 second.far.example", "10 first.far.example", "30 third.far.example")
+        self.names.add("first.far.example", "A", "192.0.2.20")  # nobody is there
+        self.names.add("second.far.example", "A", "192.0.2.11")
+        self.names.add("third.far.example", "A", "192.0.2.12")
+        second, third = self.host("192.0.2.11"), self.host("192.0.2.12")
+        second.replies["greeting"] = "554 5.3.2 no mail here"
+        self.submit("carl@far.example")
+        self.emptied()
+        self.assertEqual((second.connections, len(third.taken)), (1, 1))
+
+    def test_the_domain_itself_an_alias_of_it_and_an_address_literal_are_ways(self):
+        far = self.host("192.0.2.10")
+        self.names.add("far.example", "A", "192.0.2.10")
+        self.names.add("other.example", "CNAME", "far.example")
+        six = self.host("2001:db8::10", "six.example")
+        self.submit("carl@far.example")
+        self.submit("dora@other.example")
+        self.submit("emil@[192.0.2.10]")
+        self.submit("fred@six.example")
+        self.emptied()
+        self.assertEqual(sorted(each["to"][0] for each in far.taken),
+                         ["<carl@far.example>", "<dora@other.example>", "<emil@[192.0.2.10]>"])
+        self.assertEqual(len(six.taken), 1)
+
+    def test_an_answer_that_does_not_fit_comes_by_tcp(self):
+        far = self.host("192.0.2.10", "far.example")
+        self.names.trouble["far.example"] = "truncated"
+        self.submit("carl@far.example")
+        self.emptied()
+        self.assertEqual(len(far.taken), 1)
+        self.assertIn(("far.example", "MX", "tcp"), self.names.asked)
+
+    # ---- over TLS where it can be
+
+    def test_tls_is_used_where_it_is_offered_whoever_it_is(self):
+        far = self.host("192.0.2.10", "far.example", certificate=internet.certificate(self.folder.name, "anybody.example"))
+        self.submit("carl@far.example")
+        self.emptied()
+        self.assertEqual(far.taken[0]["tls"], "TLSv1.3")
+
+    def test_tls_that_fails_or_is_refused_keeps_nobody_from_the_mail(self):
+        far = self.host("192.0.2.10", "far.example", certificate=internet.certificate(self.folder.name, "far.example"))
+        far.replies["STARTTLS"] = "454 4.7.0 not now"
+        self.submit("carl@far.example")
+        self.emptied()
+        self.assertIsNone(far.taken[0]["tls"])
+        broken = self.host("192.0.2.11", "broken.example", extensions=["STARTTLS"])
+        broken.replies["STARTTLS"] = "220 but there is none"
+        self.submit("carl@broken.example")
+        self.emptied()
+        self.assertEqual(len(broken.taken), 1)
+
+    # ---- its sender learns why not
+
+    def test_a_failure_is_reported_in_plain_words_and_by_the_rules(self):
+        far = self.host("192.0.2.10", "far.example")
+        far.replies["RCPT"] = lambda line: "550-5.1.1 there is\r\n550 5.1.1 no dora" if "dora" in line else "250 OK"
+        sent = self.submit("carl@far.example", "dora@far.example")
+        report = self.report()
+        self.assertEqual(len(far.taken), 1)
+        self.assertEqual(report["Return-Path"], "<>")
+        self.assertEqual(report["To"], "<anna@example.org>")
+        self.assertEqual(report["Auto-Submitted"], "auto-replied")
+        self.assertEqual(report["In-Reply-To"], "<one@example.org>")
+        self.assertEqual(report.get_content_type(), "multipart/report")
+        self.assertEqual(report.get_param("report-type"), "delivery-status")
+        words, machine, returned = report.iter_parts()
+        text = words.get_content()
+        self.assertIn("could not be delivered to:", text)
+        self.assertIn("dora@far.example", text)
+        self.assertNotIn("carl", text)
+        self.assertIn("There is no such address.", text)
+        self.assertIn("550 5.1.1 there is no dora", text)
+        self.assertIn(sent, text)
+        of_message, of_recipient = machine.get_payload()
+        self.assertEqual(of_message["Reporting-MTA"], "dns; mail.example.org")
+        self.assertEqual(of_recipient["Final-Recipient"], "rfc822; dora@far.example")
+        self.assertEqual((of_recipient["Action"], of_recipient["Status"]), ("failed", "5.1.1"))
+        self.assertEqual(of_recipient["Diagnostic-Code"], "smtp; 550 5.1.1 there is no dora")
+        self.assertEqual(returned.get_content_type(), "message/rfc822")
+        self.assertEqual(returned.get_payload()[0]["Subject"], "x")
+        self.emptied()
+
+    def test_domains_that_take_no_mail_fail_at_once(self):
+        self.names.add("null.example", "MX", "0 .")
+        self.names.add("loop.example", "MX", "10 mail.example.org")
+        self.names.add("here.example", "MX", "10 mx.here.example")
+        self.names.add("mx.here.example", "A", internet.US)
+        self.names.add("local.example", "MX", "10 mx.local.example")
+        self.names.add("mx.local.example", "A", "127.0.0.1")
+        self.names.add("bare.example", "TXT", "nothing else")
+        for domain, status in (("none.example", "5.1.2"), ("null.example", "5.1.10"), ("loop.example", "5.4.6"),
+                               ("here.example", "5.4.6"), ("local.example", "5.4.6"), ("bare.example", "5.1.2")):
+            with self.subTest(domain):
+                self.submit("carl@" + domain)
+                _, machine, _ = self.report().iter_parts()
+                self.assertEqual(machine.get_payload()[1]["Status"], status)
+        self.emptied()
+
+    def test_a_hostile_reply_is_quoted_as_one_harmless_line(self):
+        far = self.host("192.0.2.10", "far.example")
+        far.replies["RCPT"] = "550-5.7.1 a\x1b[31m\x00\r\r\n550-From: evil@example.com\r\n550 5.7.1 \udcff" + "x" * 3000
+        self.submit("carl@far.example")
+        report = self.report()
+        self.assertEqual(report["From"], "Mail Delivery System <MAILER-DAEMON@mail.example.org>")
+        self.assertNotIn("\x1b", report.as_string())
+        _, machine, _ = report.iter_parts()
+        self.assertTrue(machine.get_payload()[1]["Diagnostic-Code"].startswith("smtp; 550 5.7.1 a?[31m??"))
+        self.assertEqual(machine.get_payload()[1]["From"], None)
+
+    def test_nobody_is_told_of_a_report_that_fails(self):
+        self.host("192.0.2.10", "far.example").replies["RCPT"] = "550 5.1.1 no"
+        self.server.deliver(b"Subject: x\r\n\r\n", ANNA)
+        self.server.fetch(ANNA, delete=True)
+        self.submit("carl@far.example", rcpt="")
+        self.report()
+        self.emptied()
+        self.assertEqual(self.mail(), [])
+
+    # ---- it waits
+
+    def test_a_host_that_is_busy_is_asked_again(self):
+        far = self.host("192.0.2.10", "far.example")
+        far.replies["RCPT"] = "450 4.7.1 greylisted"
+        sent = self.submit("carl@far.example")
+        self.told("deferred", "carl@far.example")
+        mailstead.until(lambda: self.queue()[0]["recipients"][0]["attempts"] == 1, "the attempt is written down")
+        shown = self.server.json("queue", "show", sent)
+        self.assertEqual(shown["recipients"][0]["last_reply"], "450 4.7.1 greylisted")
+        del far.replies["RCPT"]
+        self.emptied()  # by itself, after ten seconds
+        self.assertEqual(len(far.taken), 1)
+        self.assertEqual(self.mail(), [])
+
+    def test_what_waits_goes_on_after_a_restart_and_after_kill(self):
+        far = self.host("192.0.2.10", "far.example")
+        far.replies["greeting"] = None
+        for way in ("stop", "kill"):
+            self.submit("carl@far.example")
+            self.told("deferred", "carl@far.example")
+            getattr(self.server, way)()
+            self.server.start()
+            self.assertEqual(len(self.queue()), 1)
+            del far.replies["greeting"]
+            self.server.admin("queue", "retry")
+            self.emptied()
+            far.replies["greeting"] = None
+        self.assertEqual(len(far.taken), 2)
+
+    def test_a_dead_host_holds_nobody_else_up(self):
+        self.names.add("dead.example", "MX", "10 mx.dead.example")
+        self.names.add("mx.dead.example", "A", "192.0.2.25")
+        self.names.trouble["silent.example"] = "silence"
+        far = self.host("192.0.2.10", "far.example")
+        for number in range(60):
+            self.submit("user%d@dead.example" % number, "user%d@silent.example" % number)
+        self.submit("carl@far.example")
+        mailstead.until(lambda: far.taken, "the other message arrived", timeout=5)
+        self.assertEqual(len(self.queue()), 60)
+
+    def test_people_hold_release_and_drop(self):
+        far = self.host("192.0.2.10", "far.example")
+        far.replies["RCPT"] = "450 4.7.1 later"
+        sent, other = self.submit("carl@far.example"), self.submit("dora@far.example")
+        self.told("deferred", "dora@far.example")
+        self.told("deferred", "carl@far.example")
+        self.server.admin("queue", "hold", sent)
+        self.server.admin("queue", "drop", other)
+        self.assertEqual([(each["id"], each["held"]) for each in self.queue()], [(sent, True)])
+        del far.replies["RCPT"]
+        self.server.admin("queue", "retry")
+        self.assertEqual(far.taken, [])
+        self.server.admin("queue", "release", sent)
+        self.server.admin("queue", "retry", sent)
+        self.emptied()
+        self.assertEqual([each["to"] for each in far.taken], [["<carl@far.example>"]])
+        self.server.admin("queue", "show", "0123456789abcde", code=1)
+        self.server.admin("queue", "hold", sent, code=1)
+
+    # ---- who may
+
+    def test_only_who_has_logged_in_sends_to_others(self):
+        with self.server.smtp() as client:
+            client.must("MAIL FROM:<eve@elsewhere.example>")
+            self.assertTrue(client.command("RCPT TO:<carl@far.example>").startswith("550 5.7.1"))
+
+
+class Smarthost(Sending):
+    settings = SETTINGS.replace("[queue]\n", "[queue]\nexpire = \"5 days\"\n") + \
+        '[queue.smarthost]\nhost = "smart.example.net"\nport = 2525\ntls = "opportunistic"\n'
+
+    def test_everything_goes_by_the_smarthost(self):
+        smart = self.host("192.0.2.15", port=2525)
+        self.names.add("smart.example.net", "A", "192.0.2.15")
+        self.submit("carl@far.example", "dora@wide.example")
+        self.emptied()
+        self.assertEqual([sorted(each["to"]) for each in smart.taken], [["<carl@far.example>", "<dora@wide.example>"]])
+
+
+def only(kind, *names):
+    """Of a class that inherits tests, its own."""
+    return unittest.TestSuite(kind(name) for name in names)
+
+
+def load_tests(loader, tests, pattern):
+    suite = loader.loadTestsFromTestCase(Sending)
+    suite.addTests(only(Smarthost, "test_everything_goes_by_the_smarthost"))
+    return suite
+
+
+if __name__ == "__main__":
+    internet.enter_namespace()
+    unittest.main()
