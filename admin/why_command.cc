@@ -9,12 +9,15 @@
 #include "admin/command_table.h"
 #include "admin/mailbox_report.h"
 #include "admin/message_report.h"
+#include "admin/queue_report.h"
 #include "admin/report.h"
 #include "admin/text.h"
 #include "protocols/ascii.h"
 
 namespace mailstead::admin {
 namespace {
+
+constexpr std::size_t kMostQueued = 10;  // messages of the queue that are shown to people
 
 // What was found out about an address.
 struct Finding {
@@ -215,8 +218,31 @@ Report about_address(const Address& address, CommandContext& context) {
                             {"advice", Value::Array(finding.advice.begin(), finding.advice.end())}});
 }
 
+// What the queue knows of it: a text for each message, one behind the other.
+std::string queue_text(const std::vector<QueuedMessage>& queued, CommandContext& context,
+                       Value::Array& values) {
+  std::string text;
+  for (const QueuedMessage& message : queued) {
+    values.push_back(queued_value(message));
+    if (values.size() > kMostQueued) continue;
+    if (!text.empty()) text += '\n';
+    text += queued_text(message, context.store);
+  }
+  if (values.size() > kMostQueued)
+    text += fmt::format("\n{} older ones are not shown; --json tells all.\n", values.size() - kMostQueued);
+  return text;
+}
+
+Report about_queued(const std::string& asked, const std::vector<QueuedMessage>& queued,
+                    CommandContext& context) {
+  Value::Array values;
+  std::string text = queue_text(queued, context, values);
+  return done(std::move(text),
+              Value::Object{{"kind", "queued"}, {"asked", asked}, {"queue", std::move(values)}});
+}
+
 Report about_messages(const std::string& asked, const std::vector<KnownMessage>& messages,
-                      CommandContext& context) {
+                      const std::vector<QueuedMessage>& queued, CommandContext& context) {
   const std::int64_t now = std::time(nullptr);
   const MessageHead head = message_head(context.store, messages.front());
   Table facts({Align::kLeft, Align::kLeft});
@@ -237,8 +263,12 @@ Report about_messages(const std::string& asked, const std::vector<KnownMessage>&
       text += fmt::format("  To bring it back: {}\n", restore_command(message));
     copies.push_back(message_value(message, head, context.config, now));
   }
-  return done(std::move(text),
-              Value::Object{{"kind", "message"}, {"asked", asked}, {"copies", std::move(copies)}});
+  Value::Array values;
+  if (!queued.empty()) text += "\nIt was for other hosts, too:\n\n" + queue_text(queued, context, values);
+  return done(std::move(text), Value::Object{{"kind", "message"},
+                                             {"asked", asked},
+                                             {"copies", std::move(copies)},
+                                             {"queue", std::move(values)}});
 }
 
 }  // namespace
@@ -254,7 +284,10 @@ Report explain(const Request& request, CommandContext& context) {
     return about_address(*address, context);
   const auto messages = context.store.find_messages(asked);
   if (!messages) return failed(messages.error());
-  if (!messages->empty()) return about_messages(asked, *messages, context);
+  const auto queued = context.store.search_queue(asked);
+  if (!queued) return failed(queued.error());
+  if (!messages->empty()) return about_messages(asked, *messages, *queued, context);
+  if (!queued->empty()) return about_queued(asked, *queued, context);
   if (ours) return about_address(*address, context);
   return failed(
       fmt::format("'{}' is no address of this server and no message that it has now: check the spelling; a "

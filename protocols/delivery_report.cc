@@ -8,7 +8,6 @@
 
 #include "protocols/reply_reader.h"
 #include "protocols/utf8.h"
-#include "protocols/xtext.h"
 
 namespace mailstead {
 
@@ -197,7 +196,7 @@ class Writer {
       text += fmt::format("{}: {}\r\n", name, value);
     };
     if (!report_.envelope.envelope_id.empty())
-      field("Original-Envelope-Id", encode_xtext(report_.envelope.envelope_id));
+      field("Original-Envelope-Id", one_line(report_.envelope.envelope_id));  // RFC 3464 2.2.1: decoded
     field("Reporting-MTA", "dns; " + report_.host);
     field("Arrival-Date", rfc5322_date(report_.received_at));
     for (const ReportedRecipient& each : report_.recipients) {

@@ -8,7 +8,7 @@ namespace mailstead {
 
 namespace {
 
-std::string_view next_word(std::string_view& text) {
+std::string_view next_offer(std::string_view& text) {
   text = ascii::trim(text);
   const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
   const std::string_view word = text.substr(0, end);
@@ -26,7 +26,7 @@ std::string upper(std::string_view text) {
 
 void read_limits(std::string_view rest, ServerExtensions& extensions) {
   while (true) {
-    const std::string_view word = next_word(rest);
+    const std::string_view word = next_offer(rest);
     if (word.empty()) return;
     const std::size_t equals = word.find('=');
     if (equals == std::string_view::npos) continue;
@@ -39,7 +39,7 @@ void read_limits(std::string_view rest, ServerExtensions& extensions) {
 
 void read_auth(std::string_view rest, ServerExtensions& extensions) {
   while (true) {
-    const std::string_view word = next_word(rest);
+    const std::string_view word = next_offer(rest);
     if (word.empty()) return;
     if (!extensions.offers_auth(word)) extensions.auth.push_back(upper(word));
   }
@@ -58,7 +58,7 @@ ServerExtensions read_extensions(const ServerReply& reply) {
     std::string_view rest = reply.lines[i];
     // Old servers wrote "AUTH=LOGIN PLAIN".
     if (ascii::starts_with(rest, "AUTH=")) rest.remove_prefix(5), read_auth(rest, extensions), rest = {};
-    const std::string_view word = next_word(rest);
+    const std::string_view word = next_offer(rest);
     if (ascii::same(word, "PIPELINING")) extensions.pipelining = true;
     if (ascii::same(word, "8BITMIME")) extensions.eight_bit_mime = true;
     if (ascii::same(word, "SMTPUTF8")) extensions.smtputf8 = true;
@@ -70,7 +70,7 @@ ServerExtensions read_extensions(const ServerReply& reply) {
     if (ascii::same(word, "AUTH")) read_auth(rest, extensions);
     if (ascii::same(word, "SIZE")) {
       extensions.size = true;
-      const auto limit = ascii::number(next_word(rest));
+      const auto limit = ascii::number(next_offer(rest));
       if (limit && *limit > 0) extensions.max_size = *limit;  // RFC 1870 4: 0 is any
     }
   }

@@ -9,12 +9,12 @@ namespace mailstead {
 namespace {
 
 // RFC 5321 4.5.3.2: so long a client waits at least.
-constexpr std::chrono::minutes kGreetingPatience{5};
-constexpr std::chrono::minutes kCommandPatience{5};
-constexpr std::chrono::minutes kDataPatience{2};
-constexpr std::chrono::minutes kPiecePatience{3};
-constexpr std::chrono::minutes kEndPatience{10};
-constexpr std::chrono::seconds kQuitPatience{10};  // everything is said and done
+constexpr std::chrono::minutes kGreetingWait{5};
+constexpr std::chrono::minutes kCommandWait{5};
+constexpr std::chrono::minutes kDataWait{2};
+constexpr std::chrono::minutes kPieceWait{3};
+constexpr std::chrono::minutes kEndWait{10};
+constexpr std::chrono::seconds kQuitWait{10};  // everything is said and done
 
 ServerReply our_words(std::string text, std::string enhanced) {
   ServerReply reply;
@@ -226,18 +226,17 @@ void SmtpClientCore::shut_down() {
 std::chrono::seconds SmtpClientCore::patience() const {
   switch (state_) {
     case State::kGreeting:
-      return kGreetingPatience;
+      return kGreetingWait;
     case State::kContent:
-      return kPiecePatience;
+      return kPieceWait;
     case State::kEnd:
-      return kEndPatience;
+      return kEndWait;
     case State::kCommands:
-      return !expected_.empty() && expected_.front().command == Command::kData ? kDataPatience
-                                                                               : kCommandPatience;
+      return !expected_.empty() && expected_.front().command == Command::kData ? kDataWait : kCommandWait;
     case State::kQuit:
-      return kQuitPatience;
+      return kQuitWait;
     default:
-      return kCommandPatience;
+      return kCommandWait;
   }
 }
 

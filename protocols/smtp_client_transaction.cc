@@ -11,7 +11,7 @@ namespace mailstead {
 
 namespace {
 
-using Kind = RecipientOutcome::Kind;
+using Fate = RecipientOutcome::Kind;
 
 // Commands that wait for their replies: a server that reads nothing while it writes would wait for us, and we
 // for it (RFC 2920 3.1).
@@ -64,11 +64,11 @@ void SmtpClientCore::answer_transaction(std::optional<ClientTransaction> transac
   chunked_ = extensions_.chunking;
   dots_.emplace(DotStuffing::kNeeded);
   if (const auto obstacle = cannot_be_sent()) {
-    decide_rest(Kind::kFailed, "extensions", *obstacle);
+    decide_rest(Fate::kFailed, "extensions", *obstacle);
     return report();
   }
   for (std::size_t i = offered_recipients_; i < outcomes_.size(); ++i)
-    decide(i, Kind::kNotTried, "limit", own_reply("4.5.3", "the server takes fewer recipients at a time"));
+    decide(i, Fate::kNotTried, "limit", own_reply("4.5.3", "the server takes fewer recipients at a time"));
   ++transactions_;
   state_ = State::kCommands;
   send_commands();
@@ -192,7 +192,7 @@ void SmtpClientCore::on_transaction(ServerReply reply) {
       return report();
     case Command::kLastChunk:
       if (reply.is_positive()) {
-        decide_rest(Kind::kDelivered, "DATA", reply);
+        decide_rest(Fate::kDelivered, "DATA", reply);
       } else {
         decide_rest_by("DATA", reply);
       }
@@ -209,9 +209,9 @@ void SmtpClientCore::on_rcpt(std::size_t recipient, ServerReply reply) {
   // RFC 5321 4.5.3.1.10: too many at a time, and 552 says the same.
   const bool too_many =
       (reply.code == 452 && (reply.enhanced.empty() || reply.enhanced == "4.5.3")) || reply.code == 552;
-  if (too_many && any_taken) return decide(recipient, Kind::kNotTried, "RCPT", reply);
+  if (too_many && any_taken) return decide(recipient, Fate::kNotTried, "RCPT", reply);
   const bool permanent = reply.is_permanent() && reply.code != 552;
-  decide(recipient, permanent ? Kind::kFailed : Kind::kDeferred, "RCPT", reply);
+  decide(recipient, permanent ? Fate::kFailed : Fate::kDeferred, "RCPT", reply);
 }
 
 void SmtpClientCore::begin_content() {
@@ -229,7 +229,7 @@ void SmtpClientCore::answer_content(std::optional<std::string> bytes, SmtpClient
   ++progress_;
   if (!bytes) {
     closes_behind_report_ = true;
-    decide_rest(Kind::kDeferred, "content", own_reply("4.3.0", "the message cannot be read here"));
+    decide_rest(Fate::kDeferred, "content", own_reply("4.3.0", "the message cannot be read here"));
     return report();
   }
   write_piece(*bytes, piece);
@@ -267,19 +267,19 @@ void SmtpClientCore::drained() {
   }
 }
 
-void SmtpClientCore::decide(std::size_t recipient, Kind kind, std::string_view command,
+void SmtpClientCore::decide(std::size_t recipient, Fate kind, std::string_view command,
                             const ServerReply& reply) {
   if (decided_[recipient]) return;
   decided_[recipient] = true;
   outcomes_[recipient] = {kind, std::string(command), reply};
 }
 
-void SmtpClientCore::decide_rest(Kind kind, std::string_view command, const ServerReply& reply) {
+void SmtpClientCore::decide_rest(Fate kind, std::string_view command, const ServerReply& reply) {
   for (std::size_t i = 0; i < outcomes_.size(); ++i) decide(i, kind, command, reply);
 }
 
 void SmtpClientCore::decide_rest_by(std::string_view command, const ServerReply& reply) {
-  decide_rest(reply.is_permanent() ? Kind::kFailed : Kind::kDeferred, command, reply);
+  decide_rest(reply.is_permanent() ? Fate::kFailed : Fate::kDeferred, command, reply);
 }
 
 void SmtpClientCore::report() {

@@ -81,9 +81,14 @@ void SmtpCore::ehlo(std::string_view argument) {
 }
 
 void SmtpCore::say_extensions() {
-  std::vector<std::string> lines{
-      options_.hostname, "PIPELINING", fmt::format("SIZE {}", options_.message_size),        "8BITMIME",
-      "SMTPUTF8",        "CHUNKING",   fmt::format("LIMITS RCPTMAX={}", options_.recipients)};
+  std::vector<std::string> lines{options_.hostname,
+                                 "PIPELINING",
+                                 fmt::format("SIZE {}", options_.message_size),
+                                 "8BITMIME",
+                                 "SMTPUTF8",
+                                 "CHUNKING",
+                                 "DSN",
+                                 fmt::format("LIMITS RCPTMAX={}", options_.recipients)};
   if (options_.starttls_available && !peer_.tls) lines.emplace_back("STARTTLS");
   if (peer_.tls) lines.emplace_back("REQUIRETLS");  // RFC 8689 4.1: only then
   if (const std::string names = offer().names(); !names.empty()) lines.push_back("AUTH " + names);

@@ -115,7 +115,11 @@ class SmtpCore {
   void go_on_behind(PolicyStage stage);
 
   // smtp_envelope.cc
+  template <typename Read>
+  bool read_parameters(std::string_view text, const char* syntax, Read read);
   bool read_mail_parameters(std::string_view text, Envelope& envelope);
+  bool read_rcpt_parameters(std::string_view text);
+  std::optional<Reply> read_rcpt_parameter(std::string_view name, std::optional<std::string_view> given);
   std::optional<Reply> read_mail_parameter(std::string_view name, std::optional<std::string_view> given,
                                            Envelope& envelope);
   void accept_sender();
@@ -179,7 +183,9 @@ class SmtpCore {
   bool in_transaction_ = false;
   bool recipient_named_ = false;  // at least once, accepted or not
   Envelope envelope_;
-  Address recipient_;                                            // the one that is asked about
+  Address recipient_;             // the one that is asked about
+  std::optional<Notify> notify_;  // its, as the next
+  std::string original_;
   std::unordered_map<std::string, std::size_t> recipient_keys_;  // with the place among the recipients
   // Where the end of a message has a reply for each recipient: their places, as often as RCPT named them.
   std::vector<std::size_t> replies_;

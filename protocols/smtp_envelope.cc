@@ -1,8 +1,9 @@
 // MAIL and RCPT: RFC 5321 4.1.1.2 and 4.1.1.3, with SIZE (1870), BODY (6152), AUTH= (4954 5), SMTPUTF8 (6531)
-// and REQUIRETLS (8689).
+// REQUIRETLS (8689) and the parameters of DSN (3461).
 #include <algorithm>
 
 #include "protocols/ascii.h"
+#include "protocols/dsn_parameters.h"
 #include "protocols/smtp_core.h"
 
 namespace mailstead {
@@ -79,11 +80,42 @@ void SmtpCore::mail(std::string_view argument) {
   if (!judge(PolicyStage::kSender)) accept_sender();
 }
 
-// Parameters stand behind the path, each after blanks. Says the refusal itself.
 bool SmtpCore::read_mail_parameters(std::string_view text, Envelope& envelope) {
+  return read_parameters(text, "Syntax: MAIL FROM:<address>", [&](std::string_view name, auto value) {
+    return read_mail_parameter(name, value, envelope);
+  });
+}
+
+bool SmtpCore::read_rcpt_parameters(std::string_view text) {
+  notify_.reset();
+  original_.clear();
+  return read_parameters(text, "Syntax: RCPT TO:<address>",
+                         [&](std::string_view name, auto value) { return read_rcpt_parameter(name, value); });
+}
+
+std::optional<Reply> SmtpCore::read_rcpt_parameter(std::string_view name,
+                                                   std::optional<std::string_view> given) {
+  const std::string_view value = given.value_or(std::string_view());
+  if (name == "notify") {
+    notify_ = parse_notify(value);
+    if (notify_) return std::nullopt;
+    return Reply{501, "5.5.4", "NOTIFY is NEVER, or of SUCCESS, FAILURE and DELAY"};
+  }
+  if (name == "orcpt") {
+    auto original = parse_original_recipient(value, envelope_.smtputf8);
+    if (!original) return Reply{501, "5.5.4", "Bad ORCPT"};
+    original_ = *std::move(original);
+    return std::nullopt;
+  }
+  return Reply{555, "5.5.4", "Parameter not recognised"};
+}
+
+// Parameters stand behind the path, each after blanks. Says the refusal itself.
+template <typename Read>
+bool SmtpCore::read_parameters(std::string_view text, const char* syntax, Read read) {
   std::vector<std::string> seen;
   if (!text.empty() && !ascii::is_blank(text.front())) {
-    refuse({501, "5.5.4", "Syntax: MAIL FROM:<address>"}, text);
+    refuse({501, "5.5.4", syntax}, text);
     return false;
   }
   for (text = ascii::trim(text); !text.empty(); text = ascii::trim(text)) {
@@ -99,7 +131,7 @@ bool SmtpCore::read_mail_parameters(std::string_view text, Envelope& envelope) {
     } else if (std::ranges::find(seen, name) != seen.end()) {
       refusal = Reply{501, "5.5.4", "A parameter is given twice"};
     } else {
-      refusal = read_mail_parameter(name, has_value ? std::optional(value) : std::nullopt, envelope);
+      refusal = read(name, has_value ? std::optional(value) : std::nullopt);
     }
     if (refusal) {
       refuse(*refusal, word);
@@ -139,6 +171,18 @@ std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name,
     envelope.require_tls = true;
     return std::nullopt;
   }
+  if (name == "ret") {
+    const auto returned = parse_returned(value);
+    if (!returned) return Reply{501, "5.5.4", "RET is FULL or HDRS"};
+    envelope.returned = *returned;
+    return std::nullopt;
+  }
+  if (name == "envid") {
+    auto id = parse_envelope_id(value);
+    if (!id) return Reply{501, "5.5.4", "Bad ENVID"};
+    envelope.envelope_id = *std::move(id);
+    return std::nullopt;
+  }
   if (name == "auth" && !user_.empty()) {
     if (!is_xtext(value)) return Reply{501, "5.5.4", "Bad AUTH"};
     return std::nullopt;
@@ -174,7 +218,7 @@ void SmtpCore::rcpt(std::string_view argument) {
   if (!path && !envelope_.smtputf8 && has_eight_bits(text)) return refuse(needs_smtputf8(), argument);
   if (!path && names_two_domains(text)) return refuse({550, "5.7.1", "Relaying denied"}, argument);
   if (!path || !path->address) return refuse({501, "5.1.3", "Bad recipient address"}, argument);
-  if (!ascii::trim(rest).empty()) return refuse({555, "5.5.4", "Parameter not recognised"}, argument);
+  if (!read_rcpt_parameters(rest)) return;
 
   recipient_ = *path->address;
   // Each is a reply at the end.
@@ -183,6 +227,9 @@ void SmtpCore::rcpt(std::string_view argument) {
   }
   // One copy is enough.
   if (const auto named = recipient_keys_.find(recipient_.key()); named != recipient_keys_.end()) {
+    Recipient& recipient = envelope_.recipients[named->second];
+    recipient.notify = both(recipient.notify, notify_);
+    if (recipient.original.empty()) recipient.original = original_;
     return name_recipient(named->second);
   }
   // RFC 5321 4.5.3.1.10: those accepted so far are kept, the others can be tried in another transaction.
@@ -199,6 +246,8 @@ void SmtpCore::answer_recipient(RecipientVerdict verdict) {
   const std::string subject = recipient_.text();
   if (verdict == RecipientVerdict::kOurs) {
     if (!judge(PolicyStage::kRecipient)) accept_recipient();
+  } else if (verdict == RecipientVerdict::kNotOurs && !user_.empty()) {
+    refuse({550, "5.1.2", "That domain has no full name"}, subject);  // RFC 6409 4.2
   } else if (relaying) {
     refuse({550, "5.7.1", "Relaying denied"}, subject);
   } else if (verdict == RecipientVerdict::kUnknown) {
@@ -219,7 +268,9 @@ void SmtpCore::answer_recipient(RecipientVerdict verdict) {
 void SmtpCore::accept_recipient() {
   const std::size_t index = envelope_.recipients.size();
   recipient_keys_.emplace(recipient_.key(), index);
-  envelope_.recipients.push_back(recipient_);
+  envelope_.recipients.emplace_back(recipient_);
+  envelope_.recipients.back().notify = notify_;
+  envelope_.recipients.back().original = std::move(original_);
   name_recipient(index);
 }
 

@@ -1,7 +1,7 @@
 // The server's side of SMTP (RFC 5321) with PIPELINING (2920), SIZE (1870), 8BITMIME (6152),
-// SMTPUTF8 (6531), REQUIRETLS (8689), CHUNKING (3030), LIMITS (9422), ENHANCEDSTATUSCODES (2034), STARTTLS
-// (3207) and AUTH (4954, see sasl.h), for mail exchange, submission (6409, 8314) and local delivery by LMTP
-// (2033).
+// SMTPUTF8 (6531), REQUIRETLS (8689), CHUNKING (3030), DSN (3461), LIMITS (9422), ENHANCEDSTATUSCODES (2034),
+// STARTTLS (3207) and AUTH (4954, see sasl.h), for mail exchange, submission (6409, 8314) and local delivery
+// by LMTP (2033).
 //
 // One session is one connection. It pauses on an ask (see SmtpAsk) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets, at most kSpoolChunk octets of a message before it
@@ -103,7 +103,7 @@ enum class PasswordVerdict { kRight, kWrong, kUnavailable };
 enum class RecipientVerdict {
   kOurs,
   kUnknown,
-  kNotOurs,
+  kNotOurs,  // and this user may not send there
   kDisabled,
   kFull,      // 452 4.2.2
   kTooLarge,  // 552 5.2.2: a message of the declared size never fits into the mailbox

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kTimeoutMs = 5'000;  // of the first try at each server; c-ares doubles it
 constexpr int kTries = 3;
-constexpr std::uint64_t kTickMs = 500;
+constexpr std::uint64_t kTimeoutTickMs = 500;
 
 // The library's own state is made once and lives as long as the process.
 void begin_library() {
@@ -108,7 +108,7 @@ void Resolver::Channel::send(const Key& key) {
         ares_process_fd(self->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         if (self->waiting.empty()) uv_timer_stop(handle);
       },
-      kTickMs, kTickMs);
+      kTimeoutTickMs, kTimeoutTickMs);
   ares_send(
       channel, reinterpret_cast<const unsigned char*>(message->data()), static_cast<int>(message->size()),
       [](void* argument, int status, int, unsigned char* bytes, int length) {

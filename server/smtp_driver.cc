@@ -150,9 +150,12 @@ Answered SmtpDriver::answer(AskSender& ask) {
 Answered SmtpDriver::answer(AskRecipient& ask) {
   const Store& store = services_.storage.store();
   auto verdict = verdict_of(store.directory()->classify(ask.recipient));
-  // Who has logged in may write to everybody (RFC 6409).
+  // Who has logged in may write to everybody,
+  // but not to a host that has no full name (RFC 6409 4.2).
   if (verdict == RecipientVerdict::kNotOurs && ask.authenticated) {
-    verdict = RecipientVerdict::kOurs;
+    const bool is_full =
+        ask.recipient.domain.find('.') != std::string::npos || ask.recipient.domain.starts_with('[');
+    if (is_full) verdict = RecipientVerdict::kOurs;
   } else if (verdict == RecipientVerdict::kOurs) {
     verdict = verdict_of(store.room_for(ask.recipient, ask.declared_size.value_or(0)));
   }

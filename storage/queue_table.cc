@@ -185,6 +185,10 @@ Result<std::vector<QueueRow>> QueueTable::unfinished(QueueRow after, std::size_t
                               after, static_cast<std::int64_t>(at_most)));
 }
 
+Result<std::vector<QueueRow>> QueueTable::unheld() {
+  return rows(database_.query("SELECT id FROM queue WHERE finished_at = 0 AND held = 0 ORDER BY id"));
+}
+
 Result<std::vector<QueueRow>> QueueTable::finished_before(std::int64_t at, std::size_t at_most) {
   return rows(database_.query(
       "SELECT id FROM queue WHERE finished_at > 0 AND finished_at < ?1 ORDER BY finished_at LIMIT ?2", at,

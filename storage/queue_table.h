@@ -32,6 +32,8 @@ class QueueTable {
   Result<std::vector<QueueRow>> rows_to(const std::string& address, std::size_t at_most);
   // Of unfinished messages behind `after`, the oldest first.
   Result<std::vector<QueueRow>> unfinished(QueueRow after, std::size_t at_most);
+  // Of those that are not held, all.
+  Result<std::vector<QueueRow>> unheld();
   // Of messages that were finished before `at`.
   Result<std::vector<QueueRow>> finished_before(std::int64_t at, std::size_t at_most);
   // Of each message whether something is still to be done.

@@ -188,7 +188,7 @@ Result<std::size_t> SqliteStore::retry_queued(const std::optional<std::string>& 
     if (!done) return done.error();
     return std::size_t{1};
   }
-  auto rows = QueueTable(*database_).unfinished(0, SIZE_MAX / 2);
+  auto rows = QueueTable(*database_).unheld();
   if (!rows) return rows.error();
   auto done = in_transaction([&]() -> Result<void> {
     for (QueueRow row : *rows) {

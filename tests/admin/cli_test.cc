@@ -345,12 +345,12 @@ TEST_CASE("a command waits while a server starts or stops", "[cli]") {
 
 TEST_CASE("a broken configuration ends a command and serve with its line", "[cli]") {
   const Place place;
-  write(place.data + "/mailstead.toml", "\nport = 25\n");
+  write(place.data + "/mailstead.toml", "\ncolour = 25\n");
   for (const std::vector<std::string>& command :
        {std::vector<std::string>{"serve"}, {"mailbox", "list"}, {"config", "show"}, {"config", "check"}}) {
     const Outcome outcome = place.in(command);
     CHECK(outcome.exit_code == 1);
-    CHECK(outcome.err == "mailstead: " + place.data + "/mailstead.toml:2: unknown key 'port'\n");
+    CHECK(outcome.err == "mailstead: " + place.data + "/mailstead.toml:2: unknown key 'colour'\n");
   }
   CHECK(place.in({"config", "default"}).exit_code == 0);
 }

@@ -132,7 +132,8 @@ format = "json"
   CHECK(config.queue.smarthost.user == "anna");
   CHECK(config.queue.smarthost.password_file == "/etc/p");
   CHECK(config.queue.smarthost.tls == SmarthostTls::kImplicit);
-  CHECK(parsed("[queue]\nsmarthost = { host = \"smtp.example.net\" }\n").queue.smarthost.host == "smtp.example.net");
+  CHECK(parsed("[queue]\nsmarthost = { host = \"smtp.example.net\" }\n").queue.smarthost.host ==
+        "smtp.example.net");
   REQUIRE(config.resolver.servers.size() == 4);
   CHECK(config.resolver.servers[0].text() == "192.0.2.53:53");
   CHECK(config.resolver.servers[1].text() == "[2001:db8::53]:53");
@@ -213,8 +214,7 @@ TEST_CASE("a wrong key is named with its line and the likely right one", "[confi
 }
 
 TEST_CASE("keys that nothing serves are not accepted", "[config]") {
-  for (const char* toml :
-       {"[queue]\nroutes = []", "[journal]\nsmall_message = 5"}) {
+  for (const char* toml : {"[queue]\nroutes = []", "[journal]\nsmall_message = 5"}) {
     CHECK(error(toml).find("unknown") != std::string::npos);
   }
   CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");

@@ -47,7 +47,7 @@ def notify(site):
       "ORCPT is an address type, a semicolon and an address in xtext of up to 500 octets; anything else is refused", "DSN")
 def orcpt(site):
     user = site.mailbox()
-    tries(site, rcpt(user), ("ORCPT=rfc822;" + user, "ORCPT=rfc822;a+2Bb+3Dc@example.com", "ORCPT=x400;/C=US/", "orcpt=RFC822;" + user,
+    tries(site, rcpt(user), ("ORCPT=rfc822;" + user, "ORCPT=rfc822;a+2Bb+3Dc@example.com", "ORCPT=x400;/C+3DUS/", "orcpt=RFC822;" + user,
                              "ORCPT=rfc822;" + "x" * 474 + "@example.com"),
           ("ORCPT", "ORCPT=", "ORCPT=" + user, "ORCPT=;" + user, "ORCPT=rfc822;a+b@example.com", "ORCPT=rfc822;a+2@example.com",
            "ORCPT=rfc822;a=b@example.com", "ORCPT=rfc822;a+2bb@example.com"), "501")
@@ -84,7 +84,7 @@ def parameters_in_their_place(site):
 @rule("3461", "4", "MUST", "Commands may be longer by the largest parameters: RCPT by some 530 octets, MAIL by 115", "DSN")
 def long_parameters(site):
     user = site.mailbox()
-    name = "x" * 64 + "@" + ".".join(["y" * 60] * 3) + ".example"
+    name = "x" * 64 + "@" + ".".join(["y" * 59] * 3) + ".example"
     with site.smtp() as session:
         session.must("MAIL FROM:<%s> RET=FULL ENVID=%s SIZE=100 BODY=8BITMIME" % (name, "e" * 100))
         session.must("RCPT TO:<%s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;%s" % (user, "x" * 490))

@@ -222,11 +222,31 @@ const std::map<std::string, Directive>& directives() {
   return table;
 }
 
+// "bert@example.org", with what its sender wants to be told: "bert@example.org,SF,rfc822;Bert@example.org".
+std::string words_of(const Recipient& recipient) {
+  std::string text = recipient.address.text();
+  if (!recipient.notify && recipient.original.empty()) return text;
+  text += ',';
+  if (recipient.notify) {
+    const Notify& notify = *recipient.notify;
+    text += notify.success ? "S" : "";
+    text += notify.failure ? "F" : "";
+    text += notify.delay ? "D" : "";
+    if (!notify.success && !notify.failure && !notify.delay) text += "NEVER";
+  }
+  return recipient.original.empty() ? text : text + ',' + recipient.original;
+}
+
 // What EHLO is answered, with the lines between " | " among what is always there.
 std::string ehlo_reply(const Dialogue& dialogue, std::string extra) {
-  std::vector<std::string> lines{
-      "mx.example.org", "PIPELINING", "SIZE " + std::to_string(dialogue.smtp.message_size),        "8BITMIME",
-      "SMTPUTF8",       "CHUNKING",   "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients)};
+  std::vector<std::string> lines{"mx.example.org",
+                                 "PIPELINING",
+                                 "SIZE " + std::to_string(dialogue.smtp.message_size),
+                                 "8BITMIME",
+                                 "SMTPUTF8",
+                                 "CHUNKING",
+                                 "DSN",
+                                 "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients)};
   while (!extra.empty()) {
     const std::size_t bar = extra.find(" | ");
     lines.push_back(extra.substr(0, bar));
@@ -388,7 +408,7 @@ class Player {
     const StoredMessage& message = world_.stored[number - 1];
     if (what == "envelope") {
       std::string text = message.envelope.reverse_path ? message.envelope.reverse_path->text() : "<>";
-      for (const Recipient& each : message.envelope.recipients) text += ' ' + each.address.text();
+      for (const Recipient& each : message.envelope.recipients) text += ' ' + words_of(each);
       return {text, rest};
     }
     // The trace line is all up to the first line that is not folded.

@@ -285,6 +285,7 @@ TEST_CASE("people hold, release, retry and drop what is queued", "[storage][queu
   REQUIRE(changes.size() == 1);
   CHECK_FALSE(changes[0].waits);
   CHECK(queued(*store)[0].held);
+  CHECK(*store->retry_queued(std::nullopt) == 0);
   CHECK(store->queue_totals()->held == 1);
   REQUIRE(store->release_queued(message.id).has_value());
   CHECK(store->take_queue_changes()[0].waits);

@@ -193,6 +193,8 @@ class Host:
                 answer = self.reply(verb, text, "220 go ahead")
                 say(answer)
                 if answer.startswith("220"):
+                    if not self.certificate:
+                        return
                     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                     context.load_cert_chain(*self.certificate)
                     secured = context.wrap_socket(handler.connection, server_side=True)
