@@ -6,7 +6,6 @@
 #include <ctime>
 #include <string_view>
 
-#include "protocols/reply_reader.h"
 #include "protocols/utf8.h"
 
 namespace mailstead {
@@ -51,8 +50,20 @@ std::string_view advice_for(const std::string& status) {
   return {};
 }
 
+// One line: control characters, and octets that are no UTF-8, become "?".
 std::string one_line(std::string_view text) {
-  return harmless(text, kMaxField);
+  std::string clean;
+  while (!text.empty() && clean.size() < kMaxField) {
+    const std::size_t length = utf8::length(text);
+    if (length == 0 || utf8::is_control(text.substr(0, length))) {
+      clean += '?';
+      text.remove_prefix(std::max<std::size_t>(length, 1));
+    } else {
+      clean += text.substr(0, length);
+      text.remove_prefix(length);
+    }
+  }
+  return clean;
 }
 
 std::string ascii_line(std::string_view text) {

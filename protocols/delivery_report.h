@@ -1,7 +1,7 @@
 // A report of what became of a message: RFC 3464 in RFC 6522's form, in plain words first.
 //
-// What the other side said is quoted and believed in nothing: it is one harmless line by then (see
-// harmless()). Pure functions; any thread.
+// What the other side said is quoted as one line of harmless characters, and believed in nothing. Pure
+// functions; any thread.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,8 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kMaxEnvelopeId = 100;  // RFC 3461 4.4, as it comes
-constexpr std::size_t kMaxOriginal = 500;    // RFC 3461 4.2
+constexpr std::size_t kMostEnvelopeId = 100;  // RFC 3461 4.4, as it comes
+constexpr std::size_t kMostOriginal = 500;    // RFC 3461 4.2
 
 bool is_printable(std::string_view text) {
   return std::ranges::all_of(text, ascii::is_printable);
@@ -52,7 +52,7 @@ std::optional<ReturnedContent> parse_returned(std::string_view value) {
 }
 
 std::optional<std::string> parse_envelope_id(std::string_view value) {
-  if (value.empty() || value.size() > kMaxEnvelopeId) return std::nullopt;
+  if (value.empty() || value.size() > kMostEnvelopeId) return std::nullopt;
   auto id = decode_xtext(value);
   // RFC 3461 4.4: printable before it was encoded.
   if (!id || !is_printable(*id)) return std::nullopt;
@@ -78,7 +78,7 @@ std::optional<Notify> parse_notify(std::string_view value) {
 
 std::optional<std::string> parse_original_recipient(std::string_view value, bool smtputf8) {
   const std::size_t semicolon = value.find(';');
-  if (value.size() > kMaxOriginal || semicolon == std::string_view::npos || semicolon == 0)
+  if (value.size() > kMostOriginal || semicolon == std::string_view::npos || semicolon == 0)
     return std::nullopt;
   const std::string_view type = value.substr(0, semicolon);
   const std::string_view text = value.substr(semicolon + 1);

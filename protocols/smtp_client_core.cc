@@ -1,148 +1,109 @@
 #include "protocols/smtp_client_core.h"
 
+#include <fmt/format.h>
 #include <openssl/mem.h>
 
 #include <utility>
 
-namespace mailstead {
+#include "protocols/ascii.h"
 
+namespace mailstead {
 namespace {
 
-// RFC 5321 4.5.3.2: so long a client waits at least.
-constexpr std::chrono::minutes kGreetingWait{5};
-constexpr std::chrono::minutes kCommandWait{5};
-constexpr std::chrono::minutes kDataWait{2};
-constexpr std::chrono::minutes kPieceWait{3};
-constexpr std::chrono::minutes kEndWait{10};
-constexpr std::chrono::seconds kQuitWait{10};  // everything is said and done
-
-ServerReply our_words(std::string text, std::string enhanced) {
-  ServerReply reply;
-  reply.enhanced = std::move(enhanced);
-  reply.text = std::move(text);
-  return reply;
+// It stands behind EHLO: anything but the octets of a name could begin another command.
+std::string clean_name(std::string name) {
+  std::erase_if(name, [](char c) { return !ascii::is_printable(c) || c == ' '; });
+  return name.empty() ? "localhost" : name;
 }
 
 }  // namespace
 
-SmtpClientCore::SmtpClientCore(SmtpClientOptions options, std::string& output, std::uint64_t& progress)
-    : options_(std::move(options)), output_(output), progress_(progress) {
-  over_tls_ = options_.tls == TlsUse::kImplicit;
+SmtpClientCore::SmtpClientCore(SmtpClientOptions options, PeerFacts peer, std::string& output,
+                               std::uint64_t& progress)
+    : options_(std::move(options)), peer_(std::move(peer)), output_(output), progress_(progress) {
+  options_.hostname = clean_name(std::move(options_.hostname));
+}
+
+SmtpClientCore::~SmtpClientCore() {
+  forget_login();
+}
+
+void SmtpClientCore::start() {
+  sent_.push_back({Said::kConnection});
 }
 
 std::size_t SmtpClientCore::receive(std::string_view bytes) {
-  std::size_t consumed = 0;
-  while (wants_ == Wants::kInput && consumed < bytes.size()) {
-    std::size_t used = 0;
-    const auto event = replies_.read(bytes.substr(consumed), used);
-    consumed += used;
-    if (event == ReplyReader::Event::kMore) return consumed;
-    if (event == ReplyReader::Event::kBroken) {
-      break_off(our_words("the server's answer is not SMTP", "4.5.0"));
-      return bytes.size();
-    }
-    ++progress_;
-    on_reply(replies_.take());
+  std::size_t position = 0;
+  while (wants_ == Wants::kInput && position < bytes.size()) {
+    std::size_t consumed = 0;
+    const ReplyReader::Event event = replies_.read(bytes.substr(position), consumed);
+    position += consumed;
+    if (event == ReplyReader::Event::kReply) on_reply(bytes.size() - position);
+    if (event == ReplyReader::Event::kNoReply) lose(stage(), own_words("4.5.0", replies_.why()));
   }
-  return consumed;
+  return position;
 }
 
-void SmtpClientCore::on_reply(ServerReply reply) {
-  // RFC 5321 3.8: it closes now, whatever the command was.
-  if (reply.code == 421 && state_ != State::kQuit) return break_off(std::move(reply));
-  switch (state_) {
-    case State::kGreeting:
-      return on_greeting(std::move(reply));
-    case State::kHello:
-    case State::kOldHello:
-      return on_hello(std::move(reply));
-    case State::kStartTls:
-      return on_start_tls(std::move(reply));
-    case State::kLogin:
-      return on_login(std::move(reply));
-    case State::kCommands:
-    case State::kEnd:
-      return on_transaction(std::move(reply));
-    case State::kQuit:
-      return close();
-    case State::kHandshake:
-    case State::kIdle:
-    case State::kContent:
-    case State::kReport:
-    case State::kOver:
-      // Nobody asked; whatever it answers, the next answer would be taken for another's.
-      return break_off(our_words("the server spoke out of turn", "4.5.0"));
-  }
-}
-
-void SmtpClientCore::on_greeting(ServerReply reply) {
-  if (!reply.is_positive()) {
-    const bool permanent = reply.is_permanent();  // RFC 5321 3.1: 554 in its place
-    return fail(SessionFailure::Stage::kGreeting, permanent, std::move(reply));
-  }
-  if (stopping_) return quit();
-  state_ = State::kHello;
-  say("EHLO " + options_.hostname);
-}
-
-void SmtpClientCore::on_hello(ServerReply reply) {
-  if (!reply.is_positive()) {
-    // RFC 5321 3.2: an old server knows HELO only.
-    if (state_ == State::kHello && reply.is_permanent() && !over_tls_) {
-      state_ = State::kOldHello;
-      return say("HELO " + options_.hostname);
-    }
-    const bool permanent = reply.is_permanent();
-    return fail(SessionFailure::Stage::kHello, permanent, std::move(reply));
-  }
-  extensions_ = state_ == State::kHello ? read_extensions(reply) : ServerExtensions{};
-  behind_hello();
-}
-
-void SmtpClientCore::behind_hello() {
-  if (!over_tls_ && options_.tls != TlsUse::kNever && extensions_.starttls) {
-    state_ = State::kStartTls;
-    return say("STARTTLS");
-  }
-  if (!over_tls_ && options_.tls == TlsUse::kRequired) {
-    return fail(SessionFailure::Stage::kTls, false,
-                our_words("the server does not offer TLS, which is required", "4.7.4"));
-  }
-  if (!options_.user.empty()) return begin_login();
-  become_idle();
-}
-
-void SmtpClientCore::on_start_tls(ServerReply reply) {
-  if (reply.is_positive()) {
-    state_ = State::kHandshake;
-    wants_ = Wants::kTls;
-    return;
-  }
-  if (options_.tls == TlsUse::kRequired) return fail(SessionFailure::Stage::kTls, false, std::move(reply));
-  // RFC 3207 4.1: it has none at the moment. Whoever may do without goes on without.
-  extensions_.starttls = false;
-  behind_hello();
-}
-
-void SmtpClientCore::tls_established() {
-  // RFC 3207 4.2: what was said in the clear is forgotten.
-  over_tls_ = true;
-  extensions_ = {};
-  replies_ = {};
+void SmtpClientCore::on_reply(std::size_t bytes_behind) {
   ++progress_;
-  wants_ = Wants::kInput;
-  state_ = State::kHello;
-  say("EHLO " + options_.hostname);
+  const Command command = sent_.front();
+  const RemoteReply reply = replies_.reply();
+  // RFC 5321 3.8: said at any time by a server that is about to close.
+  if (reply.code == 421 && command.said != Said::kQuit) return lose(stage_of(command.said), reply);
+  sent_.pop_front();
+  const bool too_much = sent_.empty() && bytes_behind > 0;
+  dispatch(command, reply);
+  if (!too_much || wants_ == Wants::kClose) return;
+  // What stands there would be taken for the reply to the next command, and each for that to the one before;
+  // behind the 220 to STARTTLS somebody else may have put it there (RFC 3207 6).
+  if (ask_ && std::holds_alternative<AskReport>(*ask_)) {
+    ending_ = true;
+  } else {
+    lose(stage_of(command.said), own_words("4.5.0", "the server said more than it was asked"));
+  }
 }
 
-void SmtpClientCore::tls_failed() {
-  if (state_ == State::kOver) return;
-  fail(SessionFailure::Stage::kTls, false, our_words("the TLS handshake failed", "4.7.5"));
+void SmtpClientCore::dispatch(const Command& command, const RemoteReply& reply) {
+  switch (command.said) {
+    case Said::kConnection:
+      return on_greeting(reply);
+    case Said::kEhlo:
+      return on_ehlo(reply);
+    case Said::kHelo:
+      return on_helo(reply);
+    case Said::kStartTls:
+      return on_starttls(reply);
+    case Said::kAuth:
+      return on_auth(reply);
+    case Said::kRset:
+      return on_rset(reply);
+    case Said::kMail:
+      return on_mail(reply);
+    case Said::kRcpt:
+      return on_rcpt(command.recipient, reply);
+    case Said::kData:
+      return on_data(reply);
+    case Said::kChunk:
+      return on_chunk(reply);
+    case Said::kEnd:
+      return on_end(reply);
+    case Said::kLoneDot:
+      return on_lone_dot();
+    case Said::kQuit:
+      wants_ = Wants::kClose;
+      return;
+  }
 }
 
-void SmtpClientCore::say(std::string_view line) {
+// A reply of a class that the command cannot have: the two no longer talk of the same.
+void SmtpClientCore::on_nonsense(Said said, const RemoteReply& reply) {
+  lose(stage_of(said), own_words("4.5.0", "an unexpected reply: " + reply.line()));
+}
+
+void SmtpClientCore::say(Said said, std::string_view line, std::size_t recipient) {
   output_ += line;
   output_ += "\r\n";
+  sent_.push_back({said, recipient});
 }
 
 void SmtpClientCore::want(SmtpClientAsk ask) {
@@ -150,157 +111,188 @@ void SmtpClientCore::want(SmtpClientAsk ask) {
   wants_ = Wants::kAnswer;
 }
 
-void SmtpClientCore::become_idle() {
-  state_ = State::kIdle;
-  // RFC 9422 4.1
-  if (stopping_ || transactions_ >= extensions_.max_transactions.value_or(UINT64_MAX)) return quit();
-  want(SmtpClientAsk::kTransaction);
+SmtpStage SmtpClientCore::stage_of(Said said) {
+  switch (said) {
+    case Said::kConnection:
+      return SmtpStage::kGreeting;
+    case Said::kEhlo:
+    case Said::kHelo:
+      return SmtpStage::kHello;
+    case Said::kStartTls:
+      return SmtpStage::kStartTls;
+    case Said::kAuth:
+      return SmtpStage::kAuth;
+    case Said::kRset:
+      return SmtpStage::kReset;
+    case Said::kMail:
+      return SmtpStage::kMail;
+    case Said::kRcpt:
+      return SmtpStage::kRecipient;
+    case Said::kData:
+      return SmtpStage::kData;
+    case Said::kChunk:
+    case Said::kEnd:
+    case Said::kLoneDot:
+      return SmtpStage::kContent;
+    case Said::kQuit:
+      return SmtpStage::kQuit;
+  }
+  return SmtpStage::kConnect;
+}
+
+// What the session is about now.
+SmtpStage SmtpClientCore::stage() const {
+  if (wants_ == Wants::kTls) return SmtpStage::kStartTls;
+  if (in_content_) return SmtpStage::kContent;
+  return sent_.empty() ? SmtpStage::kMail : stage_of(sent_.front().said);
+}
+
+// Before any transaction, while the server can still hear. RFC 5321 4.1.1.10: QUIT is said; its reply, which
+// a client SHOULD wait for, can change nothing.
+void SmtpClientCore::fail(SmtpStage stage, Lasting lasting, const RemoteReply& reply) {
+  failure_ = SmtpClientFailure{stage, lasting == Lasting::kPermanent, reply, false};
+  output_ += "QUIT\r\n";
+  sent_.clear();
+  forget_login();
+  wants_ = Wants::kClose;
+}
+
+// Nothing more can be said or heard.
+void SmtpClientCore::lose(SmtpStage stage, const RemoteReply& reply) {
+  const bool was_quitting = is_quitting();
+  const bool end_is_out = end_said_ && output_.empty() && !chunk_refusal_;
+  // A server that closes connections which were idle says nothing about the message.
+  const bool was_idle = !mail_answered_ && mails_said_ > (mail_said_ ? 1u : 0u);
+  output_.clear();
+  sent_.clear();
+  ask_.reset();
+  forget_login();
+  ending_ = true;
+  wants_ = Wants::kClose;
+  if (!in_transaction_) {
+    if (!was_ready_ && !was_quitting) failure_ = SmtpClientFailure{stage, false, reply, false};
+    return;
+  }
+  const bool unknown = end_is_out && reply.is_ours();
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    if (decided_[i]) continue;
+    if (chunk_refusal_ && is_accepted_[i]) {
+      decide_by(i, SmtpStage::kContent, *chunk_refusal_);
+      continue;
+    }
+    decide(i, was_idle ? Verdict::kNotTried : Verdict::kDeferred, stage, reply);
+    outcomes_[i].may_be_delivered = unknown && is_accepted_[i];
+  }
+  conclude();
 }
 
 void SmtpClientCore::quit() {
-  state_ = State::kQuit;
   wants_ = Wants::kInput;
-  say("QUIT");
+  say(Said::kQuit, "QUIT");
 }
 
-void SmtpClientCore::close() {
-  state_ = State::kOver;
-  wants_ = Wants::kClose;
-  OPENSSL_cleanse(options_.password.data(), options_.password.size());
-}
-
-void SmtpClientCore::fail(SessionFailure::Stage stage, bool permanent, ServerReply reply) {
-  failure_ = SessionFailure{stage, permanent, std::move(reply)};
-  close();
-}
-
-// The connection is of no use any more, or there is none.
-void SmtpClientCore::break_off(ServerReply reply) {
-  switch (state_) {
-    case State::kGreeting:
-      return fail(SessionFailure::Stage::kGreeting, false, std::move(reply));
-    case State::kHello:
-    case State::kOldHello:
-      return fail(SessionFailure::Stage::kHello, false, std::move(reply));
-    case State::kStartTls:
-    case State::kHandshake:
-      return fail(SessionFailure::Stage::kTls, false, std::move(reply));
-    case State::kLogin:
-      return fail(SessionFailure::Stage::kLogin, false, std::move(reply));
-    case State::kCommands:
-    case State::kContent:
-    case State::kEnd:
-      decide_rest(RecipientOutcome::Kind::kDeferred, reply.code == 0 ? "connection" : "reply", reply);
-      closes_behind_report_ = true;
-      return report();
-    case State::kReport:
-      closes_behind_report_ = true;
-      return;
-    case State::kIdle:
-    case State::kQuit:
-    case State::kOver:
-      return close();
-  }
+void SmtpClientCore::drained() {
+  if (wants_ != Wants::kDrain) return;
+  ++progress_;
+  next_piece();
 }
 
 void SmtpClientCore::timed_out() {
-  break_off(our_words("the server did not answer in time", "4.4.2"));
-}
-
-void SmtpClientCore::disconnected() {
-  if (state_ == State::kOver) return;
-  const bool may_have_it = state_ == State::kEnd && !expected_.empty();
-  break_off(our_words(may_have_it ? "the connection was lost before the server said that it has the message"
-                                  : "the connection was lost",
-                      "4.4.2"));
+  if (wants_ == Wants::kClose) return;
+  if (ask_ && std::holds_alternative<AskReport>(*ask_)) {
+    ending_ = true;
+    return;
+  }
+  lose(stage(), own_words("4.4.2", "the server took too long"));
 }
 
 void SmtpClientCore::shut_down() {
-  if (std::exchange(stopping_, true)) return break_off(our_words("this server was stopped", "4.3.2"));
-  if (state_ == State::kIdle) return quit();
-  const bool runs = state_ == State::kCommands || state_ == State::kContent || state_ == State::kEnd ||
-                    state_ == State::kReport || state_ == State::kQuit;
-  if (!runs) break_off(our_words("this server was stopped", "4.3.2"));
+  const bool at_once = std::exchange(stopping_, true);
+  if (wants_ == Wants::kClose) return;
+  // Who waits for our driver is told at its answer.
+  if (wants_ == Wants::kAnswer && !std::holds_alternative<AskContent>(*ask_)) return;
+  const bool may_end = in_transaction_ || is_quitting();
+  if (!may_end || at_once) lose(stage(), own_words("4.3.2", "we are shutting down"));
 }
 
-std::chrono::seconds SmtpClientCore::patience() const {
-  switch (state_) {
-    case State::kGreeting:
-      return kGreetingWait;
-    case State::kContent:
-      return kPieceWait;
-    case State::kEnd:
-      return kEndWait;
-    case State::kCommands:
-      return !expected_.empty() && expected_.front().command == Command::kData ? kDataWait : kCommandWait;
-    case State::kQuit:
-      return kQuitWait;
-    default:
-      return kCommandWait;
+void SmtpClientCore::disconnected(std::string_view unread) {
+  if (wants_ == Wants::kClose) return;
+  if (!unread.empty()) hear_last_words(unread);
+  if (wants_ == Wants::kClose) return;
+  if (ask_ && std::holds_alternative<AskReport>(*ask_)) {
+    ending_ = true;
+    return;
+  }
+  lose(stage(), own_words("4.4.2", "the connection was lost"));
+}
+
+// What the server said before it closed.
+void SmtpClientCore::hear_last_words(std::string_view unread) {
+  if (wants_ == Wants::kTls) return;  // said in the clear
+  const bool all_is_out = output_.empty() && !sent_.empty();
+  if (wants_ == Wants::kInput || (in_content_ && all_is_out)) {
+    ask_.reset();
+    wants_ = Wants::kInput;
+    receive(unread);
+    return;
+  }
+  if (!in_content_) return;
+  // In the middle of the message it can only be why the server wants no more of it.
+  std::size_t consumed = 0;
+  if (replies_.read(unread, consumed) != ReplyReader::Event::kReply || replies_.code() < 400) return;
+  output_.clear();
+  sent_.clear();
+  ending_ = true;
+  take_verdict(replies_.reply());
+}
+
+void SmtpClientCore::answer_transaction(std::optional<ClientTransaction> transaction) {
+  if (!take_answer<AskTransaction>()) return;
+  was_ready_ = true;
+  if (!transaction) return quit();
+  transaction_ = std::move(*transaction);
+  begin_transaction();
+}
+
+void SmtpClientCore::answer_report() {
+  if (!take_answer<AskReport>()) return;
+  if (ending_) {
+    wants_ = Wants::kClose;
+  } else if (stopping_ || mails_said_ >= extensions_.transactions.value_or(SIZE_MAX)) {
+    quit();  // RFC 9422 4.1: MAILMAX
+  } else {
+    want(AskTransaction{});
   }
 }
 
-// The façade.
+std::chrono::seconds SmtpClientCore::patience() const {
+  if (wants_ == Wants::kTls) return SmtpClientPatience::kHandshake;
+  if (sent_.empty()) return in_content_ ? SmtpClientPatience::kBlock : SmtpClientPatience::kCommand;
+  switch (sent_.front().said) {
+    case Said::kConnection:
+      return SmtpClientPatience::kGreeting;
+    case Said::kData:
+      return SmtpClientPatience::kData;
+    case Said::kChunk:
+      return SmtpClientPatience::kBlock;
+    case Said::kEnd:
+    case Said::kLoneDot:
+      // Until all of it has been taken, the end waits for the pieces before it.
+      return wants_ == Wants::kDrain ? SmtpClientPatience::kBlock : SmtpClientPatience::kEnd;
+    case Said::kQuit:
+      return SmtpClientPatience::kQuit;
+    default:
+      return SmtpClientPatience::kCommand;
+  }
+}
 
-struct SmtpClientSession::Core : SmtpClientCore {
-  using SmtpClientCore::SmtpClientCore;
-};
-
-SmtpClientSession::SmtpClientSession(SmtpClientOptions options)
-    : core_(std::make_unique<Core>(std::move(options), output_, progress_)) {}
-SmtpClientSession::~SmtpClientSession() = default;
-
-void SmtpClientSession::start() {}
-std::size_t SmtpClientSession::receive(std::string_view bytes) {
-  return core_->receive(bytes);
-}
-void SmtpClientSession::drained() {
-  core_->drained();
-}
-void SmtpClientSession::tls_established(const PeerFacts&) {
-  core_->tls_established();
-}
-void SmtpClientSession::timed_out() {
-  core_->timed_out();
-}
-void SmtpClientSession::shut_down() {
-  core_->shut_down();
-}
-Wants SmtpClientSession::wants() const {
-  return core_->wants();
-}
-std::chrono::seconds SmtpClientSession::patience() const {
-  return core_->patience();
-}
-SmtpClientAsk SmtpClientSession::ask() const {
-  return core_->ask();
-}
-void SmtpClientSession::answer_transaction(std::optional<ClientTransaction> transaction) {
-  core_->answer_transaction(std::move(transaction));
-}
-void SmtpClientSession::answer_content(std::optional<std::string> bytes, Piece piece) {
-  core_->answer_content(std::move(bytes), piece);
-}
-void SmtpClientSession::answer_report() {
-  core_->answer_report();
-}
-void SmtpClientSession::tls_failed() {
-  core_->tls_failed();
-}
-void SmtpClientSession::disconnected() {
-  core_->disconnected();
-}
-const std::vector<RecipientOutcome>& SmtpClientSession::outcomes() const {
-  return core_->outcomes();
-}
-bool SmtpClientSession::reports_for_us() const {
-  return core_->reports_for_us();
-}
-const std::optional<SessionFailure>& SmtpClientSession::failure() const {
-  return core_->failure();
-}
-bool SmtpClientSession::is_over_tls() const {
-  return core_->is_over_tls();
+void SmtpClientCore::forget_login() {
+  exchange_.reset();
+  OPENSSL_cleanse(postponed_response_.data(), postponed_response_.size());
+  postponed_response_.clear();
+  if (!options_.login) return;
+  OPENSSL_cleanse(options_.login->password.data(), options_.login->password.size());
+  options_.login.reset();
 }
 
 }  // namespace mailstead

@@ -1,9 +1,14 @@
 #include "server/outgoing.h"
 
 #include <fmt/format.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
+#include <variant>
+
+#include "protocols/base64.h"
 
 namespace mailstead {
 
@@ -14,12 +19,21 @@ constexpr std::size_t kPiece = 64u << 10;
 // Of other messages for a destination that nobody answers at: so many are told so at a time.
 constexpr std::size_t kMostSuspended = 200;
 
+using TlsUse = SmtpClientOptions::TlsUse;
+
+// For SCRAM.
+std::string new_nonce() {
+  std::array<std::uint8_t, 18> octets{};
+  RAND_bytes(octets.data(), octets.size());
+  return base64::encode({reinterpret_cast<const char*>(octets.data()), octets.size()});
+}
+
 std::string host_words(const RouteTarget& target) {
   const std::string address = target.address.text();
   return target.host == address ? fmt::format("[{}]", address) : fmt::format("{} [{}]", target.host, address);
 }
 
-std::string status_of(const ServerReply& reply, std::string_view otherwise) {
+std::string status_of(const RemoteReply& reply, std::string_view otherwise) {
   return reply.enhanced.empty() ? std::string(otherwise) : reply.enhanced;
 }
 
@@ -28,45 +42,41 @@ std::string status_of(const ServerReply& reply, std::string_view otherwise) {
 // Answers the session's asks from what is in hand.
 class OutgoingDriver final : public Driver {
  public:
-  OutgoingDriver(SmtpClientOptions options, Outgoing& owner) : session_(std::move(options)), owner_(&owner) {}
+  OutgoingDriver(SmtpClientOptions options, const PeerFacts& peer, Outgoing& owner)
+      : session_(std::move(options), peer), owner_(&owner) {}
 
   Session& session() override { return session_; }
-  void secured(const PeerFacts& peer) override {
-    tls_version_ = peer.tls_version;
-    session_.tls_established(peer);
-  }
-  void handshake_failed() override { session_.tls_failed(); }
+  void secured(const PeerFacts& peer) override { session_.tls_established(peer); }
+  void handshake_failed() override { session_.tls_failed("the TLS handshake failed"); }
 
   Answered answer_ask() override {
-    switch (session_.ask()) {
-      case SmtpClientAsk::kTransaction:
-        return transaction();
-      case SmtpClientAsk::kContent:
-        return content();
-      case SmtpClientAsk::kReport:
-        if (owner_ != nullptr) owner_->report(session_);
-        session_.answer_report();
-        return Answered::kNow;
-    }
-    return Answered::kNow;
+    return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
   }
 
   void connection_closed() override {
     session_.disconnected();
-    if (owner_ == nullptr) return;
-    if (session_.failure()) owner_->remember(*session_.failure());
-    if (!session_.outcomes().empty()) owner_->report(session_);
+    if (session_.wants() == Wants::kAnswer && std::holds_alternative<AskReport>(session_.ask())) {
+      if (owner_ != nullptr) owner_->report(session_);
+      session_.answer_report();
+    }
+    if (owner_ != nullptr && session_.failure()) owner_->remember(*session_.failure());
   }
 
   void forget_owner() { owner_ = nullptr; }
-  const std::string& tls_version() const { return tls_version_; }
+  const std::string& tls_version() const { return session_.peer().tls_version; }
 
  private:
   std::shared_ptr<OutgoingDriver> self() {
     return std::static_pointer_cast<OutgoingDriver>(shared_from_this());
   }
 
-  Answered transaction() {
+  Answered answer(AskReport&) {
+    if (owner_ != nullptr) owner_->report(session_);
+    session_.answer_report();
+    return Answered::kNow;
+  }
+
+  Answered answer(AskTransaction&) {
     if (owner_ == nullptr) {
       session_.answer_transaction(std::nullopt);
       return Answered::kNow;
@@ -83,10 +93,10 @@ class OutgoingDriver final : public Driver {
     return Answered::kLater;
   }
 
-  Answered content() {
+  Answered answer(AskContent&) {
     const auto consignment = owner_ == nullptr ? nullptr : owner_->consignment_;
     if (consignment == nullptr || consignment->reader == nullptr) {
-      session_.answer_content(std::nullopt, SmtpClientSession::Piece::kLast);
+      session_.answer_content_failed();
       return Answered::kNow;
     }
     auto piece = std::make_shared<std::string>();
@@ -101,21 +111,19 @@ class OutgoingDriver final : public Driver {
     const auto done = [self = self(), consignment, piece, outcome] {
       const bool last = consignment->at >= consignment->message.size;
       if (*outcome) {
-        self->session_.answer_content(
-            std::move(*piece), last ? SmtpClientSession::Piece::kLast : SmtpClientSession::Piece::kMore);
+        self->session_.answer_content(*piece, last ? ContentPart::kLast : ContentPart::kMore);
       } else {
-        self->session_.answer_content(std::nullopt, SmtpClientSession::Piece::kLast);
+        self->session_.answer_content_failed();
       }
       self->resume();
     };
     if (owner_->house_.files().post(work, done)) return Answered::kLater;
-    session_.answer_content(std::nullopt, SmtpClientSession::Piece::kLast);
+    session_.answer_content_failed();
     return Answered::kNow;
   }
 
   SmtpClientSession session_;
   Outgoing* owner_;
-  std::string tls_version_;
 };
 
 Outgoing::Outgoing(OutgoingHouse& house, OutgoingTerms terms)
@@ -215,11 +223,14 @@ void Outgoing::connect(int socket) {
   SmtpClientOptions client;
   client.hostname = house_.hostname();
   client.tls = in_the_clear_ ? TlsUse::kNever : terms_.tls;
-  client.user = terms_.user;
-  client.password = terms_.password;
-  driver_ = std::make_shared<OutgoingDriver>(std::move(client), *this);
-  bool usable = stream->ok() && options.tls != nullptr;
-  options.make_driver = [driver = driver_](const PeerFacts&) { return driver; };
+  if (!terms_.user.empty()) client.login = SmtpClientLogin{terms_.user, terms_.password, new_nonce()};
+  const bool usable = stream->ok() && options.tls != nullptr;
+  // Behind the handshake where that comes first: the session knows its peer from the beginning.
+  options.make_driver = [self = self_, client](const PeerFacts& facts) {
+    auto driver = std::make_shared<OutgoingDriver>(client, facts, **self);
+    (*self)->driver_ = driver;
+    return driver;
+  };
   last_failure_ = {AttemptResult::Kind::kDeferred, "4.4.2", host_words(route_[target_]),
                    usable ? "the TLS handshake failed" : "the connection could not be set up", false};
   connecting_ = true;
@@ -244,7 +255,7 @@ bool Outgoing::tries_without_tls() {
 
 void Outgoing::on_connection_gone() {
   connecting_ = false;
-  driver_->forget_owner();
+  if (driver_ != nullptr) driver_->forget_owner();
   driver_ = nullptr;
   if (consignment_ == nullptr) return finish();
   if (was_connected_) {
@@ -265,12 +276,12 @@ void Outgoing::next_target() {
   all_failed();
 }
 
-void Outgoing::remember(const SessionFailure& failure) {
-  tls_failed_ = failure.stage == SessionFailure::Stage::kTls;
+void Outgoing::remember(const SmtpClientFailure& failure) {
+  tls_failed_ = failure.tls_failed;
   // RFC 5321 3.1: this host takes no mail. Whether another one does is seen when it is tried.
   last_failure_ = {failure.permanent ? AttemptResult::Kind::kFailed : AttemptResult::Kind::kDeferred,
                    status_of(failure.reply, failure.permanent ? "5.3.2" : "4.4.2"),
-                   host_words(route_[target_]), failure.reply.words(), false};
+                   host_words(route_[target_]), failure.reply.line(), false};
 }
 
 std::optional<ClientTransaction> Outgoing::next_transaction() {
@@ -291,28 +302,28 @@ void Outgoing::report(const SmtpClientSession& session) {
   const auto consignment = std::exchange(consignment_, nullptr);
   if (consignment == nullptr) return;
   const std::vector<RecipientOutcome>& outcomes = session.outcomes();
-  using Kind = RecipientOutcome::Kind;
+  using Verdict = RecipientOutcome::Verdict;
   const bool any_decided =
-      std::ranges::any_of(outcomes, [](const auto& each) { return each.kind != Kind::kNotTried; });
+      std::ranges::any_of(outcomes, [](const auto& each) { return each.verdict != Verdict::kNotTried; });
   std::vector<QueueOutcome> decided;
   std::vector<RecipientRow> untried;
   for (std::size_t i = 0; i < outcomes.size() && i < consignment->recipients.size(); ++i) {
     const QueuedRecipient& recipient = consignment->recipients[i];
     const RecipientOutcome& outcome = outcomes[i];
-    if (outcome.kind == Kind::kNotTried && any_decided) {
+    if (outcome.verdict == Verdict::kNotTried && any_decided) {
       untried.push_back(recipient.row);
       continue;
     }
     AttemptResult result;
-    result.kind = outcome.kind == Kind::kDelivered ? AttemptResult::Kind::kDelivered
-                  : outcome.kind == Kind::kFailed  ? AttemptResult::Kind::kFailed
-                                                   : AttemptResult::Kind::kDeferred;
-    result.status = status_of(outcome.reply, outcome.kind == Kind::kDelivered ? "2.0.0"
-                                             : outcome.kind == Kind::kFailed  ? "5.0.0"
-                                                                              : "4.0.0");
+    result.kind = outcome.verdict == Verdict::kDelivered ? AttemptResult::Kind::kDelivered
+                  : outcome.verdict == Verdict::kFailed  ? AttemptResult::Kind::kFailed
+                                                         : AttemptResult::Kind::kDeferred;
+    result.status = status_of(outcome.reply, outcome.verdict == Verdict::kDelivered ? "2.0.0"
+                                             : outcome.verdict == Verdict::kFailed  ? "5.0.0"
+                                                                                    : "4.0.0");
     result.host = host_words(route_[target_]);
-    result.reply = outcome.reply.words();
-    result.passed_on = session.reports_for_us() && recipient.recipient.notify.has_value();
+    result.reply = outcome.reply.line();
+    result.passed_on = outcome.dsn_passed_on && recipient.recipient.notify.has_value();
     decided.push_back(house_.decide_outcome(consignment->message, recipient, std::move(result)));
     log_outcome(*consignment, recipient, decided.back());
   }

@@ -60,7 +60,7 @@ struct OutgoingTerms {
   std::string domain;       // that is looked up
   Routing::By by = Routing::By::kMx;
   std::uint16_t port = 25;
-  TlsUse tls = TlsUse::kIfOffered;
+  SmtpClientOptions::TlsUse tls = SmtpClientOptions::TlsUse::kIfOffered;
   TlsVerification verification = TlsVerification::kNone;
   std::string user;  // to log in
   std::string password;
@@ -104,7 +104,7 @@ class Outgoing {
   // For the driver.
   std::optional<ClientTransaction> next_transaction();
   void report(const SmtpClientSession& session);
-  void remember(const SessionFailure& failure);
+  void remember(const SmtpClientFailure& failure);
   // Nobody took what is in hand.
   void all_failed();
   void suspend_others(const AttemptResult& result);

@@ -123,6 +123,7 @@ OutgoingTerms QueueRunner::terms_for(const std::string& destination) const {
   terms.user = smarthost.user;
   terms.password = password_;
   if (smarthost.tls == SmarthostTls::kOpportunistic) return terms;
+  using TlsUse = SmtpClientOptions::TlsUse;
   terms.tls = smarthost.tls == SmarthostTls::kImplicit ? TlsUse::kImplicit : TlsUse::kRequired;
   terms.verification = TlsVerification::kNameAndAuthority;
   return terms;

@@ -7,64 +7,10 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tests/protocols/dialogue_text.h"
+
 namespace mailstead::test {
 namespace {
-
-const std::map<char, char> kEscapes{{'r', '\r'}, {'n', '\n'}, {'0', '\0'},
-                                    {'t', '\t'}, {'s', ' '},  {'\\', '\\'}};
-
-// \r \n \0 \t \\ \s (a blank, where an editor would eat it) \xHH
-std::string unescape(const std::string& text) {
-  std::string bytes;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\') {
-      bytes += text[i];
-    } else if (++i < text.size() && text[i] == 'x' && i + 2 < text.size()) {
-      bytes += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
-      i += 2;
-    } else if (i < text.size() && kEscapes.contains(text[i])) {
-      bytes += kEscapes.at(text[i]);
-    } else {
-      throw std::runtime_error("unknown escape in: " + text);
-    }
-  }
-  return bytes;
-}
-
-std::string visible(const std::string& bytes) {
-  std::string text;
-  for (const char c : bytes.substr(0, 4000)) {
-    if (c == '\r') {
-      text += "\\r";
-    } else if (c == '\n') {
-      text += "\\n\n";
-    } else {
-      text += c >= ' ' && c <= '~' ? c : '?';
-    }
-  }
-  return text;
-}
-
-std::string repeat(std::size_t times, const std::string& piece) {
-  std::string text;
-  for (std::size_t i = 0; i < times; ++i) text += piece;
-  return text;
-}
-
-// Cuts the first word off.
-std::string take_word(std::string& text) {
-  const std::size_t blank = text.find(' ');
-  const std::string word = text.substr(0, blank);
-  text = blank == std::string::npos ? "" : text.substr(blank + 1);
-  return word;
-}
-
-template <typename T>
-T choose(const std::map<std::string, T>& choices, const std::string& word) {
-  const auto found = choices.find(word);
-  if (found == choices.end()) throw std::runtime_error("not a choice: " + word);
-  return found->second;
-}
 
 const std::map<std::string, RecipientVerdict> kRecipientVerdicts{
     {"ours", RecipientVerdict::kOurs},
@@ -430,7 +376,7 @@ class Player {
 
 }  // namespace
 
-std::size_t Dialogue::client_octets() const {
+std::size_t Dialogue::input_octets() const {
   std::size_t octets = 0;
   for (const Turn& turn : turns) octets += turn.client.size();
   return octets;
@@ -454,7 +400,7 @@ Dialogue read_dialogue(const std::string& path) {
       throw std::runtime_error(path + ":" + std::to_string(number) + ": " + error.what());
     }
   }
-  if (dialogue.turns.empty() || dialogue.client_octets() == 0)
+  if (dialogue.turns.empty() || dialogue.input_octets() == 0)
     throw std::runtime_error(path + ": nobody speaks");
   return dialogue;
 }

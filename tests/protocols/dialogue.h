@@ -41,7 +41,7 @@ struct Dialogue {
   std::vector<Turn> turns;
   std::vector<Outcome> outcomes;
 
-  std::size_t client_octets() const;
+  std::size_t input_octets() const;
 };
 
 // How the client's bytes are cut into packets. A turn's bytes are never joined with the next turn's, but for

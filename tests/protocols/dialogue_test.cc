@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/catch.h"
+#include "tests/protocols/client_dialogue.h"
 #include "tests/protocols/dialogue.h"
 
 namespace mailstead::test {
@@ -44,8 +45,8 @@ void expect_as_written(const std::string& problem) {
   REQUIRE(problem.empty());
 }
 
-void play_all_ways(const std::string& path) {
-  const Dialogue dialogue = read_dialogue(path);
+template <typename D>
+void play_all_ways(const D& dialogue, const std::string& path) {
   INFO(path);
   expect_as_written(play(dialogue, {Cut::How::kWhole, 0}));
   if (dialogue.also_at_once) {
@@ -57,7 +58,7 @@ void play_all_ways(const std::string& path) {
     INFO("byte by byte");
     expect_as_written(play(dialogue, {Cut::How::kBytes, 0}));
   }
-  for (const std::size_t position : cuts(dialogue.client_octets())) {
+  for (const std::size_t position : cuts(dialogue.input_octets())) {
     const std::string problem = play(dialogue, {Cut::How::kSplit, position});
     INFO("cut behind octet " << position);
     if (!problem.empty()) expect_as_written(problem);
@@ -71,7 +72,7 @@ TEST_CASE("every SMTP dialogue goes as written, however its packets are cut", "[
   REQUIRE(files.size() >= 40);
   for (const std::string& path : files) {
     DYNAMIC_SECTION(std::filesystem::path(path).stem().string()) {
-      play_all_ways(path);
+      play_all_ways(read_dialogue(path), path);
     }
   }
 }
@@ -81,7 +82,18 @@ TEST_CASE("every POP3 dialogue goes as written, however its packets are cut", "[
   REQUIRE(files.size() >= 20);
   for (const std::string& path : files) {
     DYNAMIC_SECTION(std::filesystem::path(path).stem().string()) {
-      play_all_ways(path);
+      play_all_ways(read_dialogue(path), path);
+    }
+  }
+}
+
+TEST_CASE("every dialogue with another server goes as written, however its packets are cut",
+          "[smtp-client][dialogue]") {
+  const auto files = dialogue_files("smtp-client");
+  REQUIRE(files.size() >= 40);
+  for (const std::string& path : files) {
+    DYNAMIC_SECTION(std::filesystem::path(path).stem().string()) {
+      play_all_ways(read_client_dialogue(path), path);
     }
   }
 }

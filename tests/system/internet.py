@@ -216,7 +216,8 @@ class Host:
                     envelope["to"].append(text[8:])
                 say(answer)
             elif verb == "DATA":
-                answer = self.reply(verb, text, "354 go ahead")
+                nobody = not envelope or not envelope["to"]
+                answer = "554 5.5.1 there is nobody to have it" if nobody else self.reply(verb, text, "354 go ahead")
                 say(answer)
                 if not answer.startswith("354"):
                     continue

@@ -235,7 +235,7 @@ class Sending(unittest.TestCase):
         self.assertEqual(report["From"], "Mail Delivery System <MAILER-DAEMON@mail.example.org>")
         self.assertNotIn("\x1b", report.as_string())
         _, machine, _ = report.iter_parts()
-        self.assertTrue(machine.get_payload()[1]["Diagnostic-Code"].startswith("smtp; 550 5.7.1 a?[31m??"))
+        self.assertTrue(machine.get_payload()[1]["Diagnostic-Code"].startswith("smtp; 550 5.7.1 a"))
         self.assertEqual(machine.get_payload()[1]["From"], None)
 
     def test_nobody_is_told_of_a_report_that_fails(self):
