@@ -43,4 +43,11 @@ class DkimKey {
   DkimAlgorithm algorithm_;
 };
 
+// Whose signature it is: what d= and s= say, and the key.
+struct DkimIdentity {
+  std::string domain;    // of A-labels, as Address::domain has it
+  std::string selector;  // labels of letters, digits and hyphens
+  DkimKey key;
+};
+
 }  // namespace mailstead

@@ -1,5 +1,5 @@
 // What signatures of DKIM (RFC 6376) and ARC (RFC 8617) have in common: the fields they cover, and the
-// folded list of tags. Private to protocols/. Pure functions and plain values; any thread.
+// folded list of tags. Private to protocols/ but for DkimTerms. Pure functions and plain values; any thread.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,6 @@
 #include "protocols/dkim_key.h"
 
 namespace mailstead {
-
-// Whose signature it is: what d= and s= say, and the key.
-struct DkimIdentity {
-  std::string domain;    // of A-labels, as Address::domain has it
-  std::string selector;  // labels of letters, digits and hyphens
-  DkimKey key;
-};
 
 struct DkimTerms {
   std::int64_t signed_at = 0;  // Unix seconds

@@ -1,4 +1,4 @@
-"""DKIM: another implementation (dkimpy) verifies what ours signed."""
+"""DKIM and ARC: another implementation (dkimpy) verifies what ours signed."""
 
 import os
 import pathlib
@@ -77,6 +77,20 @@ class SignedMessages(unittest.TestCase):
             except dkim.ValidationError:  # a body that is another
                 found.append(False)
         return found
+
+    def test_arc_sets(self):
+        folder = pathlib.Path(self.folder.name)
+        records = dict(line.split(" ", 1) for line in (folder / "arc-records").read_text().splitlines())
+
+        def record(name, timeout=5):
+            return records[name.decode().rstrip(".")].encode()
+
+        for name, count in (("arc-1", 1), ("arc-2", 2)):
+            message = (folder / name).read_bytes()
+            verdict, sets, reason = dkim.arc_verify(message, dnsfunc=record)
+            self.assertEqual((verdict, len(sets)), (dkim.CV_Pass, count), (reason, message))
+            for old, new in ((b"Joe.", b"Jim."), (b"Subject: Is", b"Subject: Was"), (b"i=1; mx.example.org", b"i=1; mx.example.net")):
+                self.assertEqual(dkim.arc_verify(message.replace(old, new), dnsfunc=record)[0], dkim.CV_Fail, old)
 
     def test_each_verifies(self):
         for name, message in self.signed.items():
