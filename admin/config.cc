@@ -94,7 +94,8 @@ std::string print_config(const Config& config) {
       comment.remove_prefix(std::min(end + 1, comment.size()));
     }
     const std::string value = config_key_toml(key, config);
-    out += value.empty() ? fmt::format("# {} = \"\"\n", key.name) : fmt::format("{} = {}\n", key.name, value);
+    out += value.empty() ? fmt::format("# {} = {}\n", key.name, config_key_example(key))
+                         : fmt::format("{} = {}\n", key.name, value);
   }
   return out;
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/mail_route.h"
 #include "protocols/ip_address.h"
 #include "protocols/pop3_texts.h"
 #include "protocols/result.h"
@@ -72,6 +73,23 @@ struct Config {
     std::chrono::seconds login_delay{0};             // between two logins to a mailbox
     std::optional<std::uint32_t> expire_days;        // nullopt: never
   } pop3;
+  struct Queue {  // mail for other hosts
+    // The waits between tries of a host that could not be reached; the last one is repeated.
+    std::vector<std::chrono::seconds> retry = {
+        std::chrono::minutes(5), std::chrono::minutes(15), std::chrono::minutes(30), std::chrono::hours(1),
+        std::chrono::hours(2),   std::chrono::hours(4),    std::chrono::hours(8)};
+    std::chrono::seconds expire{std::chrono::hours(5 * 24)};
+    std::chrono::seconds delay_warning{std::chrono::hours(4)};  // 0: none
+    std::uint32_t port = 25;                                    // of hosts that the DNS names
+    bool allow_private = true;  // hosts that the DNS names may have addresses of private networks
+    std::optional<FixedRoute> smarthost;
+    std::vector<DomainRoute> routes;  // before the smarthost
+  } queue;
+  struct Resolver {
+    std::vector<ListenAddress> servers;  // empty: those of the machine, resolv.conf
+    std::chrono::seconds timeout{5};     // of the first try; each next one waits longer
+    std::uint32_t tries = 3;             // of each server
+  } resolver;
   struct Log {
     LogLevel level = LogLevel::kInfo;
     LogFormat format = LogFormat::kText;

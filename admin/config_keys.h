@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -54,6 +55,22 @@ struct ListenKey {
 struct NetworksKey {
   std::vector<IpNetwork>& (*at)(Config&);
 };
+struct DurationsKey {  // at least one
+  std::vector<std::chrono::seconds>& (*at)(Config&);
+  std::chrono::seconds least, most;
+  std::size_t most_entries;
+};
+struct ServersKey {  // addresses, with a port where it is not the usual one
+  std::vector<ListenAddress>& (*at)(Config&);
+  std::uint16_t port;
+  std::size_t most_entries;
+};
+struct RouteKey {
+  std::optional<FixedRoute>& (*at)(Config&);
+};
+struct RoutesKey {
+  std::vector<DomainRoute>& (*at)(Config&);
+};
 struct SwitchKey {  // true or false
   bool& (*at)(Config&);
 };
@@ -68,7 +85,7 @@ struct ConfigKey {
   std::string_view name;
   std::string_view comment;
   std::variant<HostnameKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey, DaysKey, ListenKey,
-               NetworksKey, SwitchKey, ChoiceKey>
+               NetworksKey, DurationsKey, ServersKey, RouteKey, RoutesKey, SwitchKey, ChoiceKey>
       kind;
 };
 
@@ -79,13 +96,20 @@ std::span<const ConfigKey> config_keys();
 Config default_config();
 
 // A value as the file gives it. monostate: of a type that no key has.
-using ConfigInput = std::variant<std::monostate, std::string, std::int64_t, bool, std::vector<std::string>>;
+using ConfigScalar = std::variant<std::monostate, std::string, std::int64_t, bool>;
+struct ConfigTable {
+  std::vector<std::pair<std::string, ConfigScalar>> entries;
+};
+using ConfigInput = std::variant<std::monostate, std::string, std::int64_t, bool, std::vector<std::string>,
+                                 ConfigTable, std::vector<ConfigTable>>;
 
 // Puts the value in its place. kInvalid: what is wrong with it and what to write, without the key's name.
 Result<void> set_config_key(const ConfigKey& key, const ConfigInput& input, Config& config);
 
 // The value as TOML; empty when the key has none and the default is made from elsewhere.
 std::string config_key_toml(const ConfigKey& key, const Config& config);
+// What to show in the place of a value where there is none.
+std::string config_key_example(const ConfigKey& key);
 Value config_key_value(const ConfigKey& key, const Config& config);
 
 }  // namespace mailstead::admin

@@ -17,19 +17,37 @@ namespace {
 
 using Line = toml::source_index;
 
+ConfigScalar scalar_of(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* yes = node.as_boolean()) return yes->get();
+  return std::monostate{};
+}
+
+ConfigTable table_of(const toml::table& table) {
+  ConfigTable out;
+  for (const auto& [key, node] : table) out.entries.emplace_back(key.str(), scalar_of(node));
+  return out;
+}
+
+ConfigInput list_of(const toml::array& array) {
+  std::vector<std::string> texts;
+  std::vector<ConfigTable> tables;
+  for (const toml::node& element : array) {
+    if (const auto* text = element.as_string()) texts.push_back(text->get());
+    if (const auto* table = element.as_table()) tables.push_back(table_of(*table));
+  }
+  if (texts.size() == array.size()) return texts;
+  if (tables.size() == array.size()) return tables;
+  return std::monostate{};
+}
+
 ConfigInput input_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return number->get();
   if (const auto* yes = node.as_boolean()) return yes->get();
-  if (const auto* array = node.as_array()) {
-    std::vector<std::string> list;
-    for (const toml::node& element : *array) {
-      const auto* text = element.as_string();
-      if (text == nullptr) return std::monostate{};
-      list.push_back(text->get());
-    }
-    return list;
-  }
+  if (const auto* array = node.as_array()) return list_of(*array);
+  if (const auto* table = node.as_table()) return table_of(*table);
   return std::monostate{};
 }
 

@@ -127,4 +127,14 @@ std::optional<ListenAddress> parse_listen(std::string_view text) {
   return address;
 }
 
+std::optional<ListenAddress> parse_server(std::string_view text, std::uint16_t port) {
+  std::string_view address = text;
+  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+  if (const auto alone = parse_ip(address)) return ListenAddress{alone->text(), port};
+  // The short ":53" names no server, and nobody answers at port 0.
+  if (text.starts_with(':') || text.starts_with('/')) return std::nullopt;
+  const auto server = parse_listen(text);
+  return server && server->port != 0 ? server : std::nullopt;
+}
+
 }  // namespace mailstead::admin

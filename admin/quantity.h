@@ -29,5 +29,7 @@ std::string print_duration(std::chrono::seconds duration);
 // "127.0.0.1:2525", "[::1]:2525", ":25" (every address, the same as "[::]:25"), and the absolute path of a
 // Unix socket. No host names.
 std::optional<ListenAddress> parse_listen(std::string_view text);
+// A server that is asked: "127.0.0.1:5353", "[::1]:5353", and with `port` "127.0.0.1", "::1", "[::1]".
+std::optional<ListenAddress> parse_server(std::string_view text, std::uint16_t port);
 
 }  // namespace mailstead::admin

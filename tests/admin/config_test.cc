@@ -51,6 +51,11 @@ TEST_CASE("an empty configuration has every default", "[config]") {
   CHECK(config.tls.certificate.empty());
   CHECK(config.auth.plaintext == PlaintextAuth::kLoopback);
   CHECK(config.limits.message_size == 50u << 20);
+  CHECK(config.queue.retry.size() == 7);
+  CHECK(config.queue.expire == std::chrono::hours(120));
+  CHECK_FALSE(config.queue.smarthost);
+  CHECK(config.queue.routes.empty());
+  CHECK(config.resolver.servers.empty());
   CHECK(config.limits.recipients == 1000);
   CHECK(config.limits.connections == 20000);
   CHECK(config.limits.connections_per_address == 50);
@@ -102,6 +107,18 @@ language = "es"
 deleted_kept_days = 30
 login_delay = "15 min"
 expire_days = 30
+[queue]
+retry = ["30 s", "2 h"]
+expire = "7 days"
+delay_warning = "0 s"
+port = 2525
+allow_private = false
+smarthost = { host = "Smtp.Example.net", user = "anna", password_file = "/etc/p" }
+route = [{ domain = "*.Example.org", host = "[192.0.2.1]", port = 2526, tls = "never" }]
+[resolver]
+servers = ["127.0.0.1:5353", "::1", "[::1]", "192.0.2.53"]
+timeout = "2 s"
+tries = 2
 [log]
 level = "debug"
 format = "json"
@@ -148,6 +165,19 @@ format = "json"
   CHECK_FALSE(parsed("[pop3]\nexpire_days = \"never\"\n").pop3.expire_days);
   CHECK(parsed("[pop3]\nexpire_days = 0\n").pop3.expire_days == 0U);
   CHECK(error("[pop3]\nexpire_days = -1\n").find("\"never\"") != std::string::npos);
+  using namespace std::chrono_literals;
+  CHECK(config.queue.retry == std::vector<std::chrono::seconds>{30s, 2h});
+  CHECK(config.queue.expire == 7 * 24h);
+  CHECK(config.queue.delay_warning == 0s);
+  CHECK(config.queue.port == 2525);
+  CHECK_FALSE(config.queue.allow_private);
+  CHECK(config.queue.smarthost == FixedRoute{"smtp.example.net", 587, "anna", "/etc/p", RouteTls::kStarttls});
+  CHECK(config.queue.routes ==
+        std::vector<DomainRoute>{{"*.example.org", {"192.0.2.1", 2526, "", "", RouteTls::kNever}}});
+  CHECK(config.resolver.servers ==
+        std::vector<ListenAddress>{{"127.0.0.1", 5353}, {"::1", 53}, {"::1", 53}, {"192.0.2.53", 53}});
+  CHECK(config.resolver.timeout == 2s);
+  CHECK(config.resolver.tries == 2);
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.format == LogFormat::kJson);
   // No key of the table was left out above.
@@ -177,11 +207,30 @@ TEST_CASE("a wrong key is named with its line and the likely right one", "[confi
 }
 
 TEST_CASE("keys that nothing serves are not accepted", "[config]") {
-  for (const char* toml :
-       {"[queue]\nexpire = '5 days'", "[resolver]\nservers = []", "[journal]\nsmall_message = 5"}) {
-    CHECK(error(toml).find("unknown") != std::string::npos);
-  }
+  CHECK(error("[journal]\nsmall_message = 5").find("unknown") != std::string::npos);
   CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");
+}
+
+TEST_CASE("a route is completed by what it is for", "[config]") {
+  const auto smarthost = [](const std::string& entries) {
+    return *parsed("[queue.smarthost]\nhost = 's.example'\n" + entries).queue.smarthost;
+  };
+  CHECK(smarthost("").port == 25);
+  CHECK(smarthost("").tls == RouteTls::kOpportunistic);
+  CHECK(smarthost("port = 465").tls == RouteTls::kImplicit);
+  CHECK(smarthost("tls = 'implicit'").port == 465);
+  CHECK(smarthost("user = 'u'\npassword_file = 'p'").port == 587);
+  CHECK(smarthost("user = 'u'\npassword_file = 'p'\nport = 2525").tls == RouteTls::kStarttls);
+  CHECK(parsed("queue.smarthost = { host = '127.0.0.1', user = 'u', password_file = 'p', tls = 'never' }")
+            .queue.smarthost->tls == RouteTls::kNever);
+
+  const Config config = parsed(
+      "[[queue.route]]\ndomain = 'bücher.example'\nhost = '[2001:DB8::1]'\n"
+      "[[queue.route]]\ndomain = 'b.example'\nhost = 'mx.b.example'\n");
+  REQUIRE(config.queue.routes.size() == 2);
+  CHECK(config.queue.routes[0].domain == "xn--bcher-kva.example");
+  CHECK(config.queue.routes[0].to.host == "2001:db8::1");
+  CHECK(parsed(print_config(config)).queue.routes == config.queue.routes);
 }
 
 TEST_CASE("the size of a mailbox is a size, or none", "[config]") {
@@ -268,6 +317,36 @@ TEST_CASE("a wrong value is named with its line and what to write", "[config]") 
        "pop3.idle_timeout: must be a time such as \"90 s\", \"10 min\" or \"2 h\""},
       {"pop3.idle_timeout = \"599 s\"", "pop3.idle_timeout: must be from \"10 min\" to \"24 h\""},
       {"pop3.idle_timeout = \"25 h\"", "pop3.idle_timeout: must be from \"10 min\" to \"24 h\""},
+      {"queue.retry = []", "queue.retry: must be a list of 1 to 50 times such as [\"5 min\", \"1 h\"]"},
+      {"queue.retry = ['5']", "queue.retry: '5' is not a time from \"1 s\" to \"24 h\""},
+      {"queue.smarthost = 'a.example'",
+       "queue.smarthost: must be a table such as { host = \"smtp.example.net\", user = \"…\", password_file "
+       "= \"…\" }"},
+      {"queue.smarthost = {}", "queue.smarthost: host is missing"},
+      {"queue.smarthost = { host = 'a b' }",
+       "queue.smarthost: host must be a host name or an address, such as \"smtp.example.net\""},
+      {"queue.smarthost = { host = 'a', port = 0 }",
+       "queue.smarthost: port must be a whole number from 1 to 65535"},
+      {"queue.smarthost = { host = 'a', user = 'u' }",
+       "queue.smarthost: user and password_file: give both or neither"},
+      {"queue.smarthost = { host = 'a', user = 'u', password_file = 'p', tls = 'never' }",
+       "queue.smarthost: a password goes over TLS only: tls must be \"starttls\" or \"implicit\""},
+      {"queue.smarthost = { host = 'a', domain = 'b' }",
+       "queue.smarthost: unknown key 'domain' in it; it has host, port, user, password_file and tls"},
+      {"queue.route = 'a'",
+       "queue.route: must be a list of tables such as [{ domain = \"example.org\", host = "
+       "\"mx.example.net\" }]"},
+      {"queue.route = [{ host = 'a' }]", "queue.route: domain is missing"},
+      {"queue.route = [{ domain = '*', host = 'a' }]",
+       "queue.route: domain must be a domain such as \"example.org\" or \"*.example.org\""},
+      {"queue.route = [{ domain = 'a', host = 'b' }, { domain = 'A', host = 'c' }]",
+       "queue.route: a is there twice"},
+      {"resolver.servers = ['dns.example']",
+       "resolver.servers: 'dns.example' is not an address such as \"192.0.2.53\", \"127.0.0.1:5353\" or "
+       "\"[::1]:53\""},
+      {"resolver.servers = [':53']",
+       "resolver.servers: ':53' is not an address such as \"192.0.2.53\", \"127.0.0.1:5353\" or "
+       "\"[::1]:53\""},
       {"log.level = \"trace\"", "log.level: must be \"debug\", \"info\", \"warning\" or \"error\""},
       {"log.format = 1979-05-27", "log.format: must be \"text\" or \"json\""},
   };
@@ -316,6 +395,10 @@ TEST_CASE("what is printed reads back the same", "[config]") {
   config.limits.message_size = 65537;
   config.limits.free_space = 0;
   config.pop3.idle_timeout = std::chrono::seconds(601);
+  config.queue.retry = {std::chrono::seconds(61)};
+  config.queue.smarthost = FixedRoute{"::1", 465, "u\"", "/p", RouteTls::kImplicit};
+  config.queue.routes = {{"a.example", {"b.example", 25, "", "", RouteTls::kStarttls}}};
+  config.resolver.servers = {{"::1", 5353}};
   config.log.level = LogLevel::kError;
   config.log.format = LogFormat::kJson;
   const Config back = parsed(print_config(config));
@@ -325,6 +408,10 @@ TEST_CASE("what is printed reads back the same", "[config]") {
   CHECK(back.smtp.bare_newline == BareNewline::kNormalise);
   CHECK(back.listen.smtp == config.listen.smtp);
   CHECK(back.listen.proxy_protocol_from == config.listen.proxy_protocol_from);
+  CHECK(back.queue.retry == config.queue.retry);
+  CHECK(back.queue.smarthost == config.queue.smarthost);
+  CHECK(back.queue.routes == config.queue.routes);
+  CHECK(back.resolver.servers == config.resolver.servers);
   CHECK(back.limits.message_size == 65537);
   CHECK(back.limits.free_space == 0);
 }
