@@ -1,6 +1,7 @@
 #include "server/network.h"
 
 #include <arpa/inet.h>
+#include <uv.h>
 
 #include <array>
 #include <cstdint>
@@ -59,6 +60,23 @@ std::vector<std::string> gateway_networks() {
   read("/proc/net/route", gateway_of_route);
   read("/proc/net/ipv6_route", gateway_of_route6);
   return networks;
+}
+
+std::vector<IpAddress> interface_addresses() {
+  std::vector<IpAddress> addresses;
+  uv_interface_address_t* interfaces = nullptr;
+  int count = 0;
+  if (uv_interface_addresses(&interfaces, &count) != 0) return addresses;
+  for (int i = 0; i < count; ++i) {
+    const auto& address = interfaces[i].address;
+    if (address.address4.sin_family == AF_INET) {
+      addresses.push_back(ipv4_address({reinterpret_cast<const char*>(&address.address4.sin_addr), 4}));
+    } else if (address.address4.sin_family == AF_INET6) {
+      addresses.push_back(ipv6_address({reinterpret_cast<const char*>(&address.address6.sin6_addr), 16}));
+    }
+  }
+  uv_free_interface_addresses(interfaces, count);
+  return addresses;
 }
 
 }  // namespace mailstead
