@@ -303,14 +303,13 @@ void Outgoing::report(const SmtpClientSession& session) {
   if (consignment == nullptr) return;
   const std::vector<RecipientOutcome>& outcomes = session.outcomes();
   using Verdict = RecipientOutcome::Verdict;
-  const bool any_decided =
-      std::ranges::any_of(outcomes, [](const auto& each) { return each.verdict != Verdict::kNotTried; });
   std::vector<QueueOutcome> decided;
   std::vector<RecipientRow> untried;
   for (std::size_t i = 0; i < outcomes.size() && i < consignment->recipients.size(); ++i) {
     const QueuedRecipient& recipient = consignment->recipients[i];
     const RecipientOutcome& outcome = outcomes[i];
-    if (outcome.verdict == Verdict::kNotTried && any_decided) {
+    // The transaction was full, or the connection closed between two messages: again, at once.
+    if (outcome.verdict == Verdict::kNotTried) {
       untried.push_back(recipient.row);
       continue;
     }

@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "protocols/ip_address.h"
@@ -12,7 +13,7 @@ namespace mailstead {
 
 namespace {
 
-// Where Debian and most others keep them all in one file.
+// Where Debian and most others keep them all in one file; SSL_CERT_FILE names another.
 constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
 class ClientParty final : public TlsParty {
@@ -48,7 +49,8 @@ TlsClientContext::TlsClientContext() : context_(SSL_CTX_new(TLS_method())) {
   SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_verify(context_.get(), SSL_VERIFY_NONE, nullptr);
   // Without them nobody can be verified, and a smarthost that has to be is not used.
-  if (SSL_CTX_load_verify_locations(context_.get(), kAuthorities, nullptr) != 1) {
+  const bool by_environment = std::getenv("SSL_CERT_FILE") != nullptr;
+  if (by_environment || SSL_CTX_load_verify_locations(context_.get(), kAuthorities, nullptr) != 1) {
     SSL_CTX_set_default_verify_paths(context_.get());
   }
   ERR_clear_error();

@@ -16,7 +16,7 @@ enum class TlsVerification { kNone, kNameAndAuthority };
 
 class TlsClientContext {
  public:
-  // Reads the machine's authorities.
+  // Reads the machine's authorities, or those in the file that the environment's SSL_CERT_FILE names.
   TlsClientContext();
   ~TlsClientContext();
   TlsClientContext(const TlsClientContext&) = delete;

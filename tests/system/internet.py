@@ -138,6 +138,7 @@ class Host:
     def __init__(self, address, port=25, certificate=None, extensions=("PIPELINING", "8BITMIME", "SIZE 10000000")):
         self.address, self.certificate, self.extensions = address, certificate, list(extensions)
         self.replies, self.taken, self.connections, self.said = {}, [], 0, []
+        self.one_message = False  # a connection closes at the second
         self.lock = threading.Lock()
         host = self
 
@@ -167,7 +168,7 @@ class Host:
     def serve(self, handler):
         with self.lock:
             self.connections += 1
-        stream, tls, envelope, helo = handler, None, None, None
+        stream, tls, envelope, helo, taken = handler, None, None, None, 0
 
         def say(text):
             stream.wfile.write((text + "\r\n").encode("utf-8", "surrogateescape"))
@@ -204,6 +205,8 @@ class Host:
                         rfile, wfile = secured.makefile("rb"), secured.makefile("wb")
                     stream = Secured
             elif verb == "MAIL":
+                if self.one_message and taken:
+                    return
                 answer = self.reply(verb, text, "250 2.1.0 OK")
                 if answer.startswith("2"):
                     envelope = {"from": text[10:], "to": [], "tls": tls, "helo": helo}
@@ -232,6 +235,7 @@ class Host:
                 if answer.startswith("2"):
                     with self.lock:
                         self.taken.append(dict(envelope, content=b"".join(content)))
+                    taken += 1
                 say(answer)
             elif verb == "QUIT":
                 say("221 2.0.0 bye")

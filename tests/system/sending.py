@@ -318,6 +318,21 @@ class Sending(unittest.TestCase):
             self.assertEqual(client.command("RCPT TO:<carl@far.example>"), ("550", "5.7.1 Relaying denied"))
 
 
+    def test_a_connection_that_closes_between_messages_puts_nothing_off(self):
+        far = self.host("192.0.2.10", "far.example")
+        far.replies["greeting"] = "421 4.3.2 busy"
+        for _ in range(6):
+            self.submit("carl@far.example")
+        mailstead.until(lambda: all(each["recipients"][0]["attempts"] for each in self.queue()), "all were tried")
+        del far.replies["greeting"]
+        far.one_message = True
+        mark = len(self.server.lines)
+        self.server.admin("queue", "retry")
+        self.emptied()
+        self.assertEqual(len(far.taken), 6)
+        self.assertEqual([line for line in self.server.lines[mark:] if " deferred " in line], [])
+
+
 class Smarthost(Sending):
     settings = SETTINGS.replace("[queue]\n", "[queue]\nexpire = \"5 days\"\n") + \
         '[queue.smarthost]\nhost = "smart.example.net"\nport = 2525\ntls = "opportunistic"\n'
@@ -330,6 +345,29 @@ class Smarthost(Sending):
         self.assertEqual([sorted(each["to"]) for each in smart.taken], [["<carl@far.example>", "<dora@wide.example>"]])
 
 
+class VerifiedSmarthost(Sending):
+    settings = SETTINGS.replace("[queue]\n", "[queue]\nexpire = \"5 days\"\n") + \
+        '[queue.smarthost]\nhost = "smart.example.net"\nport = 2525\n'
+
+    def test_a_smarthost_that_is_somebody_else_gets_nothing(self):
+        smart = self.host("192.0.2.15", port=2525, certificate=internet.certificate(self.folder.name, "smart.example.net"))
+        self.names.add("smart.example.net", "A", "192.0.2.15")
+        self.submit("carl@far.example")
+        self.told("deferred", "carl@far.example")
+        self.assertEqual((smart.taken, [line for line in smart.said if line.startswith("MAIL")]), ([], []))
+        for name, arrives in (("other.example.net", False), ("smart.example.net", True)):
+            self.server.stop()
+            smart.certificate = internet.certificate(self.folder.name, name)
+            self.server.environment = dict(os.environ, SSL_CERT_FILE=smart.certificate[0])
+            self.server.start()
+            self.server.admin("queue", "retry")
+            if arrives:
+                self.emptied()
+            else:
+                self.told("deferred", "carl@far.example")
+            self.assertEqual([each["tls"] for each in smart.taken], ["TLSv1.3"] if arrives else [])
+
+
 def only(kind, *names):
     """Of a class that inherits tests, its own."""
     return unittest.TestSuite(kind(name) for name in names)
@@ -338,6 +376,7 @@ def only(kind, *names):
 def load_tests(loader, tests, pattern):
     suite = loader.loadTestsFromTestCase(Sending)
     suite.addTests(only(Smarthost, "test_everything_goes_by_the_smarthost"))
+    suite.addTests(only(VerifiedSmarthost, "test_a_smarthost_that_is_somebody_else_gets_nothing"))
     return suite
 
 
