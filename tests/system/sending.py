@@ -265,6 +265,19 @@ class Sending(unittest.TestCase):
         self.assertEqual(len(far.taken), 1)
         self.assertEqual(self.mail(), [])
 
+    def test_name_servers_in_trouble_are_asked_again(self):
+        far, wide = self.host("192.0.2.10", "far.example"), self.host("192.0.2.11", "wide.example")
+        for host, domain, trouble in ((far, "far.example", "far.example"), (wide, "wide.example", "mx.wide.example")):
+            self.names.trouble[trouble] = "SERVFAIL"
+            sent = self.submit("carl@" + domain)
+            mailstead.until(lambda: self.queue()[0]["recipients"][0]["attempts"], "it was tried")
+            self.assertEqual(self.server.json("queue", "show", sent)["recipients"][0]["last_status"], "4.4.3")
+            self.names.trouble.clear()
+            self.server.admin("queue", "retry")
+            self.emptied()
+            self.assertEqual(len(host.taken), 1)
+        self.assertEqual(self.mail(), [])
+
     def test_what_waits_goes_on_after_a_restart_and_after_kill(self):
         far = self.host("192.0.2.10", "far.example")
         far.replies["greeting"] = None
