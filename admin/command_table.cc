@@ -28,6 +28,8 @@ constexpr std::array kAlias = {Argument{"ALIAS", ArgumentKind::kAlias}};
 constexpr std::array kAliasAndTargets = {Argument{"ALIAS", ArgumentKind::kAlias},
                                          Argument{"TARGET", ArgumentKind::kAddress}};
 constexpr std::array kNetwork = {Argument{"IP", ArgumentKind::kNetwork}};
+constexpr std::array kDomain = {Argument{"DOMAIN", ArgumentKind::kDomain}};
+constexpr std::array<std::string_view, 1> kActivate = {"activate"};
 constexpr std::array kAddressAndUidl = {Argument{"ADDRESS", ArgumentKind::kAddress},
                                         Argument{"UIDL", ArgumentKind::kWord}};
 constexpr std::array kAddressOrMessage = {Argument{"ADDRESS-OR-MESSAGE-ID", ArgumentKind::kWord}};
@@ -251,6 +253,29 @@ constexpr std::array kCommands = {
             .again = Again::kUnsafe,
             .summary = "end the ban of an address",
             .run = lift_ban},
+    Command{
+        .name = "dkim show",
+        .arguments = kDomain,
+        .least = 0,
+        .most = 1,
+        .summary = "show the DNS records of the keys that sign mail",
+        .detail =
+            "Of one domain or of all. A domain's keys are made when they are first asked for. Each record\n"
+            "is shown as a value to type in, and as a line for a zone file.",
+        .run = show_dkim},
+    Command{.name = "dkim rotate",
+            .arguments = kDomain,
+            .least = 1,
+            .most = 1,
+            .flags = kActivate,
+            .again = Again::kUnsafe,
+            .summary = "make new keys that sign the mail of a domain",
+            .detail =
+                "The new keys are made and their records shown, and nothing else: the present ones go on\n"
+                "signing until the new records are published.\n"
+                "  --activate  the new records are published: the new keys sign from now on. The old\n"
+                "              records have to stay for a week",
+            .run = rotate_dkim},
     Command{.name = "tls show", .summary = "show the TLS certificate", .run = show_tls},
     Command{.name = "config show", .needs = Needs::kNothing, .summary = "print the values in force"},
     Command{.name = "config check",
@@ -292,6 +317,10 @@ std::string fault(const Argument& argument, const std::string& text) {
     if (inet_pton(AF_INET, text.c_str(), &parsed) == 1 || inet_pton(AF_INET6, address.c_str(), &parsed) == 1)
       return {};
     return fmt::format("'{}' is not an IP address", printable(text));
+  }
+  if (argument.kind == ArgumentKind::kDomain) {
+    const auto domain = parse_mail_domain(text);
+    return domain && !domain->starts_with('[') ? "" : fmt::format("'{}' is not a domain", printable(text));
   }
   if (argument.kind == ArgumentKind::kAlias && text.starts_with('@')) {
     if (parse_mail_domain(std::string_view(text).substr(1))) return {};

@@ -16,6 +16,7 @@ enum class ArgumentKind {
   kDevice,   // the name of an app password
   kQuota,    // a size, "none" or "default"
   kNetwork,  // an IP address, or what `ban list` calls a network
+  kDomain,   // a domain name
   kWord,     // anything
 };
 
@@ -103,6 +104,8 @@ Report list_domains(const Request& request, CommandContext& context);
 Report show_status(const Request& request, CommandContext& context);
 Report list_bans(const Request& request, CommandContext& context);
 Report lift_ban(const Request& request, CommandContext& context);
+Report show_dkim(const Request& request, CommandContext& context);
+Report rotate_dkim(const Request& request, CommandContext& context);
 Report show_tls(const Request& request, CommandContext& context);
 
 }  // namespace mailstead::admin

@@ -74,6 +74,62 @@ std::string punycode(const std::u32string& label) {
   return out;
 }
 
+std::optional<std::uint32_t> digit_value(char c) {
+  if (c >= 'a' && c <= 'z') return static_cast<std::uint32_t>(c - 'a');
+  if (c >= '0' && c <= '9') return static_cast<std::uint32_t>(c - '0' + 26);
+  return std::nullopt;
+}
+
+// RFC 3492 6.2, of a label without its "xn--".
+std::optional<std::u32string> from_punycode(std::string_view text) {
+  constexpr std::uint64_t kMostDelta = 0x110000 * 64;  // nothing in a label needs more
+  std::u32string characters;
+  if (const std::size_t hyphen = text.rfind('-'); hyphen != std::string_view::npos) {
+    for (const char c : text.substr(0, hyphen)) characters += static_cast<unsigned char>(c);
+    text.remove_prefix(hyphen + 1);
+  }
+  std::uint32_t bias = kFirstBias;
+  std::uint64_t character = kFirstCharacter;
+  std::uint64_t place = 0;
+  while (!text.empty()) {
+    const std::uint64_t before = place;
+    std::uint64_t weight = 1;
+    for (std::uint32_t k = kBase;; k += kBase) {
+      const auto value = text.empty() ? std::nullopt : digit_value(text.front());
+      if (!value || place > kMostDelta || weight > kMostDelta) return std::nullopt;
+      text.remove_prefix(1);
+      place += *value * weight;
+      const std::uint32_t threshold = k <= bias ? kLeast : std::min(k - bias, kMost);
+      if (*value < threshold) break;
+      weight *= kBase - threshold;
+    }
+    const std::uint64_t count = characters.size() + 1;
+    if (place - before > kMostDelta) return std::nullopt;
+    bias = adapted_bias(static_cast<std::uint32_t>(place - before), static_cast<std::uint32_t>(count),
+                        before == 0 && character == kFirstCharacter);
+    character += place / count;
+    place %= count;
+    if (character > 0x10FFFF) return std::nullopt;
+    characters.insert(characters.begin() + static_cast<std::ptrdiff_t>(place++),
+                      static_cast<char32_t>(character));
+  }
+  return characters;
+}
+
+std::string unicode_label(std::string_view label) {
+  constexpr std::string_view kPrefix = "xn--";
+  if (!label.starts_with(kPrefix)) return std::string(label);
+  const auto characters = from_punycode(label.substr(kPrefix.size()));
+  std::string text;
+  for (const char32_t c : characters.value_or(U"")) {
+    std::string one;
+    utf8::append(c, one);
+    if (utf8::is_control(one)) return std::string(label);
+    text += one;
+  }
+  return ascii_domain(text) == label ? text : std::string(label);
+}
+
 std::optional<std::string> ascii_label(std::string_view label) {
   if (utf8::is_ascii(label)) return std::string(label);
   constexpr std::size_t kMostCharacters = 63;  // of an A-label, RFC 1035 2.3.4
@@ -105,6 +161,17 @@ std::optional<std::string> ascii_domain(std::string_view text) {
     domain.remove_prefix(dot + 1);
   }
   return parse_domain(result);
+}
+
+std::string unicode_domain(std::string_view domain) {
+  std::string result;
+  while (true) {
+    const std::size_t dot = domain.find('.');
+    result += unicode_label(domain.substr(0, dot));
+    if (dot == std::string_view::npos) return result;
+    result += '.';
+    domain.remove_prefix(dot + 1);
+  }
 }
 
 }  // namespace mailstead

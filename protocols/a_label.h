@@ -12,4 +12,7 @@ namespace mailstead {
 // a label or the whole is too long then, or a character can stand in no domain.
 std::optional<std::string> ascii_domain(std::string_view domain);
 
+// The way back, RFC 5890 2.3.2.3. A label that would not come to the same A-label again stays as it is.
+std::string unicode_domain(std::string_view domain);
+
 }  // namespace mailstead

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <utility>
@@ -11,15 +10,10 @@
 #include "protocols/ascii.h"
 #include "protocols/base64.h"
 #include "protocols/saslprep.h"
+#include "protocols/sha256.h"
 
 namespace mailstead::scram {
 namespace {
-
-Digest sha256(const Digest& input) {
-  Digest digest{};
-  SHA256(input.data(), input.size(), digest.data());
-  return digest;
-}
 
 // The next attribute, up to a comma that is taken too. RFC 5802 7: "x=value".
 std::string_view take_attribute(std::string_view& text) {
@@ -63,7 +57,7 @@ Keys derive_keys(std::string_view password, std::string_view salt, unsigned iter
   Digest salted{};
   PKCS5_PBKDF2_HMAC(password.data(), password.size(), reinterpret_cast<const std::uint8_t*>(salt.data()),
                     salt.size(), iterations, EVP_sha256(), salted.size(), salted.data());
-  const Keys keys{sha256(hmac_sha256(octets_of(salted), "Client Key")),
+  const Keys keys{sha256(octets_of(hmac_sha256(octets_of(salted), "Client Key"))),
                   hmac_sha256(octets_of(salted), "Server Key")};
   OPENSSL_cleanse(salted.data(), salted.size());
   return keys;
@@ -78,7 +72,7 @@ std::optional<std::string> check(const Proof& proof, const Keys& keys) {
   Digest client_key{};
   std::transform(proof.client_proof.begin(), proof.client_proof.end(), signature.begin(), client_key.begin(),
                  [](std::uint8_t a, std::uint8_t b) { return static_cast<std::uint8_t>(a ^ b); });
-  const Digest stored = sha256(client_key);
+  const Digest stored = sha256(octets_of(client_key));
   if (CRYPTO_memcmp(stored.data(), keys.stored.data(), stored.size()) != 0) return std::nullopt;
   return std::string(octets_of(hmac_sha256(octets_of(keys.server), proof.auth_message)));
 }

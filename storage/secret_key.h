@@ -2,7 +2,7 @@
 // that a copy of the database alone tells no secret.
 //
 // On the disk: 64 hexadecimal digits and a newline, mode 0600. Whoever loses it loses the secrets of APOP,
-// and nothing else.
+// and the way back of reports on mail that was passed on (Srs); nothing else.
 // Threads: any, once opened.
 #pragma once
 

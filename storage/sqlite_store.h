@@ -1,9 +1,8 @@
 // The Store over SQLite and maildirs: the façade that joins the parts of this folder.
 //
 // sqlite_store_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
-// sqlite_store_looks.cc what other tools did to the maildirs, sqlite_store_maildrops.cc maildrops,
-// sqlite_store_queue.cc the queue,
-// sqlite_store.cc the rest.
+// sqlite_store_keys.cc the keys that sign mail, sqlite_store_looks.cc what other tools did to the maildirs,
+// sqlite_store_maildrops.cc maildrops, sqlite_store_queue.cc the queue, sqlite_store.cc the rest.
 #pragma once
 
 #include <map>
@@ -18,6 +17,7 @@
 #include "storage/accounts.h"
 #include "storage/aging.h"
 #include "storage/database.h"
+#include "storage/dkim_keyring.h"
 #include "storage/folder.h"
 #include "storage/index.h"
 #include "storage/listing.h"
@@ -71,6 +71,13 @@ class SqliteStore final : public Store {
   Result<MailboxSummary> show_mailbox(const Address& address) override;
   Result<void> add_alias(const std::string& name, const std::vector<Address>& targets) override;
   Result<void> remove_alias(const std::string& name) override;
+
+  Result<DkimSigners> dkim_keys(const std::string& domain) override;
+  DkimSigners known_dkim_keys(const std::string& domain) const override;
+  Result<std::vector<DkimKeyEntry>> list_dkim_keys(const std::string& domain) override;
+  Result<void> prepare_dkim_keys(const std::string& domain) override;
+  Result<void> activate_dkim_keys(const std::string& domain) override;
+  std::string srs_key() const override;
 
   std::string new_id() override { return ids_.next(); }
   Result<std::unique_ptr<Spool>> new_spool() override;
@@ -145,6 +152,7 @@ class SqliteStore final : public Store {
     Result<void> done = work();
     return done ? transaction->commit() : done;
   }
+  Result<void> check_signs_for(const std::string& domain) const;
   Result<MailboxEntry> known(const Address& address) const;
   Result<Maildir> maildir_of(MailboxId mailbox) const;
   // The folders of the mailboxes read last stay open: opening them costs more than reading a small message.
@@ -202,6 +210,7 @@ class SqliteStore final : public Store {
 
   std::unique_ptr<DataFolder> folder_;
   const SecretKey secret_key_;
+  DkimKeyring dkim_keyring_{*folder_};
   MessageIds ids_;
   Naming naming_;
   MaildirWatch watch_;

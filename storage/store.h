@@ -24,6 +24,7 @@
 #include "protocols/result.h"
 #include "protocols/scram.h"
 #include "storage/directory.h"
+#include "storage/dkim_keys.h"
 #include "storage/queue.h"
 
 namespace mailstead {
@@ -290,6 +291,22 @@ class Store {
   // Aliases. `name` is "local@domain" or "@domain". Targets have to be mailboxes or aliases of ours.
   virtual Result<void> add_alias(const std::string& name, const std::vector<Address>& targets) = 0;
   virtual Result<void> remove_alias(const std::string& name) = 0;
+
+  // Keys that sign mail of a domain of ours, of A-labels. The first use makes them, which takes some 100 ms.
+  // kNotFound: it is not ours. kCorrupt: the message names the file; mail goes unsigned until it is put
+  // right.
+  virtual Result<DkimSigners> dkim_keys(const std::string& domain) = 0;
+  // The same from memory; null: not known yet, ask dkim_keys(). Any thread.
+  virtual DkimSigners known_dkim_keys(const std::string& domain) const = 0;
+  // All of them, in the order in which they were made; the first are made here, too.
+  virtual Result<std::vector<DkimKeyEntry>> list_dkim_keys(const std::string& domain) = 0;
+  // Makes the next keys, unless they are there, and forgets what was retired for kDkimRetirement.
+  virtual Result<void> prepare_dkim_keys(const std::string& domain) = 0;
+  // The next keys sign from now on. kNotFound: there are none.
+  virtual Result<void> activate_dkim_keys(const std::string& domain) = 0;
+
+  // The key of Srs, which is the same as long as secret.key is. Any thread.
+  virtual std::string srs_key() const = 0;
 
   // An identity for a message: 15 characters of 0-9a-z, sorted by time, never given twice. Any thread.
   virtual std::string new_id() = 0;

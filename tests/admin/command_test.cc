@@ -284,6 +284,53 @@ TEST_CASE("status tells what the server does, and fails without one", "[command]
   CHECK(place.run("status").text.find("too little") != std::string::npos);
 }
 
+TEST_CASE("dkim show tells what to publish, and dkim rotate what comes next", "[command]") {
+  CommandPlace place;
+  CHECK(place.json("dkim show") == Json::array());
+  place.add("anna@example.org");
+  const Json first = place.json("dkim show", {"EXAMPLE.org"});
+  REQUIRE(first.size() == 2);
+  CHECK(place.json("dkim show") == first);
+  CHECK(first[0]["algorithm"] == "rsa-sha256");
+  CHECK(first[1]["algorithm"] == "ed25519-sha256");
+  for (const Json& key : first) {
+    const auto selector = key["selector"].get<std::string>(), value = key["value"].get<std::string>();
+    CHECK(key["state"] == "active");
+    CHECK(key["removable_after"].is_null());
+    CHECK(key["name"] == selector + "._domainkey.example.org");
+    CHECK(value.starts_with("v=DKIM1; k="));
+    // The strings of the zone file are the value.
+    auto zone = key["zone"].get<std::string>();
+    CHECK(zone.starts_with(selector + "._domainkey.example.org. IN TXT ( \""));
+    for (std::size_t at; (at = zone.find("\" \"")) != std::string::npos;) zone.erase(at, 3);
+    CHECK(zone.ends_with("( \"" + value + "\" )"));
+    CHECK(place.run("dkim show").text.find("  value  " + value + "\n") != std::string::npos);
+  }
+  CHECK(first[0]["value"].get<std::string>().size() > 255);
+
+  CHECK(
+      place.run("dkim rotate", {"example.org"}, {"activate"}).error ==
+      "example.org has no new keys that could be activated; 'mailstead dkim rotate example.org' makes them");
+  const Json next = place.json("dkim rotate", {"example.org"});
+  REQUIRE(next.size() == 2);
+  CHECK(next[0]["state"] == "next");
+  CHECK(place.json("dkim show").size() == 4);
+  const Report activated = place.run("dkim rotate", {"example.org"}, {"activate"});
+  const Json now = Json::parse(activated.json);
+  REQUIRE(now.size() == 4);
+  CHECK(now[0]["state"] == "retired");
+  CHECK(now[0]["removable_after"].is_string());
+  CHECK(now[2]["state"] == "active");
+  CHECK(now[2]["selector"] == next[0]["selector"]);
+
+  CHECK(place.run("dkim show", {"elsewhere.example"}).exit_code == 1);
+  CHECK(place.run("dkim rotate", {"elsewhere.example"}, {"activate"}).error ==
+        "elsewhere.example is no domain of this server: one is as soon as a mailbox is in it");
+  for (const char* wrong : {"", "a b", "[192.0.2.1]", "../x", "anna@example.org"})
+    CHECK(place.run("dkim rotate", {wrong}).exit_code == 2);
+  CHECK(place.run("dkim rotate").exit_code == 2);
+}
+
 TEST_CASE("tls show tells of the certificate", "[command]") {
   CommandPlace place;
   CHECK(place.run("tls show").error ==
