@@ -250,7 +250,8 @@ void SmtpCore::end_content() {
     refuse_message(*refusal);
     return forget_transaction();
   }
-  if (authors && !authors->empty() && options_.check_from) return want(AskAuthor{user_, std::move(*authors)});
+  if (authors) authors_ = *std::move(authors);
+  if (!authors_.empty() && options_.check_from) return want(AskAuthor{user_, authors_});
   offer_message();
 }
 
@@ -292,7 +293,7 @@ void SmtpCore::commit() {
     }
   }
   want(AskCommit{id_, std::move(envelope_), std::exchange(content_, {}), size, seen,
-                 connection_tags_ + hello_tags_ + tags_, rules_.reply_each});
+                 connection_tags_ + hello_tags_ + tags_, rules_.reply_each, std::exchange(authors_, {})});
 }
 
 void SmtpCore::answer_commit(CommitVerdict verdict) {

@@ -246,6 +246,7 @@ void SmtpCore::forget_transaction() {
   recipient_keys_.clear();
   replies_.clear();
   tags_.clear();
+  authors_.clear();
   recipients_.clear();
   verdicts_.clear();
   reader_.reset();

@@ -190,6 +190,7 @@ class SmtpCore {
   // Where the end of a message has a reply for each recipient: their places, as often as RCPT named them.
   std::vector<std::size_t> replies_;
   std::string tags_;
+  std::vector<Address> authors_;  // of what was submitted
 
   // The message that is coming in.
   std::optional<DataReader> reader_;

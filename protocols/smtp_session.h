@@ -95,6 +95,8 @@ struct AskCommit {  // answer_commit: the message is whole; make it durable
   std::vector<std::string> delivered_to;
   std::string tags;         // header lines of policies, for the top of the message
   bool reply_each = false;  // answer_commit() takes a verdict for each recipient
+  // Of a submission: whose message it says it is. Empty: its From cannot be read.
+  std::vector<Address> authors;
 };
 using SmtpAsk = std::variant<AskPassword, AskScramChallenge, AskScramProof, AskSender, AskRecipient, AskBegin,
                              AskSpool, AskAuthor, AskPolicy, AskCommit>;

@@ -28,7 +28,7 @@ QueueRunner::QueueRunner(Context context)
     : context_(std::move(context)),
       resolver_(context_.loop, context_.config.resolver.servers),
       schedule_(destinations(), context_.config.queue.connections_per_host),
-      reporter_(context_.config, context_.log, context_.storage, schedule_) {
+      reporter_(context_.config, context_.log, context_.storage, context_.signing, schedule_) {
   uv_timer_init(context_.loop, &timer_);
   timer_.data = this;
 }

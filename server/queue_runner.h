@@ -22,6 +22,7 @@
 #include "server/queue_schedule.h"
 #include "server/reporter.h"
 #include "server/resolver.h"
+#include "server/signing.h"
 #include "server/storage_thread.h"
 #include "server/tls_client.h"
 #include "server/work_queue.h"
@@ -36,6 +37,7 @@ class QueueRunner final : private OutgoingHouse {
     Log& log;
     StorageThread& storage;
     WorkQueue& files;
+    Signing& signing;  // of reports
     // Could a server at this address be this one?
     std::function<bool(const IpAddress&)> is_ours;
   };

@@ -29,8 +29,9 @@ struct Reporter::Owed {
   bool is_there = false;
 };
 
-Reporter::Reporter(const Config& config, Log& log, StorageThread& storage, QueueSchedule& schedule)
-    : config_(config), log_(log), storage_(storage), schedule_(schedule) {}
+Reporter::Reporter(const Config& config, Log& log, StorageThread& storage, Signing& signing,
+                   QueueSchedule& schedule)
+    : config_(config), log_(log), storage_(storage), signing_(signing), schedule_(schedule) {}
 
 void Reporter::pump() {
   while (under_way_ < kMostUnderWay) {
@@ -120,8 +121,9 @@ void Reporter::send(std::shared_ptr<Owed> owed) {
                                 : report.kind == ReportKind::kDelay ? "delay"
                                                                     : "success"},
                        {"to", message.envelope.reverse_path->text()}});
-  const bool posted = storage_.deliver(
-      std::move(delivery), [this, owed](const Result<Delivered>& result) { delivered(owed, result); });
+  const bool posted =
+      signing_.deliver(std::move(delivery), config_.hostname,
+                       [this, owed](const Result<Delivered>& result) { delivered(owed, result); });
   if (!posted) delivered(owed, Error{ErrorKind::kUnavailable, "too much waits to be delivered"});
 }
 

@@ -13,13 +13,14 @@
 #include "protocols/delivery_report.h"
 #include "server/log.h"
 #include "server/queue_schedule.h"
+#include "server/signing.h"
 #include "server/storage_thread.h"
 
 namespace mailstead {
 
 class Reporter {
  public:
-  Reporter(const Config& config, Log& log, StorageThread& storage, QueueSchedule& schedule);
+  Reporter(const Config& config, Log& log, StorageThread& storage, Signing& signing, QueueSchedule& schedule);
 
   // Begins what is owed.
   void pump();
@@ -37,6 +38,7 @@ class Reporter {
   const Config& config_;
   Log& log_;
   StorageThread& storage_;
+  Signing& signing_;
   QueueSchedule& schedule_;
   std::size_t under_way_ = 0;
   std::vector<QueueRow> failed_;

@@ -136,11 +136,12 @@ Result<void> Server::begin() {
   files_ = std::make_unique<WorkQueue>(&loop_, kFileThreads, kMaxFileJobs);
   hashing_ = std::make_unique<WorkQueue>(&loop_, kHashingThreads, kMaxHashingJobs);
   login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, bans_, log_);
-  services_ = std::make_unique<Services>(
-      Services{config_, log_, *storage_, *files_, *login_, login_delay_, policies_, known_peers_, counters_});
+  signing_ = std::make_unique<Signing>(*storage_, *files_, log_);
+  services_ = std::make_unique<Services>(Services{config_, log_, *storage_, *signing_, *files_, *login_,
+                                                  login_delay_, policies_, known_peers_, counters_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
   queue_ = std::make_unique<QueueRunner>(
-      QueueRunner::Context{&loop_, config_, log_, *storage_, *files_,
+      QueueRunner::Context{&loop_, config_, log_, *storage_, *files_, *signing_,
                            [this](const IpAddress& address) { return listens_at(address); }});
   queue_stopped_ = false;
   control_ = std::make_unique<ControlServer>(

@@ -83,6 +83,7 @@ class Server {
   Counters counters_;
   std::unique_ptr<StorageThread> storage_;
   std::unique_ptr<WorkQueue> files_;
+  std::unique_ptr<Signing> signing_;
   std::unique_ptr<WorkQueue> hashing_;
   Bans bans_;
   std::unique_ptr<Login> login_;

@@ -11,6 +11,7 @@
 #include "server/log.h"
 #include "server/login.h"
 #include "server/login_delay.h"
+#include "server/signing.h"
 #include "server/smtp_policies.h"
 #include "server/storage_thread.h"
 #include "server/work_queue.h"
@@ -37,6 +38,7 @@ struct Services {
   const Config& config;  // the newest; replaced as a whole by a reload
   Log& log;
   StorageThread& storage;
+  Signing& signing;
   WorkQueue& files;  // reading messages, spooling large ones
   Login& login;
   LoginDelay& login_delay;

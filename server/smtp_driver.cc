@@ -246,8 +246,9 @@ Answered SmtpDriver::answer(AskCommit& ask) {
     delivery.user = session_.user();
   }
   if (ask.reply_each) delivery.failures = Failures::kOfEachRecipient;
-  const bool posted = services_.storage.deliver(
-      std::move(delivery), [self = self(), facts = ask](const Result<Delivered>& result) {
+  const std::string author = ask.authors.empty() ? std::string() : ask.authors.front().domain;
+  const bool posted = services_.signing.deliver(
+      std::move(delivery), author, [self = self(), facts = ask](const Result<Delivered>& result) {
         self->committed(facts, result);
         self->resume();
       });

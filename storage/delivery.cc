@@ -50,7 +50,8 @@ DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const
 std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
   messages_.reserve(deliveries.size());
   for (Delivery& delivery : deliveries) {
-    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, false, {}, {}, {}, {}, {}});
+    messages_.push_back(
+        {&delivery, delivery.id, std::move(delivery.rest), false, false, {}, {}, {}, {}, {}, {}});
   }
   // Only now: what is planned borrows from the messages.
   for (std::size_t i = 0; i < messages_.size(); ++i) plan(i);
@@ -139,8 +140,9 @@ void DeliveryBatch::plan_queue(std::size_t index, std::vector<QueuedRecipient> r
   queued.utf8_header = message.header.text == HeaderText::kUtf8;
   queued.received_at = now_;
   queued.recipients = std::move(recipients);
+  message.queue_head = delivery.signatures + delivery.tags;
   queueing_.add(index, std::move(queued),
-                {delivery.tags, static_cast<const FileSpool*>(delivery.spool.get()), message.rest});
+                {message.queue_head, static_cast<const FileSpool*>(delivery.spool.get()), message.rest});
 }
 
 // Where mail to the recipient is kept; kNotFound, or kInvalid for a loop.

@@ -60,6 +60,7 @@ class DeliveryBatch {
     std::unordered_set<std::string> delivered_to;  // keys of its Delivered-To lines
     std::optional<Error> error;
     std::string message_id;  // of its header
+    std::string queue_head;  // of its copy in the queue
     // With Failures::kOfEachRecipient: of those who cannot have it.
     std::vector<std::optional<Error>> failures;
   };

@@ -25,6 +25,12 @@ Result<void> FileSpool::append(std::string_view bytes) {
   return {};
 }
 
+Result<void> FileSpool::read(std::uint64_t offset, std::size_t length, std::string& into) const {
+  auto done = read_some(file_.fd(), offset, length, into);
+  if (!done) return in_folder("queue", done.error());
+  return {};
+}
+
 Result<void> FileSpool::copy_to(const FileHandle& to) const {
   off_t offset = 0;
   std::uint64_t left = size();

@@ -19,6 +19,7 @@ class FileSpool final : public Spool {
 
   Result<void> append(std::string_view bytes) override;
   std::uint64_t size() const override { return scan_.size(); }
+  Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) const override;
 
   // What the bytes so far were; the delivery goes on from here with the rest of the message.
   const ContentScan& scan() const { return scan_; }

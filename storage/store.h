@@ -52,6 +52,8 @@ class Spool {
   virtual ~Spool() = default;
   virtual Result<void> append(std::string_view bytes) = 0;
   virtual std::uint64_t size() const = 0;  // octets
+  // Appends up to `length` octets from `offset`; none at the end.
+  virtual Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) const = 0;
 };
 
 // What becomes of a message that some of its recipients cannot have: the mailbox was removed, the message
@@ -69,7 +71,8 @@ struct Delivery {
   Envelope envelope;
   std::unique_ptr<Spool> spool;  // may be null; the message is the spool's bytes, then `rest`
   std::string rest;
-  std::string tags = {};  // header lines for the top of the message, each with its CRLF
+  std::string tags = {};        // header lines for the top of the message, each with its CRLF
+  std::string signatures = {};  // likewise, above `tags`, only where the message goes to other hosts
   Failures failures = Failures::kOfAll;
   Relaying relaying = Relaying::kNo;
   std::string user = {};  // who handed it in by submission; may be empty
