@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "admin/command_table.h"
 #include "admin/report.h"
 #include "admin/text.h"
@@ -36,8 +38,15 @@ Report add_alias(const Request& request, CommandContext& context) {
     targets.push_back(parse_address(request.arguments[i]).value());
   }
   if (Result<void> added = context.store.add_alias(name, targets); !added) return failed(added.error());
-  return done(fmt::format("Mail to {} goes to {}.\n", name, fmt::join(texts(targets), ", ")),
-              value_of(name, targets));
+  std::string text = fmt::format("Mail to {} goes to {}.\n", name, fmt::join(texts(targets), ", "));
+  const auto directory = context.store.directory();
+  if (std::ranges::any_of(targets,
+                          [&](const Address& target) { return !directory->is_ours(target.domain); })) {
+    text +=
+        "What goes to another host is sent under a reverse-path of this server, so that SPF allows it, and\n"
+        "reports come back by here.\n";
+  }
+  return done(std::move(text), value_of(name, targets));
 }
 
 Report list_aliases(const Request&, CommandContext& context) {

@@ -183,10 +183,10 @@ constexpr std::array kCommands = {
             .least = 2,
             .most = kMany,
             .again = Again::kUnsafe,
-            .summary = "have mail to ALIAS kept in other mailboxes",
+            .summary = "have mail to ALIAS go to other mailboxes, or to other hosts",
             .detail =
-                "Targets are mailboxes or aliases of this server. '@domain' as ALIAS takes what is for\n"
-                "no other mailbox or alias of the domain.",
+                "Targets are mailboxes or aliases of this server, or addresses elsewhere that its mail is\n"
+                "passed on to. '@domain' as ALIAS takes what is for no other mailbox or alias of the domain.",
             .run = add_alias},
     Command{.name = "alias list", .summary = "list the aliases", .run = list_aliases},
     Command{.name = "alias remove",

@@ -67,7 +67,7 @@ Finding look_up(const Directory& directory, const Address& address) {
   if (alias != nullptr) {
     finding.says =
         finding.kind == "alias"
-            ? fmt::format("{} is an alias: its mail is kept in {}.", address.text(), targets_text(*alias))
+            ? fmt::format("{} is an alias: its mail goes to {}.", address.text(), targets_text(*alias))
             : fmt::format("{} has no mailbox of its own: the catch-all {} takes its mail, for {}.",
                           address.text(), alias->name, targets_text(*alias));
     return finding;
@@ -203,7 +203,16 @@ Report about_address(const Address& address, CommandContext& context) {
            entry != nullptr && !entry->app_passwords.empty() ? OtherPasswords::kSome : OtherPasswords::kNone,
            finding.advice);
   }
-  if (addresses.empty() && finding.kind != "unknown") {
+  const auto forwards = directory->forwards(address);
+  if (!forwards.empty()) {
+    std::vector<std::string> targets;
+    for (const Forward& forward : forwards) targets.push_back(forward.target.text());
+    finding.advice.push_back(fmt::format(
+        "Mail for it is passed on to another host, for {}: 'mailstead queue list' shows what that "
+        "host has not taken yet.",
+        fmt::join(targets, ", ")));
+  }
+  if (addresses.empty() && forwards.empty() && finding.kind != "unknown") {
     finding.advice.push_back(
         "None of the mailboxes that it leads to takes mail: they are disabled or gone. "
         "'mailstead mailbox list' shows them.");

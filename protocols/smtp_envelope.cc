@@ -236,7 +236,7 @@ void SmtpCore::rcpt(std::string_view argument) {
   if (envelope_.recipients.size() >= options_.recipients) {
     return refuse({452, "4.5.3", "Too many recipients"}, argument);
   }
-  want(AskRecipient{recipient_, !user_.empty(), envelope_.declared_size});
+  want(AskRecipient{recipient_, !user_.empty(), !envelope_.reverse_path, envelope_.declared_size});
 }
 
 void SmtpCore::answer_recipient(RecipientVerdict verdict) {

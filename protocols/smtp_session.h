@@ -61,6 +61,7 @@ struct AskSender {  // answer_sender: may `user` send with this reverse-path? (R
 struct AskRecipient {  // answer_recipient
   Address recipient;
   bool authenticated = false;
+  bool is_report = false;                      // the reverse-path is null
   std::optional<std::uint64_t> declared_size;  // SIZE= of MAIL, octets: is there room for it?
 };
 struct AskBegin {  // answer_begin: DATA, or the first BDAT, is about to be accepted; make an identity for the

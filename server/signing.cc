@@ -13,10 +13,11 @@ namespace {
 constexpr std::size_t kPiece = 256 * 1024;  // octets read at a time
 
 // Mail of ours: does somebody elsewhere get it?
-bool goes_elsewhere(const Delivery& delivery, const Directory& directory) {
+bool goes_elsewhere(const Delivery& delivery, const Store& store, const Directory& directory) {
   return delivery.relaying == Relaying::kYes &&
          std::ranges::any_of(delivery.envelope.recipients, [&](const Recipient& recipient) {
-           return directory.classify(recipient.address) == RecipientKind::kNotOurs;
+           return directory.classify(recipient.address) == RecipientKind::kNotOurs ||
+                  !directory.forwards(recipient.address).empty() || store.takes_reports(recipient.address);
          });
 }
 
@@ -63,7 +64,7 @@ bool Signing::deliver(Delivery delivery, const std::string& author,
   const Store& store = storage_.store();
   const auto directory = store.directory();
   std::string domain;
-  if (goes_elsewhere(delivery, *directory)) {
+  if (goes_elsewhere(delivery, store, *directory)) {
     domain = signing_domain(*directory, author, delivery.envelope.reverse_path);
   }
   if (domain.empty()) return storage_.deliver(std::move(delivery), std::move(done));

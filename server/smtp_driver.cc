@@ -152,7 +152,9 @@ Answered SmtpDriver::answer(AskRecipient& ask) {
   auto verdict = verdict_of(store.directory()->classify(ask.recipient));
   // Who has logged in may write to everybody,
   // but not to a host that has no full name (RFC 6409 4.2).
-  if (verdict == RecipientVerdict::kNotOurs && ask.authenticated) {
+  if (ask.is_report && store.takes_reports(ask.recipient)) {
+    verdict = RecipientVerdict::kOurs;
+  } else if (verdict == RecipientVerdict::kNotOurs && ask.authenticated) {
     const bool is_full =
         ask.recipient.domain.find('.') != std::string::npos || ask.recipient.domain.starts_with('[');
     if (is_full) verdict = RecipientVerdict::kOurs;

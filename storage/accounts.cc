@@ -273,6 +273,10 @@ bool leads_back(const Directory& directory, const std::string& key, const std::v
   return false;
 }
 
+Error unknown_target(const Address& target) {
+  return {ErrorKind::kInvalid, fmt::format("there is no mailbox or alias {}; add it first", target.text())};
+}
+
 }  // namespace
 
 Result<void> may_add_alias(const Directory& directory, const AliasEntry& alias) {
@@ -300,12 +304,11 @@ Result<void> may_add_alias(const Directory& directory, const AliasEntry& alias) 
       case RecipientKind::kDisabled:
         break;
       case RecipientKind::kUnknown:
-        return Error{ErrorKind::kInvalid,
-                     fmt::format("there is no mailbox or alias {}; add it first", target.text())};
+        return unknown_target(target);
       case RecipientKind::kNotOurs:
-        return Error{
-            ErrorKind::kInvalid,
-            fmt::format("{} is on another host; mail cannot be forwarded to other hosts yet", target.text())};
+        // It is passed on to another host, unless its domain becomes ours by this very alias.
+        if (!key->ends_with("@" + target.domain)) break;
+        return unknown_target(target);
     }
   }
   return {};

@@ -37,7 +37,7 @@ HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
 }  // namespace
 
 DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                             const Naming& naming, MaildirWatch& watch, const Quotas& quotas)
+                             const Naming& naming, MaildirWatch& watch, const Quotas& quotas, Passing passing)
     : folder_(folder),
       database_(database),
       directory_(directory),
@@ -45,13 +45,14 @@ DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const
       watch_(watch),
       quotas_(quotas),
       now_(unix_seconds()),
+      forwarding_(directory, std::move(passing.srs_key), now_),
+      new_id_(std::move(passing.new_id)),
       queueing_(QueueFolder(folder.queue_fd()), database) {}
 
 std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
   messages_.reserve(deliveries.size());
   for (Delivery& delivery : deliveries) {
-    messages_.push_back(
-        {&delivery, delivery.id, std::move(delivery.rest), false, false, {}, {}, {}, {}, {}, {}});
+    messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, false, {}, {}, {}, {}, {}});
   }
   // Only now: what is planned borrows from the messages.
   for (std::size_t i = 0; i < messages_.size(); ++i) plan(i);
@@ -81,7 +82,11 @@ void DeliveryBatch::plan(std::size_t index) {
   const std::string name = MessageName{now_, message.id, naming_.host}.text();
   for (MailboxId id : destinations.mailboxes)
     copies_.push_back({index, id, name, {}, 0, false, false, FileHandle()});
+  bool id_is_free = destinations.queued.empty();
   if (!destinations.queued.empty()) plan_queue(index, std::move(destinations.queued));
+  for (Destinations::Copy& copy : destinations.forwarded) {
+    plan_forwarded(index, std::exchange(id_is_free, false) ? message.id : new_id_(), std::move(copy));
+  }
 }
 
 // False: nobody gets it.
@@ -103,13 +108,14 @@ std::optional<Error> DeliveryBatch::plan_recipient(Message& message, const Recip
                                                    Destinations& destinations) {
   if (message.delivery->relaying == Relaying::kYes &&
       directory_.classify(recipient.address) == RecipientKind::kNotOurs) {
-    QueuedRecipient queued{0, recipient};
-    queued.next_at = now_;
-    destinations.queued.push_back(std::move(queued));
+    destinations.queued.push_back(waiting(recipient));
     return std::nullopt;
   }
+  if (plan_report(message, recipient, destinations)) return std::nullopt;
   auto found = mailboxes_of(recipient.address, message.delivered_to);
   if (!found) return found.error();
+  const std::size_t forwards = directory_.forwards(recipient.address).size();
+  const Places places = found->empty() && forwards == 1 ? Places::kOne : Places::kSeveral;
   std::erase_if(*found, [&](MailboxId id) {
     return std::find(destinations.mailboxes.begin(), destinations.mailboxes.end(), id) !=
            destinations.mailboxes.end();
@@ -117,8 +123,10 @@ std::optional<Error> DeliveryBatch::plan_recipient(Message& message, const Recip
   if (message.delivery->failures == Failures::kOfEachRecipient && !found->empty()) {
     if (auto failure = find_room(message, *found)) return failure;
   }
+  if (auto failure = plan_forwards(message, recipient, places, destinations)) return failure;
   destinations.mailboxes.insert(destinations.mailboxes.end(), found->begin(), found->end());
-  if (recipient.notify && recipient.notify->success && message.delivery->envelope.reverse_path) {
+  if (places == Places::kSeveral && recipient.notify && recipient.notify->success &&
+      message.delivery->envelope.reverse_path) {
     // RFC 3461 5.2.4: who asked is told when it is in the mailbox, and not before.
     QueuedRecipient queued{0, recipient, QueueState::kDelivered, QueueReports::kSuccess};
     queued.last = {now_, QueueState::kDelivered, "2.1.5", "", ""};
@@ -127,11 +135,43 @@ std::optional<Error> DeliveryBatch::plan_recipient(Message& message, const Recip
   return std::nullopt;
 }
 
-void DeliveryBatch::plan_queue(std::size_t index, std::vector<QueuedRecipient> recipients) {
-  Message& message = messages_[index];
+QueuedRecipient DeliveryBatch::waiting(Recipient recipient) const {
+  QueuedRecipient queued{0, std::move(recipient)};
+  queued.next_at = now_;
+  return queued;
+}
+
+// False: it is no report about mail that we passed on.
+bool DeliveryBatch::plan_report(const Message& message, const Recipient& recipient,
+                                Destinations& destinations) const {
+  if (message.delivery->envelope.reverse_path) return false;
+  auto origin = forwarding_.origin(recipient.address);
+  // A domain that became ours meanwhile has no way back but this one.
+  if (!origin || directory_.is_ours(origin->domain)) return false;
+  Recipient sender(*std::move(origin));
+  sender.notify = Notify{};  // RFC 3461 6.2
+  destinations.queued.push_back(waiting(std::move(sender)));
+  return true;
+}
+
+std::optional<Error> DeliveryBatch::plan_forwards(const Message& message, const Recipient& recipient,
+                                                  Places places, Destinations& destinations) const {
+  for (const Forward& forward : directory_.forwards(recipient.address)) {
+    if (message.delivered_to.contains(forward.via.key())) return Error{ErrorKind::kInvalid, "loop"};
+    if (std::ranges::find(destinations.targets, forward.target.key()) != destinations.targets.end()) continue;
+    destinations.targets.push_back(forward.target.key());
+    auto& copies = destinations.forwarded;
+    auto copy = std::ranges::find(copies, forward.via, &Destinations::Copy::via);
+    if (copy == copies.end()) copy = copies.insert(copy, {forward.via, {}});
+    copy->recipients.push_back(waiting(passed_on(recipient, forward.target, places)));
+  }
+  return std::nullopt;
+}
+
+// All but its id, its recipients, and where it came from.
+QueuedMessage DeliveryBatch::queued_message(const Message& message) const {
   const Delivery& delivery = *message.delivery;
   QueuedMessage queued;
-  queued.id = message.id;
   queued.envelope = delivery.envelope;
   queued.envelope.recipients.clear();
   queued.user = delivery.user;
@@ -139,17 +179,44 @@ void DeliveryBatch::plan_queue(std::size_t index, std::vector<QueuedRecipient> r
   queued.eight_bit = message.eight_bit;
   queued.utf8_header = message.header.text == HeaderText::kUtf8;
   queued.received_at = now_;
+  return queued;
+}
+
+void DeliveryBatch::plan_queue(std::size_t index, std::vector<QueuedRecipient> recipients) {
+  const Message& message = messages_[index];
+  const Delivery& delivery = *message.delivery;
+  QueuedMessage queued = queued_message(message);
+  queued.id = message.id;
   queued.recipients = std::move(recipients);
-  message.queue_head = delivery.signatures + delivery.tags;
+  heads_.push_back(delivery.signatures + delivery.tags);
   queueing_.add(index, std::move(queued),
-                {message.queue_head, static_cast<const FileSpool*>(delivery.spool.get()), message.rest});
+                {heads_.back(), static_cast<const FileSpool*>(delivery.spool.get()), message.rest});
+}
+
+void DeliveryBatch::plan_forwarded(std::size_t index, std::string id, Destinations::Copy copy) {
+  const Message& message = messages_[index];
+  const Delivery& delivery = *message.delivery;
+  QueuedMessage queued = queued_message(message);
+  queued.id = std::move(id);
+  queued.recipients = std::move(copy.recipients);
+  queued.envelope.reverse_path = forwarding_.reverse_path(delivery.envelope.reverse_path, copy.via);
+  // What a stranger sends here is not sent back whole to whom he says he is.
+  if (delivery.relaying == Relaying::kNo && queued.envelope.returned == ReturnedContent::kNotSaid) {
+    queued.envelope.returned = ReturnedContent::kHeaders;
+  }
+  std::string trace = delivered_to_line(copy.via);
+  // A host without SMTPUTF8 would have to refuse it for this line alone; Received lines tell of loops, too.
+  if (!utf8::is_ascii(trace)) trace.clear();
+  heads_.push_back(trace + delivery.signatures + delivery.tags);
+  queueing_.add(index, std::move(queued),
+                {heads_.back(), static_cast<const FileSpool*>(delivery.spool.get()), message.rest});
 }
 
 // Where mail to the recipient is kept; kNotFound, or kInvalid for a loop.
 Result<std::vector<MailboxId>> DeliveryBatch::mailboxes_of(
     const Address& recipient, const std::unordered_set<std::string>& delivered_to) const {
   auto found = directory_.resolve(recipient);
-  if (found.empty()) {
+  if (found.empty() && directory_.forwards(recipient).empty()) {
     return Error{ErrorKind::kNotFound, "the recipient " + recipient.text() + " is no longer here"};
   }
   for (MailboxId id : found) {

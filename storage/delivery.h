@@ -8,6 +8,8 @@
 // Threads: the storage thread.
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +23,7 @@
 #include "storage/database.h"
 #include "storage/directory.h"
 #include "storage/folder.h"
+#include "storage/forwarding.h"
 #include "storage/maildir.h"
 #include "storage/queueing.h"
 #include "storage/quotas.h"
@@ -32,8 +35,12 @@ namespace mailstead {
 
 class DeliveryBatch {
  public:
+  struct Passing {
+    std::string srs_key;
+    std::function<std::string()> new_id;  // for what is queued besides a message's own copy
+  };
   DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                const Naming& naming, MaildirWatch& watch, const Quotas& quotas);
+                const Naming& naming, MaildirWatch& watch, const Quotas& quotas, Passing passing);
 
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries);
   // Of the queue, what came into it and what a report has settled.
@@ -60,7 +67,6 @@ class DeliveryBatch {
     std::unordered_set<std::string> delivered_to;  // keys of its Delivered-To lines
     std::optional<Error> error;
     std::string message_id;  // of its header
-    std::string queue_head;  // of its copy in the queue
     // With Failures::kOfEachRecipient: of those who cannot have it.
     std::vector<std::optional<Error>> failures;
   };
@@ -69,12 +75,24 @@ class DeliveryBatch {
   struct Destinations {
     std::vector<MailboxId> mailboxes;
     std::vector<QueuedRecipient> queued;  // elsewhere, or to be reported
+    struct Copy {
+      Address via;  // the alias that passes it on
+      std::vector<QueuedRecipient> recipients;
+    };
+    std::vector<Copy> forwarded;
+    std::vector<std::string> targets;  // keys of those that it is passed on to
   };
   void plan(std::size_t message);
   bool plan_recipients(Message& message, Destinations& destinations);
   std::optional<Error> plan_recipient(Message& message, const Recipient& recipient,
                                       Destinations& destinations);
+  bool plan_report(const Message& message, const Recipient& recipient, Destinations& destinations) const;
+  std::optional<Error> plan_forwards(const Message& message, const Recipient& recipient, Places places,
+                                     Destinations& destinations) const;
+  QueuedRecipient waiting(Recipient recipient) const;
   void plan_queue(std::size_t message, std::vector<QueuedRecipient> recipients);
+  void plan_forwarded(std::size_t message, std::string id, Destinations::Copy copy);
+  QueuedMessage queued_message(const Message& message) const;
   std::optional<Error> examine(Message& message);
   Result<std::vector<MailboxId>> mailboxes_of(const Address& recipient,
                                               const std::unordered_set<std::string>& delivered_to) const;
@@ -99,7 +117,10 @@ class DeliveryBatch {
   const Quotas& quotas_;
   std::unordered_map<MailboxId, std::uint64_t> coming_;  // octets, of this batch
   std::int64_t now_;
+  Forwarding forwarding_;
+  std::function<std::string()> new_id_;
   std::vector<Message> messages_;
+  std::deque<std::string> heads_;  // of what is queued
   std::vector<Copy> copies_;
   Queueing queueing_;
   std::vector<QueueRow> settled_;

@@ -52,10 +52,9 @@ bool Directory::is_known(const Address& name) const {
   return mailbox_by_key_.contains(key) || alias_by_key_.contains(key);
 }
 
-// The entries that mail to this address reaches, disabled ones too. Breadth first, each name once, so loops
-// end.
-std::vector<const MailboxEntry*> Directory::reach(const Address& recipient) const {
-  std::vector<const MailboxEntry*> reached;
+// Where mail to this address goes. Breadth first, each name once, so loops end.
+Directory::Reached Directory::reach(const Address& recipient) const {
+  Reached reached;
   std::vector<Address> names{recipient};
   std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -63,7 +62,8 @@ std::vector<const MailboxEntry*> Directory::reach(const Address& recipient) cons
     if (!seen.insert(key).second) continue;
     if (auto mailbox = mailbox_by_key_.find(key); mailbox != mailbox_by_key_.end()) {
       const MailboxEntry* entry = &mailboxes_[mailbox->second];
-      if (std::find(reached.begin(), reached.end(), entry) == reached.end()) reached.push_back(entry);
+      if (std::ranges::find(reached.mailboxes, entry) == reached.mailboxes.end())
+        reached.mailboxes.push_back(entry);
       continue;
     }
     auto alias = alias_by_key_.find(key);
@@ -75,13 +75,21 @@ std::vector<const MailboxEntry*> Directory::reach(const Address& recipient) cons
       alias = alias_by_key_.find("@" + key.substr(key.rfind('@') + 1));
     }
     if (alias == alias_by_key_.end()) continue;
-    const std::vector<Address> targets = aliases_[alias->second].targets;
-    names.insert(names.end(), targets.begin(), targets.end());
+    const AliasEntry& entry = aliases_[alias->second];
+    const auto own = parse_address(entry.name);
+    const Address via = own ? *own : names[i];
+    for (const Address& target : entry.targets) {
+      if (is_ours(target.domain)) {
+        names.push_back(target);
+      } else if (seen.insert(target.key()).second) {
+        reached.forwards.push_back({target, via});
+      }
+    }
   }
   return reached;
 }
 
-std::vector<const MailboxEntry*> Directory::reach_or_postmaster(const Address& recipient) const {
+Directory::Reached Directory::reach_or_postmaster(const Address& recipient) const {
   if (!is_postmaster(recipient.local_part)) return reach(recipient);
   if (!recipient.domain.empty()) {
     if (!is_ours(recipient.domain)) return {};
@@ -89,13 +97,13 @@ std::vector<const MailboxEntry*> Directory::reach_or_postmaster(const Address& r
     const std::string key = recipient.key();
     const std::string domain = key.substr(key.rfind('@'));
     for (const MailboxEntry& mailbox : mailboxes_) {
-      if (mailbox.enabled && mailbox.address.key().ends_with(domain)) return {&mailbox};
+      if (mailbox.enabled && mailbox.address.key().ends_with(domain)) return {{&mailbox}, {}};
     }
   }
   // RFC 5321 4.5.1: mail to postmaster is always taken, and <Postmaster> has no domain.
   if (recipient.domain.empty()) {
     for (const MailboxEntry& mailbox : mailboxes_) {
-      if (is_postmaster(mailbox.address.local_part) && mailbox.enabled) return {&mailbox};
+      if (is_postmaster(mailbox.address.local_part) && mailbox.enabled) return {{&mailbox}, {}};
     }
     for (const AliasEntry& alias : aliases_) {
       auto address = parse_address(alias.name);
@@ -104,14 +112,15 @@ std::vector<const MailboxEntry*> Directory::reach_or_postmaster(const Address& r
     }
   }
   for (const MailboxEntry& mailbox : mailboxes_) {
-    if (mailbox.enabled) return {&mailbox};
+    if (mailbox.enabled) return {{&mailbox}, {}};
   }
   return {};
 }
 
 RecipientKind Directory::classify(const Address& recipient) const {
-  const auto reached = reach_or_postmaster(recipient);
-  if (std::any_of(reached.begin(), reached.end(), [](const MailboxEntry* entry) { return entry->enabled; })) {
+  const Reached reached = reach_or_postmaster(recipient);
+  const auto is_enabled = [](const MailboxEntry* entry) { return entry->enabled; };
+  if (!reached.forwards.empty() || std::ranges::any_of(reached.mailboxes, is_enabled)) {
     return RecipientKind::kOurs;
   }
   if (!reached.empty()) return RecipientKind::kDisabled;
@@ -121,10 +130,14 @@ RecipientKind Directory::classify(const Address& recipient) const {
 
 std::vector<MailboxId> Directory::resolve(const Address& recipient) const {
   std::vector<MailboxId> ids;
-  for (const MailboxEntry* entry : reach_or_postmaster(recipient)) {
+  for (const MailboxEntry* entry : reach_or_postmaster(recipient).mailboxes) {
     if (entry->enabled) ids.push_back(entry->id);
   }
   return ids;
+}
+
+std::vector<Forward> Directory::forwards(const Address& recipient) const {
+  return reach_or_postmaster(recipient).forwards;
 }
 
 const MailboxEntry* Directory::find(const Address& address) const {
@@ -138,7 +151,7 @@ const MailboxEntry* Directory::find(MailboxId id) const {
 }
 
 bool Directory::may_send_as(MailboxId mailbox, const Address& reverse_path) const {
-  const auto reached = reach(reverse_path);
+  const auto reached = reach(reverse_path).mailboxes;
   return std::any_of(reached.begin(), reached.end(),
                      [mailbox](const MailboxEntry* entry) { return entry->id == mailbox; });
 }

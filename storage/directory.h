@@ -54,6 +54,12 @@ struct AliasEntry {
   std::vector<Address> targets;  // as given, in order
 };
 
+// An alias leads to an address of another host.
+struct Forward {
+  Address target;
+  Address via;  // the name whose alias says so; of a catch-all the address that it caught
+};
+
 enum class RecipientKind { kOurs, kUnknown, kNotOurs, kDisabled };
 
 // `user` of user+detail (RFC 5233 4); the same where there is none: nothing stands before the "+", or the
@@ -64,14 +70,16 @@ class Directory {
  public:
   // What becomes of mail to `recipient`: mailbox first, then alias, then the same without what follows a "+"
   // (RFC 5233: user+detail), then catch-all; kDisabled when all that it leads to are disabled, kUnknown for
-  // an alias whose targets are gone. An address without a domain is <Postmaster>: an alias or mailbox
-  // postmaster@ any domain of ours, else the first enabled mailbox. postmaster@ a domain of ours that has no
-  // such mailbox or alias is the domain's first enabled mailbox, else the server's (RFC 5321 4.5.1).
-  // kUnknown: the domain is ours; kNotOurs: it is not.
+  // an alias whose targets are gone. A target of a domain that is not ours is another host's. An address
+  // without a domain is <Postmaster>: an alias or mailbox postmaster@ any domain of ours, else the first
+  // enabled mailbox. postmaster@ a domain of ours that has no such mailbox or alias is the domain's first
+  // enabled mailbox, else the server's (RFC 5321 4.5.1). kUnknown: the domain is ours; kNotOurs: it is not.
   RecipientKind classify(const Address& recipient) const;
   // The mailboxes that mail to `recipient` is kept in, without repeats; aliases of aliases are followed,
   // loops end. Disabled mailboxes are left out: a list goes on without them.
   std::vector<MailboxId> resolve(const Address& recipient) const;
+  // And where else it goes, each target once.
+  std::vector<Forward> forwards(const Address& recipient) const;
 
   const MailboxEntry* find(const Address& address) const;
   const MailboxEntry* find(MailboxId id) const;
@@ -93,8 +101,13 @@ class Directory {
 
  private:
   bool is_known(const Address& name) const;
-  std::vector<const MailboxEntry*> reach(const Address& recipient) const;
-  std::vector<const MailboxEntry*> reach_or_postmaster(const Address& recipient) const;
+  struct Reached {
+    std::vector<const MailboxEntry*> mailboxes;  // disabled ones too
+    std::vector<Forward> forwards;
+    bool empty() const { return mailboxes.empty() && forwards.empty(); }
+  };
+  Reached reach(const Address& recipient) const;
+  Reached reach_or_postmaster(const Address& recipient) const;
 
   std::vector<MailboxEntry> mailboxes_;
   std::vector<AliasEntry> aliases_;

@@ -23,7 +23,7 @@ constexpr std::size_t kMaxKeyFile = 16 * 1024;  // octets; the longest RSA key h
 constexpr std::size_t kMaxStateFile = 64 * 1024;
 constexpr std::size_t kMaxSelector = 63;  // octets, as a label of DNS
 
-constexpr std::pair<DkimKeyState, std::string_view> kStates[] = {
+constexpr std::pair<DkimKeyState, std::string_view> kKeyStates[] = {
     {DkimKeyState::kNext, "next"}, {DkimKeyState::kActive, "active"}, {DkimKeyState::kRetired, "retired"}};
 
 std::string key_file(const std::string& selector) {
@@ -38,7 +38,7 @@ bool is_selector(std::string_view text) {
 std::string state_text(const std::vector<DkimKeyEntry>& entries) {
   std::string text;
   for (const DkimKeyEntry& entry : entries) {
-    const auto state = std::find_if(std::begin(kStates), std::end(kStates),
+    const auto state = std::find_if(std::begin(kKeyStates), std::end(kKeyStates),
                                     [&](const auto& known) { return known.first == entry.state; });
     text += fmt::format("{} {} {}\n", state->second, entry.identity.selector, entry.since);
   }
@@ -58,7 +58,7 @@ std::optional<StateLine> parse_line(std::string_view line) {
   const std::string_view selector = line.substr(first + 1, second - first - 1);
   const auto since = ascii::number(line.substr(second + 1));
   if (!is_selector(selector) || !since) return std::nullopt;
-  for (const auto& [state, word] : kStates) {
+  for (const auto& [state, word] : kKeyStates) {
     if (word == line.substr(0, first)) {
       return StateLine{state, std::string(selector), static_cast<std::int64_t>(*since)};
     }

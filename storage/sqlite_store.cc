@@ -353,7 +353,8 @@ std::vector<Result<Delivered>> SqliteStore::deliver(std::span<Delivery> deliveri
   if (!database_) return std::vector<Result<Delivered>>(deliveries.size(), closed_error());
   make_room(deliveries);
   const auto directory_now = directory();
-  DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_);
+  DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_,
+                      {srs_key(), [this] { return ids_.next(); }});
   auto results = batch.deliver(deliveries);
   tell_queue_changes(batch.changed_in_queue());
   database_->checkpoint_if_due();

@@ -78,6 +78,7 @@ class SqliteStore final : public Store {
   Result<void> prepare_dkim_keys(const std::string& domain) override;
   Result<void> activate_dkim_keys(const std::string& domain) override;
   std::string srs_key() const override;
+  bool takes_reports(const Address& recipient) const override;
 
   std::string new_id() override { return ids_.next(); }
   Result<std::unique_ptr<Spool>> new_spool() override;

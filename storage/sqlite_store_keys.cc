@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "protocols/srs.h"
+#include "storage/forwarding.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {
@@ -39,6 +41,11 @@ Result<void> SqliteStore::activate_dkim_keys(const std::string& domain) {
 
 std::string SqliteStore::srs_key() const {
   return secret_key_.derive("srs", 32);
+}
+
+bool SqliteStore::takes_reports(const Address& recipient) const {
+  return looks_like_srs(recipient) &&
+         Forwarding(*directory(), srs_key(), unix_seconds()).origin(recipient).has_value();
 }
 
 }  // namespace mailstead

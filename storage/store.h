@@ -310,6 +310,9 @@ class Store {
 
   // The key of Srs, which is the same as long as secret.key is. Any thread.
   virtual std::string srs_key() const = 0;
+  // Does this address lead back to somebody whose mail we passed on? It takes reports, mail from <>, and no
+  // other mail. Any thread.
+  virtual bool takes_reports(const Address& recipient) const = 0;
 
   // An identity for a message: 15 characters of 0-9a-z, sorted by time, never given twice. Any thread.
   virtual std::string new_id() = 0;

@@ -97,3 +97,38 @@ TEST_CASE("what follows a plus in a local part says nothing about the mailbox", 
   // Who logs in says the whole name.
   CHECK(directory.find(address("anna+shop@example.org")) == nullptr);
 }
+
+TEST_CASE("an alias passes mail on to other hosts, each target once", "[storage][forwarding]") {
+  std::vector<MailboxEntry> mailboxes{{1, address("anna@example.org"), true, 1},
+                                      {2, address("bert@example.org"), false, 1}};
+  std::vector<AliasEntry> aliases{
+      {"both@example.org",
+       {address("anna@example.org"), address("a@far.example"), address("team@example.org")}},
+      {"team@example.org", {address("a@far.example"), address("b@wide.example")}},
+      {"off@example.org", {address("bert@example.org")}},
+      {"gone@example.org", {address("nobody@example.org")}},
+      {"@second.example", {address("c@far.example")}}};
+  const Directory directory(std::move(mailboxes), std::move(aliases));
+  const auto texts = [&](const char* recipient) {
+    std::vector<std::string> found;
+    for (const Forward& forward : directory.forwards(address(recipient))) {
+      found.push_back(forward.via.text() + " > " + forward.target.text());
+    }
+    return found;
+  };
+  CHECK(texts("Both@example.org") ==
+        std::vector<std::string>{"both@example.org > a@far.example", "team@example.org > b@wide.example"});
+  CHECK(directory.resolve(address("both@example.org")) == std::vector<MailboxId>{1});
+  CHECK(texts("team+detail@example.org") ==
+        std::vector<std::string>{"team@example.org > a@far.example", "team@example.org > b@wide.example"});
+  CHECK(texts("who@second.example") == std::vector<std::string>{"who@second.example > c@far.example"});
+  CHECK(directory.classify(address("who@second.example")) == RecipientKind::kOurs);
+  CHECK(directory.classify(address("team@example.org")) == RecipientKind::kOurs);
+  CHECK(directory.classify(address("off@example.org")) == RecipientKind::kDisabled);
+  CHECK(directory.classify(address("gone@example.org")) == RecipientKind::kUnknown);
+  CHECK(texts("anna@example.org").empty());
+  CHECK(texts("a@far.example").empty());
+  // Nobody here is the other host's user.
+  CHECK_FALSE(directory.may_send_as(1, address("team@example.org")));
+  CHECK(directory.may_send_as(1, address("both@example.org")));
+}

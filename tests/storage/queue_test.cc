@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "crash.h"
+#include "queue_support.h"
 #include "storage/files.h"
 #include "support.h"
 #include "tests/catch.h"
@@ -29,23 +30,6 @@ Result<Delivered> submit(Store& store, Delivery delivery) {
   std::vector<Delivery> batch;
   batch.push_back(std::move(delivery));
   return std::move(store.deliver(batch)[0]);
-}
-
-std::vector<QueuedMessage> queued(Store& store) {
-  auto messages = store.list_queue(0, 1000);
-  REQUIRE(messages.has_value());
-  return *messages;
-}
-
-std::string content_of(Store& store, const QueuedMessage& message) {
-  auto reader = store.open_queued(message);
-  REQUIRE(reader.has_value());
-  std::string content;
-  while (true) {
-    const std::size_t before = content.size();
-    REQUIRE((*reader)->read(before, 1000, content).has_value());
-    if (content.size() == before) return content;
-  }
 }
 
 QueueOutcome outcome(const QueuedRecipient& recipient, QueueState state, const std::string& reply) {

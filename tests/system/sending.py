@@ -25,6 +25,7 @@ class Sender(unittest.TestCase):
 
     names = None
     settings = SETTINGS
+    listen = {"smtp": [internet.US + ":25"], "submission": ["127.0.0.1:0"], "pop3": ["127.0.0.1:0"]}
 
     @classmethod
     def setUpClass(cls):
@@ -36,8 +37,7 @@ class Sender(unittest.TestCase):
         self.names.trouble.clear()
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
-        self.server = mailstead.Server('hostname = "mail.example.org"\n' + self.settings, {
-            "smtp": [internet.US + ":25"], "submission": ["127.0.0.1:0"], "pop3": ["127.0.0.1:0"]}).start()
+        self.server = mailstead.Server('hostname = "mail.example.org"\n' + self.settings, self.listen).start()
         self.addCleanup(self.server.close)
         self.addCleanup(self.show)
         self.server.add_cheap_mailbox(ANNA)
