@@ -36,6 +36,13 @@ std::string queued_text(const QueuedMessage& message, Store& store) {
   head.add({"received", time_text(message.received_at)});
   if (message.finished_at != 0) head.add({"finished", time_text(message.finished_at)});
   if (message.held) head.add({"held", "until 'mailstead queue release " + message.id + "'"});
+  if (message.envelope.hold_until > message.received_at)
+    head.add({"wanted later", "not before " + time_text(message.envelope.hold_until)});
+  if (message.envelope.deliver_by) {
+    head.add({"to be delivered by", time_text(message.envelope.deliver_by->at) +
+                                        (message.envelope.deliver_by->returns ? ", else returned" : "")});
+  }
+  if (message.envelope.priority) head.add({"priority", fmt::format("{}", *message.envelope.priority)});
   std::string text = head.text();
   for (const QueuedRecipient& each : message.recipients) {
     text += fmt::format("\nto {}: {}", each.recipient.address.text(), state_text(each.state));
@@ -77,6 +84,9 @@ Value queued_value(const QueuedMessage& message) {
   value.emplace_back("size", message.size);
   value.emplace_back("received_at", time_value(message.received_at));
   value.emplace_back("held", message.held);
+  value.emplace_back("not_before", time_value(message.envelope.hold_until));
+  value.emplace_back("deliver_by", time_value(message.envelope.deliver_by ? message.envelope.deliver_by->at : 0));
+  value.emplace_back("priority", std::int64_t{message.envelope.priority.value_or(0)});
   value.emplace_back("finished_at", time_value(message.finished_at));
   value.emplace_back("recipients", std::move(recipients));
   return value;

@@ -210,6 +210,8 @@ class Writer {
       field("Original-Envelope-Id", one_line(report_.envelope.envelope_id));  // RFC 3464 2.2.1: decoded
     field("Reporting-MTA", "dns; " + report_.host);
     field("Arrival-Date", rfc5322_date(report_.received_at));
+    // RFC 2852 5
+    if (report_.envelope.deliver_by) field("Deliver-By-Date", rfc5322_date(report_.envelope.deliver_by->at));
     for (const ReportedRecipient& each : report_.recipients) {
       text += "\r\n";
       if (!each.recipient.original.empty()) {

@@ -33,6 +33,13 @@ struct Recipient {
 // How much of a message goes back in a report of its failure (RET, RFC 3461 4.3).
 enum class ReturnedContent { kNotSaid, kFull, kHeaders };
 
+// By when it is to be delivered, and what is to be done otherwise (RFC 2852).
+struct DeliverBy {
+  std::int64_t at = 0;   // Unix seconds
+  bool returns = false;  // it is given up then (R); else its sender is told that it is late (N)
+  bool traced = false;   // its sender is told of each host that passes it on (T)
+};
+
 struct Envelope {
   std::optional<Address> reverse_path;  // nullopt: the null reverse-path <>
   std::vector<Recipient> recipients;    // as accepted by RCPT, in order, without repeats
@@ -42,6 +49,9 @@ struct Envelope {
   bool require_tls = false;                    // it must go over TLS wherever it goes (RFC 8689)
   std::string envelope_id;                     // ENVID, its xtext decoded (RFC 3461 4.4); empty: not said
   ReturnedContent returned = ReturnedContent::kNotSaid;
+  std::int64_t hold_until = 0;  // nobody gets it before, Unix seconds (RFC 4865); 0: at once
+  std::optional<DeliverBy> deliver_by;
+  std::optional<int> priority;  // from -9 to 9, larger goes first (RFC 6710); nullopt: not said, which is 0
 };
 
 // What belongs to one TLS connection and to no other, for SCRAM-SHA-256-PLUS. Octets; empty: there is none.

@@ -57,6 +57,15 @@ std::optional<RemoteReply> SmtpClientCore::obstacle() const {
   // RFC 8689 4.2.1
   if (envelope.require_tls && (!peer_.tls || !extensions_.require_tls))
     return own_words("5.7.30", "the message requires TLS, and the server does not offer REQUIRETLS");
+  if (envelope.deliver_by && envelope.deliver_by->returns) {
+    const std::int64_t left = envelope.deliver_by->at - transaction_.now;
+    // RFC 2852 4.1.4: who does not know of the time cannot keep it.
+    if (left <= 0) return own_words("5.4.7", "the time by which it was to be delivered is over");
+    if (!extensions_.deliver_by)
+      return own_words("5.4.7", "it is to be delivered by a time, and the server does not offer DELIVERBY");
+    if (left < extensions_.least_deliver_by)
+      return own_words("5.4.7", "it is to be delivered sooner than the server promises");
+  }
   // RFC 6531 3.2
   if (letters_ == Letters::kUtf8 && !extensions_.smtputf8)
     return own_words("5.6.7", "the message needs SMTPUTF8, and the server does not offer it");
@@ -114,7 +123,13 @@ void SmtpClientCore::decide(std::size_t recipient, Verdict verdict, SmtpStage st
                             const RemoteReply& reply) {
   if (decided_[recipient]) return;
   decided_[recipient] = true;
-  outcomes_[recipient] = {verdict, stage, reply, false, verdict == Verdict::kDelivered && extensions_.dsn};
+  const bool is_taken = verdict == Verdict::kDelivered;
+  outcomes_[recipient] = {verdict,
+                          stage,
+                          reply,
+                          false,
+                          is_taken && extensions_.dsn,
+                          is_taken && extensions_.deliver_by};
 }
 
 // By the class of a reply.

@@ -96,6 +96,7 @@ struct ClientTransaction {
   std::uint64_t size = 0;    // octets of content
   bool eight_bit = false;    // it has octets beyond 127
   bool utf8_header = false;  // it has header fields beyond ASCII: no server without SMTPUTF8 can have it
+  std::int64_t now = 0;      // Unix seconds: how much of its time is left (RFC 2852)
 };
 
 struct RecipientOutcome {
@@ -115,6 +116,8 @@ struct RecipientOutcome {
   // With kDelivered: the server has DSN and knows NOTIFY, ORCPT, RET and ENVID. Without it, who asked for a
   // report of success is owed one that says "relayed" (RFC 3461 5.2.2).
   bool dsn_passed_on = false;
+  // Likewise of DELIVERBY.
+  bool deliver_by_passed_on = false;
 
   bool operator==(const RecipientOutcome&) const = default;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "protocols/ascii.h"
+#include "protocols/delivery_terms.h"
 #include "protocols/utf8.h"
 #include "protocols/xtext.h"
 
@@ -83,6 +84,9 @@ std::string mail_command(const ClientTransaction& transaction, const SmtpExtensi
   if (extensions.eight_bit_mime && transaction.eight_bit) line += " BODY=8BITMIME";
   if (letters == Letters::kUtf8) line += " SMTPUTF8";
   if (envelope.require_tls) line += " REQUIRETLS";  // RFC 8689 4.2.1
+  if (envelope.deliver_by && extensions.deliver_by)
+    line += " BY=" + deliver_by_text(*envelope.deliver_by, transaction.now);
+  if (envelope.priority && extensions.priority) line += fmt::format(" MT-PRIORITY={}", *envelope.priority);
   if (!extensions.dsn) return line;
   if (envelope.returned == ReturnedContent::kFull) line += " RET=FULL";
   if (envelope.returned == ReturnedContent::kHeaders) line += " RET=HDRS";

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "protocols/ascii.h"
+#include "protocols/delivery_terms.h"
 #include "protocols/smtp_core.h"
 
 namespace mailstead {
@@ -89,6 +90,12 @@ void SmtpCore::say_extensions() {
                                  "CHUNKING",
                                  "DSN",
                                  fmt::format("LIMITS RCPTMAX={}", options_.recipients)};
+  lines.emplace_back("DELIVERBY");
+  // RFC 4865 2 and RFC 6710 4.1: what only a user may ask for.
+  if (rules_.login) {
+    lines.push_back(fmt::format("FUTURERELEASE {} {}", kLongestHold, date_time(now() + kLongestHold)));
+    lines.emplace_back("MT-PRIORITY");
+  }
   if (options_.starttls_available && !peer_.tls) lines.emplace_back("STARTTLS");
   if (peer_.tls) lines.emplace_back("REQUIRETLS");  // RFC 8689 4.1: only then
   if (const std::string names = offer().names(); !names.empty()) lines.push_back("AUTH " + names);

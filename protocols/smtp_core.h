@@ -120,6 +120,8 @@ class SmtpCore {
   bool read_mail_parameters(std::string_view text, Envelope& envelope);
   bool read_rcpt_parameters(std::string_view text);
   std::optional<Reply> read_rcpt_parameter(std::string_view name, std::optional<std::string_view> given);
+  std::optional<Reply> read_hold(std::optional<std::int64_t> until, Envelope& envelope) const;
+  std::int64_t now() const;
   std::optional<Reply> read_mail_parameter(std::string_view name, std::optional<std::string_view> given,
                                            Envelope& envelope);
   void accept_sender();

@@ -1,8 +1,11 @@
 // MAIL and RCPT: RFC 5321 4.1.1.2 and 4.1.1.3, with SIZE (1870), BODY (6152), AUTH= (4954 5), SMTPUTF8 (6531)
-// REQUIRETLS (8689) and the parameters of DSN (3461).
+// REQUIRETLS (8689) and the parameters of DSN (3461), DELIVERBY (2852), FUTURERELEASE (4865), MT-PRIORITY
+// (6710).
 #include <algorithm>
+#include <ctime>
 
 #include "protocols/ascii.h"
+#include "protocols/delivery_terms.h"
 #include "protocols/dsn_parameters.h"
 #include "protocols/smtp_core.h"
 
@@ -72,6 +75,10 @@ void SmtpCore::mail(std::string_view argument) {
   envelope.reverse_path = path->address;
   if (!read_mail_parameters(rest, envelope)) return;
   if (!envelope.smtputf8 && has_eight_bits(argument)) return refuse(needs_smtputf8(), argument);
+  if (envelope.deliver_by && envelope.deliver_by->returns &&
+      envelope.deliver_by->at <= envelope.hold_until) {
+    return refuse({501, "5.5.4", "It would be held until after it is to be delivered"}, argument);
+  }
   envelope_ = std::move(envelope);
   // RFC 6409 6.1. The null reverse-path belongs to nobody: a mail program's notification (RFC 8098 3) has it.
   if (rules_.login && envelope_.reverse_path) {
@@ -183,11 +190,38 @@ std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name,
     envelope.envelope_id = *std::move(id);
     return std::nullopt;
   }
+  if (name == "by") {
+    envelope.deliver_by = parse_deliver_by(value, now());
+    if (envelope.deliver_by) return std::nullopt;
+    return Reply{501, "5.5.4", "BY is seconds, a semicolon, and R or N; what is returned needs some time"};
+  }
+  if (rules_.login && (name == "holdfor" || name == "holduntil")) {
+    return read_hold(name == "holdfor" ? parse_hold_for(value, now()) : parse_date_time(value), envelope);
+  }
+  if (rules_.login && name == "mt-priority") {
+    envelope.priority = parse_priority(value);
+    if (envelope.priority) return std::nullopt;
+    return Reply{501, "5.5.4", "MT-PRIORITY is a number from -9 to 9"};
+  }
   if (name == "auth" && !user_.empty()) {
     if (!is_xtext(value)) return Reply{501, "5.5.4", "Bad AUTH"};
     return std::nullopt;
   }
   return Reply{555, "5.5.4", "Parameter not recognised"};
+}
+
+std::optional<Reply> SmtpCore::read_hold(std::optional<std::int64_t> until, Envelope& envelope) const {
+  const std::int64_t present = now();
+  if (!until) return Reply{501, "5.5.4", "HOLDFOR is seconds, HOLDUNTIL a date and time as in RFC 3339"};
+  if (envelope.hold_until != 0) return Reply{501, "5.5.4", "Either HOLDFOR or HOLDUNTIL"};
+  if (*until < present) return Reply{501, "5.5.4", "That time is over"};
+  if (*until > present + kLongestHold) return Reply{501, "5.5.4", "That is too long to be held"};
+  envelope.hold_until = *until;
+  return std::nullopt;
+}
+
+std::int64_t SmtpCore::now() const {
+  return options_.now ? options_.now() : static_cast<std::int64_t>(std::time(nullptr));
 }
 
 void SmtpCore::accept_sender() {

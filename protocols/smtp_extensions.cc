@@ -22,6 +22,7 @@ constexpr Flag kFlags[] = {
     {"REQUIRETLS", &SmtpExtensions::require_tls},
     {"ENHANCEDSTATUSCODES", &SmtpExtensions::enhanced_codes},
     {"DELIVERBY", &SmtpExtensions::deliver_by},
+    {"MT-PRIORITY", &SmtpExtensions::priority},
     {"SIZE", &SmtpExtensions::size},
 };
 
@@ -62,6 +63,11 @@ void read_extension(std::string_view line, SmtpExtensions& extensions) {
     // RFC 1870 4: no number says nothing of a limit, 0 that there is none that is known.
     const auto limit = ascii::number(ascii::trim(line));
     if (limit && *limit > 0) extensions.size_limit = limit;
+  }
+  if (ascii::same(keyword, "DELIVERBY")) {
+    constexpr std::uint64_t kMost = 999'999'999;
+    extensions.least_deliver_by =
+        static_cast<std::int64_t>(std::min(ascii::number(ascii::trim(line)).value_or(0), kMost));
   }
   if (ascii::same(keyword, "AUTH")) read_mechanisms(line, extensions);
   // How some servers wrote it before the RFC.

@@ -20,6 +20,8 @@ struct SmtpExtensions {
   bool require_tls = false;                 // RFC 8689
   bool enhanced_codes = false;              // RFC 2034
   bool deliver_by = false;                  // RFC 2852
+  std::int64_t least_deliver_by = 0;        // its min-by-time, seconds
+  bool priority = false;                    // RFC 6710
   bool size = false;                        // RFC 1870: MAIL may have SIZE=
   std::optional<std::uint64_t> size_limit;  // octets; nullopt: not told
   // RFC 9422; nullopt: not told

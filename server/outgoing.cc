@@ -295,6 +295,7 @@ std::optional<ClientTransaction> Outgoing::next_transaction() {
   transaction.size = consignment_->message.size;
   transaction.eight_bit = consignment_->message.eight_bit;
   transaction.utf8_header = consignment_->message.utf8_header;
+  transaction.now = std::time(nullptr);
   return transaction;
 }
 
@@ -322,6 +323,7 @@ void Outgoing::report(const SmtpClientSession& session) {
                                                                                     : "4.0.0");
     result.host = host_words(route_[target_]);
     result.reply = outcome.reply.line();
+    result.deliver_by_passed_on = outcome.deliver_by_passed_on;
     result.passed_on = outcome.dsn_passed_on && recipient.recipient.notify.has_value();
     decided.push_back(house_.decide_outcome(consignment->message, recipient, std::move(result)));
     log_outcome(*consignment, recipient, decided.back());

@@ -28,11 +28,15 @@ struct AttemptResult {
   std::string host;
   std::string reply;
   bool passed_on = false;  // the next host reports what there is to report (RFC 3461 5.2.7)
+  bool deliver_by_passed_on = false;  // and keeps the time of RFC 2852
 };
 
 // May the sender be told of this? (RFC 3461 4.1: failure is the default, success has to be asked for; nobody
 // is told of what has no reverse-path, RFC 5321 6.1.)
 bool may_report(const QueuedMessage& message, const QueuedRecipient& recipient, QueueReports report);
+
+// May the sender be told that it was passed on, though he did not ask for success? Not after NOTIFY=NEVER.
+bool may_trace(const QueuedMessage& message, const QueuedRecipient& recipient);
 
 // `jitter`: from -1 to 1; the next attempt is up to a tenth earlier or later by it, so that what failed
 // together is not tried together.

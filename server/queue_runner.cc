@@ -16,6 +16,7 @@ constexpr std::uint64_t kLongestSleepMs = 60'000;  // the clock may jump meanwhi
 constexpr std::size_t kMostRecipients = 100;       // RFC 5321 4.5.3.1.8: every server takes so many
 constexpr std::size_t kMostPassword = 1000;        // octets
 constexpr const char* kSmarthost = "(smarthost)";
+constexpr const char* kHere = "(here)";
 
 double jitter() {
   thread_local std::mt19937 source{std::random_device{}()};
@@ -74,10 +75,11 @@ void QueueRunner::pump_soon() {
 
 void QueueRunner::pump() {
   ended_.clear();
+  ended_here_.clear();
   if (stopping_) return;
   if (!not_noted_.empty()) try_to_note_again();
   const std::int64_t now = std::time(nullptr);
-  while (outgoing_.size() < context_.config.queue.connections) {
+  while (outgoing_.size() + here_.size() < context_.config.queue.connections) {
     const auto destination = schedule_.next_destination(now);
     if (!destination) break;
     begin(*destination);
@@ -97,8 +99,23 @@ void QueueRunner::pump() {
       sleep, 0);
 }
 
+void QueueRunner::begin_here() {
+  auto delivery = std::make_unique<LocalDelivery>(house(), kHere, [this](LocalDelivery& ended) {
+    schedule_.connection_ended(kHere);
+    const auto found = here_.find(&ended);
+    ended_here_.push_back(std::move(found->second));
+    here_.erase(found);
+    if (stopping_) return check_stopped();
+    pump_soon();
+  });
+  LocalDelivery& begun = *delivery;
+  here_.emplace(&begun, std::move(delivery));
+  begun.start();
+}
+
 void QueueRunner::begin(const std::string& destination) {
   schedule_.connection_begins(destination);
+  if (destination == kHere) return begin_here();
   auto outgoing = std::make_unique<Outgoing>(house(), terms_for(destination));
   Outgoing& begun = *outgoing;
   outgoing_.emplace(&begun, std::move(outgoing));
@@ -106,10 +123,11 @@ void QueueRunner::begin(const std::string& destination) {
 }
 
 QueueSchedule::DestinationOf QueueRunner::destinations() const {
-  if (!context_.config.queue.smarthost.host.empty()) {
-    return [](const std::string&) { return std::string(kSmarthost); };
-  }
-  return [](const std::string& domain) { return domain; };
+  const bool has_smarthost = !context_.config.queue.smarthost.host.empty();
+  return [&store = context_.storage.store(), has_smarthost](const std::string& domain) {
+    if (store.directory()->is_ours(domain)) return std::string(kHere);
+    return has_smarthost ? std::string(kSmarthost) : domain;
+  };
 }
 
 OutgoingTerms QueueRunner::terms_for(const std::string& destination) const {
@@ -226,7 +244,7 @@ void QueueRunner::hurry() {
 }
 
 void QueueRunner::check_stopped() {
-  if (!outgoing_.empty() || connections_.size() > 0 || !stopped_) return;
+  if (!outgoing_.empty() || !here_.empty() || connections_.size() > 0 || !stopped_) return;
   context_.storage.watch_queue(nullptr);
   resolver_.stop();
   uv_timer_stop(&timer_);

@@ -17,6 +17,7 @@
 #include "admin/config.h"
 #include "server/connection_set.h"
 #include "server/log.h"
+#include "server/local_delivery.h"
 #include "server/outgoing.h"
 #include "server/queue_decisions.h"
 #include "server/queue_schedule.h"
@@ -84,6 +85,7 @@ class QueueRunner final : private OutgoingHouse {
   void pump();
   void pump_soon();
   void begin(const std::string& destination);
+  void begin_here();
   void note(std::vector<QueueOutcome> outcomes);
   void try_to_note_again();
   QueueSchedule::DestinationOf destinations() const;
@@ -100,6 +102,8 @@ class QueueRunner final : private OutgoingHouse {
   uv_timer_t timer_{};
   std::unordered_map<Outgoing*, std::unique_ptr<Outgoing>> outgoing_;
   std::vector<std::unique_ptr<Outgoing>> ended_;  // to be destroyed in a later turn
+  std::unordered_map<LocalDelivery*, std::unique_ptr<LocalDelivery>> here_;
+  std::vector<std::unique_ptr<LocalDelivery>> ended_here_;
   std::vector<QueueOutcome> not_noted_;
   std::string password_;  // of the smarthost
   std::uint64_t sent_ = 0;

@@ -16,6 +16,8 @@ void QueueSchedule::apply(const QueueEntry& told) {
     entry.message = told.message;
     entry.domain = told.domain;
     entry.sender = told.sender;
+    entry.priority = told.priority;
+    if (entry.priority != 0) ++urgent_;
     messages_[told.message].push_back(told.recipient);
   }
   note_report(told.message, entry, told.report_due);
@@ -33,6 +35,7 @@ void QueueSchedule::apply(const QueueEntry& told) {
 
 void QueueSchedule::forget(RecipientRow recipient) {
   const auto found = entries_.find(recipient);
+  if (found->second.priority != 0) --urgent_;
   const auto message = messages_.find(found->second.message);
   std::erase(message->second, recipient);
   if (message->second.empty()) messages_.erase(message);
@@ -141,6 +144,22 @@ void QueueSchedule::set_suspect(const std::string& destination, bool suspect) {
   place(*found->second);
 }
 
+// RFC 6710 5: of what is due the highest priority, and of that what waits for longest. Where nobody uses
+// priorities none is looked for.
+RecipientRow QueueSchedule::most_urgent(const Sender& sender, std::int64_t now) const {
+  RecipientRow best = sender.waiting.begin()->second;
+  if (urgent_ == 0) return best;
+  int highest = entries_.at(best).priority;
+  for (const auto& [at, recipient] : sender.waiting) {
+    if (at > now) break;
+    const int priority = entries_.at(recipient).priority;
+    if (priority <= highest) continue;
+    highest = priority;
+    best = recipient;
+  }
+  return best;
+}
+
 std::optional<QueueSchedule::Work> QueueSchedule::take(const std::string& name, std::int64_t now,
                                                        std::size_t at_most) {
   const auto found = destinations_.find(name);
@@ -150,7 +169,7 @@ std::optional<QueueSchedule::Work> QueueSchedule::take(const std::string& name, 
       destination.senders, [now](const Sender& each) { return each.waiting.begin()->first <= now; });
   if (sender == destination.senders.end()) return std::nullopt;
   Work work;
-  work.message = entries_.at(sender->waiting.begin()->second).message;
+  work.message = entries_.at(most_urgent(*sender, now)).message;
   // Whose turn it was goes to the end.
   destination.senders.splice(destination.senders.end(), destination.senders, sender);
   for (const RecipientRow recipient : messages_.at(work.message)) {

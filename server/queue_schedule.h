@@ -3,7 +3,7 @@
 // Recipients are grouped by destination, which is a domain, or a route that several domains share. A
 // destination has at most so many connections at a time, and one only while it is suspect: the last attempt
 // found nobody there. Within it senders take turns, so that who hands in ten thousand messages does not keep
-// the others waiting. Some 200 octets of memory for each recipient. Threads: the reactor. Times are Unix
+// the others waiting; what is due of one sender goes by its priority. Some 200 octets of memory for each recipient. Threads: the reactor. Times are Unix
 // seconds, given by the caller.
 #pragma once
 
@@ -66,6 +66,7 @@ class QueueSchedule {
     std::string sender;
     Destination* destination = nullptr;
     std::int64_t next_at = 0;
+    int priority = 0;
     bool waits = false;
     bool in_work = false;
     bool report_due = false;
@@ -82,6 +83,7 @@ class QueueSchedule {
     std::optional<std::int64_t> ready_at;  // its place in ready_; nullopt: it has none
   };
 
+  RecipientRow most_urgent(const Sender& sender, std::int64_t now) const;
   Destination& destination_named(const std::string& name);
   void enter(RecipientRow recipient, Entry& entry);
   void leave(RecipientRow recipient, Entry& entry);
@@ -101,6 +103,7 @@ class QueueSchedule {
   std::set<QueueRow> reports_waiting_;
   std::set<QueueRow> reports_in_work_;
   std::size_t waiting_ = 0;
+  std::size_t urgent_ = 0;  // entries whose priority is not 0
 };
 
 }  // namespace mailstead

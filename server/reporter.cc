@@ -1,5 +1,6 @@
 #include "server/reporter.h"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 #include <vector>
@@ -97,7 +98,8 @@ void Reporter::send(std::shared_ptr<Owed> owed) {
   report.message_id = message.message_id;
   report.queue_id = message.id;
   report.received_at = message.received_at;
-  report.tried_until = message.received_at + config_.queue.expire.count();
+  report.tried_until =
+      std::max(message.received_at, message.envelope.hold_until) + config_.queue.expire.count();
   report.original = std::move(owed->original);
   report.is_whole = owed->is_whole;
   for (const QueuedRecipient& recipient : message.recipients) {

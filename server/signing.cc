@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::size_t kPiece = 256 * 1024;  // octets read at a time
 
-// Mail of ours: does somebody elsewhere get it?
+// Mail of ours: does somebody elsewhere get it? Of what is held nobody knows yet.
 bool goes_elsewhere(const Delivery& delivery, const Store& store, const Directory& directory) {
+  if (delivery.relaying == Relaying::kYes && delivery.envelope.hold_until != 0) return true;
   return delivery.relaying == Relaying::kYes &&
          std::ranges::any_of(delivery.envelope.recipients, [&](const Recipient& recipient) {
            return directory.classify(recipient.address) == RecipientKind::kNotOurs ||

@@ -91,6 +91,7 @@ void DeliveryBatch::plan(std::size_t index) {
 
 // False: nobody gets it.
 bool DeliveryBatch::plan_recipients(Message& message, Destinations& destinations) {
+  if (message.delivery->envelope.hold_until > now_) return plan_held(message, destinations);
   const bool each = message.delivery->failures == Failures::kOfEachRecipient;
   for (const Recipient& recipient : message.delivery->envelope.recipients) {
     auto failure = plan_recipient(message, recipient, destinations);
@@ -102,6 +103,22 @@ bool DeliveryBatch::plan_recipients(Message& message, Destinations& destinations
   }
   if (!each && !destinations.mailboxes.empty()) message.error = find_room(message, destinations.mailboxes);
   return !message.error;
+}
+
+// RFC 4865 4: until then nobody gets it, here or elsewhere; who cannot ever have it is told of now.
+bool DeliveryBatch::plan_held(Message& message, Destinations& destinations) const {
+  for (const Recipient& recipient : message.delivery->envelope.recipients) {
+    if (directory_.classify(recipient.address) != RecipientKind::kNotOurs) {
+      if (auto found = mailboxes_of(recipient.address, message.delivered_to); !found) {
+        message.error = found.error();
+        return false;
+      }
+    }
+    QueuedRecipient queued{0, recipient};
+    queued.next_at = message.delivery->envelope.hold_until;
+    destinations.queued.push_back(std::move(queued));
+  }
+  return true;
 }
 
 std::optional<Error> DeliveryBatch::plan_recipient(Message& message, const Recipient& recipient,
@@ -438,6 +455,11 @@ Result<bool> DeliveryBatch::try_write_rows() {
     if (message.error) continue;
     for (const SettledReport& report : message.delivery->settles) {
       auto row = QueueTable(database_).settle(report, now_);
+      if (row) settled_.push_back(*row);
+      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
+    }
+    for (const QueueOutcome& outcome : message.delivery->notes) {
+      auto row = QueueTable(database_).note(outcome);
       if (row) settled_.push_back(*row);
       if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
     }

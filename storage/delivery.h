@@ -86,6 +86,7 @@ class DeliveryBatch {
   bool plan_recipients(Message& message, Destinations& destinations);
   std::optional<Error> plan_recipient(Message& message, const Recipient& recipient,
                                       Destinations& destinations);
+  bool plan_held(Message& message, Destinations& destinations) const;
   bool plan_report(const Message& message, const Recipient& recipient, Destinations& destinations) const;
   std::optional<Error> plan_forwards(const Message& message, const Recipient& recipient, Places places,
                                      Destinations& destinations) const;

@@ -74,6 +74,7 @@ struct QueueEntry {
   QueueRow message = 0;
   std::string domain;  // where it goes
   std::string sender;  // who is to have a fair share: the user who handed it in; empty: nobody of ours
+  int priority = 0;    // larger ones of a sender go first
   bool waits = false;  // for an attempt at next_at
   bool report_due = false;
   std::int64_t next_at = 0;

@@ -106,6 +106,13 @@ bool read_line(std::string_view key, const std::vector<std::string_view>& words,
     message.envelope.returned = words[0] == "FULL"   ? ReturnedContent::kFull
                                 : words[0] == "HDRS" ? ReturnedContent::kHeaders
                                                      : ReturnedContent::kNotSaid;
+  } else if (key == "Hold") {
+    message.envelope.hold_until = number(words[0]);
+  } else if (key == "Priority") {
+    message.envelope.priority = static_cast<int>(number(words[0]));
+  } else if (key == "Deliver-By") {
+    message.envelope.deliver_by =
+        parse_deliver_by_words(fmt::format("{} {}", words[0], words.size() > 1 ? words[1] : ""));
   } else if (key == "Content") {
     for (const std::string_view each : words) {
       if (each == "8BIT") message.eight_bit = true;
@@ -127,6 +134,17 @@ bool read_line(std::string_view key, const std::vector<std::string_view>& words,
 
 }  // namespace
 
+std::string deliver_by_words(const std::optional<DeliverBy>& deliver_by) {
+  if (!deliver_by) return {};
+  return fmt::format("{} {}{}", deliver_by->at, deliver_by->returns ? 'R' : 'N', deliver_by->traced ? "T" : "");
+}
+
+std::optional<DeliverBy> parse_deliver_by_words(std::string_view text) {
+  const auto words = words_of(text);
+  if (words.size() != 2) return std::nullopt;
+  return DeliverBy{number(words[0]), words[1].starts_with('R'), words[1].ends_with('T')};
+}
+
 std::string queue_file_head(const QueuedMessage& message) {
   const Envelope& envelope = message.envelope;
   std::string head(kFirstLine);
@@ -138,6 +156,9 @@ std::string queue_file_head(const QueuedMessage& message) {
   if (envelope.returned != ReturnedContent::kNotSaid) {
     head += envelope.returned == ReturnedContent::kFull ? "Return: FULL\n" : "Return: HDRS\n";
   }
+  if (envelope.hold_until != 0) head += fmt::format("Hold: {}\n", envelope.hold_until);
+  if (envelope.deliver_by) head += fmt::format("Deliver-By: {}\n", deliver_by_words(envelope.deliver_by));
+  if (envelope.priority) head += fmt::format("Priority: {}\n", *envelope.priority);
   std::string content;
   if (message.eight_bit) content += " 8BIT";
   if (message.utf8_header) content += " UTF8-HEADER";

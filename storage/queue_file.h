@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,10 @@ struct QueueFileHead {
 Result<QueueFileHead> parse_queue_file_head(std::string_view beginning);
 // Octets of a file that its head is looked for in.
 inline constexpr std::size_t kMaxQueueFileHead = 4u << 20;
+
+// DeliverBy as one text, "1795779438 RT"; "" for none. Read back: nullopt when it is no such text.
+std::string deliver_by_words(const std::optional<DeliverBy>& deliver_by);
+std::optional<DeliverBy> parse_deliver_by_words(std::string_view text);
 
 // The folder queue/.
 class QueueFolder {

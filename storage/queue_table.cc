@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "protocols/address.h"
+#include "storage/queue_file.h"
 
 namespace mailstead {
 
@@ -18,6 +19,7 @@ enum QueueFlag : std::int64_t {
 };
 
 constexpr std::int64_t kNotSaid = -1;
+constexpr int kNoPriority = 99;
 
 std::int64_t flags_of(const QueuedMessage& message) {
   std::int64_t flags = 0;
@@ -67,11 +69,13 @@ Result<void> QueueTable::insert(QueuedMessage& message, std::uint64_t starts_at)
   auto done = database_.run(
       "INSERT INTO queue (queue_id, reverse_path, user, message_id, starts_at, size, flags, envelope_id, "
       "returned,"
-      " received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+      " received_at, hold_until, deliver_by, priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+      "?13)",
       message.id, text_of(message.envelope.reverse_path), message.user, message.message_id,
       static_cast<std::int64_t>(starts_at), static_cast<std::int64_t>(message.size), flags_of(message),
       message.envelope.envelope_id, static_cast<std::int64_t>(message.envelope.returned),
-      message.received_at);
+      message.received_at, message.envelope.hold_until, deliver_by_words(message.envelope.deliver_by),
+      std::int64_t{message.envelope.priority.value_or(kNoPriority)});
   if (!done) return done;
   message.row = database_.last_insert_id();
   for (QueuedRecipient& queued : message.recipients) {
@@ -107,7 +111,7 @@ Result<std::optional<QueuedMessage>> QueueTable::find(QueueRow row) {
   std::optional<QueuedMessage> found;
   auto done = each_row(
       database_.query("SELECT queue_id, reverse_path, user, message_id, size, flags, envelope_id, returned,"
-                      " received_at, held, finished_at FROM queue WHERE id = ?1",
+                      " received_at, held, finished_at, hold_until, deliver_by, priority FROM queue WHERE id = ?1",
                       row),
       [&](const Statement& s) {
         QueuedMessage message;
@@ -124,6 +128,9 @@ Result<std::optional<QueuedMessage>> QueueTable::find(QueueRow row) {
         message.received_at = s.integer(8);
         message.held = s.integer(9) != 0;
         message.finished_at = s.integer(10);
+        message.envelope.hold_until = s.integer(11);
+        message.envelope.deliver_by = parse_deliver_by_words(s.text(12));
+        if (s.integer(13) != kNoPriority) message.envelope.priority = static_cast<int>(s.integer(13));
         found = std::move(message);
       });
   if (!done) return done.error();
@@ -281,12 +288,23 @@ Result<void> QueueTable::finish_if_done(QueueRow message, std::int64_t now) {
 }
 
 Result<void> QueueTable::try_at(QueueRow message, std::int64_t at) {
-  return database_.run("UPDATE queue_recipients SET next_at = ?2 WHERE message = ?1 AND state = 0", message,
-                       at);
+  return database_.run(
+      "UPDATE queue_recipients SET next_at = MAX(?2, (SELECT hold_until FROM queue WHERE id = ?1))"
+      " WHERE message = ?1 AND state = 0",
+      message, at);
 }
 
 Result<void> QueueTable::set_held(QueueRow message, bool held) {
   return database_.run("UPDATE queue SET held = ?2 WHERE id = ?1", message, std::int64_t{held});
+}
+
+Result<void> QueueTable::end_hold(QueueRow message, std::int64_t now) {
+  auto done = database_.run(
+      "UPDATE queue_recipients SET next_at = ?2 WHERE message = ?1 AND state = 0"
+      " AND (SELECT hold_until FROM queue WHERE id = ?1) > ?2",
+      message, now);
+  if (done) done = database_.run("UPDATE queue SET hold_until = 0 WHERE id = ?1", message);
+  return done;
 }
 
 Result<void> QueueTable::drop(QueueRow message, std::int64_t now) {
@@ -309,6 +327,7 @@ std::vector<QueueEntry> entries_of(const QueuedMessage& message) {
     entry.message = message.row;
     entry.domain = queued.recipient.address.domain;
     entry.sender = message.user;
+    entry.priority = message.envelope.priority.value_or(0);
     entry.waits = queued.state == QueueState::kWaiting && !message.held;
     entry.report_due = queued.due != QueueReports::kNone;
     entry.next_at = queued.next_at;

@@ -45,9 +45,11 @@ class QueueTable {
   // stays for `why`, and its file may go.
   Result<QueueRow> note(const QueueOutcome& outcome);
   Result<QueueRow> settle(const SettledReport& report, std::int64_t now);
-  // The recipients that wait, at once.
+  // The recipients that wait, at once or when the time is over that its sender wants it held for.
   Result<void> try_at(QueueRow message, std::int64_t at);
   Result<void> set_held(QueueRow message, bool held);
+  // Its sender wanted it held for a time that is not over yet: it is.
+  Result<void> end_hold(QueueRow message, std::int64_t now);
   // Waiting recipients are waited for no longer, owed reports are not sent.
   Result<void> drop(QueueRow message, std::int64_t now);
   Result<void> erase(QueueRow message);

@@ -213,6 +213,12 @@ CREATE TABLE queue_attempts (
 );
 CREATE INDEX queue_attempts_of_recipient ON queue_attempts (recipient);
 )sql"},
+    // When mail of the queue is to be delivered, and what goes first.
+    {8, R"sql(
+ALTER TABLE queue ADD COLUMN hold_until INTEGER NOT NULL DEFAULT 0;      -- Unix seconds; 0: at once
+ALTER TABLE queue ADD COLUMN deliver_by TEXT NOT NULL DEFAULT '';        -- "1795779438 RT"; empty: whenever
+ALTER TABLE queue ADD COLUMN priority INTEGER NOT NULL DEFAULT 99;       -- -9 to 9; 99: not said
+)sql"},
 };
 
 }  // namespace

@@ -206,7 +206,11 @@ Result<void> SqliteStore::hold_queued(const std::string& id) {
 }
 
 Result<void> SqliteStore::release_queued(const std::string& id) {
-  return change_queued(id, [](QueueTable table, QueueRow row) { return table.set_held(row, false); });
+  const std::int64_t now = unix_seconds();
+  return change_queued(id, [now](QueueTable table, QueueRow row) {
+    auto done = table.set_held(row, false);
+    return done ? table.end_hold(row, now) : done;
+  });
 }
 
 Result<void> SqliteStore::drop_queued(const std::string& id) {

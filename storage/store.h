@@ -78,6 +78,9 @@ struct Delivery {
   std::string user = {};  // who handed it in by submission; may be empty
   // The message is a report of these: they are settled with it, together or not at all.
   std::vector<SettledReport> settles = {};
+  // Likewise of what it was in the queue: it was held there, and is delivered now. Who is no longer there is
+  // passed over.
+  std::vector<QueueOutcome> notes = {};
 };
 
 struct DeliveredCopy {
@@ -347,10 +350,11 @@ class Store {
   virtual Result<std::vector<QueuedMessage>> search_queue(const std::string& what) = 0;
   // Of one of its recipients, in time's order.
   virtual Result<std::vector<QueueAttempt>> queue_attempts(RecipientRow recipient) = 0;
-  // Its recipients are tried at once. Without an id: those of all messages that are not held; returns how
-  // many messages.
+  // Its recipients are tried at once, but not before its Envelope::hold_until. Without an id: those of all
+  // messages that are not held; returns how many messages.
   virtual Result<std::size_t> retry_queued(const std::optional<std::string>& id) = 0;
   virtual Result<void> hold_queued(const std::string& id) = 0;
+  // Ends hold_queued(), and the sender's own hold_until.
   virtual Result<void> release_queued(const std::string& id) = 0;
   // Nobody is sent it any more, and nobody is told.
   virtual Result<void> drop_queued(const std::string& id) = 0;

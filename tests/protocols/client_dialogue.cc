@@ -5,6 +5,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "protocols/delivery_terms.h"
 #include "tests/protocols/dialogue_text.h"
 
 namespace mailstead::test {
@@ -92,6 +93,11 @@ const std::map<std::string, ClientDirective>& client_directives() {
       {"eight-bit", [](auto& d, auto&) { last_message(d).transaction.eight_bit = true; }},
       {"utf8-header", [](auto& d, auto&) { last_message(d).transaction.utf8_header = true; }},
       {"require-tls", [](auto& d, auto&) { last_envelope(d).require_tls = true; }},
+      // seconds from now, R or N, and T
+      {"deliver-by",
+       [](auto& d, auto& rest) { last_envelope(d).deliver_by = parse_deliver_by(rest, last_message(d).transaction.now); }},
+      {"later", [](auto& d, auto& rest) { last_message(d).transaction.now += std::stoll(rest); }},
+      {"priority", [](auto& d, auto& rest) { last_envelope(d).priority = std::stoi(rest); }},
       {"envelope-id", [](auto& d, auto& rest) { last_envelope(d).envelope_id = unescape(rest); }},
       {"return-full", [](auto& d, auto&) { last_envelope(d).returned = ReturnedContent::kFull; }},
       {"return-headers", [](auto& d, auto&) { last_envelope(d).returned = ReturnedContent::kHeaders; }},

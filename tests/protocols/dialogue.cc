@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "protocols/delivery_terms.h"
 #include "tests/protocols/dialogue_text.h"
 
 namespace mailstead::test {
@@ -183,6 +184,16 @@ std::string words_of(const Recipient& recipient) {
   return recipient.original.empty() ? text : text + ',' + recipient.original;
 }
 
+// When it is to be delivered: "held 2023-11-15T00:00:00Z by 120;R priority 3".
+std::string terms_of(const Envelope& envelope) {
+  std::string text;
+  if (envelope.hold_until != 0) text += "held " + date_time(envelope.hold_until) + ' ';
+  if (envelope.deliver_by) text += "by " + deliver_by_text(*envelope.deliver_by, 1'700'000'000) + ' ';
+  if (envelope.priority) text += "priority " + std::to_string(*envelope.priority) + ' ';
+  if (!text.empty()) text.pop_back();
+  return text;
+}
+
 // What EHLO is answered, with the lines between " | " among what is always there.
 std::string ehlo_reply(const Dialogue& dialogue, std::string extra) {
   std::vector<std::string> lines{"mx.example.org",
@@ -192,7 +203,12 @@ std::string ehlo_reply(const Dialogue& dialogue, std::string extra) {
                                  "SMTPUTF8",
                                  "CHUNKING",
                                  "DSN",
-                                 "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients)};
+                                 "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients),
+                                 "DELIVERBY"};
+  if (dialogue.smtp.service == SmtpService::kSubmission) {
+    lines.emplace_back("FUTURERELEASE 2592000 2023-12-14T22:13:20Z");
+    lines.emplace_back("MT-PRIORITY");
+  }
   while (!extra.empty()) {
     const std::size_t bar = extra.find(" | ");
     lines.push_back(extra.substr(0, bar));
@@ -357,6 +373,7 @@ class Player {
       for (const Recipient& each : message.envelope.recipients) text += ' ' + words_of(each);
       return {text, rest};
     }
+    if (what == "terms") return {terms_of(message.envelope), rest};
     // The trace line is all up to the first line that is not folded.
     std::size_t end = message.content.find("\r\n") + 2;
     while (end < message.content.size() && message.content[end] == '\t')
@@ -389,6 +406,7 @@ Dialogue read_dialogue(const std::string& path) {
   dialogue.protocol =
       std::filesystem::path(path).parent_path().filename() == "pop3" ? Protocol::kPop3 : Protocol::kSmtp;
   dialogue.smtp.hostname = dialogue.pop3.hostname = "mx.example.org";
+  dialogue.smtp.now = [] { return std::int64_t{1'700'000'000}; };  // 2023-11-14T22:13:20Z
   dialogue.pop3.version = "1.0";
   dialogue.peer.address = "192.0.2.1";
   std::size_t number = 0;

@@ -28,7 +28,7 @@ QueuedRecipient carl(std::uint32_t attempts = 0) {
 
 QueueOutcome after(Kind kind, std::int64_t seconds, const QueuedRecipient& recipient, double jitter = 0,
                    const QueuedMessage& message = from_anna()) {
-  return decide(message, recipient, {kind, "4.7.1", "mx", "450 4.7.1 later", false}, kReceived + seconds,
+  return decide(message, recipient, {kind, "4.7.1", "mx", "450 4.7.1 later", false, false}, kReceived + seconds,
                 kTerms, jitter);
 }
 
@@ -84,4 +84,58 @@ TEST_CASE("failure and success are told as RFC 3461 says", "[queue]") {
   bounce.envelope.reverse_path.reset();
   CHECK(after(Kind::kFailed, 0, carl(), 0, bounce).due == QueueReports::kNone);
   CHECK(after(Kind::kDelivered, 0, asked, 0, bounce).due == QueueReports::kNone);
+}
+
+TEST_CASE("what is held has its time from then on", "[queue]") {
+  QueuedMessage held = from_anna();
+  held.envelope.hold_until = kReceived + 10 * 86'400;
+  const auto at = [&](std::int64_t seconds) {
+    return after(Kind::kDeferred, 10 * 86'400 + seconds, carl(9), 0, held);
+  };
+  CHECK(at(0).attempt.outcome == QueueState::kWaiting);
+  CHECK(at(0).due == QueueReports::kNone);
+  CHECK(at(4 * 3600).due == QueueReports::kDelay);
+  CHECK(at(120 * 3600).attempt.outcome == QueueState::kFailed);
+}
+
+TEST_CASE("what is to be returned after a time is tried until then, and no longer", "[queue]") {
+  QueuedMessage message = from_anna();
+  message.envelope.deliver_by = DeliverBy{kReceived + 100, true, false};
+  const QueueOutcome first = after(Kind::kDeferred, 10, carl(0), 0, message);
+  CHECK(first.attempt.outcome == QueueState::kWaiting);
+  CHECK(first.next_at == kReceived + 100);
+  const QueueOutcome last = after(Kind::kDeferred, 100, carl(1), 0, message);
+  CHECK(last.attempt.outcome == QueueState::kFailed);
+  CHECK(last.attempt.status == "5.4.7");
+  CHECK(last.due == QueueReports::kFailure);
+}
+
+TEST_CASE("a delay is told when the sender wants to hear of it", "[queue]") {
+  QueuedMessage message = from_anna();
+  message.envelope.deliver_by = DeliverBy{kReceived + 100, false, false};
+  const QueueOutcome first = after(Kind::kDeferred, 10, carl(0), 0, message);
+  CHECK(first.next_at == kReceived + 100);
+  CHECK(first.due == QueueReports::kNone);
+  const QueueOutcome late = after(Kind::kDeferred, 100, carl(1), 0, message);
+  CHECK(late.attempt.outcome == QueueState::kWaiting);
+  CHECK(late.due == QueueReports::kDelay);
+  CHECK(late.next_at > kReceived + 100);
+}
+
+TEST_CASE("that a message was passed on is told where the time is not kept, or a trace is wanted", "[queue]") {
+  QueuedMessage message = from_anna();
+  message.envelope.deliver_by = DeliverBy{kReceived + 100, false, false};
+  const auto passed = [&](bool keeps_time, const QueuedRecipient& recipient) {
+    AttemptResult result{Kind::kDelivered, "2.0.0", "mx", "250 2.0.0 ok", true, keeps_time};
+    return decide(message, recipient, std::move(result), kReceived, kTerms, 0).due;
+  };
+  CHECK(passed(true, carl()) == QueueReports::kNone);
+  CHECK(passed(false, carl()) == QueueReports::kSuccess);
+  message.envelope.deliver_by->traced = true;
+  CHECK(passed(true, carl()) == QueueReports::kSuccess);
+  QueuedRecipient never = carl();
+  never.recipient.notify = Notify{};
+  CHECK(passed(true, never) == QueueReports::kNone);
+  message.envelope.deliver_by.reset();
+  CHECK(passed(false, carl()) == QueueReports::kNone);
 }

@@ -154,3 +154,27 @@ TEST_CASE("a message owes its report once at a time", "[queue]") {
   CHECK_FALSE(schedule.take_report().has_value());
   CHECK_FALSE(schedule.next_at().has_value());
 }
+
+TEST_CASE("what is due of one sender goes by its priority", "[queue]") {
+  QueueSchedule schedule(itself, 5);
+  const auto with = [](RecipientRow row, std::int64_t next_at, int priority) {
+    QueueEntry each = entry(row, 100 + row, "far.example", "anna", next_at);
+    each.priority = priority;
+    return each;
+  };
+  for (const QueueEntry& each : {with(1, 1, -3), with(2, 2, 0), with(3, 3, 5), with(4, 4, 5), with(5, 90, 9)})
+    schedule.apply(each);
+  std::vector<RecipientRow> order;
+  for (int i = 0; i < 4; ++i) order.push_back(taken(schedule, "far.example", 10).at(0));
+  CHECK(order == std::vector<RecipientRow>{3, 4, 2, 1});
+  CHECK(taken(schedule, "far.example", 10).empty());
+  schedule.release(order);
+  for (RecipientRow row = 1; row <= 4; ++row) {
+    QueueEntry done = with(row, 0, 0);
+    done.waits = false;
+    schedule.apply(done);
+  }
+  schedule.apply(with(6, 91, 0));
+  CHECK(taken(schedule, "far.example", 99) == std::vector<RecipientRow>{5});
+  CHECK(taken(schedule, "far.example", 99) == std::vector<RecipientRow>{6});
+}

@@ -68,6 +68,9 @@ TEST_CASE("mail for elsewhere waits in the queue with its envelope, also after a
   delivery.envelope.returned = ReturnedContent::kHeaders;
   delivery.envelope.body = BodyType::k8BitMime;
   delivery.envelope.require_tls = true;
+  delivery.envelope.hold_until = 4'000'000'000;
+  delivery.envelope.deliver_by = DeliverBy{4'000'000'100, true, true};
+  delivery.envelope.priority = -3;
   delivery.tags = "X-Tag: 1\r\n";
   const std::string id = delivery.id;
   auto delivered = submit(*store, std::move(delivery));
@@ -96,6 +99,13 @@ TEST_CASE("mail for elsewhere waits in the queue with its envelope, also after a
     CHECK(found.envelope.returned == ReturnedContent::kHeaders);
     CHECK(found.envelope.body == BodyType::k8BitMime);
     CHECK(found.envelope.require_tls);
+    CHECK(found.envelope.hold_until == 4'000'000'000);
+    CHECK(found.envelope.priority == -3);
+    REQUIRE(found.envelope.deliver_by.has_value());
+    CHECK(found.envelope.deliver_by->at == 4'000'000'100);
+    CHECK(found.envelope.deliver_by->returns);
+    CHECK(found.envelope.deliver_by->traced);
+    CHECK(found.recipients[0].next_at == 4'000'000'000);
     CHECK_FALSE(found.envelope.smtputf8);
     CHECK(found.eight_bit);
     CHECK_FALSE(found.utf8_header);
@@ -115,6 +125,7 @@ TEST_CASE("mail for elsewhere waits in the queue with its envelope, also after a
     REQUIRE(entries->size() == 2);
     CHECK((*entries)[0].domain == "far.example");
     CHECK((*entries)[0].sender == kAnna);
+    CHECK((*entries)[0].priority == -3);
     CHECK((*entries)[0].waits);
     CHECK(after == found.row);
   }
@@ -374,4 +385,42 @@ TEST_CASE("a crash at any operation of the queue loses nothing acknowledged", "[
     store.reset();
     std::filesystem::remove_all(data);
   }
+}
+
+TEST_CASE("held mail is nobody's before its time, here or elsewhere", "[storage][queue]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, kBert});
+  Delivery delivery = submission(*store, {kBert, kFar}, "A: b\r\n\r\nx\r\n");
+  delivery.envelope.hold_until = 4'000'000'000;
+  const std::string id = delivery.id;
+  auto delivered = submit(*store, std::move(delivery));
+  REQUIRE(delivered.has_value());
+  CHECK(delivered->copies.empty());
+  CHECK(delivered->queued == 2);
+  CHECK(fetch_all(*store, kBert).empty());
+  // Retrying everything does not end what a sender wanted.
+  REQUIRE(store->retry_queued(std::nullopt).has_value());
+  REQUIRE(store->retry_queued(id).has_value());
+  CHECK(queued(*store)[0].recipients[0].next_at == 4'000'000'000);
+  REQUIRE(store->release_queued(id).has_value());
+  const QueuedMessage released = queued(*store)[0];
+  CHECK(released.envelope.hold_until == 0);
+  CHECK(released.recipients[0].next_at < 4'000'000'000);
+
+  // Its copy here and the end of its recipient in the queue are one commit.
+  Delivery copy = submission(*store, {kBert}, content_of(*store, released));
+  copy.notes = {outcome(released.recipients[0], QueueState::kDelivered, "250 2.1.5 here")};
+  REQUIRE(submit(*store, std::move(copy)).has_value());
+  CHECK(fetch_all(*store, kBert).size() == 1);
+  CHECK(queued(*store)[0].recipients[0].state == QueueState::kDelivered);
+  CHECK(queued(*store)[0].recipients[1].state == QueueState::kWaiting);
+  Delivery refused = submission(*store, {"nobody@example.org"}, "A: b\r\n\r\nx\r\n");
+  refused.notes = {outcome(released.recipients[1], QueueState::kDelivered, "250 2.1.5 here")};
+  CHECK_FALSE(submit(*store, std::move(refused)).has_value());
+  CHECK(queued(*store)[0].recipients[1].state == QueueState::kWaiting);
+
+  // Who cannot have it is told at once.
+  Delivery unknown = submission(*store, {"nobody@example.org"}, "A: b\r\n\r\nx\r\n");
+  unknown.envelope.hold_until = 4'000'000'000;
+  CHECK_FALSE(submit(*store, std::move(unknown)).has_value());
 }

@@ -1,0 +1,116 @@
+"""Mail that is to be delivered later, by a time, or before other mail: FUTURERELEASE, DELIVERBY, MT-PRIORITY."""
+
+import email
+import time
+
+import internet
+import mailstead
+import sending
+
+ANNA, BERT = sending.ANNA, sending.BERT
+
+
+class Terms(sending.Sender):
+    def setUp(self):
+        super().setUp()
+        self.server.add_cheap_mailbox(BERT)
+        self.far = self.host("192.0.2.10", "far.example")
+
+    def test_held_mail_comes_when_its_time_has_come(self):
+        begun = time.time()
+        sent = self.submit("carl@far.example", BERT, parameters="HOLDFOR=4")
+        (entry,) = self.queue()
+        self.assertEqual(entry["id"], sent)
+        self.assertIsNotNone(entry["not_before"])
+        self.assertIn("not before", self.server.admin("queue", "show", sent).stdout)
+        self.server.admin("queue", "retry")
+        self.assertEqual((self.far.taken, self.server.fetch(BERT)), ([], []))
+        self.emptied()
+        self.assertGreaterEqual(time.time() - begun, 3)  # the clock's seconds are whole
+        ((_, kept),) = self.server.fetch(BERT)
+        self.assertTrue(kept.endswith(sending.MESSAGE))
+        self.assertEqual(self.far.taken[0]["to"], ["<carl@far.example>"])
+        self.assertTrue(self.far.taken[0]["content"].endswith(sending.MESSAGE))
+        self.assertEqual(self.mail(), [])
+
+    def test_a_restart_and_a_crash_forget_nothing(self):
+        self.submit("carl@far.example", BERT, parameters="HOLDFOR=6")
+        self.server.kill()
+        self.server.start()
+        self.assertEqual((self.far.taken, self.server.fetch(BERT)), ([], []))
+        self.emptied()
+        self.assertEqual((len(self.far.taken), len(self.server.fetch(BERT))), (1, 1))
+
+    def test_people_may_let_it_go_or_drop_it(self):
+        sent = self.submit("carl@far.example", BERT, parameters="HOLDFOR=86400")
+        self.server.admin("queue", "release", sent)
+        self.emptied()
+        self.assertEqual((len(self.far.taken), len(self.server.fetch(BERT, delete=True))), (1, 1))
+        sent = self.submit(BERT, parameters="HOLDUNTIL=%s" % time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 9999)))
+        self.server.admin("queue", "drop", sent)
+        self.emptied()
+        self.assertEqual(self.server.fetch(BERT), [])
+
+    def test_a_mailbox_that_went_meanwhile_is_told_of(self):
+        self.submit(BERT, parameters="HOLDFOR=3")
+        self.server.admin("mailbox", "remove", BERT)
+        self.emptied()
+        report = self.report()
+        self.assertIn(BERT, report.as_string())
+
+    def test_a_large_message_and_reports_of_success(self):
+        large = sending.MESSAGE + b"".join(b".%d\r\n" % number for number in range(300000))
+        self.submit(BERT, message=large, parameters="HOLDFOR=2", rcpt="NOTIFY=SUCCESS")
+        mailstead.until(lambda: self.server.json("mailbox", "show", BERT)["messages"], "it came")
+        ((_, kept),) = self.server.fetch(BERT)
+        self.assertTrue(kept.endswith(large))
+        self.assertIn("Action: delivered", self.report().as_string())
+
+    def test_what_comes_too_late_is_returned(self):
+        self.far.replies["RCPT"] = "450 4.2.0 later"
+        self.submit("carl@far.example", parameters="BY=3;R")
+        self.far.extensions.append("DELIVERBY")
+        self.emptied()
+        report = self.report().as_string()
+        self.assertIn("Status: 5.4.7", report)
+        self.assertIn("Deliver-By-Date: ", report)
+
+    def test_who_cannot_keep_the_time_does_not_get_it(self):
+        self.submit("carl@far.example", parameters="BY=60;R")
+        self.emptied()
+        self.assertEqual(self.far.taken, [])
+        self.assertIn("does not offer DELIVERBY", self.report().as_string())
+
+    def test_the_rest_of_the_time_is_passed_on(self):
+        self.far.extensions += ["DELIVERBY", "MT-PRIORITY"]
+        self.submit("carl@far.example", parameters="BY=600;R MT-PRIORITY=4")
+        self.emptied()
+        self.assertRegex(self.far.taken[0]["from"], r" BY=(600|599|598|597|59\d);R MT-PRIORITY=4$")
+        self.assertEqual(self.mail(), [])
+
+    def test_a_host_that_does_not_keep_the_time_is_told_of(self):
+        self.submit("carl@far.example", parameters="BY=600;N")
+        self.emptied()
+        self.assertEqual(len(self.far.taken), 1)
+        self.assertIn("Action: relayed", self.report().as_string())
+
+    def test_urgent_mail_goes_first(self):
+        self.far.replies["greeting"] = "421 4.3.2 busy"
+        for priority in (-4, 0, 6, 2):
+            self.submit("carl@far.example", message=b"Subject: %d\r\n\r\nx\r\n" % priority,
+                        parameters="MT-PRIORITY=%d" % priority)
+        self.told("deferred", "carl@far.example")
+        mailstead.until(lambda: all(entry["recipients"][0]["attempts"] for entry in self.queue()), "all were put off")
+        del self.far.replies["greeting"]
+        self.server.configure('hostname = "mail.example.org"\n' + self.settings + "connections_per_host = 1\n", self.listen)
+        self.server.stop()
+        self.server.start()
+        self.server.admin("queue", "retry")
+        self.emptied()
+        subjects = [email.message_from_bytes(each["content"])["Subject"] for each in self.far.taken]
+        self.assertEqual(subjects, ["6", "2", "0", "-4"])
+
+
+if __name__ == "__main__":
+    internet.enter_namespace()
+    mailstead.main()
