@@ -85,7 +85,8 @@ Value queued_value(const QueuedMessage& message) {
   value.emplace_back("received_at", time_value(message.received_at));
   value.emplace_back("held", message.held);
   value.emplace_back("not_before", time_value(message.envelope.hold_until));
-  value.emplace_back("deliver_by", time_value(message.envelope.deliver_by ? message.envelope.deliver_by->at : 0));
+  value.emplace_back("deliver_by",
+                     time_value(message.envelope.deliver_by ? message.envelope.deliver_by->at : 0));
   value.emplace_back("priority", std::int64_t{message.envelope.priority.value_or(0)});
   value.emplace_back("finished_at", time_value(message.finished_at));
   value.emplace_back("recipients", std::move(recipients));

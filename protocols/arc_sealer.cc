@@ -93,7 +93,7 @@ std::string_view chain_word(ChainValidation chain) {
 }
 
 std::string authentication_results(std::size_t instance, std::string_view results) {
-  FoldedField field(kNames[0]);
+  SignatureField field(kNames[0]);
   field.add_word(fmt::format("i={};", instance));
   for (std::string_view rest = ascii::trim(results); !rest.empty(); rest = ascii::trim(rest)) {
     const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
@@ -105,7 +105,7 @@ std::string authentication_results(std::size_t instance, std::string_view result
 
 Result<std::string> seal(std::size_t instance, const std::string& covered, ChainValidation chain,
                          const DkimIdentity& identity, const DkimTerms& terms) {
-  FoldedField field(kNames[2]);
+  SignatureField field(kNames[2]);
   field.add_word(fmt::format("i={};", instance));
   field.add_word(fmt::format("a={};", identity.key.algorithm_name()));
   field.add_word(fmt::format("t={};", terms.signed_at));
@@ -136,7 +136,7 @@ Result<std::string> ArcSealer::finish(const DkimIdentity& identity, std::string_
 
   const std::string first = authentication_results(instance, results);
 
-  FoldedField signature(kNames[1]);
+  SignatureField signature(kNames[1]);
   signature.add_word(fmt::format("i={};", instance));
   add_tags({identity.domain, &identity, terms, &*chosen, body}, signature);
   const auto second = sign_field(std::move(signature), chosen->text, identity.key);

@@ -106,8 +106,8 @@ std::optional<DeliverBy> parse_deliver_by(std::string_view value, std::int64_t n
 
 std::string deliver_by_text(const DeliverBy& deliver_by, std::int64_t now) {
   constexpr std::int64_t kMost = 999'999'999;
-  return fmt::format("{};{}{}", std::clamp(deliver_by.at - now, -kMost, kMost), deliver_by.returns ? 'R' : 'N',
-                     deliver_by.traced ? "T" : "");
+  return fmt::format("{};{}{}", std::clamp(deliver_by.at - now, -kMost, kMost),
+                     deliver_by.returns ? 'R' : 'N', deliver_by.traced ? "T" : "");
 }
 
 std::optional<int> parse_priority(std::string_view value) {

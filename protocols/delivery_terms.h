@@ -1,5 +1,5 @@
-// When a message is to be delivered, and how urgent it is: the parameters of MAIL of FUTURERELEASE (RFC 4865),
-// DELIVERBY (RFC 2852) and MT-PRIORITY (RFC 6710). Pure functions; any thread. Times are Unix seconds.
+// When a message is to be delivered, and how urgent it is: the parameters of MAIL of FUTURERELEASE (RFC
+// 4865), DELIVERBY (RFC 2852) and MT-PRIORITY (RFC 6710). Pure functions; any thread. Times are Unix seconds.
 #pragma once
 
 #include <cstdint>

@@ -75,12 +75,12 @@ void cover(const Covered& what, std::span<const DkimField> fields, SignedFields&
 
 }  // namespace
 
-void FoldedField::fold() {
+void SignatureField::fold() {
   text_ += "\r\n\t";
   column_ = 1;
 }
 
-void FoldedField::add_word(std::string_view word) {
+void SignatureField::add_word(std::string_view word) {
   if (column_ + 1 + word.size() > kColumns) {
     fold();
   } else {
@@ -91,7 +91,7 @@ void FoldedField::add_word(std::string_view word) {
   column_ += word.size();
 }
 
-void FoldedField::add_piece(std::string_view piece) {
+void SignatureField::add_piece(std::string_view piece) {
   if (column_ + piece.size() > kColumns) fold();
   text_ += piece;
   column_ += piece.size();
@@ -123,7 +123,7 @@ Result<SignedFields> choose_fields(std::span<const DkimField> fields, SignedBy b
   return chosen;
 }
 
-void add_tags(const SignatureTags& tags, FoldedField& into) {
+void add_tags(const SignatureTags& tags, SignatureField& into) {
   into.add_word(fmt::format("a={};", tags.identity->key.algorithm_name()));
   into.add_word("c=relaxed/relaxed;");
   into.add_word(fmt::format("d={};", tags.domain));
@@ -140,9 +140,9 @@ void add_tags(const SignatureTags& tags, FoldedField& into) {
   into.add_word(fmt::format("bh={};", base64::encode(octets_of(tags.body))));
 }
 
-Result<std::string> sign_field(FoldedField field, const std::string& covered, const DkimKey& key) {
+Result<std::string> sign_field(SignatureField field, const std::string& covered, const DkimKey& key) {
   // RFC 6376 3.7: the field itself comes last, with an empty b= and without its CRLF.
-  FoldedField unsigned_field = field;
+  SignatureField unsigned_field = field;
   unsigned_field.add_word("b=");
   std::string own = relaxed_field(unsigned_field.text());
   own.resize(own.size() - 2);

@@ -21,9 +21,9 @@ struct DkimTerms {
 };
 
 // A field made of words, with a line end before one that would go beyond column 76.
-class FoldedField {
+class SignatureField {
  public:
-  explicit FoldedField(std::string_view name) : text_(name), column_(name.size() + 1) { text_ += ':'; }
+  explicit SignatureField(std::string_view name) : text_(name), column_(name.size() + 1) { text_ += ':'; }
 
   void add_word(std::string_view word);  // with a space before it
   // Right behind what is there: white space may stand there, and does where the line is folded.
@@ -70,10 +70,10 @@ struct SignatureTags {
   const SignedFields* signed_fields = nullptr;
   Sha256 body{};
 };
-void add_tags(const SignatureTags& tags, FoldedField& into);
+void add_tags(const SignatureTags& tags, SignatureField& into);
 
 // Adds "b=" with the signature of `covered` and the field so far, RFC 6376 3.7; and the CRLF. kUnavailable:
 // the key made no signature.
-Result<std::string> sign_field(FoldedField field, const std::string& covered, const DkimKey& key);
+Result<std::string> sign_field(SignatureField field, const std::string& covered, const DkimKey& key);
 
 }  // namespace mailstead

@@ -15,7 +15,7 @@ Result<std::string> DkimSigner::finish(std::span<const DkimIdentity> identities,
 
   std::string signatures;
   for (const DkimIdentity& identity : identities) {
-    FoldedField field("DKIM-Signature");
+    SignatureField field("DKIM-Signature");
     field.add_word("v=1;");
     // RFC 8616 5: U-labels in a message whose header may hold them, A-labels in any other.
     const std::string domain = internationalized ? unicode_domain(identity.domain) : identity.domain;

@@ -124,12 +124,8 @@ void SmtpClientCore::decide(std::size_t recipient, Verdict verdict, SmtpStage st
   if (decided_[recipient]) return;
   decided_[recipient] = true;
   const bool is_taken = verdict == Verdict::kDelivered;
-  outcomes_[recipient] = {verdict,
-                          stage,
-                          reply,
-                          false,
-                          is_taken && extensions_.dsn,
-                          is_taken && extensions_.deliver_by};
+  outcomes_[recipient] = {
+      verdict, stage, reply, false, is_taken && extensions_.dsn, is_taken && extensions_.deliver_by};
 }
 
 // By the class of a reply.

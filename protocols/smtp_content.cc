@@ -62,6 +62,7 @@ void SmtpCore::data(std::string_view) {
   if (const auto refusal = missing_recipients()) return refuse(*refusal);
   // RFC 3030 3: the two do not mix.
   if (reader_) return refuse({503, "5.5.1", "The message is being sent by BDAT"});
+  if (is_binary_) return refuse({503, "5.5.1", "BINARYMIME needs BDAT"});
   want(AskBegin{envelope_});
 }
 
@@ -108,6 +109,7 @@ void SmtpCore::answer_begin(std::string id, std::string date) {
     if (envelope_.recipients.size() == 1) trace.recipient = envelope_.recipients.front().address;
     content_ = received_line(trace);
     reader_.emplace(options_.bare_newline, by_chunks ? Framing::kChunks : Framing::kDots);
+    if (is_binary_) binary_.emplace();
   }
   if (by_chunks) {
     if (chunk_.left == 0) end_chunk();
@@ -154,14 +156,22 @@ void SmtpCore::spool_content() {
   want(AskSpool{std::exchange(content_, {})});
 }
 
-// Never more than kSpoolChunk octets of a message are in memory, and none of one that is refused anyway.
+// Never more than kSpoolChunk octets of a message are in memory (and what BinaryMime makes of so many), and
+// none of one that is refused anyway.
 std::size_t SmtpCore::take_content(std::string_view bytes) {
   const bool doomed = content_is_doomed();
   const bool opens = reader_->header().opening() == Opening::kUnknown;
   if (!doomed) bytes = bytes.substr(0, opens ? kMaxTextLine : kSpoolChunk - content_.size());
   std::string text;  // as it came, where it does not stay so
   std::string& into = header_ ? text : content_;
-  const std::size_t consumed = reader_->read(bytes, doomed ? nullptr : &into);
+  std::size_t consumed = bytes.size();
+  if (binary_) {
+    std::string plain;
+    binary_->read(bytes, plain);
+    reader_->read(plain, doomed ? nullptr : &into);
+  } else {
+    consumed = reader_->read(bytes, doomed ? nullptr : &into);
+  }
   if (header_) header_->read(text, content_);
   note_piece(consumed);
   if (!doomed && content_is_doomed()) {
@@ -189,6 +199,7 @@ std::optional<Reply> SmtpCore::content_refusal() const {
     return Reply{550, "5.6.0", "The message holds a CR or LF alone"};  // RFC 5321 2.3.8
   }
   if (reader_->octets() > options_.message_size) return too_large();
+  if (binary_ && binary_->failed()) return Reply{554, "5.6.0", "The message's parts cannot be told apart"};
   if (reader_->header().received() >= kMaxReceived) return failure(CommitVerdict::kLoop);
   return spool_refusal_;
 }
@@ -217,6 +228,11 @@ void SmtpCore::end_chunk() {
   } else if (chunk_.last) {
     std::string end;
     const bool opens = reader_->header().opening() == Opening::kUnknown;
+    if (binary_) {
+      std::string plain;
+      binary_->finish(plain);
+      reader_->read(plain, &end);
+    }
     reader_->end_chunks(end);
     if (header_) {
       header_->read(end, content_);

@@ -251,6 +251,8 @@ void SmtpCore::forget_transaction() {
   verdicts_.clear();
   reader_.reset();
   header_.reset();
+  binary_.reset();
+  is_binary_ = false;
   id_.clear();
   content_ = {};
   spooled_ = 0;

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocols/binary_mime.h"
 #include "protocols/line_reader.h"
 #include "protocols/reply.h"
 #include "protocols/sasl.h"
@@ -197,6 +198,8 @@ class SmtpCore {
   // The message that is coming in.
   std::optional<DataReader> reader_;
   std::optional<SubmissionHeader> header_;  // on submission
+  bool is_binary_ = false;                  // BODY=BINARYMIME
+  std::optional<BinaryMime> binary_;        // while such a message comes in
   std::string id_;
   std::vector<Recipient> recipients_;    // of the message that is being committed, where each has a reply
   std::vector<CommitVerdict> verdicts_;  // of those

@@ -72,11 +72,11 @@ void SmtpCore::mail(std::string_view argument) {
     return refuse({501, "5.1.7", "Bad sender address"}, argument);
   }
   Envelope envelope;
+  is_binary_ = false;
   envelope.reverse_path = path->address;
   if (!read_mail_parameters(rest, envelope)) return;
   if (!envelope.smtputf8 && has_eight_bits(argument)) return refuse(needs_smtputf8(), argument);
-  if (envelope.deliver_by && envelope.deliver_by->returns &&
-      envelope.deliver_by->at <= envelope.hold_until) {
+  if (envelope.deliver_by && envelope.deliver_by->returns && envelope.deliver_by->at <= envelope.hold_until) {
     return refuse({501, "5.5.4", "It would be held until after it is to be delivered"}, argument);
   }
   envelope_ = std::move(envelope);
@@ -162,9 +162,11 @@ std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name,
     return std::nullopt;
   }
   if (name == "body") {
-    if (!ascii::same(value, "7BIT") && !ascii::same(value, "8BITMIME"))
+    is_binary_ = ascii::same(value, "BINARYMIME");
+    if (!ascii::same(value, "7BIT") && !ascii::same(value, "8BITMIME") && !is_binary_)
       return Reply{501, "5.5.4", "Bad BODY"};
-    envelope.body = ascii::same(value, "8BITMIME") ? BodyType::k8BitMime : BodyType::k7Bit;
+    // What is binary is made 8bit on its way in.
+    envelope.body = ascii::same(value, "7BIT") ? BodyType::k7Bit : BodyType::k8BitMime;
     return std::nullopt;
   }
   if (name == "smtputf8") {

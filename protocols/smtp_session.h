@@ -1,7 +1,8 @@
 // The server's side of SMTP (RFC 5321) with PIPELINING (2920), SIZE (1870), 8BITMIME (6152),
-// SMTPUTF8 (6531), REQUIRETLS (8689), CHUNKING (3030), DSN (3461), DELIVERBY (2852), LIMITS (9422),
-// ENHANCEDSTATUSCODES (2034), on submission FUTURERELEASE (4865) and MT-PRIORITY (6710), STARTTLS (3207) and AUTH (4954, see sasl.h), for mail exchange, submission (6409, 8314) and local delivery
-// by LMTP (2033).
+// SMTPUTF8 (6531), REQUIRETLS (8689), CHUNKING and BINARYMIME (3030), DSN (3461), DELIVERBY (2852), LIMITS
+// (9422), ENHANCEDSTATUSCODES (2034), on submission FUTURERELEASE (4865) and MT-PRIORITY (6710), STARTTLS
+// (3207) and AUTH (4954, see sasl.h), for mail exchange, submission (6409, 8314) and local delivery by LMTP
+// (2033).
 //
 // One session is one connection. It pauses on an ask (see SmtpAsk) and consumes nothing until the answer.
 // Memory: a command line of at most kMaxCommandLine octets, at most kSpoolChunk octets of a message before it
@@ -46,7 +47,7 @@ struct SmtpOptions {
   std::chrono::seconds greeting_delay{0};
   // Octets a second that a message has to come with, over a piece of 64 KiB; 0: as slow as RFC 5321 allows.
   std::uint64_t data_rate = 0;
-  PolicyStages judged = {};  // where AskPolicy is asked
+  PolicyStages judged = {};                // where AskPolicy is asked
   std::function<std::int64_t()> now = {};  // Unix seconds; empty: the system's clock
 };
 

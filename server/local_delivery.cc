@@ -104,9 +104,9 @@ void LocalDelivery::done(Job& job) {
   for (const auto& [recipient, error] : job.failed) {
     outcomes.push_back(house_.decide_outcome(job.message, recipient, result_of(error)));
     std::erase(settled, recipient.row);
-    house_.log().warning("not-delivered", {{"id", job.message.id},
-                                           {"to", recipient.recipient.address.text()},
-                                           {"why", error.message}});
+    house_.log().warning(
+        "not-delivered",
+        {{"id", job.message.id}, {"to", recipient.recipient.address.text()}, {"why", error.message}});
   }
   if (job.is_there && !settled.empty()) {
     house_.log().info("delivered-here", {{"id", job.message.id}});

@@ -1,8 +1,9 @@
-// Delivers what the queue holds for mailboxes of this server: mail that its sender wanted to be held for a time
-// (RFC 4865), and mail for a domain that has become ours meanwhile.
+// Delivers what the queue holds for mailboxes of this server: mail that its sender wanted to be held for a
+// time (RFC 4865), and mail for a domain that has become ours meanwhile.
 //
-// A message's copy and what the queue knows of its recipient are one commit: nobody gets it twice or not at all.
-// Ownership: the queue runner's; `ended` is its last call. Threads: the reactor; the store's thread does the work.
+// A message's copy and what the queue knows of its recipient are one commit: nobody gets it twice or not at
+// all. Ownership: the queue runner's; `ended` is its last call. Threads: the reactor; the store's thread does
+// the work.
 #pragma once
 
 #include <functional>

@@ -27,7 +27,7 @@ struct AttemptResult {
   std::string status;  // enhanced status code
   std::string host;
   std::string reply;
-  bool passed_on = false;  // the next host reports what there is to report (RFC 3461 5.2.7)
+  bool passed_on = false;             // the next host reports what there is to report (RFC 3461 5.2.7)
   bool deliver_by_passed_on = false;  // and keeps the time of RFC 2852
 };
 

@@ -16,8 +16,8 @@
 
 #include "admin/config.h"
 #include "server/connection_set.h"
-#include "server/log.h"
 #include "server/local_delivery.h"
+#include "server/log.h"
 #include "server/outgoing.h"
 #include "server/queue_decisions.h"
 #include "server/queue_schedule.h"

@@ -3,8 +3,8 @@
 // Recipients are grouped by destination, which is a domain, or a route that several domains share. A
 // destination has at most so many connections at a time, and one only while it is suspect: the last attempt
 // found nobody there. Within it senders take turns, so that who hands in ten thousand messages does not keep
-// the others waiting; what is due of one sender goes by its priority. Some 200 octets of memory for each recipient. Threads: the reactor. Times are Unix
-// seconds, given by the caller.
+// the others waiting; what is due of one sender goes by its priority. Some 200 octets of memory for each
+// recipient. Threads: the reactor. Times are Unix seconds, given by the caller.
 #pragma once
 
 #include <cstddef>

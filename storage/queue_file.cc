@@ -136,7 +136,8 @@ bool read_line(std::string_view key, const std::vector<std::string_view>& words,
 
 std::string deliver_by_words(const std::optional<DeliverBy>& deliver_by) {
   if (!deliver_by) return {};
-  return fmt::format("{} {}{}", deliver_by->at, deliver_by->returns ? 'R' : 'N', deliver_by->traced ? "T" : "");
+  return fmt::format("{} {}{}", deliver_by->at, deliver_by->returns ? 'R' : 'N',
+                     deliver_by->traced ? "T" : "");
 }
 
 std::optional<DeliverBy> parse_deliver_by_words(std::string_view text) {

@@ -1,7 +1,7 @@
 #include "storage/queue_recovery.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <unordered_set>
 #include <utility>
@@ -27,7 +27,8 @@ Result<void> take_in(const QueueFolder& folder, Database& database, const std::s
   message.size = size - head->starts_at;
   const std::int64_t now = unix_seconds();
   if (message.received_at == 0) message.received_at = now;
-  for (QueuedRecipient& queued : message.recipients) queued.next_at = std::max(now, message.envelope.hold_until);
+  for (QueuedRecipient& queued : message.recipients)
+    queued.next_at = std::max(now, message.envelope.hold_until);
   auto transaction = Transaction::begin(database);
   if (!transaction) return transaction.error();
   if (auto done = QueueTable(database).insert(message, head->starts_at); !done) return done;

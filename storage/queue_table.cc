@@ -69,12 +69,13 @@ Result<void> QueueTable::insert(QueuedMessage& message, std::uint64_t starts_at)
   auto done = database_.run(
       "INSERT INTO queue (queue_id, reverse_path, user, message_id, starts_at, size, flags, envelope_id, "
       "returned,"
-      " received_at, hold_until, deliver_by, priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+      " received_at, hold_until, deliver_by, priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+      "?12, "
       "?13)",
       message.id, text_of(message.envelope.reverse_path), message.user, message.message_id,
       static_cast<std::int64_t>(starts_at), static_cast<std::int64_t>(message.size), flags_of(message),
-      message.envelope.envelope_id, static_cast<std::int64_t>(message.envelope.returned),
-      message.received_at, message.envelope.hold_until, deliver_by_words(message.envelope.deliver_by),
+      message.envelope.envelope_id, static_cast<std::int64_t>(message.envelope.returned), message.received_at,
+      message.envelope.hold_until, deliver_by_words(message.envelope.deliver_by),
       std::int64_t{message.envelope.priority.value_or(kNoPriority)});
   if (!done) return done;
   message.row = database_.last_insert_id();
@@ -110,9 +111,10 @@ Result<std::uint64_t> QueueTable::starts_at(QueueRow message) {
 Result<std::optional<QueuedMessage>> QueueTable::find(QueueRow row) {
   std::optional<QueuedMessage> found;
   auto done = each_row(
-      database_.query("SELECT queue_id, reverse_path, user, message_id, size, flags, envelope_id, returned,"
-                      " received_at, held, finished_at, hold_until, deliver_by, priority FROM queue WHERE id = ?1",
-                      row),
+      database_.query(
+          "SELECT queue_id, reverse_path, user, message_id, size, flags, envelope_id, returned,"
+          " received_at, held, finished_at, hold_until, deliver_by, priority FROM queue WHERE id = ?1",
+          row),
       [&](const Statement& s) {
         QueuedMessage message;
         message.row = row;

@@ -1,5 +1,6 @@
-"""SIZE, PIPELINING, CHUNKING, 8BITMIME, LIMITS, ENHANCEDSTATUSCODES: RFC 1870, 2920, 3030, 6152, 9422, 2034 and 3463. See book.py."""
+"""SIZE, PIPELINING, CHUNKING, BINARYMIME, DELIVERBY, 8BITMIME, LIMITS, ENHANCEDSTATUSCODES: RFC 1870, 2920, 3030, 2852, 6152, 9422, 2034 and 3463. See book.py."""
 
+import email
 import re
 import select
 
@@ -350,6 +351,48 @@ def binarymime(site):
             session.refused("DATA", "503")
         else:
             session.refused(MAIL + " BODY=BINARYMIME", "5")
+
+
+@rule("3030", "3", "MUST", "BINARYMIME is announced without parameters, and together with CHUNKING", "BINARYMIME")
+def binarymime_keyword(site):
+    without_parameters(site, "BINARYMIME")
+    without_parameters(site, "CHUNKING")
+
+
+@rule("3030", "3", "MUST", "A message may hold any octets in its binary parts, and its recipient has each of them", "BINARYMIME")
+def binary_parts(site):
+    user = site.mailbox()
+    octets = bytes(range(256)) * 9 + b"\r\n.\r\n--b\n\0\r\n--b-\r\n"
+    head = b"Subject: binary\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    part = b"--b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    text = head + b"--b\r\nContent-Type: text/plain\r\n\r\nHi.\r\n" + part + octets + b"\r\n" + part + b"\r\n--b--\r\n"
+    with site.smtp() as session:
+        for cut in (1, len(head), len(text) // 2, len(text) - 1):
+            session.envelope(SENDER, [user], " BODY=BINARYMIME")
+            session.stream.send(chunk(text[:cut]) + chunk(text[cut:], last=True))
+            equal([session.reply()[0], session.reply()[0]], ["250", "250"])
+    for copy in site.fetch(user):
+        parts = email.message_from_bytes(copy).get_payload()
+        equal([part.get_payload(decode=True) for part in parts], [b"Hi.", octets, b""])
+
+
+# ---- RFC 2852: DELIVERBY
+
+@rule("2852", "3", "MUST", "DELIVERBY is announced, with a least time or without parameters", "DELIVERBY")
+def deliverby_keyword(site):
+    with site.smtp() as session:
+        assert re.fullmatch("[0-9]{0,9}", " ".join(session.extensions["DELIVERBY"])), session.extensions
+
+
+@rule("2852", "4", "MUST", "BY is up to nine digits with a sign, N or R, and T; what is to be returned needs some time", "DELIVERBY")
+def deliverby_parameter(site):
+    with site.smtp() as session:
+        for value in ("120;R", "120;N", "+120;RT", "-120;N", "0;NT", "999999999;r", "120;n"):
+            session.must(MAIL + " BY=" + value)
+            session.must("RSET")
+        for value in ("", "120", "120;", ";R", "120;S", "120;RN", "1234567890;R", "0;R", "-1;R", "x;N"):
+            session.refused(MAIL + " BY=" + value, "501")
+        session.refused(MAIL + " BY", "5")
 
 
 # ---- RFC 6152: 8BITMIME

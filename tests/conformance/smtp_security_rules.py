@@ -1,10 +1,11 @@
-"""TLS, logins and submission: RFC 3207, 8314, 8689, 4954, 6409. See book.py."""
+"""TLS, logins and submission: RFC 3207, 8314, 8689, 4954, 6409, 4865, 6710. See book.py."""
 
 import email.utils
 import re
 import select
 import socket
 import ssl
+import time
 
 import mailstead
 from book import Book, encoded, equal
@@ -560,3 +561,62 @@ def submission_is_quick(site):
 
 
 by_dialogue("6409", "6.1", "MAY", "A From field that names somebody else is refused with 550 5.7.1", "submission_checks_from")
+
+
+# ---- RFC 4865: FUTURERELEASE, and RFC 6710: MT-PRIORITY
+
+def for_a_user(site, session, good, bad):
+    """Each of the good parameters of MAIL is taken, each of the bad ones is 501, and the session goes on."""
+    user = site.mailbox()
+    session.must("AUTH PLAIN " + encoded("", user, site.password), "235")
+    for parameters in good:
+        session.must("MAIL FROM:<%s> %s" % (user, parameters))
+        session.must("RSET")
+    for parameters in bad:
+        session.refused("MAIL FROM:<%s> %s" % (user, parameters), "501")
+
+
+def in_seconds(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+@rule("4865", "3", "MUST", "FUTURERELEASE is announced on submission only, with the longest interval and the last time", "FUTURERELEASE")
+def futurerelease_keyword(site):
+    for service in SUBMISSION:
+        with site.smtp(service) as session:
+            interval, last = session.extensions["FUTURERELEASE"]
+            assert re.fullmatch("[1-9][0-9]{0,8}", interval), interval
+            assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", last), last
+    with site.smtp() as session:
+        assert "FUTURERELEASE" not in session.extensions
+        session.refused("MAIL FROM:<sender@elsewhere.example> HOLDFOR=60", "5")
+
+
+@rule("4865", "4", "MUST", "HOLDFOR is up to nine digits, HOLDUNTIL a date and time of RFC 3339; one of them, and within the limits",
+      "FUTURERELEASE")
+def futurerelease_parameters(site):
+    with site.smtp("submissions") as session:
+        interval = int(session.extensions["FUTURERELEASE"][0])
+        for_a_user(site, session,
+                   ("HOLDFOR=1", "holdfor=%d" % interval, "HOLDUNTIL=" + in_seconds(60), "holduntil=" + in_seconds(60).replace("Z", "+00:00")),
+                   ("HOLDFOR=", "HOLDFOR=-1", "HOLDFOR=1234567890", "HOLDFOR=%d" % (interval + 1), "HOLDUNTIL=", "HOLDUNTIL=60",
+                    "HOLDUNTIL=" + in_seconds(-60), "HOLDUNTIL=" + in_seconds(interval + 60), "HOLDFOR=60 HOLDUNTIL=" + in_seconds(60)))
+
+
+@rule("4865", "4", "MUST", "A held message is not given out before its time, and is then", "FUTURERELEASE")
+def futurerelease_holds(site):
+    user = site.mailbox()
+    with site.smtp("submissions", user) as session:
+        session.deliver(b"Subject: held\r\n\r\nx\r\n", user, sender=user, parameters=" HOLDFOR=3")
+    equal(site.fetch(user), [])
+    found = mailstead.until(lambda: site.fetch(user), "its time has come")
+    equal(len(found), 1)
+
+
+@rule("6710", "4", "MUST", "MT-PRIORITY is a parameter of MAIL from -9 to 9, for who may ask for it", "MT-PRIORITY")
+def priorities(site):
+    with site.smtp("submissions") as session:
+        for_a_user(site, session, ["MT-PRIORITY=%d" % priority for priority in range(-9, 10)],
+                   ("MT-PRIORITY=", "MT-PRIORITY=10", "MT-PRIORITY=-10", "MT-PRIORITY=+1", "MT-PRIORITY=high"))
+    with site.smtp() as session:
+        session.refused("MAIL FROM:<sender@elsewhere.example> MT-PRIORITY=3", "5")

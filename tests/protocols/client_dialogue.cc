@@ -95,7 +95,9 @@ const std::map<std::string, ClientDirective>& client_directives() {
       {"require-tls", [](auto& d, auto&) { last_envelope(d).require_tls = true; }},
       // seconds from now, R or N, and T
       {"deliver-by",
-       [](auto& d, auto& rest) { last_envelope(d).deliver_by = parse_deliver_by(rest, last_message(d).transaction.now); }},
+       [](auto& d, auto& rest) {
+         last_envelope(d).deliver_by = parse_deliver_by(rest, last_message(d).transaction.now);
+       }},
       {"later", [](auto& d, auto& rest) { last_message(d).transaction.now += std::stoll(rest); }},
       {"priority", [](auto& d, auto& rest) { last_envelope(d).priority = std::stoi(rest); }},
       {"envelope-id", [](auto& d, auto& rest) { last_envelope(d).envelope_id = unescape(rest); }},

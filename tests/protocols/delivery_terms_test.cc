@@ -28,10 +28,10 @@ TEST_CASE("dates and times of RFC 3339", "[delivery-terms]") {
   CHECK(parse_date_time("2024-02-29T00:00:00Z") == 1'709'164'800);
   CHECK(parse_date_time("1990-12-31T23:59:60Z") == 662'688'000);  // its leap second
   for (const char* wrong :
-       {"", "2023-11-14", "2023-11-14T22:13:20", "2023-11-14 22:13:20Z", "2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z",
-        "2023-11-14T24:00:00Z", "2023-11-14T22:60:20Z", "2023-11-14T22:13:61Z", "2023-11-14T22:13:20.Z",
-        "2023-11-14T22:13:20Zx", "2023-11-14T22:13:20+0200", "2023-11-14T22:13:20+24:00", "2023-1-14T22:13:20Z",
-        "20231114T221320Z"}) {
+       {"", "2023-11-14", "2023-11-14T22:13:20", "2023-11-14 22:13:20Z", "2023-02-29T00:00:00Z",
+        "2023-13-01T00:00:00Z", "2023-11-14T24:00:00Z", "2023-11-14T22:60:20Z", "2023-11-14T22:13:61Z",
+        "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx", "2023-11-14T22:13:20+0200",
+        "2023-11-14T22:13:20+24:00", "2023-1-14T22:13:20Z", "20231114T221320Z"}) {
     INFO(wrong);
     CHECK_FALSE(parse_date_time(wrong).has_value());
   }
@@ -53,7 +53,8 @@ TEST_CASE("a message is to be delivered by a time, or else", "[delivery-terms]")
   CHECK(deliver_by_text(*told, kNoon) == "-10;NT");
   CHECK(parse_deliver_by("+5;N", kNoon).has_value());
   CHECK(parse_deliver_by("0;N", kNoon).has_value());
-  for (const char* wrong : {"", "120", "120;", ";R", "120;X", "120;RX", "120;RTT", "0;R", "-1;R", "1000000000;R", "1 ;R"}) {
+  for (const char* wrong :
+       {"", "120", "120;", ";R", "120;X", "120;RX", "120;RTT", "0;R", "-1;R", "1000000000;R", "1 ;R"}) {
     INFO(wrong);
     CHECK_FALSE(parse_deliver_by(wrong, kNoon).has_value());
   }

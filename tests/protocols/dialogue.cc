@@ -196,15 +196,11 @@ std::string terms_of(const Envelope& envelope) {
 
 // What EHLO is answered, with the lines between " | " among what is always there.
 std::string ehlo_reply(const Dialogue& dialogue, std::string extra) {
-  std::vector<std::string> lines{"mx.example.org",
-                                 "PIPELINING",
-                                 "SIZE " + std::to_string(dialogue.smtp.message_size),
-                                 "8BITMIME",
-                                 "SMTPUTF8",
-                                 "CHUNKING",
-                                 "DSN",
-                                 "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients),
-                                 "DELIVERBY"};
+  std::vector<std::string> lines{
+      "mx.example.org", "PIPELINING", "SIZE " + std::to_string(dialogue.smtp.message_size),
+      "8BITMIME",       "SMTPUTF8",   "CHUNKING",
+      "BINARYMIME",     "DSN",        "LIMITS RCPTMAX=" + std::to_string(dialogue.smtp.recipients),
+      "DELIVERBY"};
   if (dialogue.smtp.service == SmtpService::kSubmission) {
     lines.emplace_back("FUTURERELEASE 2592000 2023-12-14T22:13:20Z");
     lines.emplace_back("MT-PRIORITY");

@@ -7,8 +7,8 @@ namespace mailstead::test {
 TEST_CASE("what a server offers is read without regard to case, order and blanks", "[smtp-client]") {
   const SmtpExtensions offered = parse_extensions(
       {"mx.example.net", "pipelining", "SIZE  1000 ", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "STARTTLS",
-       "REQUIRETLS", "ENHANCEDSTATUSCODES", "DELIVERBY 240", "MT-PRIORITY MIXER", "VRFY", "AUTH plain  LOGIN SCRAM-SHA-256",
-       "LIMITS rcptmax=20 MAILMAX=5 RCPTDOMAINMAX=1 X=y"});
+       "REQUIRETLS", "ENHANCEDSTATUSCODES", "DELIVERBY 240", "MT-PRIORITY MIXER", "VRFY",
+       "AUTH plain  LOGIN SCRAM-SHA-256", "LIMITS rcptmax=20 MAILMAX=5 RCPTDOMAINMAX=1 X=y"});
   SmtpExtensions all;
   all.pipelining = all.size = all.eight_bit_mime = all.smtputf8 = all.chunking = all.dsn = true;
   all.starttls = all.require_tls = all.enhanced_codes = all.deliver_by = all.priority = true;

@@ -28,8 +28,8 @@ QueuedRecipient carl(std::uint32_t attempts = 0) {
 
 QueueOutcome after(Kind kind, std::int64_t seconds, const QueuedRecipient& recipient, double jitter = 0,
                    const QueuedMessage& message = from_anna()) {
-  return decide(message, recipient, {kind, "4.7.1", "mx", "450 4.7.1 later", false, false}, kReceived + seconds,
-                kTerms, jitter);
+  return decide(message, recipient, {kind, "4.7.1", "mx", "450 4.7.1 later", false, false},
+                kReceived + seconds, kTerms, jitter);
 }
 
 }  // namespace
@@ -122,7 +122,8 @@ TEST_CASE("a delay is told when the sender wants to hear of it", "[queue]") {
   CHECK(late.next_at > kReceived + 100);
 }
 
-TEST_CASE("that a message was passed on is told where the time is not kept, or a trace is wanted", "[queue]") {
+TEST_CASE("that a message was passed on is told where the time is not kept, or a trace is wanted",
+          "[queue]") {
   QueuedMessage message = from_anna();
   message.envelope.deliver_by = DeliverBy{kReceived + 100, false, false};
   const auto passed = [&](bool keeps_time, const QueuedRecipient& recipient) {
