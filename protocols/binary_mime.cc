@@ -69,7 +69,7 @@ PartFacts facts_of(const std::vector<std::string_view>& fields) {
   return facts;
 }
 
-std::string_view without_line_end(std::string_view line) {
+std::string_view bare_line(std::string_view line) {
   if (line.ends_with("\r\n")) line.remove_suffix(2);
   return line;
 }
@@ -165,7 +165,7 @@ void BinaryMime::end_header(std::string& into) {
 
 std::size_t BinaryMime::boundary_of(std::string_view line) const {
   if (!line.starts_with("--") || line.size() > kMaxDelimiter) return boundaries_.size();
-  std::string_view text = without_line_end(line).substr(2);
+  std::string_view text = bare_line(line).substr(2);
   while (!text.empty() && ascii::is_blank(text.back())) text.remove_suffix(1);
   // The innermost first: a part's own boundary may begin like the one of what holds it.
   for (std::size_t i = boundaries_.size(); i-- > 0;) {
@@ -190,7 +190,7 @@ void BinaryMime::delimit(std::size_t place, std::string_view line, std::string& 
   }
   if (state_ == State::kBinary) end_encoding(into);
   line_end_ = false;
-  const std::string_view text = ascii::trim(without_line_end(line));
+  const std::string_view text = ascii::trim(bare_line(line));
   const bool is_last = text.substr(2).size() > boundaries_[place].size();
   boundaries_.resize(is_last ? place : place + 1);
   into += line;

@@ -8,7 +8,7 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kPiece = 256 * 1024;         // octets read at a time
+constexpr std::size_t kCopiedPiece = 256 * 1024;   // octets read at a time
 constexpr std::uint64_t kMostInMemory = 1u << 20;  // octets of a message
 
 // The message as a delivery to one of its recipients.
@@ -30,7 +30,7 @@ Result<Delivery> delivery_of(Store& store, const QueuedMessage& message, const Q
   std::string piece;
   for (std::uint64_t at = 0; at < message.size; at += piece.size()) {
     piece.clear();
-    if (auto read = (*reader)->read(at, kPiece, piece); !read) return read.error();
+    if (auto read = (*reader)->read(at, kCopiedPiece, piece); !read) return read.error();
     if (piece.empty()) return Error{ErrorKind::kCorrupt, "its file is shorter than it was"};
     if (delivery.spool == nullptr) {
       delivery.rest += piece;

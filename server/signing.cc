@@ -10,7 +10,7 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kPiece = 256 * 1024;  // octets read at a time
+constexpr std::size_t kSignedPiece = 256 * 1024;  // octets read at a time
 
 // Mail of ours: does somebody elsewhere get it? Of what is held nobody knows yet.
 bool goes_elsewhere(const Delivery& delivery, const Store& store, const Directory& directory) {
@@ -28,7 +28,7 @@ Result<std::string> signatures_of(const Delivery& delivery, const DkimSigners& k
   std::string piece;
   for (std::uint64_t at = 0; delivery.spool != nullptr && at < delivery.spool->size(); at += piece.size()) {
     piece.clear();
-    if (auto read = delivery.spool->read(at, kPiece, piece); !read) return read.error();
+    if (auto read = delivery.spool->read(at, kSignedPiece, piece); !read) return read.error();
     if (piece.empty()) return Error{ErrorKind::kIo, "a spool file is shorter than what was written to it"};
     signer.read(piece);
   }

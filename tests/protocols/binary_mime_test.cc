@@ -4,6 +4,7 @@
 #include "tests/catch.h"
 
 using namespace mailstead;
+using namespace std::string_literals;
 
 namespace {
 
@@ -33,26 +34,26 @@ std::string converted(const std::string& message) {
   return whole;
 }
 
-std::string lines(const std::string& octets) {
+std::string in_base64(const std::string& octets) {
   std::string text;
   for (std::size_t at = 0; at < octets.size(); at += 57)
     text += base64::encode(octets.substr(at, 57)) + "\r\n";
   return text;
 }
 
-const std::string kOctets("\0\r\n\n\r.\r\n--\xff\r\n.\r\n--b\nx\r\n--bc\r\n", 31);
+const std::string kOctets = "\0\r\n\n\r.\r\n--\xff\r\n.\r\n--b\nx\r\n--bc\r\n"s;
 
 }  // namespace
 
 TEST_CASE("a binary message becomes base64", "[binary-mime]") {
   const std::string header = "Subject: x\r\nContent-Type: application/pdf\r\n";
   CHECK(converted(header + "Content-Transfer-Encoding: binary\r\n\r\n" + kOctets) ==
-        header + "Content-Transfer-Encoding: base64\r\n\r\n" + lines(kOctets));
+        header + "Content-Transfer-Encoding: base64\r\n\r\n" + in_base64(kOctets));
   CHECK(converted(header + "CONTENT-transfer-ENCODING:\r\n BINARY (really)\r\n\r\n" + kOctets) ==
-        header + "Content-Transfer-Encoding: base64\r\n\r\n" + lines(kOctets));
+        header + "Content-Transfer-Encoding: base64\r\n\r\n" + in_base64(kOctets));
   const std::string large(100'000, '\n');
   CHECK(converted("Content-Transfer-Encoding: binary\r\n\r\n" + large, 4096) ==
-        "Content-Transfer-Encoding: base64\r\n\r\n" + lines(large));
+        "Content-Transfer-Encoding: base64\r\n\r\n" + in_base64(large));
 }
 
 TEST_CASE("what is not binary goes through as it came", "[binary-mime]") {
@@ -78,17 +79,18 @@ TEST_CASE("of several parts the binary ones become base64", "[binary-mime]") {
   const std::string made = "Content-Transfer-Encoding: base64\r\n\r\n";
   const std::string end = "--b c--\r\nepilogue\r\n--b c\r\n";
   CHECK(converted(head + binary.substr(0, 35) + "\r\n" + text + binary + kOctets + "\r\n" + end) ==
-        head + "Content-Transfer-Encoding: 8bit\r\n\r\n" + text + made + lines(kOctets) + end);
+        head + "Content-Transfer-Encoding: 8bit\r\n\r\n" + text + made + in_base64(kOctets) + end);
   // An empty one, and one that ends with line ends of its own.
   CHECK(converted(head + "\r\n--b c\r\n" + binary + end) == head + "\r\n--b c\r\n" + made + end);
   CHECK(converted(head + "\r\n--b c\r\n" + binary + "\r\n\r\n\r\n" + end) ==
-        head + "\r\n--b c\r\n" + made + lines("\r\n\r\n") + end);
+        head + "\r\n--b c\r\n" + made + in_base64("\r\n\r\n") + end);
   // A part without a body, and a message that ends within a part.
   CHECK(converted(head + "\r\n--b c\r\nContent-Transfer-Encoding: binary\r\n--b c--\r\n") ==
         head + "\r\n--b c\r\nContent-Transfer-Encoding: binary\r\n--b c--\r\n");
-  CHECK(converted(head + "\r\n--b c\r\n" + binary + "abc") == head + "\r\n--b c\r\n" + made + lines("abc"));
+  CHECK(converted(head + "\r\n--b c\r\n" + binary + "abc") ==
+        head + "\r\n--b c\r\n" + made + in_base64("abc"));
   CHECK(converted(head + "\r\n--b c\r\n" + binary + "abc\r\n--b c--") ==
-        head + "\r\n--b c\r\n" + made + lines("abc") + "--b c--");
+        head + "\r\n--b c\r\n" + made + in_base64("abc") + "--b c--");
 }
 
 TEST_CASE("parts within parts and messages within messages are told apart", "[binary-mime]") {
@@ -98,7 +100,7 @@ TEST_CASE("parts within parts and messages within messages are told apart", "[bi
                               binary + "\r\n" + kOctets +
                               "\r\n--in--\r\n--out\r\nContent-Type: message/rfc822\r\n" + binary +
                               "\r\nSubject: inner\r\n" + binary + "\r\n" + kOctets + "\r\n--out--\r\n";
-  const std::string made = "Content-Transfer-Encoding: base64\r\n\r\n" + lines(kOctets);
+  const std::string made = "Content-Transfer-Encoding: base64\r\n\r\n" + in_base64(kOctets);
   CHECK(converted(message) ==
         "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n" + inner + made +
             "--in--\r\n--out\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: "
@@ -108,7 +110,7 @@ TEST_CASE("parts within parts and messages within messages are told apart", "[bi
   CHECK(converted("Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n" + inner + binary +
                   "\r\nabc\r\n--out--\r\n") ==
         "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n" + inner +
-            "Content-Transfer-Encoding: base64\r\n\r\n" + lines("abc") + "--out--\r\n");
+            "Content-Transfer-Encoding: base64\r\n\r\n" + in_base64("abc") + "--out--\r\n");
 }
 
 TEST_CASE("what cannot be told apart has failed, and memory is bounded", "[binary-mime]") {

@@ -34,13 +34,13 @@ std::vector<std::string> strings(std::size_t length) {
   return all;
 }
 
-struct Result {
+struct Outcome {
   std::size_t stored = 0;
   std::size_t senders = 0;  // MAILs that were run
   std::string first;        // the first message
   std::string replies;      // behind 354
 
-  bool operator==(const Result&) const = default;
+  bool operator==(const Outcome&) const = default;
 };
 
 class Recorder {
@@ -57,11 +57,11 @@ class Recorder {
     test::start(*session_, world_);
   }
 
-  Result run(std::string_view wire, std::size_t cut) {
+  Outcome run(std::string_view wire, std::size_t cut) {
     std::string said = test::feed(*session_, world_, kBefore);
     said = test::feed(*session_, world_, wire.substr(0, cut));
     if (cut < wire.size()) said += test::feed(*session_, world_, wire.substr(cut));
-    Result result;
+    Outcome result;
     result.stored = world_.stored.size();
     result.senders = static_cast<std::size_t>(world_.asked["policy"]);
     if (!world_.stored.empty()) result.first = world_.stored.front().content;
@@ -75,7 +75,7 @@ class Recorder {
 };
 
 // What must hold, found by looking at the whole.
-void check(const std::string& wire, const Result& result, BareNewline policy) {
+void check(const std::string& wire, const Outcome& result, BareNewline policy) {
   const std::size_t end = wire.find("\r\n.\r\n");
   const bool ends_early = end < wire.size() - kHidden.size();
   std::string message = wire.substr(0, end + 2);
@@ -109,13 +109,13 @@ void try_all(BareNewline policy, std::size_t around) {
           std::string shown;
           for (const char c : look_alike) shown += std::to_string(static_cast<int>(c)) + ' ';
           INFO(shown);
-          const Result whole = Recorder(policy).run(wire, wire.size());
+          const Outcome whole = Recorder(policy).run(wire, wire.size());
           check(wire, whole, policy);
           // Cuts in and around it; a cut elsewhere meets octets that are the same for all of them.
           const std::size_t from = kHead.size() - 1;
           for (std::size_t cut = from; cut <= kHead.size() + look_alike.size() + 1; ++cut) {
             INFO("cut at " << cut);
-            const Result parts = Recorder(policy).run(wire, cut);
+            const Outcome parts = Recorder(policy).run(wire, cut);
             // Input that stands behind the hidden DATA in one packet is refused for that alone.
             if (wire.find("\r\n.\r\n") >= wire.size() - kHidden.size()) CHECK((parts == whole));
             check(wire, parts, policy);

@@ -42,7 +42,7 @@ std::vector<std::string> signing(Store& store) {
   return selectors;
 }
 
-unsigned mode_of(const std::string& path) {
+unsigned mode_of_key(const std::string& path) {
   struct stat facts {};
   REQUIRE(::stat(path.c_str(), &facts) == 0);
   return facts.st_mode & 0777;
@@ -69,9 +69,9 @@ TEST_CASE("a domain's keys are made when they are first needed, and stay", "[dki
     record = keys->at(0).key.record();
     CHECK(in_state(*store, DkimKeyState::kNext).empty());
   }
-  CHECK(mode_of(domain_folder(scratch)) == 0700);
+  CHECK(mode_of_key(domain_folder(scratch)) == 0700);
   for (const std::string& name : {first[0] + ".key", first[1] + ".key", std::string("state")}) {
-    CHECK(mode_of(domain_folder(scratch) + "/" + name) == 0600);
+    CHECK(mode_of_key(domain_folder(scratch) + "/" + name) == 0600);
   }
   const auto store = open_store(scratch.data());
   CHECK(signing(*store) == first);
