@@ -27,8 +27,8 @@ std::vector<std::string_view> fields_of(std::string_view header) {
   while (!header.empty()) {
     std::size_t end = 0;
     do {
-      const std::size_t line_end = header.find('\n', end);
-      end = line_end == std::string_view::npos ? header.size() : line_end + 1;
+      const std::size_t line_end = header.find("\r\n", end);
+      end = line_end == std::string_view::npos ? header.size() : line_end + 2;
     } while (end < header.size() && ascii::is_blank(header[end]));
     fields.push_back(header.substr(0, end));
     header.remove_prefix(end);

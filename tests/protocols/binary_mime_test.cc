@@ -19,7 +19,7 @@ std::string converted(const std::string& message, std::size_t piece) {
 // The same however it is cut.
 std::string converted(const std::string& message) {
   const std::string whole = converted(message, message.size() + 1);
-  for (const std::size_t piece : {1, 2, 3, 7, 64, 1000}) {
+  for (const std::size_t piece : {1u, 2u, 3u, 7u, 64u, 1000u}) {
     INFO("in pieces of " << piece);
     CHECK(converted(message, piece) == whole);
   }
