@@ -65,6 +65,8 @@ TEST_CASE("what is not binary goes through as it came", "[binary-mime]") {
            "Content-Transfer-Encoding: 8bit\r\n\r\n" + kOctets,
            "Content-Transfer-Encoding: binary-not\r\n\r\n" + kOctets,
            "X-Content-Transfer-Encoding: binary\r\n\r\n" + kOctets,
+           // A bare LF ends no line, here as everywhere.
+           std::string("X: y\nContent-Transfer-Encoding: binary\r\n\r\nabc"),
            std::string("Content-Type: multipart/mixed; "
                        "boundary=b\r\n\r\npreamble\r\n--b\r\n\r\nplain\r\n--b--\r\nafter\r\n"),
        }) {
