@@ -34,6 +34,7 @@ Setting make_setting(std::string_view line) {
   Choices choices(line);
   Setting setting;
   setting.options.hostname = "mx.example.org";
+  setting.options.now = [] { return std::int64_t{1'700'000'000}; };
   setting.options.service = choices.draw(2) == 0 ? SmtpService::kExchange : SmtpService::kSubmission;
   setting.options.starttls_available = choices.draw(2) == 1;
   setting.peer.address = "192.0.2.1";
