@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/mail_route.h"
 #include "protocols/ip_address.h"
 #include "protocols/pop3_texts.h"
 #include "protocols/result.h"
@@ -20,12 +21,6 @@ namespace mailstead {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 enum class LogFormat { kText, kJson };
-
-enum class SmarthostTls {
-  kStartTls,       // required, as the next, and its certificate is looked at
-  kImplicit,       // from the start
-  kOpportunistic,  // if it is offered, whoever it is
-};
 
 struct ListenAddress {
   std::string host;        // an IPv4 or IPv6 address without brackets, or the path of a Unix socket
@@ -86,6 +81,7 @@ struct Config {
     std::chrono::seconds delay_warning{4 * 3600};  // 0: never
     std::uint32_t connections = 50;                // to other hosts, in all
     std::uint32_t connections_per_host = 5;
+    std::vector<MailRoute> routes;  // the first that is for a domain decides, before the smarthost
     struct Smarthost {
       std::string host;  // empty: mail goes to its recipients' own hosts
       std::uint32_t port = 587;

@@ -190,6 +190,13 @@ const std::array kKeys = {
               CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections; }, 1, 1000}},
     ConfigKey{"queue", "connections_per_host", "",
               CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections_per_host; }, 1, 100}},
+    ConfigKey{"queue", "routes",
+              "Domains whose mail goes elsewhere than their MX records or the smarthost say: [\"example.net\n"
+              "mx.example.net:2525 starttls\", \".example.org [192.0.2.1]\", \"example.com mx\"]. A dot in "
+              "front means what\n"
+              "is below; \"mx\" is a domain's own hosts; \"starttls\" and \"tls\" want a certificate for the "
+              "host's name.",
+              RoutesKey{[](Config& c) -> std::vector<MailRoute>& { return c.queue.routes; }}},
     ConfigKey{"queue.smarthost", "host",
               "A server that takes all mail for other hosts and passes it on: where port 25 is blocked. Its\n"
               "name, or its address in brackets.",
@@ -347,6 +354,20 @@ struct Setter {
     return {};
   }
 
+  Result<void> operator()(const RoutesKey& key) const {
+    const auto* list = std::get_if<std::vector<std::string>>(&input);
+    if (list == nullptr)
+      return bad_value("must be a list of routes such as [\"example.net mx.example.net:2525\"]");
+    std::vector<MailRoute> routes;
+    for (const std::string& entry : *list) {
+      auto route = parse_mail_route(entry);
+      if (!route) return bad_value(route.error().message);
+      routes.push_back(*std::move(route));
+    }
+    key.at(config) = std::move(routes);
+    return {};
+  }
+
   Result<void> operator()(const ServersKey& key) const {
     const auto* list = std::get_if<std::vector<std::string>>(&input);
     if (list == nullptr) return bad_value("must be a list of addresses such as [\"192.0.2.53\"]");
@@ -464,6 +485,11 @@ struct TomlPrinter {
     return fmt::format("[{}]", fmt::join(entries, ", "));
   }
   std::string operator()(const TextKey& key) const { return text(key.at(config)); }
+  std::string operator()(const RoutesKey& key) const {
+    std::vector<std::string> entries;
+    for (const MailRoute& route : key.at(config)) entries.push_back(in_quotes(print_mail_route(route)));
+    return fmt::format("[{}]", fmt::join(entries, ", "));
+  }
   std::string operator()(const ServersKey& key) const {
     std::vector<std::string> entries;
     for (const ListenAddress& address : key.at(config)) entries.push_back(in_quotes(address.text()));
@@ -508,6 +534,11 @@ struct ValuePrinter {
     return seconds;
   }
   Value operator()(const TextKey& key) const { return text(key.at(config)); }
+  Value operator()(const RoutesKey& key) const {
+    Value::Array routes;
+    for (const MailRoute& route : key.at(config)) routes.emplace_back(print_mail_route(route));
+    return routes;
+  }
   Value operator()(const ServersKey& key) const {
     Value::Array addresses;
     for (const ListenAddress& address : key.at(config)) addresses.emplace_back(address.text());

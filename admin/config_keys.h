@@ -53,6 +53,9 @@ struct DurationsKey {  // at least one
 struct TextKey {
   std::string& (*at)(Config&);
 };
+struct RoutesKey {
+  std::vector<MailRoute>& (*at)(Config&);
+};
 struct ServersKey {  // of DNS: addresses, with a port or without
   std::vector<ListenAddress>& (*at)(Config&);
 };
@@ -78,7 +81,7 @@ struct ConfigKey {
   std::string_view name;
   std::string_view comment;
   std::variant<HostnameKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey, DurationsKey,
-               DaysKey, TextKey, ServersKey, ListenKey, NetworksKey, SwitchKey, ChoiceKey>
+               DaysKey, TextKey, RoutesKey, ServersKey, ListenKey, NetworksKey, SwitchKey, ChoiceKey>
       kind;
 };
 

@@ -124,8 +124,12 @@ void QueueRunner::begin(const std::string& destination) {
 
 QueueSchedule::DestinationOf QueueRunner::destinations() const {
   const bool has_smarthost = !context_.config.queue.smarthost.host.empty();
-  return [&store = context_.storage.store(), has_smarthost](const std::string& domain) {
+  return [&store = context_.storage.store(), has_smarthost,
+          routes = context_.config.queue.routes](const std::string& domain) {
     if (store.directory()->is_ours(domain)) return std::string(kHere);
+    const auto route =
+        std::ranges::find_if(routes, [&](const MailRoute& each) { return each.is_for(domain); });
+    if (route != routes.end()) return route->host.empty() ? domain : route->place();
     return has_smarthost ? std::string(kSmarthost) : domain;
   };
 }
@@ -133,17 +137,24 @@ QueueSchedule::DestinationOf QueueRunner::destinations() const {
 OutgoingTerms QueueRunner::terms_for(const std::string& destination) const {
   OutgoingTerms terms;
   terms.destination = terms.domain = destination;
-  const auto& smarthost = context_.config.queue.smarthost;
-  if (destination != kSmarthost || smarthost.host.empty()) return terms;
-  terms.domain = smarthost.host;
-  terms.by = Routing::By::kHost;
-  terms.port = static_cast<std::uint16_t>(smarthost.port);
-  terms.user = smarthost.user;
-  terms.password = password_;
-  if (smarthost.tls == SmarthostTls::kOpportunistic) return terms;
-  using TlsUse = SmtpClientOptions::TlsUse;
-  terms.tls = smarthost.tls == SmarthostTls::kImplicit ? TlsUse::kImplicit : TlsUse::kRequired;
-  terms.verification = TlsVerification::kNameAndAuthority;
+  const auto& queue = context_.config.queue;
+  const auto to_host = [&](const std::string& host, std::uint32_t port, SmarthostTls tls) {
+    terms.domain = host;
+    terms.by = Routing::By::kHost;
+    terms.port = static_cast<std::uint16_t>(port);
+    if (tls == SmarthostTls::kOpportunistic) return;
+    using TlsUse = SmtpClientOptions::TlsUse;
+    terms.tls = tls == SmarthostTls::kImplicit ? TlsUse::kImplicit : TlsUse::kRequired;
+    terms.verification = TlsVerification::kNameAndAuthority;
+  };
+  const auto route = std::ranges::find(queue.routes, destination, &MailRoute::place);
+  if (route != queue.routes.end()) {
+    to_host(route->host, route->port, route->tls);
+  } else if (destination == kSmarthost && !queue.smarthost.host.empty()) {
+    to_host(queue.smarthost.host, queue.smarthost.port, queue.smarthost.tls);
+    terms.user = queue.smarthost.user;
+    terms.password = password_;
+  }
   return terms;
 }
 

@@ -108,6 +108,7 @@ expire = "2 days"
 delay_warning = "0 s"
 connections = 9
 connections_per_host = 2
+routes = ["far.example mx.far.example:2525 starttls", ".wide.example mx"]
 [queue.smarthost]
 host = "smtp.example.net"
 port = 465
@@ -127,6 +128,9 @@ format = "json"
   CHECK(config.queue.delay_warning.count() == 0);
   CHECK(config.queue.connections == 9);
   CHECK(config.queue.connections_per_host == 2);
+  CHECK(config.queue.routes ==
+        std::vector<MailRoute>{{"far.example", "mx.far.example", 2525, SmarthostTls::kStartTls},
+                               {".wide.example", "", 25, SmarthostTls::kOpportunistic}});
   CHECK(config.queue.smarthost.host == "smtp.example.net");
   CHECK(config.queue.smarthost.port == 465);
   CHECK(config.queue.smarthost.user == "anna");
@@ -138,6 +142,8 @@ format = "json"
   CHECK(config.resolver.servers[0].text() == "192.0.2.53:53");
   CHECK(config.resolver.servers[1].text() == "[2001:db8::53]:53");
   CHECK(config.resolver.servers[2].text() == "[::1]:5353");
+  CHECK(error("[queue]\nroutes = \"x\"\n").find("list of routes") != std::string::npos);
+  CHECK(error("[queue]\nroutes = [\"a.example\"]\n").find("'a.example'") != std::string::npos);
   CHECK(error("[queue]\nretry = []\n").find("list of times") != std::string::npos);
   CHECK(error("[queue]\nretry = [\"1 s\"]\n").find("'1 s'") != std::string::npos);
   CHECK(error("[queue.smarthost]\nuser = \"a\"\n").find("both or neither") != std::string::npos);
@@ -214,7 +220,7 @@ TEST_CASE("a wrong key is named with its line and the likely right one", "[confi
 }
 
 TEST_CASE("keys that nothing serves are not accepted", "[config]") {
-  for (const char* toml : {"[queue]\nroutes = []", "[journal]\nsmall_message = 5"}) {
+  for (const char* toml : {"[queue]\nroute = []", "[journal]\nsmall_message = 5"}) {
     CHECK(error(toml).find("unknown") != std::string::npos);
   }
   CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");
