@@ -30,6 +30,7 @@ constexpr std::array kAliasAndTargets = {Argument{"ALIAS", ArgumentKind::kAlias}
 constexpr std::array kNetwork = {Argument{"IP", ArgumentKind::kNetwork}};
 constexpr std::array kDomain = {Argument{"DOMAIN", ArgumentKind::kDomain}};
 constexpr std::array<std::string_view, 1> kActivate = {"activate"};
+constexpr std::array<std::string_view, 1> kZone = {"zone"};
 constexpr std::array kAddressAndUidl = {Argument{"ADDRESS", ArgumentKind::kAddress},
                                         Argument{"UIDL", ArgumentKind::kWord}};
 constexpr std::array kAddressOrMessage = {Argument{"ADDRESS-OR-MESSAGE-ID", ArgumentKind::kWord}};
@@ -253,6 +254,18 @@ constexpr std::array kCommands = {
             .again = Again::kUnsafe,
             .summary = "end the ban of an address",
             .run = lift_ban},
+    Command{
+        .name = "dns records",
+        .arguments = kDomain,
+        .least = 0,
+        .most = 1,
+        .flags = kZone,
+        .summary = "show what to publish in the DNS",
+        .detail =
+            "For one domain or for all, and for the server itself: name, type and value of each record, as\n"
+            "web forms ask for them, and what it is for.\n"
+            "  --zone  as lines of a zone file",
+        .run = show_dns_records},
     Command{
         .name = "dkim show",
         .arguments = kDomain,

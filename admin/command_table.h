@@ -104,6 +104,7 @@ Report list_domains(const Request& request, CommandContext& context);
 Report show_status(const Request& request, CommandContext& context);
 Report list_bans(const Request& request, CommandContext& context);
 Report lift_ban(const Request& request, CommandContext& context);
+Report show_dns_records(const Request& request, CommandContext& context);
 Report show_dkim(const Request& request, CommandContext& context);
 Report rotate_dkim(const Request& request, CommandContext& context);
 Report show_tls(const Request& request, CommandContext& context);

@@ -6,8 +6,10 @@
 #include <set>
 
 #include "admin/command_table.h"
+#include "admin/dns_records.h"
 #include "admin/report.h"
 #include "admin/request.h"
+#include "admin/served_domains.h"
 #include "admin/text.h"
 
 namespace mailstead::admin {
@@ -18,15 +20,9 @@ std::string record_name(const DkimIdentity& identity) {
   return fmt::format("{}._domainkey.{}", identity.selector, identity.domain);
 }
 
-// As a line of a zone file: RFC 1035 3.3 and 5.1 have a text in strings of at most 255 octets each, which
-// verifiers put together again (RFC 6376 3.6.2.2).
-std::string zone_line(const std::string& name, const std::string& value) {
-  constexpr std::size_t kMost = 255;
-  std::string strings;
-  for (std::size_t at = 0; at < value.size(); at += kMost) {
-    strings += fmt::format(" \"{}\"", value.substr(at, kMost));
-  }
-  return fmt::format("{}. IN TXT ({} )", name, strings);
+// As a line of a zone file.
+std::string zone_text(const std::string& name, const std::string& value) {
+  return zone_line({name, "TXT", value, {}});
 }
 
 std::string_view state_word(DkimKeyState state) {
@@ -61,7 +57,7 @@ std::string text_of(const DkimKeyEntry& key) {
   table.add({"name", name});
   table.add({"type", "TXT"});
   table.add({"value", value});
-  table.add({"zone", zone_line(name, value)});
+  table.add({"zone", zone_text(name, value)});
   return text + table.text(2);
 }
 
@@ -77,17 +73,7 @@ Value value_of(const DkimKeyEntry& key) {
                        {"name", name},
                        {"type", "TXT"},
                        {"value", value},
-                       {"zone", zone_line(name, value)}};
-}
-
-std::set<std::string> domains_of(const Directory& directory) {
-  std::set<std::string> domains;
-  for (const MailboxEntry& mailbox : directory.mailboxes()) domains.insert(mailbox.address.domain);
-  for (const AliasEntry& alias : directory.aliases()) {
-    domains.insert(alias.name.substr(alias.name.rfind('@') + 1));
-  }
-  std::erase_if(domains, [](const std::string& domain) { return domain.starts_with('['); });
-  return domains;
+                       {"zone", zone_text(name, value)}};
 }
 
 // The argument is a domain: check_request() has seen to it.
@@ -107,7 +93,7 @@ void tell(const std::vector<DkimKeyEntry>& keys, std::string& text, Value::Array
 Report show_dkim(const Request& request, CommandContext& context) {
   std::set<std::string> domains;
   if (request.arguments.empty()) {
-    domains = domains_of(*context.store.directory());
+    domains = served_domains(*context.store.directory());
   } else {
     domains.insert(domain_argument(request));
   }

@@ -1,11 +1,13 @@
 #include "admin/command.h"
 
 #include <ctime>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "admin/certificate.h"
 #include "admin/cli.h"
 #include "admin/command_table.h"
+#include "admin/dns_records.h"
 #include "admin/message_head.h"
 #include "storage/password.h"
 #include "tests/admin/folder.h"
@@ -301,9 +303,9 @@ TEST_CASE("dkim show tells what to publish, and dkim rotate what comes next", "[
     CHECK(value.starts_with("v=DKIM1; k="));
     // The strings of the zone file are the value.
     auto zone = key["zone"].get<std::string>();
-    CHECK(zone.starts_with(selector + "._domainkey.example.org. IN TXT ( \""));
+    CHECK(zone.starts_with(selector + "._domainkey.example.org. 3600 IN TXT \""));
     for (std::size_t at; (at = zone.find("\" \"")) != std::string::npos;) zone.erase(at, 3);
-    CHECK(zone.ends_with("( \"" + value + "\" )"));
+    CHECK(zone.ends_with("TXT \"" + value + "\""));
     CHECK(place.run("dkim show").text.find("  value  " + value + "\n") != std::string::npos);
   }
   CHECK(first[0]["value"].get<std::string>().size() > 255);
@@ -329,6 +331,61 @@ TEST_CASE("dkim show tells what to publish, and dkim rotate what comes next", "[
   for (const char* wrong : {"", "a b", "[192.0.2.1]", "../x", "anna@example.org"})
     CHECK(place.run("dkim rotate", {wrong}).exit_code == 2);
   CHECK(place.run("dkim rotate").exit_code == 2);
+}
+
+TEST_CASE("dns records tells what to publish", "[command]") {
+  CommandPlace place;
+  CHECK(place.run("dns records").text.starts_with("No domains yet"));
+  place.add("anna@example.org");
+  place.add(
+      "anna@b\xC3\xBC"
+      "cher.example");
+  const Json all = place.json("dns records");
+  std::map<std::string, Json> records;
+  for (const Json& each : all) {
+    records[each["type"].get<std::string>() + " " + each["name"].get<std::string>()] = each;
+    CHECK_FALSE(each["purpose"].get<std::string>().empty());
+  }
+  CHECK(records["MX example.org"]["value"] == "10 mail.example.org");
+  CHECK(records["MX example.org"]["zone"] == "example.org. 3600 IN MX 10 mail.example.org.");
+  CHECK(records["MX xn--bcher-kva.example"]["value"] == "10 mail.example.org");
+  CHECK(records["TXT example.org"]["value"] == "v=spf1 mx -all");
+  CHECK(records["TXT mail.example.org"]["zone"] == "mail.example.org. 3600 IN TXT \"v=spf1 a -all\"");
+  CHECK(records["TXT _dmarc.example.org"]["value"].get<std::string>().starts_with("v=DMARC1; p="));
+  CHECK(records["SRV _pop3s._tcp.example.org"]["zone"] ==
+        "_pop3s._tcp.example.org. 3600 IN SRV 0 1 995 mail.example.org.");
+  CHECK(records["SRV _submissions._tcp.example.org"]["required"] == false);
+  for (const Json& key : place.json("dkim show", {"example.org"})) {
+    CHECK(records["TXT " + key["name"].get<std::string>()]["value"] == key["value"]);
+  }
+  const std::string zone = place.run("dns records", {"example.org"}, {"zone"}).text;
+  CHECK(zone.find("\nexample.org. 3600 IN MX 10 mail.example.org.\n") != std::string::npos);
+  CHECK(zone.find("xn--") == std::string::npos);
+  place.config.listen.pop3s.clear();
+  place.config.queue.smarthost.host = "smtp.example.net";
+  const std::string text = place.run("dns records", {"example.org"}).text;
+  CHECK(text.find("_pop3s") == std::string::npos);
+  CHECK(text.find("v=spf1 mx ~all") != std::string::npos);
+  CHECK(text.find("include:") != std::string::npos);
+  CHECK(place.run("dns records", {"elsewhere.example"}).exit_code == 1);
+  CHECK(place.run("dns records", {"[192.0.2.1]"}).exit_code == 2);
+}
+
+TEST_CASE("records of hosts", "[dns-records]") {
+  const Config config = parse_config("hostname = 'mail.example.org'", "t").value();
+  const auto v4 = parse_ip("192.0.2.1").value(), v6 = parse_ip("2001:db8::567:89ab").value();
+  CHECK(admin::reverse_name(v4) == "1.2.0.192.in-addr.arpa");
+  CHECK(admin::reverse_name(v6) ==
+        "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
+  const auto records = admin::host_records(config, {v4, v6});
+  REQUIRE(records.size() == 5);
+  CHECK(admin::zone_line(records[0]) == "mail.example.org. 3600 IN A 192.0.2.1");
+  CHECK(admin::zone_line(records[1]) == "mail.example.org. 3600 IN AAAA 2001:db8::567:89ab");
+  CHECK(admin::zone_line(records[3]) == "1.2.0.192.in-addr.arpa. 3600 IN PTR mail.example.org.");
+  CHECK(records[3].is_reverse);
+  CHECK(admin::zone_line({"a.example", "TXT", "say \"x\\y\"", "", true, false}) ==
+        "a.example. 3600 IN TXT \"say \\\"x\\\\y\\\"\"");
+  for (const IpAddress& address : admin::public_addresses()) CHECK_FALSE(address.text().starts_with("127."));
 }
 
 TEST_CASE("tls show tells of the certificate", "[command]") {
