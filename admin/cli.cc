@@ -27,13 +27,13 @@ int complain(const std::string& error, int exit_code) {
 }
 
 int print(const Report& report, OutputForm form) {
-  if (report.exit_code != 0) return complain(report.error, report.exit_code);
+  if (report.exit_code != 0 && report.text.empty()) return complain(report.error, report.exit_code);
   const std::string out = form == OutputForm::kJson ? report.json + '\n' : report.text;
   const bool written = std::fwrite(out.data(), 1, out.size(), stdout) == out.size();
   if (!written || std::fflush(stdout) != 0) {
     return complain(fmt::format("cannot write the output: {}", std::strerror(errno)), 1);
   }
-  return 0;
+  return report.exit_code;
 }
 
 // The root of a container or a service binds the ports first: the server drops it later, by itself.
@@ -51,28 +51,38 @@ Report run_config(const CommandLine& line) {
   return show_default_config();
 }
 
-Report run_client(const CommandLine& line) {
+// The server would have to wait for other people's name servers: so they are asked here.
+Report run_dns_check(const CommandLine& line, const LookUp& look_up) {
+  const Report records = dispatch(line);
+  if (records.exit_code != 0) return records;
+  const Result<Config> config = load_config({line.data, line.config_file});
+  if (!config) return failed(config.error());
+  return check_dns(records.json, config->resolver.servers, look_up);
+}
+
+Report run_client(const CommandLine& line, const CliServices& services) {
   const auto& arguments = line.request.arguments;
   if (line.command->name == "help") {
     return help_about(arguments.empty() ? "" : fmt::format("{}", fmt::join(arguments, " ")));
   }
   if (line.command->name == "completion") return completion_for(arguments[0]);
+  if (line.command->name == "dns check") return run_dns_check(line, services.look_up);
   return line.command->needs == Needs::kNothing ? run_config(line) : dispatch(line);
 }
 
-int run(int argc, char** argv, const std::function<int(const ServeRequest&)>& serve) {
+int run(int argc, char** argv, const CliServices& services) {
   const auto parsed = parse_command_line(argc, argv);
   if (const Report* end = std::get_if<Report>(&parsed)) return print(*end, OutputForm::kText);
   const CommandLine& line = std::get<CommandLine>(parsed);
-  if (line.command->name == "serve") return run_server(line, serve);
-  return print(run_client(line), line.form);
+  if (line.command->name == "serve") return run_server(line, services.serve);
+  return print(run_client(line, services), line.form);
 }
 
 }  // namespace
 
-int run_cli(int argc, char** argv, const std::function<int(const ServeRequest&)>& serve) {
+int run_cli(int argc, char** argv, const CliServices& services) {
   try {
-    return run(argc, argv, serve);
+    return run(argc, argv, services);
   } catch (const std::exception& error) {
     return complain(printable(error.what()), 1);
   }

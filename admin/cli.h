@@ -5,6 +5,7 @@
 #include <string>
 
 #include "admin/config.h"
+#include "admin/dns_check.h"
 
 namespace mailstead {
 
@@ -14,8 +15,15 @@ struct ServeRequest {
   Config config;            // already loaded and checked
 };
 
-// Runs the whole program; `serve` runs the server in the foreground and returns the exit code. Never throws.
-int run_cli(int argc, char** argv, const std::function<int(const ServeRequest&)>& serve);
+// What the command line leaves to others.
+struct CliServices {
+  std::function<int(const ServeRequest&)>
+      serve;  // runs the server in the foreground and returns the exit code
+  admin::LookUp look_up;
+};
+
+// Runs the whole program. Never throws.
+int run_cli(int argc, char** argv, const CliServices& services);
 
 // "0.1.0"
 const char* version();

@@ -267,6 +267,16 @@ constexpr std::array kCommands = {
             "  --zone  as lines of a zone file",
         .run = show_dns_records},
     Command{
+        .name = "dns check",
+        .arguments = kDomain,
+        .least = 0,
+        .most = 1,
+        .summary = "compare the DNS with what is to be published",
+        .detail =
+            "For one domain or for all, and for the server itself: asks the name servers for each record of\n"
+            "'dns records'. The exit code is 1 when one that is needed is missing or another.",
+        .run = show_dns_records},
+    Command{
         .name = "dkim show",
         .arguments = kDomain,
         .least = 0,

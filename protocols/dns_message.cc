@@ -127,6 +127,12 @@ std::optional<Record> read_data(Reader& reader, Type type, std::uint32_t ttl, st
       record.preference = static_cast<std::uint16_t>(reader.number(2));
       record.text = reader.name();
       return record;
+    case Type::kSrv:
+      record.preference = static_cast<std::uint16_t>(reader.number(2));
+      record.weight = static_cast<std::uint16_t>(reader.number(2));
+      record.port = static_cast<std::uint16_t>(reader.number(2));
+      record.text = reader.name();
+      return record;
     case Type::kCname:
     case Type::kPtr:
       record.text = reader.name();

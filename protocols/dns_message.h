@@ -14,14 +14,25 @@
 
 namespace mailstead::dns {
 
-enum class Type : std::uint16_t { kA = 1, kCname = 5, kSoa = 6, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28 };
+enum class Type : std::uint16_t {
+  kA = 1,
+  kCname = 5,
+  kSoa = 6,
+  kPtr = 12,
+  kMx = 15,
+  kTxt = 16,
+  kAaaa = 28,
+  kSrv = 33
+};
 
 struct Record {
   Type type = Type::kA;
   std::uint32_t ttl = 0;         // seconds
   IpAddress address;             // of A and AAAA
-  std::uint16_t preference = 0;  // of MX
-  // Of MX, CNAME and PTR: lower case, without the dot at the end; empty: the root. Of TXT its strings
+  std::uint16_t preference = 0;  // of MX; the priority of SRV (RFC 2782)
+  std::uint16_t weight = 0;      // of SRV, as the next
+  std::uint16_t port = 0;
+  // Of MX, CNAME, PTR and SRV: lower case, without the dot at the end; empty: the root. Of TXT its strings
   // together.
   std::string text;
 };

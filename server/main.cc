@@ -4,6 +4,7 @@
 
 #include "admin/cli.h"
 #include "server/log.h"
+#include "server/look_up.h"
 #include "server/server.h"
 
 namespace mailstead {
@@ -23,5 +24,5 @@ int serve(const ServeRequest& request) {
 }  // namespace mailstead
 
 int main(int argc, char** argv) {
-  return mailstead::run_cli(argc, argv, mailstead::serve);
+  return mailstead::run_cli(argc, argv, {mailstead::serve, mailstead::look_up});
 }

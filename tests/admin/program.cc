@@ -17,7 +17,7 @@ int call(const std::vector<std::string>& arguments, const std::function<int(cons
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  const int code = run_cli(static_cast<int>(words.size()), pointers.data(), serve);
+  const int code = run_cli(static_cast<int>(words.size()), pointers.data(), {serve, {}});
   std::fflush(nullptr);
   return code;
 }

@@ -16,7 +16,7 @@ NAME_SERVER = ("192.0.2.53", 53)
 OTHERS = ["192.0.2.%d" % number for number in range(10, 30)]
 OTHERS6 = ["2001:db8::%d" % number for number in range(10, 14)]
 
-TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33}
 
 
 def enter_namespace():
@@ -53,6 +53,9 @@ def encode_data(kind, value):
     if kind == "MX":
         preference, host = value.split()
         return struct.pack("!H", int(preference)) + encode_name("" if host == "." else host)
+    if kind == "SRV":
+        priority, weight, port, host = value.split()
+        return struct.pack("!HHH", int(priority), int(weight), int(port)) + encode_name(host)
     if kind == "TXT":
         return b"".join(bytes([len(part)]) + part for part in [value.encode()[i:i + 255] for i in range(0, len(value), 255)])
     return encode_name(value)
