@@ -49,6 +49,9 @@ struct ServerFacts {
   std::uint64_t bans = 0;  // in force
   std::uint64_t messages_retrieved = 0;
   std::uint64_t messages_expired = 0;
+  std::uint64_t recipients_waiting = 0;  // of mail for other hosts, those that are not held
+  std::uint64_t recipients_sent = 0;     // taken by other hosts
+  std::uint64_t recipients_failed = 0;   // given up
 };
 
 struct CommandContext {

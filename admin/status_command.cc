@@ -73,6 +73,10 @@ Report show_status(const Request&, CommandContext& context) {
   table.add({"messages refused", std::to_string(server.messages_refused)});
   table.add({"messages retrieved", std::to_string(server.messages_retrieved)});
   table.add({"messages expired", std::to_string(server.messages_expired)});
+  table.add(
+      {"to other hosts", fmt::format("{} sent, {} failed, {} waiting{}", server.recipients_sent,
+                                     server.recipients_failed, server.recipients_waiting,
+                                     server.recipients_waiting > 0 ? ": see 'mailstead queue list'" : "")});
   table.add({"logins", fmt::format("{}, {} failed", server.logins, server.failed_logins)});
   if (server.bans > 0)
     table.add({"banned", fmt::format("{}, see 'mailstead ban list'", counted(server.bans, "network"))});
@@ -94,6 +98,9 @@ Report show_status(const Request&, CommandContext& context) {
                             {"messages_refused", server.messages_refused},
                             {"messages_retrieved", server.messages_retrieved},
                             {"messages_expired", server.messages_expired},
+                            {"recipients_sent", server.recipients_sent},
+                            {"recipients_failed", server.recipients_failed},
+                            {"recipients_waiting", server.recipients_waiting},
                             {"logins", server.logins},
                             {"failed_logins", server.failed_logins},
                             {"bans", server.bans},

@@ -194,8 +194,11 @@ void QueueRunner::give_back(const std::vector<RecipientRow>& recipients) {
 
 QueueOutcome QueueRunner::decide_outcome(const QueuedMessage& message, const QueuedRecipient& recipient,
                                          AttemptResult result) {
-  if (result.kind == AttemptResult::Kind::kDelivered) ++sent_;
-  return decide(message, recipient, std::move(result), std::time(nullptr), queue_terms(), jitter());
+  QueueOutcome outcome =
+      decide(message, recipient, std::move(result), std::time(nullptr), queue_terms(), jitter());
+  if (outcome.attempt.outcome == QueueState::kDelivered) ++sent_;
+  if (outcome.attempt.outcome == QueueState::kFailed) ++failed_;
+  return outcome;
 }
 
 void QueueRunner::attempted(std::vector<QueueOutcome> outcomes) {

@@ -57,7 +57,10 @@ class QueueRunner final : private OutgoingHouse {
   void hurry();
 
   std::size_t connections() const { return outgoing_.size(); }
-  std::uint64_t sent() const { return sent_; }  // recipients
+  // Of this run, recipients.
+  std::uint64_t sent() const { return sent_; }
+  std::uint64_t failed() const { return failed_; }
+  std::size_t waiting() const { return schedule_.waiting(); }
 
  private:
   // What an Outgoing needs.
@@ -107,6 +110,7 @@ class QueueRunner final : private OutgoingHouse {
   std::vector<QueueOutcome> not_noted_;
   std::string password_;  // of the smarthost
   std::uint64_t sent_ = 0;
+  std::uint64_t failed_ = 0;
   bool loaded_ = false;
   bool stopping_ = false;
   bool hurried_ = false;

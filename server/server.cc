@@ -402,6 +402,9 @@ ServerFacts Server::facts() const {
   facts.messages_refused = counters_.refused;
   facts.messages_retrieved = counters_.retrieved;
   facts.messages_expired = counters_.expired;
+  facts.recipients_waiting = queue_->waiting();
+  facts.recipients_sent = queue_->sent();
+  facts.recipients_failed = queue_->failed();
   facts.logins = login_->right();
   facts.failed_logins = login_->wrong();
   facts.bans = bans_.bans().size();

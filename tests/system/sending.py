@@ -92,6 +92,9 @@ class Sending(Sender):
         sent = self.submit("carl@far.example")
         self.emptied()
         self.assertEqual(len(far.taken), 1)
+        status = self.server.json("status")
+        self.assertEqual([status["recipients_" + what] for what in ("sent", "failed", "waiting")], [1, 0, 0])
+        self.assertIn("1 sent, 0 failed, 0 waiting", self.server.admin("status").stdout)
         taken = far.taken[0]
         self.assertEqual(taken["from"], "<anna@example.org> SIZE=%d BODY=8BITMIME" % len(taken["content"]))
         self.assertEqual(taken["to"], ["<carl@far.example>"])
