@@ -41,7 +41,7 @@ void add_service(std::string_view service, const std::string& domain,
                      false});
 }
 
-std::string quoted(std::string_view text) {
+std::string zone_strings(std::string_view text) {
   std::string strings;
   do {
     const std::string_view piece = text.substr(0, kMaxString);
@@ -110,7 +110,7 @@ std::vector<DnsRecord> domain_records(const std::string& domain, const Config& c
 
 std::string zone_line(const DnsRecord& record) {
   std::string data = record.value;
-  if (record.type == "TXT") data = quoted(record.value);
+  if (record.type == "TXT") data = zone_strings(record.value);
   if (record.type == "MX" || record.type == "SRV" || record.type == "PTR") data += '.';
   return fmt::format("{}. {} IN {} {}", record.name, kTtl, record.type, data);
 }
