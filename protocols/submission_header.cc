@@ -74,6 +74,8 @@ void SubmissionHeader::end_name(std::string& into) {
   is_author_ = ascii::same(name, "From");
   has_date_ |= ascii::same(name, "Date");
   has_message_id_ |= ascii::same(name, "Message-ID");
+  has_mime_version_ |= ascii::same(name, "MIME-Version");
+  is_mime_ |= ascii::same(name, "Content-Type") || ascii::same(name, "Content-Transfer-Encoding");
   if (is_author_ && std::exchange(has_from_, true)) from_ += ',';
   if (!dropping_) into += name_;
   name_.clear();
@@ -110,6 +112,8 @@ void SubmissionHeader::end_header(std::string& into) {
   if (!has_date_) into += "Date: " + defaults_.date + "\r\n";
   if (!has_from_) into += "From: " + defaults_.from + "\r\n";
   if (!has_message_id_) into += "Message-ID: " + defaults_.message_id + "\r\n";
+  // RFC 2045 4: without it readers may take no notice of what the body is said to be.
+  if (is_mime_ && !has_mime_version_) into += "MIME-Version: 1.0\r\n";
 }
 
 void SubmissionHeader::finish(std::string& into) {

@@ -1,10 +1,10 @@
-// What submission puts right in a message's header: RFC 6409 8 (Date, Message-ID), RFC 5322 3.6 (From), and
-// Bcc, which is nobody else's business (RFC 5322 3.6.3).
+// What submission puts right in a message's header: RFC 6409 8 (Date, Message-ID), RFC 5322 3.6 (From),
+// MIME-Version where there is MIME (RFC 2045 4), and Bcc, which is nobody else's business (RFC 5322 3.6.3).
 //
 // The message goes through in pieces of any size and comes out with the fields that it lacks behind those it
 // has, and without Bcc and Resent-Bcc. What is there is not touched, be it right or wrong: signatures hold. A
-// message that has no header at all gets one.Memory: a field's name, and kMaxAuthors octets of From. Threads:
-// one at a time.
+// message that has no header at all gets one. Memory: a field's name, and kMaxAuthors octets of From.
+// Threads: one at a time.
 #pragma once
 
 #include <cstddef>
@@ -57,6 +57,8 @@ class SubmissionHeader {
   bool has_date_ = false;
   bool has_message_id_ = false;
   bool has_from_ = false;
+  bool has_mime_version_ = false;
+  bool is_mime_ = false;     // some field says what the body is
   std::string from_;         // the values of From fields, with commas between them
   bool unreadable_ = false;  // From, or a name that may be one
 };

@@ -125,3 +125,16 @@ TEST_CASE("the authors are the addresses of From, of each there is", "[submissio
   CHECK(authors("From: " + std::string(kMaxAuthors, 'x') + " <anna@example.org>\r\n\r\n") ==
         List{"unreadable"});
 }
+
+TEST_CASE("what says how the body is to be read says that it is MIME", "[submission]") {
+  const std::string rest = kFrom + kDate + kId;
+  CHECK(repaired(rest + "Content-Type: text/html\r\n\r\nx\r\n") ==
+        rest + "Content-Type: text/html\r\nMIME-Version: 1.0\r\n\r\nx\r\n");
+  CHECK(repaired(rest + "CONTENT-TRANSFER-ENCODING : 8bit\r\n\r\nx\r\n") ==
+        rest + "CONTENT-TRANSFER-ENCODING : 8bit\r\nMIME-Version: 1.0\r\n\r\nx\r\n");
+  for (const std::string& whole : {rest + "mime-version: 1.0 (x)\r\nContent-Type: text/html\r\n\r\nx\r\n",
+                                   rest + "Content-Type: text/html\r\nMIME-Version: 1.0\r\n\r\nx\r\n",
+                                   rest + "Content-Language: en\r\n\r\nContent-Type: text/html\r\n"}) {
+    CHECK(repaired(whole) == whole);
+  }
+}
