@@ -77,10 +77,11 @@ void Dialer::Attempt::begin(uv_loop_t* loop, const IpAddress& address, std::uint
     ++open_handles;
     uv_poll_start(&poll, UV_WRITABLE, [](uv_poll_t* handle, int status, int) {
       auto* self = static_cast<Attempt*>(handle->data);
-      int error = status == 0 ? 0 : ECONNABORTED;
+      // libuv tells of a socket in error by a status of its own: only the socket knows why.
+      int error = 0;
       socklen_t size = sizeof error;
-      if (status == 0) getsockopt(self->socket, SOL_SOCKET, SO_ERROR, &error, &size);
-      self->finish(error);
+      getsockopt(self->socket, SOL_SOCKET, SO_ERROR, &error, &size);
+      self->finish(error == 0 && status != 0 ? ECONNABORTED : error);
     });
   } else {
     error_number = EMFILE;

@@ -300,6 +300,12 @@ class Sending(Sender):
             far.replies["greeting"] = None
         self.assertEqual(len(far.taken), 2)
 
+    def test_why_nobody_answers_is_told(self):
+        self.names.add("far.example", "MX", "10 mx.far.example")
+        self.names.add("mx.far.example", "A", "192.0.2.20")
+        self.submit("carl@far.example")
+        self.assertIn("connection refused", self.told("deferred", "carl@far.example")[0])
+
     def test_a_dead_host_holds_nobody_else_up(self):
         self.names.add("dead.example", "MX", "10 mx.dead.example")
         self.names.add("mx.dead.example", "A", "192.0.2.25")
