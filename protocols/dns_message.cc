@@ -137,6 +137,10 @@ std::optional<Record> read_data(Reader& reader, Type type, std::uint32_t ttl, st
     case Type::kPtr:
       record.text = reader.name();
       return record;
+    case Type::kTlsa:
+      if (length < 4) return std::nullopt;
+      record.text = reader.bytes(length);
+      return record;
     case Type::kTxt:
       record.text = joined_strings(reader.bytes(length));
       return record;
@@ -225,6 +229,7 @@ Answer read_answer(std::string_view message, std::string_view name, Type type) {
     wanted = alias->record.text;
     answer.ttl = std::min(answer.ttl, alias->record.ttl);
   }
+  answer.name = wanted;
   for (Found& each : found) {
     if (each.record.type != type || each.owner != wanted) continue;
     answer.ttl = std::min(answer.ttl, each.record.ttl);

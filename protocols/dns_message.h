@@ -22,7 +22,8 @@ enum class Type : std::uint16_t {
   kMx = 15,
   kTxt = 16,
   kAaaa = 28,
-  kSrv = 33
+  kSrv = 33,
+  kTlsa = 52
 };
 
 struct Record {
@@ -33,7 +34,7 @@ struct Record {
   std::uint16_t weight = 0;      // of SRV, as the next
   std::uint16_t port = 0;
   // Of MX, CNAME, PTR and SRV: lower case, without the dot at the end; empty: the root. Of TXT its strings
-  // together.
+  // together. Of TLSA (RFC 6698 2.1) all octets: usage, selector, matching type, and the rest is data.
   std::string text;
 };
 
@@ -47,6 +48,7 @@ enum class Verdict {
 struct Answer {
   Verdict verdict = Verdict::kFailed;
   std::vector<Record> records;  // of the type asked for, in the order they came
+  std::string name;             // what the name asked for led to by CNAMEs; the same without
   std::uint32_t ttl = 0;        // seconds; the least of all, or how long there is nothing (RFC 2308)
   bool authenticated = false;   // the resolver says that it has validated it (RFC 4035 3.2.3)
 };

@@ -2,8 +2,8 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <utility>
 
@@ -18,28 +18,39 @@ constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
 class ClientParty final : public TlsParty {
  public:
-  ClientParty(SSL_CTX* context, std::string host, TlsVerification verification)
-      : context_(bssl::UpRef(context)), host_(std::move(host)), verification_(verification) {}
+  ClientParty(SSL_CTX* context, TlsExpectation expectation, std::shared_ptr<TlsFinding> finding)
+      : context_(bssl::UpRef(context)), expectation_(std::move(expectation)), finding_(std::move(finding)) {}
 
   bssl::UniquePtr<SSL> make() const override {
     bssl::UniquePtr<SSL> ssl(SSL_new(context_.get()));
     if (!ssl) return ssl;
     SSL_set_connect_state(ssl.get());
-    const bool is_name = !parse_ip(host_).has_value();
-    if (is_name) SSL_set_tlsext_host_name(ssl.get(), host_.c_str());
-    if (verification_ == TlsVerification::kNone) return ssl;
-    X509_VERIFY_PARAM* const terms = SSL_get0_param(ssl.get());
-    const bool set = is_name ? X509_VERIFY_PARAM_set1_host(terms, host_.data(), host_.size()) == 1
-                             : X509_VERIFY_PARAM_set1_ip_asc(terms, host_.c_str()) == 1;
-    if (!set) return nullptr;
-    SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
+    const std::string& host = expectation_.host;
+    if (!parse_ip(host)) SSL_set_tlsext_host_name(ssl.get(), host.c_str());
+    SSL_set_ex_data(ssl.get(), party_index(), const_cast<ClientParty*>(this));
+    SSL_set_custom_verify(ssl.get(), SSL_VERIFY_PEER, &ClientParty::verify);
     return ssl;
   }
 
  private:
+  static int party_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+  }
+
+  static ssl_verify_result_t verify(SSL* ssl, std::uint8_t* alert) {
+    const auto* self = static_cast<const ClientParty*>(SSL_get_ex_data(ssl, party_index()));
+    const TlsFinding found =
+        look_at_certificates(ssl, SSL_CTX_get_cert_store(self->context_.get()), self->expectation_);
+    if (self->finding_ != nullptr) *self->finding_ = found;
+    if (found.is_good() || self->expectation_.verification == TlsVerification::kNone) return ssl_verify_ok;
+    *alert = SSL_AD_BAD_CERTIFICATE;
+    return ssl_verify_invalid;
+  }
+
   bssl::UniquePtr<SSL_CTX> context_;
-  std::string host_;
-  TlsVerification verification_;
+  TlsExpectation expectation_;
+  std::shared_ptr<TlsFinding> finding_;
 };
 
 }  // namespace
@@ -47,7 +58,6 @@ class ClientParty final : public TlsParty {
 TlsClientContext::TlsClientContext() : context_(SSL_CTX_new(TLS_method())) {
   SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);  // RFC 8996
   SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_verify(context_.get(), SSL_VERIFY_NONE, nullptr);
   // Without them nobody can be verified, and a smarthost that has to be is not used.
   const bool by_environment = std::getenv("SSL_CERT_FILE") != nullptr;
   if (by_environment || SSL_CTX_load_verify_locations(context_.get(), kAuthorities, nullptr) != 1) {
@@ -58,9 +68,9 @@ TlsClientContext::TlsClientContext() : context_(SSL_CTX_new(TLS_method())) {
 
 TlsClientContext::~TlsClientContext() = default;
 
-std::shared_ptr<const TlsParty> TlsClientContext::to(const std::string& host,
-                                                     TlsVerification verification) const {
-  return std::make_shared<ClientParty>(context_.get(), host, verification);
+std::shared_ptr<const TlsParty> TlsClientContext::to(TlsExpectation expectation,
+                                                     std::shared_ptr<TlsFinding> finding) const {
+  return std::make_shared<ClientParty>(context_.get(), std::move(expectation), std::move(finding));
 }
 
 }  // namespace mailstead

@@ -1,18 +1,16 @@
 // The client's side of TLS: to other mail servers, opportunistically, or to one that has to show who it is.
 //
-// Opportunistic TLS (RFC 7435) verifies nothing: most mail servers' certificates name another host, and
-// plain text would be the alternative. A verified party has to have a certificate for its name by an
-// authority that the machine trusts (RFC 6125). Ownership: shared_ptr. Threads: the reactor.
+// Opportunistic TLS (RFC 7435) refuses nobody: most mail servers' certificates name another host, and plain
+// text would be the alternative. Ownership: shared_ptr. Threads: the reactor.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "server/tls_identity.h"
 #include "server/tls_party.h"
 
 namespace mailstead {
-
-enum class TlsVerification { kNone, kNameAndAuthority };
 
 class TlsClientContext {
  public:
@@ -22,8 +20,9 @@ class TlsClientContext {
   TlsClientContext(const TlsClientContext&) = delete;
   TlsClientContext& operator=(const TlsClientContext&) = delete;
 
-  // For connections to `host`, whose name is told to it (SNI) when it is one.
-  std::shared_ptr<const TlsParty> to(const std::string& host, TlsVerification verification) const;
+  // For one connection. `finding` is filled in by its handshake, and may be null. An expectation that is not
+  // met ends the handshake.
+  std::shared_ptr<const TlsParty> to(TlsExpectation expectation, std::shared_ptr<TlsFinding> finding) const;
 
  private:
   bssl::UniquePtr<SSL_CTX> context_;

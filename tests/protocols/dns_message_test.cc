@@ -81,6 +81,11 @@ TEST_CASE("records of each type are read, with the least of their times", "[dns]
   CHECK(aaaa.records[0].address.text() == "2001:db8::1");
   const auto txt = read(dns::Type::kTxt, {record(kOwner, dns::Type::kTxt, 60, "\x03v=s\x02pf")});
   CHECK(txt.records.at(0).text == "v=spf");
+  const auto tlsa = read(dns::Type::kTlsa, {record(kOwner, dns::Type::kTlsa, 60, "\x03\x01\x01\xAB\xCD"),
+                                            record(kOwner, dns::Type::kTlsa, 60, "\x03\x01\x01")});
+  REQUIRE(tlsa.records.size() == 1);
+  CHECK(tlsa.records[0].text == "\x03\x01\x01\xAB\xCD");
+  CHECK(tlsa.name == "far.example");
 }
 
 TEST_CASE("aliases are followed, and what belongs to another name is nothing", "[dns]") {
@@ -88,6 +93,7 @@ TEST_CASE("aliases are followed, and what belongs to another name is nothing", "
       read(dns::Type::kA, {record(kOwner, dns::Type::kCname, 50, labels("a.example")),
                            record(labels("b.example"), dns::Type::kA, 60, "\x01\x01\x01\x01"),
                            record(labels("a.example"), dns::Type::kA, 60, "\x02\x02\x02\x02")});
+  CHECK(found.name == "a.example");
   REQUIRE(found.records.size() == 1);
   CHECK(found.records[0].address.text() == "2.2.2.2");
   CHECK(found.ttl == 50);
