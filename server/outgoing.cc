@@ -219,7 +219,7 @@ void Outgoing::connect(int socket) {
   auto stream = std::make_unique<TcpStream>(house_.loop(), socket);
   ConnectionOptions options;
   options.peer = stream->peer();
-  options.tls = house_.tls().to(route_[target_].host, terms_.verification);
+  options.tls = house_.tls().to({route_[target_].host, terms_.verification}, nullptr);
   SmtpClientOptions client;
   client.hostname = house_.hostname();
   client.tls = in_the_clear_ ? TlsUse::kNever : terms_.tls;

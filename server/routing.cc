@@ -27,15 +27,14 @@ std::optional<IpAddress> literal(std::string_view domain) {
   return parse_ip(domain);
 }
 
-// Where nothing is sent by a name or a literal, whoever wrote it: this machine, everybody, nobody.
+}  // namespace
+
 bool is_nowhere(const IpAddress& address) {
   const auto& o = address.octets;
   if (address.is_ipv4()) return o[12] == 0 || o[12] == 127 || o[12] >= 224;
   const bool low = std::all_of(o.begin(), o.begin() + 15, [](std::uint8_t octet) { return octet == 0; });
   return (low && o[15] <= 1) || o[0] == 0xFF;
 }
-
-}  // namespace
 
 std::vector<dns::Record> order_of(std::vector<dns::Record> mx, const std::string& hostname,
                                   std::mt19937& random, bool& leads_to_us) {

@@ -38,6 +38,9 @@ struct RoutingTerms {
   std::function<bool(const IpAddress&)> is_ours;  // somebody may listen there who is us
 };
 
+// Where nothing is sent by a name or a literal, whoever wrote it: this machine, everybody, nobody.
+bool is_nowhere(const IpAddress& address);
+
 // The order in which hosts of these MX records are tried: by preference, equal ones shuffled, those from us
 // on left out (RFC 5321 5.1). `leads_to_us`: we were among them.
 std::vector<dns::Record> order_of(std::vector<dns::Record> mx, const std::string& hostname,

@@ -69,7 +69,6 @@ std::string words_of(TlsVerdict verdict, int error, const std::string& host) {
 // How a chain is verified, whoever is trusted.
 struct Terms {
   X509_STORE* trusted;
-  unsigned long flags;
   std::vector<std::string> names;  // one of them
 };
 
@@ -79,7 +78,8 @@ TlsFinding verify(X509* certificate, STACK_OF(X509) * chain, const Terms& terms)
   if (!work || X509_STORE_CTX_init(work.get(), terms.trusted, certificate, chain) != 1) return finding;
   X509_STORE_CTX_set_default(work.get(), "ssl_server");
   X509_VERIFY_PARAM* const parameters = X509_STORE_CTX_get0_param(work.get());
-  X509_VERIFY_PARAM_set_flags(parameters, terms.flags);
+  // Who is trusted need not be an authority of authorities, nor sign itself.
+  X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
   for (const std::string& name : terms.names) {
     if (parse_ip(name)) {
       X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str());
@@ -117,7 +117,7 @@ TlsFinding verify_by_anchor(X509* certificate, STACK_OF(X509) * chain, const Tls
   if (found == 0) return {true, TlsVerdict::kTlsaInvalid, "its certificate is not the one that DNS names"};
   std::vector<std::string> names = {expectation.host};
   names.insert(names.end(), expectation.other_names.begin(), expectation.other_names.end());
-  return verify(certificate, chain, {anchors.get(), X509_V_FLAG_PARTIAL_CHAIN, std::move(names)});
+  return verify(certificate, chain, {anchors.get(), std::move(names)});
 }
 
 }  // namespace
@@ -129,7 +129,7 @@ TlsFinding look_at_certificates(SSL* ssl, X509_STORE* authorities, const TlsExpe
   X509* const certificate = sk_X509_value(chain, 0);
   TlsFinding finding;
   if (expectation.verification != TlsVerification::kDane) {
-    finding = verify(certificate, chain, {authorities, X509_V_FLAG_TRUSTED_FIRST, {expectation.host}});
+    finding = verify(certificate, chain, {authorities, {expectation.host}});
   } else if (is_named_by(certificate, expectation.tlsa, Tlsa::Usage::kEndEntity)) {
     // RFC 7672 3.1.1: neither its name nor its time matters.
     finding = {true, TlsVerdict::kSuccess, ""};

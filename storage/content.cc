@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "protocols/ascii.h"
 #include "protocols/utf8.h"
 
 namespace mailstead {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxHeaderLine = 400;  // a Delivered-To line with the longest address fits
 constexpr std::string_view kDeliveredTo = "delivered-to:";
+constexpr std::string_view kTlsRequired = "tls-required:";
 constexpr std::string_view kMessageId = "message-id:";
 constexpr std::size_t kMaxMessageId = 300;  // octets kept
 
@@ -90,6 +92,8 @@ void ContentScan::end_header_line() {
   } else if (starts_with_name(line, kMessageId)) {
     in_message_id_ = message_id_.empty();
     if (in_message_id_) take_message_id(line.substr(kMessageId.size()));
+  } else if (starts_with_name(line, kTlsRequired)) {
+    tls_is_optional_ = tls_is_optional_ || ascii::same(ascii::trim(line.substr(kTlsRequired.size())), "no");
   } else if (starts_with_name(line, kDeliveredTo)) {
     line.remove_prefix(kDeliveredTo.size());
     const std::size_t first = line.find_first_not_of(" \t");

@@ -38,6 +38,8 @@ class ContentScan {
   // The first Message-ID field's value without its angle brackets (RFC 5322 3.6.4), cut when it is very long;
   // empty when there is none.
   const std::string& message_id() const { return message_id_; }
+  // Its sender would rather have it arrive than encrypted: "TLS-Required: No" (RFC 8689 5).
+  bool tls_is_optional() const { return tls_is_optional_; }
   // Of all that was added, taken for the whole message.
   HeaderFacts header() const;
 
@@ -58,6 +60,7 @@ class ContentScan {
   std::string line_;  // the header line so far, cut
   std::vector<std::string> delivered_to_;
   std::string message_id_;
+  bool tls_is_optional_ = false;
   bool in_message_id_ = false;  // its field's name was the last line's: the value may be folded
   Surrogate surrogate_;
 };

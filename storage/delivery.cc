@@ -195,6 +195,8 @@ QueuedMessage DeliveryBatch::queued_message(const Message& message) const {
   queued.message_id = message.message_id;
   queued.eight_bit = message.eight_bit;
   queued.utf8_header = message.header.text == HeaderText::kUtf8;
+  // RFC 8689 4.1: who asks for both asks for TLS.
+  queued.tls_is_optional = message.tls_is_optional && !delivery.envelope.require_tls;
   queued.received_at = now_;
   return queued;
 }
@@ -260,6 +262,7 @@ std::optional<Error> DeliveryBatch::examine(Message& message) {
   }
   message.has_dot_lines = scan.has_dot_lines();
   message.eight_bit = scan.has_eight_bit();
+  message.tls_is_optional = scan.tls_is_optional();
   message.message_id = scan.message_id();
   message.header = scan.header();
   for (const std::string& value : scan.delivered_to()) {

@@ -61,6 +61,8 @@ struct QueuedMessage {
   std::uint64_t size = 0;  // octets
   bool eight_bit = false;  // it has octets beyond ASCII
   bool utf8_header = false;
+  // No policy of its recipients' domains may stop it (RFC 8689 5).
+  bool tls_is_optional = false;
   bool held = false;
   std::int64_t received_at = 0;
   std::int64_t finished_at = 0;  // 0: something is still to be done

@@ -120,6 +120,7 @@ bool read_line(std::string_view key, const std::vector<std::string_view>& words,
       if (each == "8BITMIME") message.envelope.body = BodyType::k8BitMime;
       if (each == "SMTPUTF8") message.envelope.smtputf8 = true;
       if (each == "REQUIRETLS") message.envelope.require_tls = true;
+      if (each == "TLS-OPTIONAL") message.tls_is_optional = true;
     }
   } else if (key == "To") {
     auto address = address_of(words[0]);
@@ -166,6 +167,7 @@ std::string queue_file_head(const QueuedMessage& message) {
   if (envelope.body == BodyType::k8BitMime) content += " 8BITMIME";
   if (envelope.smtputf8) content += " SMTPUTF8";
   if (envelope.require_tls) content += " REQUIRETLS";
+  if (message.tls_is_optional) content += " TLS-OPTIONAL";
   if (!content.empty()) head += "Content:" + content + "\n";
   for (const QueuedRecipient& queued : message.recipients) {
     // A recipient that is waited for no longer is here for a report; when the index is lost, so is that.

@@ -15,7 +15,8 @@ enum QueueFlag : std::int64_t {
   kUtf8Header = 2,
   k8BitMimeSaid = 4,
   kSmtpUtf8 = 8,
-  kRequireTls = 16
+  kRequireTls = 16,
+  kTlsIsOptional = 32
 };
 
 constexpr std::int64_t kNotSaid = -1;
@@ -28,6 +29,7 @@ std::int64_t flags_of(const QueuedMessage& message) {
   if (message.envelope.body == BodyType::k8BitMime) flags |= k8BitMimeSaid;
   if (message.envelope.smtputf8) flags |= kSmtpUtf8;
   if (message.envelope.require_tls) flags |= kRequireTls;
+  if (message.tls_is_optional) flags |= kTlsIsOptional;
   return flags;
 }
 
@@ -37,6 +39,7 @@ void set_flags(std::int64_t flags, QueuedMessage& message) {
   message.envelope.body = (flags & k8BitMimeSaid) != 0 ? BodyType::k8BitMime : BodyType::k7Bit;
   message.envelope.smtputf8 = (flags & kSmtpUtf8) != 0;
   message.envelope.require_tls = (flags & kRequireTls) != 0;
+  message.tls_is_optional = (flags & kTlsIsOptional) != 0;
 }
 
 std::int64_t number_of(const std::optional<Notify>& notify) {

@@ -219,6 +219,33 @@ ALTER TABLE queue ADD COLUMN hold_until INTEGER NOT NULL DEFAULT 0;      -- Unix
 ALTER TABLE queue ADD COLUMN deliver_by TEXT NOT NULL DEFAULT '';        -- "1795779438 RT"; empty: whenever
 ALTER TABLE queue ADD COLUMN priority INTEGER NOT NULL DEFAULT 99;       -- -9 to 9; 99: not said
 )sql"},
+    // TLS of other hosts: what their domains demand, and how it came out.
+    {9, R"sql(
+CREATE TABLE sts_policies (
+  domain TEXT PRIMARY KEY,                      -- of A-labels
+  id TEXT NOT NULL,
+  policy TEXT NOT NULL,                         -- as it was fetched
+  fetched_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE tls_counts (
+  day INTEGER NOT NULL,                         -- days since 1970, UTC
+  domain TEXT NOT NULL,
+  kind INTEGER NOT NULL,                        -- TlsPolicyKind
+  strings TEXT NOT NULL,                        -- the policy's lines
+  hosts TEXT NOT NULL,
+  verdict INTEGER NOT NULL,                     -- TlsVerdict
+  host TEXT NOT NULL,
+  address TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  sessions INTEGER NOT NULL,
+  PRIMARY KEY (day, domain, kind, strings, hosts, verdict, host, address, reason)
+) WITHOUT ROWID;
+CREATE TABLE tls_reported (
+  day INTEGER NOT NULL,
+  domain TEXT NOT NULL,
+  PRIMARY KEY (day, domain)
+) WITHOUT ROWID;
+)sql"},
 };
 
 }  // namespace

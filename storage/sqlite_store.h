@@ -99,6 +99,13 @@ class SqliteStore final : public Store {
   Result<void> hold_queued(const std::string& id) override;
   Result<void> release_queued(const std::string& id) override;
   Result<void> drop_queued(const std::string& id) override;
+  Result<std::vector<KeptStsPolicy>> sts_policies() override;
+  Result<void> keep_sts_policy(const KeptStsPolicy& policy) override;
+  Result<void> add_tls_counts(std::span<const TlsCount> counts) override;
+  Result<std::vector<TlsCount>> tls_counts(std::int64_t since) override;
+  Result<std::vector<TlsCount>> tls_counts_of(const DueTlsReport& report) override;
+  Result<std::vector<DueTlsReport>> due_tls_reports(std::int64_t before) override;
+  Result<void> settle_tls_report(const DueTlsReport& report) override;
   Result<bool> forget_finished(std::size_t at_most) override;
 
   Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) override;

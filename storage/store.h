@@ -23,9 +23,11 @@
 #include "protocols/maildrop.h"
 #include "protocols/result.h"
 #include "protocols/scram.h"
+#include "protocols/tls_report.h"
 #include "storage/directory.h"
 #include "storage/dkim_keys.h"
 #include "storage/queue.h"
+#include "storage/tls_facts.h"
 
 namespace mailstead {
 
@@ -397,6 +399,16 @@ class Store {
   virtual Result<std::vector<KnownMessage>> find_messages(const std::string& id) = 0;
   // The first `at_most` octets of a message of any standing.
   virtual Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) = 0;
+
+  // Of other hosts' TLS; see tls_facts.h. Durable on return.
+  virtual Result<std::vector<KeptStsPolicy>> sts_policies() = 0;
+  virtual Result<void> keep_sts_policy(const KeptStsPolicy& policy) = 0;
+  virtual Result<void> add_tls_counts(std::span<const TlsCount> counts) = 0;
+  // From that day on.
+  virtual Result<std::vector<TlsCount>> tls_counts(std::int64_t since) = 0;
+  virtual Result<std::vector<TlsCount>> tls_counts_of(const DueTlsReport& report) = 0;
+  virtual Result<std::vector<DueTlsReport>> due_tls_reports(std::int64_t before) = 0;
+  virtual Result<void> settle_tls_report(const DueTlsReport& report) = 0;
 
   // Imports up to `at_most` of the files that other mail tools put into the mailboxes' folders, of what the
   // start and logins found there and left for later; then looks at up to `at_most` messages whose header an

@@ -67,6 +67,20 @@ TEST_CASE("Delivered-To is read from the first header block only, at every split
   }
 }
 
+TEST_CASE("a message says that it need not be encrypted", "[storage]") {
+  const auto is_optional = [](const std::string& text) {
+    ContentScan scan;
+    for (const char c : text) scan.add({&c, 1});
+    return scan.tls_is_optional();
+  };
+  CHECK(is_optional("A: b\r\nTLS-Required: No\r\n\r\n"));
+  CHECK(is_optional("tls-required:no \r\n\r\n"));
+  CHECK_FALSE(is_optional("TLS-Required: Yes\r\n\r\n"));
+  CHECK_FALSE(is_optional("TLS-Required: None\r\n\r\n"));
+  CHECK_FALSE(is_optional("X-TLS-Required: No\r\n\r\n"));
+  CHECK_FALSE(is_optional("A: b\r\n\r\nTLS-Required: No\r\n"));
+}
+
 TEST_CASE("the Message-ID is found in pieces of any size, folded or not, the first one only", "[storage]") {
   const struct {
     std::string text;

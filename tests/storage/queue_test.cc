@@ -131,6 +131,28 @@ TEST_CASE("mail for elsewhere waits in the queue with its envelope, also after a
   }
 }
 
+TEST_CASE("that a message need not be encrypted is known in the queue, also after a restart", "[storage][queue]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  const std::string content = "TLS-Required: No\r\n\r\nx\r\n";
+  REQUIRE(submit(*store, submission(*store, {kFar}, content)).has_value());
+  Delivery both = submission(*store, {kFar}, content);
+  both.envelope.require_tls = true;
+  REQUIRE(submit(*store, std::move(both)).has_value());
+  for (const bool lost : {false, true}) {
+    INFO("the index is lost: " << lost);
+    store.reset();
+    if (lost) {
+      for (const char* suffix : {"", "-wal", "-shm"})
+        std::filesystem::remove(scratch.data() + "/mailstead.db" + suffix);
+    }
+    store = open_store(scratch.data());
+    const auto messages = queued(*store);
+    REQUIRE(messages.size() == 2);
+    for (const QueuedMessage& each : messages) CHECK(each.tls_is_optional != each.envelope.require_tls);
+  }
+}
+
 TEST_CASE("only who may relays", "[storage][queue]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
