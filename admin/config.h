@@ -19,6 +19,13 @@
 
 namespace mailstead {
 
+// Whose word is believed that an answer of DNS was validated (DNSSEC).
+enum class DnssecTrust {
+  kLoopback,  // servers on this machine
+  kAlways,
+  kNever,
+};
+
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 enum class LogFormat { kText, kJson };
 
@@ -81,6 +88,7 @@ struct Config {
     std::chrono::seconds delay_warning{4 * 3600};  // 0: never
     std::uint32_t connections = 50;                // to other hosts, in all
     std::uint32_t connections_per_host = 5;
+    bool tls_reports = true;        // to domains that ask for them (RFC 8460)
     std::vector<MailRoute> routes;  // the first that is for a domain decides, before the smarthost
     struct Smarthost {
       std::string host;  // empty: mail goes to its recipients' own hosts
@@ -93,6 +101,7 @@ struct Config {
   } queue;
   struct Resolver {
     std::vector<ListenAddress> servers;  // empty: those of the machine
+    DnssecTrust dnssec = DnssecTrust::kLoopback;
   } resolver;
   struct Log {
     LogLevel level = LogLevel::kInfo;

@@ -24,6 +24,9 @@ const std::array<std::string_view, kPop3Languages> kLanguageWords = [] {
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = language_tag(static_cast<Pop3Language>(i));
   return words;
 }();
+constexpr std::array<std::string_view, 3> kDnssecWords = {"loopback", "always", "never"};
+constexpr std::array<DnssecTrust, 3> kDnssecValues = {DnssecTrust::kLoopback, DnssecTrust::kAlways,
+                                                      DnssecTrust::kNever};
 constexpr std::array<std::string_view, 4> kLevelWords = {"debug", "info", "warning", "error"};
 constexpr std::array<LogLevel, 4> kLevelValues = {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning,
                                                   LogLevel::kError};
@@ -190,6 +193,10 @@ const std::array kKeys = {
               CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections; }, 1, 1000}},
     ConfigKey{"queue", "connections_per_host", "",
               CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections_per_host; }, 1, 100}},
+    ConfigKey{
+        "queue", "tls_reports",
+        "Domains that ask for it are told once a day how connections to their hosts came out (RFC 8460).",
+        SwitchKey{[](Config& c) -> bool& { return c.queue.tls_reports; }}},
     ConfigKey{"queue", "routes",
               "Domains whose mail goes elsewhere than their MX records or the smarthost say: [\"example.net\n"
               "mx.example.net:2525 starttls\", \".example.org [192.0.2.1]\", \"example.com mx\"]. A dot in "
@@ -217,6 +224,12 @@ const std::array kKeys = {
     ConfigKey{"resolver", "servers",
               "DNS servers, such as [\"127.0.0.1\", \"[::1]:5353\"]; [] takes those of the machine.",
               ServersKey{[](Config& c) -> std::vector<ListenAddress>& { return c.resolver.servers; }}},
+    ConfigKey{
+        "resolver", "dnssec",
+        "Whose word is believed that an answer was validated (DNSSEC), as DANE needs it: \"loopback\", "
+        "servers\non this machine; \"always\", where the way to them is safe; \"never\".",
+        ChoiceKey{kDnssecWords, [](const Config& c) { return place_of(kDnssecValues, c.resolver.dnssec); },
+                  [](Config& c, std::size_t i) { c.resolver.dnssec = kDnssecValues[i]; }}},
 
     ConfigKey{"log", "level", "\"debug\", \"info\", \"warning\", \"error\".",
               ChoiceKey{kLevelWords, [](const Config& c) { return place_of(kLevelValues, c.log.level); },

@@ -65,10 +65,12 @@ struct ChannelBindings {
 struct PeerFacts {
   // "192.0.2.1" or "2001:db8::1", without port or zone; empty for a Unix socket
   std::string address;
-  bool loopback = false;                            // the address is the machine itself
-  bool spoke_first = false;                         // octets were there before anything was said to it
-  bool proxy = false;                               // the address is a proxy's, which named no client
-  bool tls = false;                                 // the connection is encrypted now
+  bool loopback = false;     // the address is the machine itself
+  bool spoke_first = false;  // octets were there before anything was said to it
+  bool proxy = false;        // the address is a proxy's, which named no client
+  bool tls = false;          // the connection is encrypted now
+  // Of a server that we send to: it is who should have the mail, as RFC 8689 4.2.1 wants that shown.
+  bool identified = false;
   std::string tls_version;                          // "TLSv1.3", empty without TLS
   std::string tls_cipher;                           // RFC name, empty without TLS
   std::string tls_group;                            // "x25519", of the key exchange; may be empty

@@ -68,7 +68,8 @@ std::optional<std::string> sts_policy_id(std::span<const std::string> records) {
     const std::string_view field = ascii::trim(take_until(*ours, ';'));
     if (!field.starts_with("id=") || id) continue;
     const std::string_view value = field.substr(3);
-    if (value.empty() || value.size() > kMaxId || !std::ranges::all_of(value, is_alphanumeric)) return std::nullopt;
+    if (value.empty() || value.size() > kMaxId || !std::ranges::all_of(value, is_alphanumeric))
+      return std::nullopt;
     id = std::string(value);
   }
   return id;

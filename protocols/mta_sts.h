@@ -1,5 +1,6 @@
-// What a domain demands of those who send it mail (MTA-STS, RFC 8461): the DNS record that announces a policy,
-// and the policy, which comes over HTTPS. Input from anybody. Plain values, pure functions; any thread.
+// What a domain demands of those who send it mail (MTA-STS, RFC 8461): the DNS record that announces a
+// policy, and the policy, which comes over HTTPS. Input from anybody. Plain values, pure functions; any
+// thread.
 #pragma once
 
 #include <cstddef>

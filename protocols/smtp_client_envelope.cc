@@ -57,6 +57,8 @@ std::optional<RemoteReply> SmtpClientCore::obstacle() const {
   // RFC 8689 4.2.1
   if (envelope.require_tls && (!peer_.tls || !extensions_.require_tls))
     return own_words("5.7.30", "the message requires TLS, and the server does not offer REQUIRETLS");
+  if (envelope.require_tls && !peer_.identified)
+    return own_words("5.7.30", "the message requires TLS, and the server does not prove who it is");
   if (envelope.deliver_by && envelope.deliver_by->returns) {
     const std::int64_t left = envelope.deliver_by->at - transaction_.now;
     // RFC 2852 4.1.4: who does not know of the time cannot keep it.

@@ -17,9 +17,9 @@ namespace mailstead {
 namespace {
 
 constexpr std::int64_t kDaySeconds = 24 * 3600;
-constexpr std::size_t kMostPlaces = 5;     // that are reported to
-constexpr std::size_t kMaxPlace = 1000;    // octets of a URI
-constexpr std::size_t kBase64Line = 57;    // octets that make a line of 76
+constexpr std::size_t kMostPlaces = 5;   // that are reported to
+constexpr std::size_t kMaxPlace = 1000;  // octets of a URI
+constexpr std::size_t kBase64Line = 57;  // octets that make a line of 76
 
 std::string utc(std::int64_t seconds) {
   const auto time = static_cast<std::time_t>(seconds);
@@ -232,7 +232,8 @@ std::string write_tls_report_mail(const TlsReport& report, const TlsReportMail& 
   line("Content-Transfer-Encoding: 7bit");
   line("");
   line(fmt::format("How connections of {} to the mail servers of", mail.host));
-  line(fmt::format("{} came out on {} (UTC), as far as", report.domain, utc(beginning(report)).substr(0, 10)));
+  line(
+      fmt::format("{} came out on {} (UTC), as far as", report.domain, utc(beginning(report)).substr(0, 10)));
   line("encryption is concerned. The attachment is for programs.");
   line("");
   line("--" + boundary);

@@ -57,8 +57,8 @@ struct TlsCount {
   bool same_but_for_number(const TlsCount& other) const;
 };
 
-// Where a domain wants its reports, from the TXT records of _smtp._tls.DOMAIN (RFC 8460 3): the URIs of rua, in
-// order, "mailto:a@b.example" and "https://b.example/x". Empty: it wants none.
+// Where a domain wants its reports, from the TXT records of _smtp._tls.DOMAIN (RFC 8460 3): the URIs of rua,
+// in order, "mailto:a@b.example" and "https://b.example/x". Empty: it wants none.
 std::vector<std::string> tls_report_places(std::span<const std::string> records);
 // The address of a mailto: URI, its percent-encoding undone; nullopt: of another scheme, or none.
 std::optional<std::string> mailto_address(std::string_view uri);
@@ -84,7 +84,8 @@ struct TlsReportMail {
   std::string id;    // of the message
   std::int64_t now = 0;
 };
-std::string write_tls_report_mail(const TlsReport& report, const TlsReportMail& mail, std::string_view gzipped);
+std::string write_tls_report_mail(const TlsReport& report, const TlsReportMail& mail,
+                                  std::string_view gzipped);
 // RFC 8460 5.1: "host!example.net!1795737600!1795823999!001.json.gz"
 std::string tls_report_file(const TlsReport& report, std::string_view host);
 

@@ -105,8 +105,8 @@ class HttpsExchange::Work final : private StreamEvents {
       stream_ = std::move(below);
       return finish(no_answer("the connection could not be set up"));
     }
-    auto secured = std::make_unique<TlsStream>(std::move(below), std::move(party),
-                                               [this](bool ok) { on_secured(ok); });
+    auto secured =
+        std::make_unique<TlsStream>(std::move(below), std::move(party), [this](bool ok) { on_secured(ok); });
     TlsStream& tls = *secured;
     stream_ = std::move(secured);
     stream_->set_events(this);

@@ -26,7 +26,7 @@ namespace mailstead {
 inline constexpr std::chrono::seconds kHttpsPatience{60};
 
 struct HttpsRequest {
-  std::string host;          // a name
+  std::string host;  // a name
   std::uint16_t port = 443;
   std::string target = "/";  // path and query
   std::string method = "GET";

@@ -12,7 +12,9 @@ std::vector<dns::Answer> look_up(const std::vector<ListenAddress>& servers,
   uv_loop_t loop;
   uv_loop_init(&loop);
   {
-    Resolver resolver(&loop, servers);
+    Config::Resolver settings;
+    settings.servers = servers;
+    Resolver resolver(&loop, settings);
     std::vector<Resolver::Question> asked;
     std::size_t open = questions.size();
     for (std::size_t i = 0; i < questions.size(); ++i) {

@@ -43,11 +43,15 @@ std::string status_of(const RemoteReply& reply, std::string_view otherwise) {
 class OutgoingDriver final : public Driver {
  public:
   OutgoingDriver(SmtpClientOptions options, const PeerFacts& peer, Outgoing& owner)
-      : session_(std::move(options), peer), owner_(&owner) {}
+      : session_(std::move(options), identified(peer, owner)), finding_(owner.finding_), owner_(&owner) {}
 
   Session& session() override { return session_; }
-  void secured(const PeerFacts& peer) override { session_.tls_established(peer); }
-  void handshake_failed() override { session_.tls_failed("the TLS handshake failed"); }
+  void secured(const PeerFacts& peer) override {
+    session_.tls_established(owner_ == nullptr ? peer : identified(peer, *owner_));
+  }
+  void handshake_failed() override {
+    session_.tls_failed(finding_->words.empty() ? "no agreement" : finding_->words);
+  }
 
   Answered answer_ask() override {
     return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
@@ -64,8 +68,13 @@ class OutgoingDriver final : public Driver {
 
   void forget_owner() { owner_ = nullptr; }
   const std::string& tls_version() const { return session_.peer().tls_version; }
+  bool has_tls() const { return session_.peer().tls; }
 
  private:
+  static PeerFacts identified(PeerFacts peer, const Outgoing& owner) {
+    peer.identified = peer.tls && owner.plan_.name_is_sure && owner.finding_->is_good();
+    return peer;
+  }
   std::shared_ptr<OutgoingDriver> self() {
     return std::static_pointer_cast<OutgoingDriver>(shared_from_this());
   }
@@ -81,7 +90,7 @@ class OutgoingDriver final : public Driver {
       session_.answer_transaction(std::nullopt);
       return Answered::kNow;
     }
-    if (owner_->consignment_ != nullptr) {
+    if (owner_->consignment_ != nullptr || owner_->serves_one_message()) {
       session_.answer_transaction(owner_->next_transaction());
       return Answered::kNow;
     }
@@ -123,6 +132,7 @@ class OutgoingDriver final : public Driver {
   }
 
   SmtpClientSession session_;
+  std::shared_ptr<TlsFinding> finding_;
   Outgoing* owner_;
 };
 
@@ -140,9 +150,26 @@ Outgoing::~Outgoing() {
 void Outgoing::start() {
   load_next([this] {
     if (consignment_ == nullptr) return finish();
-    routing_ = std::make_unique<Routing>(house_.resolver(), house_.routing_terms(), terms_.domain, terms_.by,
-                                         [this](RouteResult result) { on_routed(std::move(result)); });
+    find_policy();
   });
+}
+
+void Outgoing::find_policy() {
+  // An address literal is no domain that could say anything.
+  if (!terms_.follows_policies || terms_.domain.starts_with('[')) return find_route();
+  sts_question_ = house_.sts_policies().find(terms_.domain, [this](const StsVerdict& verdict) {
+    sts_ = verdict;
+    if (verdict.fetched != TlsVerdict::kSuccess) {
+      plan_.policy = {TlsPolicyKind::kSts, terms_.domain, {}, {}};
+      count(verdict.fetched, verdict.why);
+    }
+    find_route();
+  });
+}
+
+void Outgoing::find_route() {
+  routing_ = std::make_unique<Routing>(house_.resolver(), house_.routing_terms(), terms_.domain, terms_.by,
+                                       [this](RouteResult result) { on_routed(std::move(result)); });
 }
 
 // Puts the next message in hand, or none.
@@ -203,7 +230,46 @@ void Outgoing::try_target() {
     if (consignment_ != nullptr) house_.give_back(std::exchange(consignment_, nullptr)->work.recipients);
     return finish();
   }
+  const RouteTarget& target = route_[target_];
+  if (terms_.follows_policies && target.is_authenticated) return ask_tlsa(0);
+  if (terms_.follows_policies) return plan_tls(plan_by_sts(sts_, target, terms_.domain));
+  TlsPlan plan;
+  plan.use = terms_.tls;
+  plan.expectation = {target.host, terms_.verification};
+  plan.name_is_sure = true;
+  plan_tls(std::move(plan));
+}
+
+// RFC 7672 2.2.2: the name that the host's name leads to comes first.
+void Outgoing::ask_tlsa(std::size_t name) {
+  const RouteTarget& target = route_[target_];
+  const std::string& host = name == 0 ? target.canonical : target.host;
+  tlsa_question_ = house_.resolver().ask(tlsa_name(host, terms_.port), dns::Type::kTlsa,
+                                         [this, name](const dns::Answer& answer) { on_tlsa(name, answer); });
+}
+
+void Outgoing::on_tlsa(std::size_t name, const dns::Answer& answer) {
+  const RouteTarget& target = route_[target_];
+  auto plan = plan_by_dane(answer, target, name == 0 ? target.canonical : target.host, terms_.domain);
+  if (plan) return plan_tls(*std::move(plan));
+  if (name == 0 && target.canonical != target.host) return ask_tlsa(1);
+  plan_tls(plan_by_sts(sts_, target, terms_.domain));
+}
+
+void Outgoing::plan_tls(TlsPlan plan) {
+  plan_ = std::move(plan);
+  if (consignment_ != nullptr && consignment_->message.tls_is_optional)
+    plan_ = without_policy(std::move(plan_));
+  if (!plan_.obstacle) return dial();
+  count(plan_.verdict, *plan_.obstacle);
+  policy_failed_ = true;
+  last_failure_ = {AttemptResult::Kind::kDeferred, "4.7.5", "", *plan_.obstacle, false};
+  next_target();
+}
+
+void Outgoing::dial() {
   tls_failed_ = false;
+  policy_failed_ = false;
   dialer_ = std::make_unique<Dialer>(house_.loop(), route_[target_].address, terms_.port,
                                      [this](Result<int> socket) { on_dialled(std::move(socket)); });
 }
@@ -219,10 +285,11 @@ void Outgoing::connect(int socket) {
   auto stream = std::make_unique<TcpStream>(house_.loop(), socket);
   ConnectionOptions options;
   options.peer = stream->peer();
-  options.tls = house_.tls().to({route_[target_].host, terms_.verification}, nullptr);
+  finding_ = std::make_shared<TlsFinding>();
+  options.tls = house_.tls().to(plan_.expectation, finding_);
   SmtpClientOptions client;
   client.hostname = house_.hostname();
-  client.tls = in_the_clear_ ? TlsUse::kNever : terms_.tls;
+  client.tls = in_the_clear_ ? TlsUse::kNever : plan_.use;
   if (!terms_.user.empty()) client.login = SmtpClientLogin{terms_.user, terms_.password, new_nonce()};
   const bool usable = stream->ok() && options.tls != nullptr;
   // Behind the handshake where that comes first: the session knows its peer from the beginning.
@@ -245,16 +312,18 @@ void Outgoing::connect(int socket) {
     });
   }
   house_.connections_of().start(house_.loop(), std::move(stream), house_.log(), std::move(options),
-                                terms_.tls == TlsUse::kImplicit ? TlsStart::kImplicit : TlsStart::kOnCommand,
+                                plan_.use == TlsUse::kImplicit ? TlsStart::kImplicit : TlsStart::kOnCommand,
                                 gone);
 }
 
 bool Outgoing::tries_without_tls() {
-  return tls_failed_ && terms_.tls == TlsUse::kIfOffered && !in_the_clear_;
+  return tls_failed_ && plan_.use == TlsUse::kIfOffered && !in_the_clear_;
 }
 
 void Outgoing::on_connection_gone() {
   connecting_ = false;
+  // TLS came first, and there was no session that could say so.
+  if (driver_ == nullptr && !finding_->words.empty()) last_failure_.reply += ": " + finding_->words;
   if (driver_ != nullptr) driver_->forget_owner();
   driver_ = nullptr;
   if (consignment_ == nullptr) return finish();
@@ -265,7 +334,7 @@ void Outgoing::on_connection_gone() {
   }
   if (tries_without_tls()) {
     in_the_clear_ = true;
-    return try_target();
+    return dial();
   }
   next_target();
 }
@@ -282,10 +351,39 @@ void Outgoing::remember(const SmtpClientFailure& failure) {
   last_failure_ = {failure.permanent ? AttemptResult::Kind::kFailed : AttemptResult::Kind::kDeferred,
                    status_of(failure.reply, failure.permanent ? "5.3.2" : "4.4.2"),
                    host_words(route_[target_]), failure.reply.line(), false};
+  if (failure.stage != SmtpStage::kStartTls) return;
+  policy_failed_ = plan_.is_demanded;
+  last_failure_.reply += demand_words(plan_);
+  count(!failure.tls_failed                         ? TlsVerdict::kStartTlsNotSupported
+        : finding_->verdict == TlsVerdict::kSuccess ? TlsVerdict::kValidationFailure
+                                                    : finding_->verdict,
+        finding_->words);
+}
+
+// RFC 8460 4.3
+void Outgoing::count(TlsVerdict verdict, std::string reason) {
+  if (!terms_.follows_policies || plan_.waives_policy) return;
+  TlsCount count{0, plan_.policy, verdict, "", "", std::move(reason), 0};
+  if (verdict != TlsVerdict::kSuccess && target_ < route_.size()) {
+    count.host = route_[target_].host;
+    count.address = route_[target_].address.text();
+  }
+  house_.tls_reporter().count(std::move(count));
+}
+
+// It is about to be used. A policy that is only tested is broken by what it would have refused.
+void Outgoing::count_connection() {
+  if (!driver_->has_tls()) {
+    if (!in_the_clear_) count(TlsVerdict::kStartTlsNotSupported);
+    return;
+  }
+  if (plan_.policy.kind != TlsPolicyKind::kSts) return count(TlsVerdict::kSuccess);
+  if (plan_.verdict != TlsVerdict::kSuccess) return count(plan_.verdict, "none of the policy's hosts");
+  count(finding_->verdict, finding_->words);
 }
 
 std::optional<ClientTransaction> Outgoing::next_transaction() {
-  was_connected_ = true;
+  if (!std::exchange(was_connected_, true)) count_connection();
   if (consignment_ == nullptr) return std::nullopt;
   ClientTransaction transaction;
   transaction.envelope = consignment_->message.envelope;
@@ -372,6 +470,8 @@ void Outgoing::suspend_others(const AttemptResult& result) {
     for (const auto& each : *others) {
       if (*self == nullptr) {
         house->give_back(each->work.recipients);
+      } else if ((*self)->policy_failed_ && each->message.tls_is_optional) {
+        house->give_back(each->work.recipients);  // what stood in the way does not count for it
       } else {
         (*self)->refuse_all(*each, result);
       }
@@ -402,6 +502,8 @@ void Outgoing::log_outcome(const Consignment& consignment, const QueuedRecipient
                                   {"reply", outcome.attempt.reply}};
   if (driver_ != nullptr) {
     fields.push_back({"tls", driver_->tls_version().empty() ? "none" : driver_->tls_version()});
+    if (plan_.is_demanded)
+      fields.push_back({"policy", plan_.policy.kind == TlsPolicyKind::kTlsa ? "dane" : "mta-sts"});
   }
   house_.log().info(state == QueueState::kDelivered ? "sent"
                     : state == QueueState::kFailed  ? "failed"
@@ -411,6 +513,8 @@ void Outgoing::log_outcome(const Consignment& consignment, const QueuedRecipient
 
 void Outgoing::give_up() {
   if (connecting_) return;
+  sts_question_ = nullptr;
+  tlsa_question_ = nullptr;
   routing_.reset();
   dialer_.reset();
   if (consignment_ != nullptr) house_.give_back(std::exchange(consignment_, nullptr)->work.recipients);

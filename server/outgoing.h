@@ -21,7 +21,10 @@
 #include "server/resolver.h"
 #include "server/routing.h"
 #include "server/storage_thread.h"
+#include "server/sts_policies.h"
 #include "server/tls_client.h"
+#include "server/tls_plan.h"
+#include "server/tls_reporter.h"
 #include "server/work_queue.h"
 
 namespace mailstead {
@@ -38,6 +41,8 @@ class OutgoingHouse {
   virtual Resolver& resolver() = 0;
   virtual ConnectionSet& connections_of() = 0;
   virtual const TlsClientContext& tls() = 0;
+  virtual StsPolicies& sts_policies() = 0;
+  virtual TlsReporter& tls_reporter() = 0;
   virtual RoutingTerms routing_terms() const = 0;
   virtual std::string hostname() const = 0;
   virtual bool is_stopping() const = 0;
@@ -62,6 +67,8 @@ struct OutgoingTerms {
   std::uint16_t port = 25;
   SmtpClientOptions::TlsUse tls = SmtpClientOptions::TlsUse::kIfOffered;
   TlsVerification verification = TlsVerification::kNone;
+  // What the domain demands of TLS (MTA-STS, DANE) is kept; else what the configuration says is all.
+  bool follows_policies = true;
   std::string user;  // to log in
   std::string password;
 };
@@ -94,13 +101,23 @@ class Outgoing {
   friend class OutgoingDriver;
 
   void load_next(std::function<void()> then);
+  void find_policy();
+  void find_route();
   void on_routed(RouteResult result);
   void try_target();
+  // Asks for the host's TLSA records at the n-th of its names.
+  void ask_tlsa(std::size_t name);
+  void on_tlsa(std::size_t name, const dns::Answer& answer);
+  void plan_tls(TlsPlan plan);
+  void dial();
   void on_dialled(Result<int> socket);
   void connect(int socket);
   void next_target();
   void on_connection_gone();
   bool tries_without_tls();
+  bool serves_one_message() const { return plan_.waives_policy; }
+  void count(TlsVerdict verdict, std::string reason = {});
+  void count_connection();
   // For the driver.
   std::optional<ClientTransaction> next_transaction();
   void report(const SmtpClientSession& session);
@@ -116,13 +133,19 @@ class Outgoing {
   OutgoingHouse& house_;
   const OutgoingTerms terms_;
   std::shared_ptr<Outgoing*> self_;  // for callbacks that may come late
+  StsPolicies::Question sts_question_;
+  StsVerdict sts_;
   std::unique_ptr<Routing> routing_;
+  Resolver::Question tlsa_question_;
   std::unique_ptr<Dialer> dialer_;
   std::shared_ptr<OutgoingDriver> driver_;
   Route route_;
   std::size_t target_ = 0;
+  TlsPlan plan_;  // for it
+  std::shared_ptr<TlsFinding> finding_;
   bool in_the_clear_ = false;  // TLS was tried with this target, in vain
   bool tls_failed_ = false;
+  bool policy_failed_ = false;                // a policy of the domain stood in the way
   bool was_connected_ = false;                // a session got so far that it could send
   bool connecting_ = false;                   // a connection is open
   std::shared_ptr<Consignment> consignment_;  // in hand; null: none

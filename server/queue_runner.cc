@@ -27,7 +27,10 @@ double jitter() {
 
 QueueRunner::QueueRunner(Context context)
     : context_(std::move(context)),
-      resolver_(context_.loop, context_.config.resolver.servers),
+      resolver_(context_.loop, context_.config.resolver),
+      sts_policies_({context_.loop, resolver_, tls_, context_.storage, context_.log}),
+      tls_reporter_({context_.loop, context_.config, context_.log, context_.storage, context_.signing,
+                     resolver_, tls_}),
       schedule_(destinations(), context_.config.queue.connections_per_host),
       reporter_(context_.config, context_.log, context_.storage, context_.signing, schedule_) {
   uv_timer_init(context_.loop, &timer_);
@@ -39,7 +42,7 @@ QueueRunner::~QueueRunner() = default;
 void QueueRunner::start() {
   reload();
   context_.storage.watch_queue([this](const std::vector<QueueEntry>& changes) { apply(changes); });
-  load(0);
+  sts_policies_.load([this] { load(0); });
 }
 
 void QueueRunner::load(QueueRow after) {
@@ -85,6 +88,7 @@ void QueueRunner::pump() {
     begin(*destination);
   }
   reporter_.pump();
+  tls_reporter_.tend();
   const auto next = schedule_.next_at();
   std::uint64_t sleep = kLongestSleepMs;
   if (next && *next > now) sleep = std::min(sleep, static_cast<std::uint64_t>(*next - now) * 1000);
@@ -141,6 +145,7 @@ OutgoingTerms QueueRunner::terms_for(const std::string& destination) const {
   const auto to_host = [&](const std::string& host, std::uint32_t port, SmarthostTls tls) {
     terms.domain = host;
     terms.by = Routing::By::kHost;
+    terms.follows_policies = false;
     terms.port = static_cast<std::uint16_t>(port);
     if (tls == SmarthostTls::kOpportunistic) return;
     using TlsUse = SmtpClientOptions::TlsUse;
@@ -160,7 +165,7 @@ OutgoingTerms QueueRunner::terms_for(const std::string& destination) const {
 
 void QueueRunner::reload() {
   const auto& queue = context_.config.queue;
-  resolver_.use(context_.config.resolver.servers);
+  resolver_.use(context_.config.resolver);
   schedule_.arrange_anew(destinations(), queue.connections_per_host);
   password_.clear();
   if (!queue.smarthost.password_file.empty()) {
@@ -260,6 +265,8 @@ void QueueRunner::hurry() {
 void QueueRunner::check_stopped() {
   if (!outgoing_.empty() || !here_.empty() || connections_.size() > 0 || !stopped_) return;
   context_.storage.watch_queue(nullptr);
+  tls_reporter_.stop();
+  sts_policies_.stop();
   resolver_.stop();
   uv_timer_stop(&timer_);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);

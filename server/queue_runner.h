@@ -25,7 +25,9 @@
 #include "server/resolver.h"
 #include "server/signing.h"
 #include "server/storage_thread.h"
+#include "server/sts_policies.h"
 #include "server/tls_client.h"
+#include "server/tls_reporter.h"
 #include "server/work_queue.h"
 
 namespace mailstead {
@@ -72,6 +74,8 @@ class QueueRunner final : private OutgoingHouse {
   Resolver& resolver() override { return resolver_; }
   ConnectionSet& connections_of() override { return connections_; }
   const TlsClientContext& tls() override { return tls_; }
+  StsPolicies& sts_policies() override { return sts_policies_; }
+  TlsReporter& tls_reporter() override { return tls_reporter_; }
   RoutingTerms routing_terms() const override;
   std::string hostname() const override { return context_.config.hostname; }
   bool is_stopping() const override { return stopping_; }
@@ -99,6 +103,8 @@ class QueueRunner final : private OutgoingHouse {
   Context context_;
   Resolver resolver_;
   TlsClientContext tls_;
+  StsPolicies sts_policies_;
+  TlsReporter tls_reporter_;
   ConnectionSet connections_;
   QueueSchedule schedule_;
   Reporter reporter_;

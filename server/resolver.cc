@@ -3,6 +3,7 @@
 #include <ares.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -21,6 +22,12 @@ constexpr std::uint64_t kTimeoutTickMs = 500;
 void begin_library() {
   static const int begun = ares_library_init(ARES_LIB_INIT_ALL);
   static_cast<void>(begun);
+}
+
+// A container's 127.0.0.11 only passes on what others say.
+bool is_own_validator(const IpAddress& address) {
+  const std::string text = address.text();
+  return text == "::1" || (text.starts_with("127.") && text != "127.0.0.11");
 }
 
 }  // namespace
@@ -56,11 +63,13 @@ struct Resolver::Channel {
   std::unordered_map<Key, std::vector<std::weak_ptr<Done>>, KeyHash> waiting;
   std::unordered_map<Key, Remembered, KeyHash> remembered;
   std::vector<std::pair<std::weak_ptr<Done>, dns::Answer>> ready;
+  bool believes = false;
   bool stopped = false;
   int open_handles = 0;
 
-  void begin(const std::vector<ListenAddress>& servers);
-  void open(const std::vector<ListenAddress>& servers);
+  void begin(const Config::Resolver& settings);
+  void open(const Config::Resolver& settings);
+  bool is_believed(DnssecTrust trust) const;
   void send(const Key& key);
   void answered(const Key& key, const dns::Answer& answer);
   void remember(const Key& key, const dns::Answer& answer);
@@ -73,16 +82,16 @@ struct Resolver::Channel {
   }
 };
 
-void Resolver::Channel::begin(const std::vector<ListenAddress>& servers) {
+void Resolver::Channel::begin(const Config::Resolver& settings) {
   begin_library();
   uv_timer_init(loop, &timer);
   uv_timer_init(loop, &soon);
   timer.data = soon.data = this;
   open_handles = 2;
-  open(servers);
+  open(settings);
 }
 
-void Resolver::Channel::open(const std::vector<ListenAddress>& servers) {
+void Resolver::Channel::open(const Config::Resolver& settings) {
   ares_options options{};
   options.timeout = kTimeoutMs;
   options.tries = kTries;
@@ -92,10 +101,30 @@ void Resolver::Channel::open(const std::vector<ListenAddress>& servers) {
   };
   const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
   if (ares_init_options(&channel, &options, mask) != ARES_SUCCESS) channel = nullptr;
-  if (channel == nullptr || servers.empty()) return;
-  std::vector<std::string> list;
-  for (const ListenAddress& server : servers) list.push_back(server.text());
-  ares_set_servers_ports_csv(channel, fmt::format("{}", fmt::join(list, ",")).c_str());
+  if (channel == nullptr) return;
+  if (!settings.servers.empty()) {
+    std::vector<std::string> list;
+    for (const ListenAddress& server : settings.servers) list.push_back(server.text());
+    ares_set_servers_ports_csv(channel, fmt::format("{}", fmt::join(list, ",")).c_str());
+  }
+  believes = is_believed(settings.dnssec);
+}
+
+// Who can change what comes over the network can set a bit in it.
+bool Resolver::Channel::is_believed(DnssecTrust trust) const {
+  if (trust != DnssecTrust::kLoopback) return trust == DnssecTrust::kAlways;
+  ares_addr_port_node* servers = nullptr;
+  if (ares_get_servers_ports(channel, &servers) != ARES_SUCCESS || servers == nullptr) return false;
+  bool all = true;
+  for (const ares_addr_port_node* each = servers; each != nullptr; each = each->next) {
+    const auto* octets = reinterpret_cast<const std::uint8_t*>(&each->addr);
+    const IpAddress address = each->family == AF_INET6
+                                  ? ipv6_address({reinterpret_cast<const char*>(octets), 16})
+                                  : ipv4_address({reinterpret_cast<const char*>(octets), 4});
+    all = all && is_own_validator(address);
+  }
+  ares_free_data(servers);
+  return all;
 }
 
 void Resolver::Channel::send(const Key& key) {
@@ -119,6 +148,7 @@ void Resolver::Channel::send(const Key& key) {
           answer = dns::read_answer({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(length)},
                                     asked->key.first, asked->key.second);
         }
+        answer.authenticated = answer.authenticated && asked->channel->believes;
         asked->channel->answered(asked->key, answer);
       },
       new Asked{this, key});
@@ -203,8 +233,8 @@ void Resolver::Channel::stop() {
   }
 }
 
-Resolver::Resolver(uv_loop_t* loop, std::vector<ListenAddress> servers) : channel_(new Channel(loop)) {
-  channel_->begin(servers);
+Resolver::Resolver(uv_loop_t* loop, const Config::Resolver& settings) : channel_(new Channel(loop)) {
+  channel_->begin(settings);
 }
 
 Resolver::~Resolver() {
@@ -237,12 +267,12 @@ Resolver::Question Resolver::ask(const std::string& name, dns::Type type, Done d
   return question;
 }
 
-void Resolver::use(std::vector<ListenAddress> servers) {
+void Resolver::use(const Config::Resolver& settings) {
   channel_->remembered.clear();
   // Questions under way end without an answer, and those who wait hear that.
   const auto waiting = std::exchange(channel_->waiting, {});
   if (channel_->channel != nullptr) ares_destroy(std::exchange(channel_->channel, nullptr));
-  channel_->open(servers);
+  channel_->open(settings);
   for (const auto& [key, askers] : waiting) {
     for (const auto& asker : askers) channel_->tell_soon(asker, {});
   }

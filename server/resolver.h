@@ -1,8 +1,9 @@
 // DNS on the reactor, by c-ares: questions, their answers, and a memory of them for as long as they are good.
 //
 // The same question is asked once, however many wait for it. Answers are remembered for their TTL, at most
-// kMostRemembered of them; failures are not. Ownership: who asks holds the question, and hears nothing once
-// it has let go of it. Threads: the reactor. Errors: are answers, dns::Verdict::kFailed.
+// kMostRemembered of them; failures are not. An answer counts as authenticated only where the server's word
+// for that is believed: of all of them that are asked. Ownership: who asks holds the question, and hears
+// nothing once it has let go of it. Threads: the reactor. Errors: are answers, dns::Verdict::kFailed.
 #pragma once
 
 #include <uv.h>
@@ -28,8 +29,7 @@ class Resolver {
 
   static constexpr std::size_t kMostRemembered = 10'000;
 
-  // `servers`: empty for those of the machine.
-  Resolver(uv_loop_t* loop, std::vector<ListenAddress> servers);
+  Resolver(uv_loop_t* loop, const Config::Resolver& settings);
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
@@ -38,7 +38,7 @@ class Resolver {
   // empty one is not asked about.
   [[nodiscard]] Question ask(const std::string& name, dns::Type type, Done done);
   // From now on these are asked; what is remembered is forgotten.
-  void use(std::vector<ListenAddress> servers);
+  void use(const Config::Resolver& settings);
   // Nobody hears anything any more; its handles close. Call it once, before the loop ends.
   void stop();
 

@@ -64,6 +64,7 @@ Routing::Routing(Resolver& resolver, RoutingTerms terms, std::string domain, By 
 }
 
 void Routing::on_mx(const dns::Answer& answer) {
+  mx_is_authenticated_ = answer.authenticated;
   switch (answer.verdict) {
     case dns::Verdict::kFailed:
       return fail(false, "4.4.3", fmt::format("the name servers of {} do not answer", domain_));
@@ -120,7 +121,8 @@ void Routing::ask_addresses(std::vector<Host> hosts) {
 void Routing::on_addresses(std::size_t place, dns::Type type, const dns::Answer& answer) {
   Host& host = hosts_[place];
   auto& into = type == dns::Type::kA ? host.v4 : host.v6;
-  for (const dns::Record& each : answer.records) into.push_back(each.address);
+  for (const dns::Record& each : answer.records)
+    into.push_back({host.name, each.address, mx_is_authenticated_ && answer.authenticated, answer.name});
   if (answer.verdict == dns::Verdict::kFailed) host.unsure = true;
   if (--open_ == 0) assemble();
 }
@@ -132,25 +134,26 @@ void Routing::assemble() {
   for (Host& host : hosts_) {
     if (ours && host.preference >= *ours) break;
     unsure = unsure || host.unsure;
-    std::vector<IpAddress> addresses;
+    std::vector<RouteTarget> addresses;
     // The two kinds take turns, so that one of them that leads nowhere costs little (RFC 8305 4).
     for (std::size_t i = 0; i < std::max(host.v6.size(), host.v4.size()); ++i) {
       if (i < host.v6.size()) addresses.push_back(host.v6[i]);
       if (i < host.v4.size()) addresses.push_back(host.v4[i]);
     }
     const std::string name = literal(host.name) ? literal(host.name)->text() : host.name;
-    for (const IpAddress& address : addresses) {
-      if (by_ == By::kMx && is_nowhere(address)) {
+    for (RouteTarget& target : addresses) {
+      target.host = name;
+      if (by_ == By::kMx && is_nowhere(target.address)) {
         leads_to_us_ = true;
         continue;
       }
-      if (by_ == By::kMx && terms_.is_ours && terms_.is_ours(address)) {
+      if (by_ == By::kMx && terms_.is_ours && terms_.is_ours(target.address)) {
         leads_to_us_ = true;
         ours = host.preference;
-        std::erase_if(route, [&](const RouteTarget& target) { return target.host == name; });
+        std::erase_if(route, [&](const RouteTarget& each) { return each.host == name; });
         break;
       }
-      if (route.size() < kMostTargets) route.push_back({name, address});
+      if (route.size() < kMostTargets) route.push_back(target);
     }
   }
   if (!route.empty()) return finish(std::move(route));

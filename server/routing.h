@@ -21,6 +21,9 @@ namespace mailstead {
 struct RouteTarget {
   std::string host;  // as the MX record names it; of an address literal the address
   IpAddress address;
+  // All the way here DNS was validated: the MX records, and the host's address. Then its TLSA records count.
+  bool is_authenticated = false;
+  std::string canonical;  // what the host's name leads to by CNAMEs; the same without
 };
 
 struct RouteFailure {
@@ -64,8 +67,8 @@ class Routing {
   struct Host {
     std::string name;
     std::uint16_t preference = 0;
-    std::vector<IpAddress> v6;
-    std::vector<IpAddress> v4;
+    std::vector<RouteTarget> v6;
+    std::vector<RouteTarget> v4;
     bool unsure = false;  // a look-up failed
   };
 
@@ -86,6 +89,7 @@ class Routing {
   std::size_t open_ = 0;  // questions
   bool leads_to_us_ = false;
   bool has_mx_ = false;
+  bool mx_is_authenticated_ = false;  // or that there are none
 };
 
 }  // namespace mailstead

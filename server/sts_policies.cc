@@ -34,8 +34,7 @@ void StsPolicies::load(std::function<void()> done) {
     }
     done();
   };
-  const bool posted =
-      context_.storage.post([kept](Store& store) { *kept = store.sts_policies(); }, take);
+  const bool posted = context_.storage.post([kept](Store& store) { *kept = store.sts_policies(); }, take);
   if (!posted) take();
 }
 
@@ -67,8 +66,9 @@ void StsPolicies::on_announced(const std::string& domain, const dns::Answer& ans
   search.id = *id;
   const auto have = known(domain);
   const bool is_current = have != nullptr && have->id == *id;
-  const bool is_fresh = is_current && seconds_now() < have->fetched_at + std::min<std::int64_t>(
-                                                          kStsRenewal.count(), have->policy->max_age / 2);
+  const bool is_fresh =
+      is_current && seconds_now() < have->fetched_at + std::min<std::int64_t>(kStsRenewal.count(),
+                                                                              have->policy->max_age / 2);
   const auto trouble = troubles_.find(domain);
   const bool pauses = trouble != troubles_.end() && seconds_now() < trouble->second.until;
   if (is_fresh || pauses) return conclude(domain);
@@ -100,14 +100,13 @@ void StsPolicies::on_fetched(const std::string& domain, const Result<HttpsAnswer
   auto policy = parse_sts_policy(answer->body);
   if (!policy) return refuse(domain, TlsVerdict::kPolicyInvalid, policy.error().message);
 
-  const auto found = std::make_shared<Known>(Known{searches_[domain].id, answer->body,
-                                                   std::make_shared<StsPolicy>(*std::move(policy)),
-                                                   seconds_now()});
+  const auto found = std::make_shared<Known>(Known{
+      searches_[domain].id, answer->body, std::make_shared<StsPolicy>(*std::move(policy)), seconds_now()});
   troubles_.erase(domain);
   if (known_.size() >= kMostKnownPolicies)
     std::erase_if(known_, [](const auto& entry) { return !entry.second->is_good(seconds_now()); });
   known_[domain] = found;
-  context_.log.info("sts-policy", {{"domain", domain}, {"mode", name_of(found->policy->mode)}});
+  context_.log.info("sts-policy", {{"domain", domain}, {"mode", std::string(name_of(found->policy->mode))}});
   // Lost on the way there, it is fetched again after the next start.
   const KeptStsPolicy kept{domain, found->id, found->text, found->fetched_at};
   auto outcome = std::make_shared<Result<void>>();

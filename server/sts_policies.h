@@ -26,7 +26,7 @@
 
 namespace mailstead {
 
-inline constexpr std::chrono::seconds kStsPause{300};     // RFC 8461 3.3: five minutes and more
+inline constexpr std::chrono::seconds kStsPause{300};      // RFC 8461 3.3: five minutes and more
 inline constexpr std::chrono::seconds kStsRenewal{86400};  // RFC 8461 5.1 and 10.2
 
 // A domain's policy, or why there is none.

@@ -1,5 +1,6 @@
-// Is a server who it should be? Its certificate is looked at in one of two ways: for its name, by an authority
-// that the machine trusts (PKIX, RFC 6125), or by TLSA records of DNS (DANE, RFC 6698, as RFC 7672 has it).
+// Is a server who it should be? Its certificate is looked at in one of two ways: for its name, by an
+// authority that the machine trusts (PKIX, RFC 6125), or by TLSA records of DNS (DANE, RFC 6698, as RFC 7672
+// has it).
 //
 // It is always looked at, and only refused where the expectation says so: what was found decides what may be
 // sent (REQUIRETLS) and is counted (TLSRPT). Threads: the reactor.

@@ -8,9 +8,9 @@ namespace mailstead {
 
 // RFC 8461 5.1: a policy is good until its max_age is over, whatever DNS says meanwhile.
 struct KeptStsPolicy {
-  std::string domain;  // of A-labels
-  std::string id;      // by which DNS announced it
-  std::string text;    // as it was fetched
+  std::string domain;           // of A-labels
+  std::string id;               // by which DNS announced it
+  std::string text;             // as it was fetched
   std::int64_t fetched_at = 0;  // Unix seconds
 };
 

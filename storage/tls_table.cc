@@ -20,7 +20,8 @@ TlsCount tls_count_of(const Statement& row) {
 
 Result<std::vector<TlsCount>> tls_counts_in(Result<Statement> statement) {
   std::vector<TlsCount> counts;
-  auto done = each_row(std::move(statement), [&](const Statement& row) { counts.push_back(tls_count_of(row)); });
+  auto done =
+      each_row(std::move(statement), [&](const Statement& row) { counts.push_back(tls_count_of(row)); });
   if (!done) return done.error();
   return counts;
 }
@@ -85,7 +86,9 @@ Result<std::vector<DueTlsReport>> TlsTable::due(std::int64_t before) {
   auto done = each_row(database_.query("SELECT DISTINCT day, domain FROM tls_counts WHERE day < ?1 EXCEPT"
                                        " SELECT day, domain FROM tls_reported ORDER BY 1, 2",
                                        before),
-                       [&](const Statement& row) { due.push_back({row.integer(0), row.text(1)}); });
+                       [&](const Statement& row) {
+                         due.push_back({row.integer(0), row.text(1)});
+                       });
   if (!done) return done.error();
   return due;
 }

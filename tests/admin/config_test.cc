@@ -108,6 +108,7 @@ expire = "2 days"
 delay_warning = "0 s"
 connections = 9
 connections_per_host = 2
+tls_reports = false
 routes = ["far.example mx.far.example:2525 starttls", ".wide.example mx"]
 [queue.smarthost]
 host = "smtp.example.net"
@@ -117,6 +118,7 @@ password_file = "/etc/p"
 tls = "tls"
 [resolver]
 servers = ["192.0.2.53", "2001:db8::53", "[::1]:5353", "127.0.0.1:5353"]
+dnssec = "always"
 [log]
 level = "debug"
 format = "json"
@@ -138,6 +140,10 @@ format = "json"
   CHECK(config.queue.smarthost.tls == SmarthostTls::kImplicit);
   CHECK(parsed("[queue]\nsmarthost = { host = \"smtp.example.net\" }\n").queue.smarthost.host ==
         "smtp.example.net");
+  CHECK_FALSE(config.queue.tls_reports);
+  CHECK(config.resolver.dnssec == DnssecTrust::kAlways);
+  CHECK(parsed("").queue.tls_reports);
+  CHECK(parsed("").resolver.dnssec == DnssecTrust::kLoopback);
   REQUIRE(config.resolver.servers.size() == 4);
   CHECK(config.resolver.servers[0].text() == "192.0.2.53:53");
   CHECK(config.resolver.servers[1].text() == "[2001:db8::53]:53");

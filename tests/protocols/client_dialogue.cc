@@ -75,6 +75,7 @@ const std::map<std::string, ClientDirective>& client_directives() {
       {"hostname", [](auto& d, auto& rest) { d.options.hostname = unescape(rest); }},
       {"use-tls", [](auto& d, auto& rest) { d.options.tls = choose(kTlsUses, rest); }},
       {"tls", [](auto& d, auto&) { d.peer.tls = true; }},
+      {"unidentified", [](auto& d, auto&) { d.peer.identified = false; }},
       {"login",
        [](auto& d, auto& rest) {
          const std::string user = unescape(take_word(rest));
@@ -301,6 +302,7 @@ ClientDialogue read_client_dialogue(const std::string& path) {
   dialogue.options.hostname = "client.example.org";
   dialogue.options.tls = TlsUse::kNever;
   dialogue.peer.address = "192.0.2.1";
+  dialogue.peer.identified = true;
   std::size_t number = 0;
   for (std::string line; std::getline(file, line);) {
     ++number;

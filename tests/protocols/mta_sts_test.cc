@@ -47,11 +47,12 @@ TEST_CASE("a policy is read", "[sts]") {
   CHECK(policy->max_age == 604800);
 
   const StsPolicy testing{StsPolicy::Mode::kTesting, {"a.b"}, 10};
-  for (const char* same :
-       {"version: STSv1\nmode: testing\nmx: a.b\nmax_age: 10", "mx:a.b\nmax_age:10\nversion:STSv1\nmode:testing\n",
-        "version:\tSTSv1 \r\nmode: testing\t\r\n\r\nmx: a.b\r\nmax_age: 10\r\n\r\n",
-        "version: STSv1\nmode: testing\nmx: a.b\nmax_age: 10\nlater: a:b: c\n",
-        "version: STSv1\nmode: testing\nmode: enforce\nmx: a.b\nmax_age: 10\nmax_age: 20\nversion: STSv2\n"}) {
+  for (const char* same : {"version: STSv1\nmode: testing\nmx: a.b\nmax_age: 10",
+                           "mx:a.b\nmax_age:10\nversion:STSv1\nmode:testing\n",
+                           "version:\tSTSv1 \r\nmode: testing\t\r\n\r\nmx: a.b\r\nmax_age: 10\r\n\r\n",
+                           "version: STSv1\nmode: testing\nmx: a.b\nmax_age: 10\nlater: a:b: c\n",
+                           "version: STSv1\nmode: testing\nmode: enforce\nmx: a.b\nmax_age: 10\nmax_age: "
+                           "20\nversion: STSv2\n"}) {
     CAPTURE(same);
     const auto other = parse_sts_policy(same);
     REQUIRE(other);

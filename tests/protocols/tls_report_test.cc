@@ -11,7 +11,8 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-const TlsPolicyFacts kSts{TlsPolicyKind::kSts, "far.example", "version: STSv1\nmode: testing\n", "*.far.example\n"};
+const TlsPolicyFacts kSts{TlsPolicyKind::kSts, "far.example", "version: STSv1\nmode: testing\n",
+                          "*.far.example\n"};
 const TlsPolicyFacts kNothing{TlsPolicyKind::kNone, "far.example", "", ""};
 
 TlsReport report() {
@@ -20,17 +21,19 @@ TlsReport report() {
   report.contact = "postmaster@example.org";
   report.domain = "far.example";
   report.day = 20785;  // 2026-11-28
-  report.counts = {{20785, kSts, TlsVerdict::kSuccess, "", "", "", 5326},
-                   {20785, kSts, TlsVerdict::kExpired, "mx1.far.example", "192.0.2.10", "", 100},
-                   {20785, kSts, TlsVerdict::kStartTlsNotSupported, "mx2.far.example", "2001:db8::2", "\xFF", 3},
-                   {20785, kNothing, TlsVerdict::kSuccess, "", "", "", 1}};
+  report.counts = {
+      {20785, kSts, TlsVerdict::kSuccess, "", "", "", 5326},
+      {20785, kSts, TlsVerdict::kExpired, "mx1.far.example", "192.0.2.10", "", 100},
+      {20785, kSts, TlsVerdict::kStartTlsNotSupported, "mx2.far.example", "2001:db8::2", "\xFF", 3},
+      {20785, kNothing, TlsVerdict::kSuccess, "", "", "", 1}};
   return report;
 }
 
 }  // namespace
 
 TEST_CASE("a domain says where it wants reports", "[tlsrpt]") {
-  CHECK(tls_report_places(Strings{"v=TLSRPTv1; rua=mailto:tls@far.example"}) == Strings{"mailto:tls@far.example"});
+  CHECK(tls_report_places(Strings{"v=TLSRPTv1; rua=mailto:tls@far.example"}) ==
+        Strings{"mailto:tls@far.example"});
   CHECK(tls_report_places(Strings{"x", "v=TLSRPTv1;rua=mailto:a@b.example , https://b.example/v1;"}) ==
         Strings{"mailto:a@b.example", "https://b.example/v1"});
   CHECK(tls_report_places(Strings{"v=TLSRPTv1; x=y; rua=http://a.example,ftp:x,mailto:a@b.example"}) ==
@@ -52,7 +55,8 @@ TEST_CASE("a mailto URI holds an address", "[tlsrpt]") {
   CHECK(mailto_address("mailto:a@b.example") == "a@b.example");
   CHECK(mailto_address("MAILTO:a%2Bb@b.example?subject=x") == "a+b@b.example");
   CHECK(mailto_address("mailto:a%21@b.example") == "a!@b.example");
-  for (const char* none : {"https://b.example", "mailto:", "mailto:?x", "mailto:a%2", "mailto:a%2g@b", "mailto:%"}) {
+  for (const char* none :
+       {"https://b.example", "mailto:", "mailto:?x", "mailto:a%2", "mailto:a%2g@b", "mailto:%"}) {
     CAPTURE(none);
     CHECK_FALSE(mailto_address(none));
   }
@@ -80,7 +84,8 @@ TEST_CASE("a report counts by policy and by failure", "[tlsrpt]") {
                                                     {"receiving-ip", "192.0.2.10"}});
   CHECK(sts["failure-details"][1]["result-type"] == "starttls-not-supported");
   const auto& none = json["policies"][1];
-  CHECK(none["policy"] == nlohmann::json{{"policy-type", "no-policy-found"}, {"policy-domain", "far.example"}});
+  CHECK(none["policy"] ==
+        nlohmann::json{{"policy-type", "no-policy-found"}, {"policy-domain", "far.example"}});
   CHECK(none["summary"]["total-successful-session-count"] == 1);
   CHECK_FALSE(none.contains("failure-details"));
 }
@@ -90,8 +95,9 @@ TEST_CASE("a report goes by mail", "[tlsrpt]") {
   const std::string mail = write_tls_report_mail(
       report(), {"postmaster@example.org", "tls@far.example", "mail.example.org", "abc", 1795823999}, zipped);
   const auto has = [&](const std::string& text) { return mail.find(text) != std::string::npos; };
-  CHECK(has("From: <postmaster@example.org>\r\nTo: <tls@far.example>\r\nSubject: Report Domain: far.example\r\n "
-            "Submitter: mail.example.org\r\n Report-ID: <2026-11-28T00:00:00Z_far.example@mail.example.org>\r\n"));
+  CHECK(has(
+      "From: <postmaster@example.org>\r\nTo: <tls@far.example>\r\nSubject: Report Domain: far.example\r\n "
+      "Submitter: mail.example.org\r\n Report-ID: <2026-11-28T00:00:00Z_far.example@mail.example.org>\r\n"));
   CHECK(has("\r\nTLS-Report-Domain: far.example\r\nTLS-Report-Submitter: mail.example.org\r\n"));
   CHECK(has("\r\nTLS-Required: No\r\n"));
   CHECK(has("Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n"));

@@ -131,7 +131,8 @@ TEST_CASE("mail for elsewhere waits in the queue with its envelope, also after a
   }
 }
 
-TEST_CASE("that a message need not be encrypted is known in the queue, also after a restart", "[storage][queue]") {
+TEST_CASE("that a message need not be encrypted is known in the queue, also after a restart",
+          "[storage][queue]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
   const std::string content = "TLS-Required: No\r\n\r\nx\r\n";

@@ -15,8 +15,10 @@ std::int64_t today() {
 }
 
 TlsCount count_of(std::int64_t day, const std::string& domain, TlsVerdict verdict, std::uint64_t sessions) {
-  return {day, {TlsPolicyKind::kSts, domain, "version: STSv1\n", "*." + domain + "\n"}, verdict,
-          verdict == TlsVerdict::kSuccess ? "" : "mx." + domain, "", "", sessions};
+  return {day,     {TlsPolicyKind::kSts, domain, "version: STSv1\n", "*." + domain + "\n"},
+          verdict, verdict == TlsVerdict::kSuccess ? "" : "mx." + domain,
+          "",      "",
+          sessions};
 }
 
 }  // namespace
@@ -59,7 +61,8 @@ TEST_CASE("connections that came out alike are counted together", "[storage][tls
   CHECK(store->tls_counts(today() - 1).value().size() == 4);
 }
 
-TEST_CASE("a day that is over is reported once for each domain, and forgotten after a month", "[storage][tls]") {
+TEST_CASE("a day that is over is reported once for each domain, and forgotten after a month",
+          "[storage][tls]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
   const std::vector<TlsCount> counts = {count_of(today(), "far.example", TlsVerdict::kSuccess, 1),

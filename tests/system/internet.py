@@ -1,5 +1,7 @@
 """A small Internet in a network of a test's own: a name server, and mail servers of other people that do as they are told."""
 
+import hashlib
+import http.server
 import os
 import socket
 import socketserver
@@ -16,7 +18,7 @@ NAME_SERVER = ("192.0.2.53", 53)
 OTHERS = ["192.0.2.%d" % number for number in range(10, 30)]
 OTHERS6 = ["2001:db8::%d" % number for number in range(10, 14)]
 
-TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33}
+TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "TLSA": 52}
 
 
 def enter_namespace():
@@ -56,16 +58,20 @@ def encode_data(kind, value):
     if kind == "SRV":
         priority, weight, port, host = value.split()
         return struct.pack("!HHH", int(priority), int(weight), int(port)) + encode_name(host)
+    if kind == "TLSA":
+        usage, selector, matching, data = value.split()
+        return bytes([int(usage), int(selector), int(matching)]) + bytes.fromhex(data)
     if kind == "TXT":
         return b"".join(bytes([len(part)]) + part for part in [value.encode()[i:i + 255] for i in range(0, len(value), 255)])
     return encode_name(value)
 
 
 class Names:
-    """A name server. `zone`: {name: {type: [value, …]}}; `trouble`: {name: "SERVFAIL", "silence", "truncated"}."""
+    """A name server. `zone`: {name: {type: [value, …]}}; `trouble`: {name: "SERVFAIL", "silence", "truncated"};
+    `validated`: domains with all below them whose answers it says to have validated."""
 
     def __init__(self, address=NAME_SERVER):
-        self.zone, self.trouble, self.asked = {}, {}, []
+        self.zone, self.trouble, self.asked, self.validated = {}, {}, [], set()
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(address)
         self.tcp = socket.create_server(address)
@@ -125,6 +131,8 @@ class Names:
             records += [(owner, kind, value) for value in self.zone.get(owner, {}).get(kind, [])]
             if owner not in self.zone:
                 flags |= 3
+        if question[3] & 0x20 and any(("." + name).endswith("." + domain) for domain in self.validated):
+            flags |= 0x20
         body = question[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0) + question[12:at + 5]
         for owner, each, value in records:
             data = encode_data(each, value)
@@ -151,6 +159,9 @@ class Host:
                     host.serve(self)
                 except (OSError, ValueError):
                     pass
+                finally:
+                    if getattr(self, "secured", None):
+                        self.secured.close()
 
         class Listening(socketserver.ThreadingTCPServer):
             allow_reuse_address = daemon_threads = True
@@ -201,7 +212,7 @@ class Host:
                         return
                     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                     context.load_cert_chain(*self.certificate)
-                    secured = context.wrap_socket(handler.connection, server_side=True)
+                    secured = handler.secured = context.wrap_socket(handler.connection, server_side=True)
                     tls = secured.version()
 
                     class Secured:
@@ -254,3 +265,82 @@ def certificate(folder, name):
                     "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name, "-out", pair[0], "-keyout", pair[1]],
                    check=True, capture_output=True)
     return pair
+
+
+class Authority:
+    """Somebody who makes certificates, for those who trust `file`."""
+
+    def __init__(self, folder):
+        self.folder, self.count = folder, 0
+        self.file, self.key = certificate(folder, "authority.example")
+
+    def issue(self, *names, days=2):
+        """(certificate with the authority's behind it, key) for these names. `days` 0: it has expired."""
+        self.count += 1
+        pair = os.path.join(self.folder, "issued%d.pem" % self.count), os.path.join(self.folder, "issued%d.key" % self.count)
+        request, extensions = pair[0] + ".csr", pair[0] + ".ext"
+        with open(extensions, "w") as file:
+            file.write("subjectAltName=" + ",".join("DNS:" + name for name in names))
+        subprocess.run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=" + names[0],
+                        "-out", request, "-keyout", pair[1]], check=True, capture_output=True)
+        subprocess.run(["openssl", "x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-CAcreateserial",
+                        "-extfile", extensions, "-days", str(days), "-out", pair[0]], check=True, capture_output=True)
+        with open(pair[0], "a") as file, open(self.file) as own:
+            file.write(own.read())
+        return pair
+
+
+def tlsa(certificate_file, usage, selector):
+    """A TLSA record's value, by SHA-256, of the first certificate in the file."""
+    pem = subprocess.run(["openssl", "x509", "-in", certificate_file], check=True, capture_output=True).stdout
+    if selector == 0:
+        der = ssl.PEM_cert_to_DER_cert(pem.decode())
+    else:
+        key = subprocess.run(["openssl", "x509", "-pubkey", "-noout"], input=pem, check=True, capture_output=True).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key, check=True, capture_output=True).stdout
+    return "%d %d 1 %s" % (usage, selector, hashlib.sha256(der).hexdigest())
+
+
+class Web:
+    """A web server with TLS. `pages`: {path: (status, type, body)}, or a function of the handler; `asked`: [(method, path, body)]."""
+
+    def __init__(self, address, pair, port=443):
+        self.pages, self.asked = {}, []
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                web.asked.append((self.command, self.path, body))
+                page = web.pages.get(self.path, (404, "text/plain", b"nothing"))
+                if callable(page):
+                    return page(self)
+                status, kind, body = page
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        class Listening(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass
+
+        self.server = Listening((address, port), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
