@@ -428,6 +428,10 @@ struct Setter {
             "'{}' is not an address with a port, such as \"127.0.0.1:2525\", \"[::1]:2525\" or \":25\"",
             printable(entry)));
       }
+      // RFC 2033 5. Only lmtp may have Unix sockets.
+      if (key.unix_sockets == UnixSockets::kYes && address->port == 25)
+        return bad_value(
+            fmt::format("'{}' is SMTP's port: other servers would find LMTP there", printable(entry)));
       addresses.push_back(*address);
     }
     key.at(config) = std::move(addresses);

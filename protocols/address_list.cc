@@ -24,7 +24,8 @@ class Element {
     torn_ |= !text_.empty() && (token.blank_before || behind_comment) && !joins;
     // What is no word of a name (RFC 5322 3.2.5) without quotes: a reader might take it for the address.
     named_ &= token.kind == HeaderToken::Kind::kQuoted ||
-              (!token.is('@') && token.text.find('[') == std::string_view::npos);
+              (!token.is('@') && (token.text.find('[') == std::string_view::npos ||
+                                  token.text.find('@') == std::string_view::npos));
     text_ += token.text;
   }
   bool empty() const { return text_.empty(); }

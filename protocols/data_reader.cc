@@ -37,7 +37,10 @@ void DataReader::end_chunks(std::string& into) {
   if (state_ == State::kCr) lone_cr();
   const bool ends_in_crlf =
       state_ == State::kLineStart || (state_ == State::kCr && policy_ == BareNewline::kNormalise);
-  if (!ends_in_crlf) emit("\r\n");
+  if (!ends_in_crlf) {
+    emit("\r\n");
+    added_ = 2;
+  }
   state_ = State::kEnded;
   into_ = nullptr;
 }

@@ -45,6 +45,8 @@ class DataReader {
   bool ended() const { return state_ == State::kEnded; }
   bool bare_newline() const { return bare_newline_; }  // one was met, whatever the policy
   std::uint64_t octets() const { return octets_; }     // of content so far
+  // RFC 1870 6.1: those that its sender has sent, without a CRLF that was added at its end.
+  std::uint64_t octets_sent() const { return octets_ - added_; }
   const HeaderScan& header() const { return header_; }
 
  private:
@@ -67,6 +69,7 @@ class DataReader {
   State state_ = State::kLineStart;
   bool bare_newline_ = false;
   std::uint64_t octets_ = 0;
+  std::uint64_t added_ = 0;
   HeaderScan header_;
   std::string* into_ = nullptr;  // only during read()
 };

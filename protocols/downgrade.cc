@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -384,7 +385,17 @@ void put_parameter(FoldedField& field, std::string_view parameter) {
 // RFC 6857 3.2.5.
 std::string downgraded_mime(std::string_view name, const std::string& value) {
   const auto parts = mime_parts(value);
-  const auto name_of = [](std::string_view part) { return ascii::trim(part.substr(0, part.find('='))); };
+  const auto name_of = [](std::string_view part) {
+    return ascii::lower(ascii::trim(part.substr(0, part.find('='))));
+  };
+  // "name" of "name*", "name*0*" (RFC 2231 3 and 4).
+  std::unordered_set<std::string> extended;
+  for (const std::string_view part : parts) {
+    const std::string whole = name_of(part);
+    for (const std::size_t star : {whole.find('*'), whole.rfind('*')}) {
+      if (star != std::string::npos) extended.insert(whole.substr(0, star));
+    }
+  }
   FoldedField field(name);
   for (const std::string_view part : parts) {
     const bool first = part.data() == parts.front().data();
@@ -401,11 +412,7 @@ std::string downgraded_mime(std::string_view name, const std::string& value) {
       }
     } else {
       // Who wrote it both ways meant readers of either kind.
-      const bool twice = std::any_of(parts.begin(), parts.end(), [&](std::string_view other) {
-        const std::string_view other_name = name_of(other);
-        return other_name.size() > name_of(part).size() && ascii::starts_with(other_name, name_of(part)) &&
-               other_name[name_of(part).size()] == '*';
-      });
+      const bool twice = extended.contains(name_of(part));
       if (twice || part.find('=') == std::string_view::npos) continue;
       field.put("", ";");
       put_parameter(field, part);

@@ -84,15 +84,23 @@ std::vector<std::string_view> mime_parts(std::string_view value) {
   std::vector<std::string_view> parts;
   std::size_t begin = 0;
   std::size_t i = 0;
+  // One without an end is text, and so are all behind it: each look for an end may go through the whole
+  // value.
+  bool has_quotes = true;
+  bool has_comments = true;
   while (i < value.size()) {
     std::size_t end = i + 1;
-    if (value[i] == '"') end = end_of_quoted(value, i);
-    if (value[i] == '(') end = end_of(value, i, '(', ')');
-    if (value[i] == ';') {
+    if (value[i] == '"' && has_quotes) {
+      end = end_of_quoted(value, i);
+      has_quotes = end != kNone;
+    } else if (value[i] == '(' && has_comments) {
+      end = end_of(value, i, '(', ')');
+      has_comments = end != kNone;
+    } else if (value[i] == ';') {
       parts.push_back(ascii::trim(value.substr(begin, i - begin)));
       begin = end;
     }
-    i = end == kNone ? i + 1 : end;  // one without an end is text
+    i = end == kNone ? i + 1 : end;
   }
   parts.push_back(ascii::trim(value.substr(begin)));
   return parts;

@@ -31,7 +31,8 @@ LineEvent LineReader::read(std::string_view bytes, std::size_t& consumed) {
     if (piece > room) {
       consumed += room + 1;
       skipping_ = left[room] != '\n';
-      buffer_.clear();
+      buffer_.append(left.substr(0, room));
+      complete_ = true;
       return LineEvent::kTooLong;
     }
     buffer_.append(left.substr(0, piece));

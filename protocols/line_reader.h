@@ -28,7 +28,8 @@ class LineReader {
   // After kLine: the line without its CRLF, good until the next read().
   std::string_view line() const { return std::string_view(buffer_).substr(0, buffer_.size() - 2); }
 
-  // After kBareNewline and kNul: the line as it came, good until the next read().
+  // After kBareNewline and kNul: the line as it came, good until the next read(); after kTooLong its
+  // beginning.
   std::string_view bad_line() const { return buffer_; }
 
   // From the next line on.

@@ -12,9 +12,12 @@
 namespace mailstead {
 namespace {
 
-bool needs_smtputf8(const ClientTransaction& transaction) {
+// A header beyond ASCII whose client did not say SMTPUTF8 (RFC 6531 3.1) is of a program that knows nothing
+// of that: where it is not offered either, it goes as it came, as with other servers.
+bool needs_smtputf8(const ClientTransaction& transaction, const SmtpExtensions& extensions) {
   const auto& sender = transaction.envelope.reverse_path;
-  return transaction.utf8_header || (sender && sender->is_beyond_ascii());
+  const bool header = transaction.utf8_header && (transaction.envelope.smtputf8 || extensions.smtputf8);
+  return header || (sender && sender->is_beyond_ascii());
 }
 
 // RFC 5321 4.5.3.1.10: the server wants no more recipients in this transaction. 552 is its older form. Behind
@@ -32,7 +35,7 @@ void SmtpClientCore::begin_transaction() {
   outcomes_.assign(count, {});
   decided_.assign(count, false);
   is_accepted_.assign(count, false);
-  letters_ = needs_smtputf8(transaction_) ? Letters::kUtf8 : Letters::kAscii;
+  letters_ = needs_smtputf8(transaction_, extensions_) ? Letters::kUtf8 : Letters::kAscii;
   next_recipient_ = accepted_ = rcpts_unanswered_ = 0;
   mail_said_ = mail_answered_ = mail_accepted_ = data_said_ = false;
   in_content_ = end_said_ = false;

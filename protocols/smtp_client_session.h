@@ -92,11 +92,12 @@ std::string_view name_of(SmtpStage stage);
 
 // What is to be sent.
 struct ClientTransaction {
-  Envelope envelope;         // with those recipients that are to be tried now
-  std::uint64_t size = 0;    // octets of content
-  bool eight_bit = false;    // it has octets beyond 127
-  bool utf8_header = false;  // it has header fields beyond ASCII: no server without SMTPUTF8 can have it
-  std::int64_t now = 0;      // Unix seconds: how much of its time is left (RFC 2852)
+  Envelope envelope;       // with those recipients that are to be tried now
+  std::uint64_t size = 0;  // octets of content
+  bool eight_bit = false;  // it has octets beyond 127
+  // It has header fields beyond ASCII: no server without SMTPUTF8 can have it if the client said SMTPUTF8.
+  bool utf8_header = false;
+  std::int64_t now = 0;  // Unix seconds: how much of its time is left (RFC 2852)
 };
 
 struct RecipientOutcome {

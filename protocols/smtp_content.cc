@@ -198,7 +198,7 @@ std::optional<Reply> SmtpCore::content_refusal() const {
   if (reader_->bare_newline() && options_.bare_newline == BareNewline::kReject) {
     return Reply{550, "5.6.0", "The message holds a CR or LF alone"};  // RFC 5321 2.3.8
   }
-  if (reader_->octets() > options_.message_size) return too_large();
+  if (reader_->octets_sent() > options_.message_size) return too_large();
   if (binary_ && binary_->failed()) return Reply{554, "5.6.0", "The message's parts cannot be told apart"};
   if (reader_->header().received() >= kMaxReceived) return failure(CommitVerdict::kLoop);
   return spool_refusal_;
@@ -256,11 +256,16 @@ void SmtpCore::end_content() {
   if (!refusal && !rules_.reply_each && std::ranges::any_of(seen, is_recipient)) {
     refusal = failure(CommitVerdict::kLoop);
   }
+  // RFC 2852 4: nobody has it yet, and its sender would rather have it back.
+  const auto& deliver_by = envelope_.deliver_by;
+  if (!refusal && deliver_by && deliver_by->returns && now() > deliver_by->at)
+    refusal = Reply{554, "5.4.7", "The time by which it was to be delivered is over"};
   std::optional<std::vector<Address>> authors;
   if (header_ && !refusal) {
     header_->finish(content_);
     authors = header_->authors();
     if (!authors && options_.check_from) refusal = Reply{550, "5.6.0", "The From field cannot be read"};
+    if (header_->may_hide_a_name()) refusal = Reply{550, "5.6.0", "The name of a field cannot be read"};
   }
   if (refusal) {
     refuse_message(*refusal);

@@ -99,8 +99,8 @@ void SmtpCore::on_bad_line(LineEvent event) {
     if (event == LineEvent::kTooLong)
       return refuse({500, "5.5.6", "Authentication exchange line is too long"});
   }
-  if (event == LineEvent::kTooLong) return refuse({500, "5.5.2", "Line too long"});
   if (begins_chunk(lines_.bad_line())) return refuse_chunk_line();
+  if (event == LineEvent::kTooLong) return refuse({500, "5.5.2", "Line too long"});
   if (event == LineEvent::kNul) return refuse({500, "5.5.2", "A command must not hold a NUL"});
   refuse({500, "5.5.2", "A line must end in CR LF"});  // RFC 5321 2.3.8
 }

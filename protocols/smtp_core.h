@@ -75,6 +75,7 @@ class SmtpCore {
   void bdat(std::string_view argument);
   void not_implemented(std::string_view argument);
   void not_smtp(std::string_view argument);
+  bool has_content() const { return message_comes() || reader_.has_value() || wants_ == Wants::kAnswer; }
 
  private:
   enum class State {

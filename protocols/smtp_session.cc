@@ -84,6 +84,10 @@ std::vector<SmtpSession::Refusal> SmtpSession::take_refusals() {
 const std::string& SmtpSession::helo() const {
   return core_->helo();
 }
+bool SmtpSession::has_content() const {
+  return core_->has_content();
+}
+
 const std::string& SmtpSession::user() const {
   return core_->user();
 }

@@ -174,6 +174,8 @@ class SmtpSession final : public Session {
   // The argument of HELO, EHLO or LHLO, and the authenticated user; empty before.
   const std::string& helo() const;
   const std::string& user() const;
+  // What came of a message, or may come, is still of use.
+  bool has_content() const;
 
  private:
   struct Core;

@@ -63,7 +63,7 @@ void SubmissionHeader::read_name(char c, std::string& into) {
   if (may_be_name && name_.size() <= kMaxTextLine) return;
   // Somebody might still read a From or Bcc with a great many blanks behind it.
   const std::string_view name = ascii::trim_end(name_);
-  unreadable_ |= name_.size() > kMaxTextLine && (is_dropped(name) || ascii::same(name, "From"));
+  hidden_ |= name_.size() > kMaxTextLine && (is_dropped(name) || ascii::same(name, "From"));
   pass_line(c, into);
 }
 
@@ -125,7 +125,7 @@ void SubmissionHeader::finish(std::string& into) {
 }
 
 std::optional<std::vector<Address>> SubmissionHeader::authors() const {
-  if (unreadable_) return std::nullopt;
+  if (unreadable_ || hidden_) return std::nullopt;
   auto found = parse_address_list(from_);
   if (found && found->empty() && has_from_) return std::nullopt;
   return found;

@@ -38,6 +38,8 @@ class SubmissionHeader {
   // Whose message it says it is: the addresses of its From fields; none when it had no such field. nullopt:
   // they cannot be read, or there are none in it. Only after finish().
   std::optional<std::vector<Address>> authors() const;
+  // A line of it that went through may be Bcc or From to somebody who reads more of a line than we do.
+  bool may_hide_a_name() const { return hidden_; }
 
  private:
   enum class State { kName, kPass, kDrop, kBody };
@@ -60,7 +62,8 @@ class SubmissionHeader {
   bool has_mime_version_ = false;
   bool is_mime_ = false;     // some field says what the body is
   std::string from_;         // the values of From fields, with commas between them
-  bool unreadable_ = false;  // From, or a name that may be one
+  bool unreadable_ = false;  // From
+  bool hidden_ = false;      // a name that may be From, or one that is dropped
 };
 
 }  // namespace mailstead

@@ -100,4 +100,8 @@ std::string delivered_to_line(const Address& mailbox) {
   return "Delivered-To: " + mailbox.text() + "\r\n";
 }
 
+std::string original_to_line(const Address& recipient) {
+  return "X-Original-To: " + recipient.text() + "\r\n";
+}
+
 }  // namespace mailstead

@@ -33,5 +33,7 @@ std::string received_line(const ReceivedTrace& trace);
 // nullopt: the null reverse-path.
 std::string return_path_line(const std::optional<Address>& reverse_path);
 std::string delivered_to_line(const Address& mailbox);
+// "X-Original-To", by which other servers call it, too.
+std::string original_to_line(const Address& recipient);
 
 }  // namespace mailstead

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <optional>
 #include <utility>
+#include <vector>
 
 namespace mailstead {
 
@@ -11,12 +13,21 @@ namespace {
 constexpr std::size_t kCopiedPiece = 256 * 1024;   // octets read at a time
 constexpr std::uint64_t kMostInMemory = 1u << 20;  // octets of a message
 
-// The message as a delivery to one of its recipients.
-Result<Delivery> delivery_of(Store& store, const QueuedMessage& message, const QueuedRecipient& recipient) {
+// The message as one delivery to these of its recipients.
+Result<Delivery> delivery_of(Store& store, const QueuedMessage& message,
+                             const std::vector<QueuedRecipient>& recipients) {
   Delivery delivery;
   delivery.id = store.new_id();
   delivery.envelope = message.envelope;
-  delivery.envelope.recipients = {recipient.recipient};
+  delivery.envelope.recipients.clear();
+  for (const QueuedRecipient& each : recipients) {
+    delivery.envelope.recipients.push_back(each.recipient);
+    QueueOutcome outcome;
+    outcome.recipient = each.row;
+    outcome.attempt = {std::time(nullptr), QueueState::kDelivered, "2.1.5", "", "delivered here"};
+    outcome.passed_on = true;  // a report of success is the delivery's own
+    delivery.notes.push_back(std::move(outcome));
+  }
   delivery.envelope.hold_until = 0;
   delivery.user = message.user;
   if (!message.user.empty()) delivery.relaying = Relaying::kYes;
@@ -55,13 +66,51 @@ AttemptResult result_of(const Error& error) {
   return result;
 }
 
+// Why this recipient cannot have it, whoever else does.
+std::optional<AttemptResult> obstacle_for(const Store& store, const QueuedMessage& message,
+                                          const QueuedRecipient& recipient) {
+  const auto& deliver_by = message.envelope.deliver_by;
+  if (deliver_by && deliver_by->returns && std::time(nullptr) > deliver_by->at) {
+    return AttemptResult{AttemptResult::Kind::kFailed, "5.4.7", "",
+                         "the time by which it was to be delivered is over", false};
+  }
+  // What was switched off can be switched on.
+  if (store.directory()->classify(recipient.recipient.address) == RecipientKind::kDisabled) {
+    return AttemptResult{AttemptResult::Kind::kDeferred, "4.2.1", "", "the mailbox is switched off", false};
+  }
+  const Room room = store.room_for(recipient.recipient.address, message.size);
+  if (room == Room::kNever)
+    return AttemptResult{AttemptResult::Kind::kFailed, "5.2.2", "", "it is larger than the mailbox may be",
+                         false};
+  if (room == Room::kNo)
+    return AttemptResult{AttemptResult::Kind::kDeferred, "4.2.2", "", "the mailbox is full", false};
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct LocalDelivery::Job {
   QueueSchedule::Work work;
   QueuedMessage message;
   bool is_there = false;
-  std::vector<std::pair<QueuedRecipient, Error>> failed;
+  std::vector<std::pair<QueuedRecipient, AttemptResult>> failed;
+
+  // All of them at once, so that nobody has it twice; each for itself where one is in the way of the others.
+  void deliver_to(Store& store, const std::vector<QueuedRecipient>& recipients) {
+    auto delivery = delivery_of(store, message, recipients);
+    std::optional<Error> error;
+    if (!delivery) {
+      error = delivery.error();
+    } else if (const auto results = store.deliver({&*delivery, 1}); !results.front()) {
+      error = results.front().error();
+    }
+    if (!error) return;
+    if (recipients.size() == 1) {
+      failed.emplace_back(recipients.front(), result_of(*error));
+      return;
+    }
+    for (const QueuedRecipient& each : recipients) deliver_to(store, {each});
+  }
 };
 
 void LocalDelivery::start() {
@@ -75,23 +124,18 @@ void LocalDelivery::start() {
     if (!message) return;
     job->message = *std::move(message);
     job->is_there = true;
+    std::vector<QueuedRecipient> due;
     for (const QueuedRecipient& recipient : job->message.recipients) {
       const auto& wanted = job->work.recipients;
       const bool is_due = std::ranges::find(wanted, recipient.row) != wanted.end();
       if (!is_due || recipient.state != QueueState::kWaiting || job->message.held) continue;
-      auto delivery = delivery_of(store, job->message, recipient);
-      if (!delivery) {
-        job->failed.emplace_back(recipient, delivery.error());
-        continue;
+      if (auto obstacle = obstacle_for(store, job->message, recipient)) {
+        job->failed.emplace_back(recipient, *std::move(obstacle));
+      } else {
+        due.push_back(recipient);
       }
-      QueueOutcome outcome;
-      outcome.recipient = recipient.row;
-      outcome.attempt = {std::time(nullptr), QueueState::kDelivered, "2.1.5", "", "delivered here"};
-      outcome.passed_on = true;  // a report of success is the delivery's own
-      delivery->notes = {outcome};
-      const auto results = store.deliver({&*delivery, 1});
-      if (!results.front()) job->failed.emplace_back(recipient, results.front().error());
     }
+    if (!due.empty()) job->deliver_to(store, due);
   };
   if (house_.storage().post(deliver, [this, job] { done(*job); })) return;
   house_.give_back(job->work.recipients);
@@ -101,12 +145,12 @@ void LocalDelivery::start() {
 void LocalDelivery::done(Job& job) {
   std::vector<QueueOutcome> outcomes;
   std::vector<RecipientRow> settled = job.work.recipients;
-  for (const auto& [recipient, error] : job.failed) {
-    outcomes.push_back(house_.decide_outcome(job.message, recipient, result_of(error)));
+  for (const auto& [recipient, result] : job.failed) {
+    outcomes.push_back(house_.decide_outcome(job.message, recipient, result));
     std::erase(settled, recipient.row);
     house_.log().warning(
         "not-delivered",
-        {{"id", job.message.id}, {"to", recipient.recipient.address.text()}, {"why", error.message}});
+        {{"id", job.message.id}, {"to", recipient.recipient.address.text()}, {"why", result.reply}});
   }
   if (job.is_there && !settled.empty()) {
     house_.log().info("delivered-here", {{"id", job.message.id}});

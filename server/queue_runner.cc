@@ -130,7 +130,8 @@ QueueSchedule::DestinationOf QueueRunner::destinations() const {
   const bool has_smarthost = !context_.config.queue.smarthost.host.empty();
   return [&store = context_.storage.store(), has_smarthost,
           routes = context_.config.queue.routes](const std::string& domain) {
-    if (store.directory()->is_ours(domain)) return std::string(kHere);
+    // <Postmaster> has none (RFC 5321 4.1.1.3).
+    if (domain.empty() || store.directory()->is_ours(domain)) return std::string(kHere);
     const auto route =
         std::ranges::find_if(routes, [&](const MailRoute& each) { return each.is_for(domain); });
     if (route != routes.end()) return route->host.empty() ? domain : route->place();

@@ -67,7 +67,8 @@ void Reporter::load(QueueRow message) {
     if (!reader) return;  // a report without the message is better than none
     const Envelope& envelope = owed->message.envelope;
     // RFC 3461 4.3 leaves it to us where nothing was said; who has lost a message may want it back.
-    owed->is_whole = owed->report == QueueReports::kFailure &&
+    // RFC 8689 5: what had to be kept secret goes nowhere else.
+    owed->is_whole = owed->report == QueueReports::kFailure && !envelope.require_tls &&
                      envelope.returned != ReturnedContent::kHeaders && owed->message.size <= kMostReturned;
     const std::size_t wanted = owed->is_whole ? owed->message.size : kMostHeader;
     if (!(*reader)->read(0, wanted, owed->original)) owed->original.clear();
@@ -114,6 +115,7 @@ void Reporter::send(std::shared_ptr<Owed> owed) {
   delivery.envelope.recipients = {Recipient(*message.envelope.reverse_path)};
   // RFC 3461 6.2: nobody is told of a report that is lost.
   delivery.envelope.recipients[0].notify = Notify{};
+  delivery.envelope.require_tls = message.envelope.require_tls;
   delivery.rest = write_report(report);
   delivery.relaying = Relaying::kYes;
   delivery.settles = owed->settles;

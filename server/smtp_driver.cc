@@ -259,6 +259,11 @@ Answered SmtpDriver::answer(AskCommit& ask) {
   return Answered::kNow;
 }
 
+// A message that was refused is of no more use, and its client may stay for long.
+void SmtpDriver::tidy() {
+  if (!session_.has_content()) spool_ = nullptr;
+}
+
 void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result) {
   if (!result.has_value()) {
     const CommitVerdict verdict = verdict_of(result.error());
@@ -278,7 +283,8 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
   for (const auto& failure : result->failures) {
     verdicts.push_back(failure ? verdict_of(*failure) : CommitVerdict::kKept);
   }
-  if (result->copies.empty() && result->queued == 0) return session_.answer_commit(verdicts);
+  const bool nobody_has_it = result->copies.empty() && result->queued == 0;
+  if (nobody_has_it && !verdicts.empty()) return session_.answer_commit(verdicts);
   ++services_.counters.accepted;
   if (!ask.reply_each && session_.user().empty()) services_.known_peers.remember(peer_, std::time(nullptr));
   std::string recipients;

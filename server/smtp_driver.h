@@ -22,6 +22,7 @@ class SmtpDriver final : public Driver {
   void check_session() override;
   void secured(const PeerFacts& peer) override;
   void after_run() override;
+  void tidy() override;
   void connection_closed() override;
 
  private:

@@ -93,6 +93,9 @@ void DeliveryBatch::plan(std::size_t index) {
 bool DeliveryBatch::plan_recipients(Message& message, Destinations& destinations) {
   if (message.delivery->envelope.hold_until > now_) return plan_held(message, destinations);
   const bool each = message.delivery->failures == Failures::kOfEachRecipient;
+  // Who is named needs no second copy by an alias.
+  for (const Recipient& recipient : message.delivery->envelope.recipients)
+    destinations.targets.push_back(recipient.address.key());
   for (const Recipient& recipient : message.delivery->envelope.recipients) {
     auto failure = plan_recipient(message, recipient, destinations);
     if (failure && !each) {
@@ -131,6 +134,11 @@ std::optional<Error> DeliveryBatch::plan_recipient(Message& message, const Recip
   if (plan_report(message, recipient, destinations)) return std::nullopt;
   auto found = mailboxes_of(recipient.address, message.delivered_to);
   if (!found) return found.error();
+  for (MailboxId id : *found) {
+    const bool is_its_own = directory_.find(id)->address.key() == recipient.address.key();
+    if (is_its_own || !message.asked_as.contains(id))
+      message.asked_as.insert_or_assign(id, recipient.address);
+  }
   const std::size_t forwards = directory_.forwards(recipient.address).size();
   const Places places = found->empty() && forwards == 1 ? Places::kOne : Places::kSeveral;
   std::erase_if(*found, [&](MailboxId id) {
@@ -308,8 +316,13 @@ std::optional<Error> DeliveryBatch::find_room(const Message& message,
 
 // RFC 5321 4.4: the last server puts Return-Path at the very beginning.
 std::string DeliveryBatch::head_of(const Message& message, MailboxId mailbox) const {
-  return return_path_line(message.delivery->envelope.reverse_path) +
-         delivered_to_line(directory_.find(mailbox)->address) + message.delivery->tags;
+  const Address& address = directory_.find(mailbox)->address;
+  std::string head = return_path_line(message.delivery->envelope.reverse_path) + delivered_to_line(address);
+  // By which of its names, its aliases, its "+details" it came: for filters. One copy has one.
+  const auto asked_as = message.asked_as.find(mailbox);
+  if (asked_as != message.asked_as.end() && asked_as->second.key() != address.key())
+    head += original_to_line(asked_as->second);
+  return head + message.delivery->tags;
 }
 
 Result<Maildir*> DeliveryBatch::maildir_of(MailboxId mailbox, Maildirs& maildirs) {

@@ -69,6 +69,7 @@ class DeliveryBatch {
     std::string message_id;  // of its header
     // With Failures::kOfEachRecipient: of those who cannot have it.
     std::vector<std::optional<Error>> failures;
+    std::map<MailboxId, Address> asked_as = {};  // the recipient by which each mailbox was reached
     bool tls_is_optional = false;
   };
   using Maildirs = std::map<MailboxId, Maildir>;

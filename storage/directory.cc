@@ -90,10 +90,19 @@ Directory::Reached Directory::reach(const Address& recipient) const {
 }
 
 Directory::Reached Directory::reach_or_postmaster(const Address& recipient) const {
-  if (!is_postmaster(recipient.local_part)) return reach(recipient);
+  const bool names_postmaster = is_postmaster(recipient.local_part);
+  if (!names_postmaster && !is_postmaster(without_detail(recipient).local_part)) return reach(recipient);
+  // Who is switched off reads nothing: others do instead, while there are any.
+  Reached switched_off;
+  const auto reaches_somebody = [&](const Reached& reached) {
+    const bool somebody =
+        !reached.forwards.empty() || std::ranges::any_of(reached.mailboxes, &MailboxEntry::enabled);
+    if (!somebody && !reached.empty() && switched_off.empty()) switched_off = reached;
+    return somebody;
+  };
   if (!recipient.domain.empty()) {
     if (!is_ours(recipient.domain)) return {};
-    if (auto reached = reach(recipient); !reached.empty()) return reached;
+    if (auto reached = reach(recipient); reaches_somebody(reached)) return reached;
     const std::string key = recipient.key();
     const std::string domain = key.substr(key.rfind('@'));
     for (const MailboxEntry& mailbox : mailboxes_) {
@@ -108,13 +117,13 @@ Directory::Reached Directory::reach_or_postmaster(const Address& recipient) cons
     for (const AliasEntry& alias : aliases_) {
       auto address = parse_address(alias.name);
       if (!address || !is_postmaster(address->local_part)) continue;
-      if (auto reached = reach(*address); !reached.empty()) return reached;
+      if (auto reached = reach(*address); reaches_somebody(reached)) return reached;
     }
   }
   for (const MailboxEntry& mailbox : mailboxes_) {
     if (mailbox.enabled) return {{&mailbox}, {}};
   }
-  return {};
+  return switched_off;
 }
 
 RecipientKind Directory::classify(const Address& recipient) const {

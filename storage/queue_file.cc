@@ -80,10 +80,7 @@ std::vector<std::string_view> words_of(std::string_view line) {
 
 std::optional<Address> address_of(std::string_view text) {
   const auto plain = unword(text);
-  if (!plain) return std::nullopt;
-  auto address = parse_address(*plain);
-  if (!address) return std::nullopt;
-  return *std::move(address);
+  return plain ? parse_queued_address(*plain) : std::nullopt;
 }
 
 // True: the line was understood.
@@ -145,6 +142,14 @@ std::optional<DeliverBy> parse_deliver_by_words(std::string_view text) {
   const auto words = words_of(text);
   if (words.size() != 2) return std::nullopt;
   return DeliverBy{number(words[0]), words[1].starts_with('R'), words[1].ends_with('T')};
+}
+
+std::optional<Address> parse_queued_address(const std::string& text) {
+  // RFC 5321 4.1.1.3: <Postmaster> has no domain.
+  if (!text.empty() && text.find('@') == std::string::npos) return Address{text, ""};
+  auto address = parse_address(text);
+  if (!address) return std::nullopt;
+  return *std::move(address);
 }
 
 std::string queue_file_head(const QueuedMessage& message) {

@@ -19,6 +19,9 @@
 
 namespace mailstead {
 
+// What Address::text() wrote; nullopt: something else.
+std::optional<Address> parse_queued_address(const std::string& text);
+
 // What stands in front of a message: of a QueuedMessage all that does not change, with its recipients.
 std::string queue_file_head(const QueuedMessage& message);
 

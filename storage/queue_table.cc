@@ -58,8 +58,7 @@ std::string text_of(const std::optional<Address>& address) {
 
 // Written by us from a valid address; of a damaged row nothing can be sent, and it fails at the first try.
 Address address_of_row(const std::string& text) {
-  auto address = parse_address(text);
-  return address ? *std::move(address) : Address{};
+  return parse_queued_address(text).value_or(Address{});
 }
 
 std::int64_t number(QueueReports reports) {

@@ -164,6 +164,7 @@ format = "json"
   CHECK(config.listen.lmtp[0] == ListenAddress{"/run/mailstead/lmtp", 0});
   CHECK(config.listen.lmtp[1] == ListenAddress{"127.0.0.1", 24});
   CHECK(error("[listen]\nsmtp = [\"/run/smtp\"]\n").find("only lmtp") != std::string::npos);
+  CHECK(error("[listen]\nlmtp = [\"127.0.0.1:25\"]\n").find("SMTP's port") != std::string::npos);
   CHECK(config.listen.pop3[0].port == 0);
   REQUIRE(config.listen.proxy_protocol_from.size() == 4);
   CHECK(config.listen.proxy_protocol_from[0].text() == "192.0.2.1");

@@ -93,6 +93,7 @@ const std::map<std::string, ClientDirective>& client_directives() {
       {"size", [](auto& d, auto& rest) { last_message(d).transaction.size = std::stoull(rest); }},
       {"eight-bit", [](auto& d, auto&) { last_message(d).transaction.eight_bit = true; }},
       {"utf8-header", [](auto& d, auto&) { last_message(d).transaction.utf8_header = true; }},
+      {"smtputf8", [](auto& d, auto&) { last_envelope(d).smtputf8 = true; }},
       {"require-tls", [](auto& d, auto&) { last_envelope(d).require_tls = true; }},
       // seconds from now, R or N, and T
       {"deliver-by",

@@ -34,7 +34,19 @@ TEST_CASE("one message to several recipients and aliases is one copy per mailbox
   REQUIRE(delivered.has_value());
   CHECK(delivered->copies.size() == 2);
   CHECK(fetch_all(*store, "anna@example.org")[0].content == kept("anna@example.org", "A: b\r\n\r\nx\r\n"));
-  CHECK(fetch_all(*store, "bert@example.org")[0].content == kept("bert@example.org", "A: b\r\n\r\nx\r\n"));
+  CHECK(fetch_all(*store, "bert@example.org")[0].content ==
+        kept("bert@example.org", "X-Original-To: all@example.org\r\nA: b\r\n\r\nx\r\n"));
+}
+
+TEST_CASE("a copy tells by which name it came", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"anna@example.org", "bert@example.org"});
+  REQUIRE(store->add_alias("@example.org", {address("bert@example.org")}).has_value());
+  REQUIRE(deliver(*store, {"Anna+Shop@example.org", "who@example.org"}, "A: b\r\n\r\nx\r\n").has_value());
+  CHECK(fetch_all(*store, "anna@example.org")[0].content ==
+        kept("anna@example.org", "X-Original-To: Anna+Shop@example.org\r\nA: b\r\n\r\nx\r\n"));
+  CHECK(fetch_all(*store, "bert@example.org")[0].content ==
+        kept("bert@example.org", "X-Original-To: who@example.org\r\nA: b\r\n\r\nx\r\n"));
 }
 
 TEST_CASE("spooled pieces and the rest make one message", "[storage]") {

@@ -55,6 +55,18 @@ TEST_CASE("mail to postmaster always finds somebody", "[storage]") {
                       {});
   CHECK(two.resolve(address("Postmaster@Second.example")) == std::vector<MailboxId>{3});
   CHECK(two.resolve(address("postmaster@third.example")) == std::vector<MailboxId>{1});
+  CHECK(two.resolve(address("postmaster+x@third.example")) == std::vector<MailboxId>{1});
+  // Who is switched off reads nothing.
+  const Directory off({{1, address("postmaster@example.org"), false, 1},
+                       {2, address("bert@example.org"), true, 1},
+                       {3, address("carl@example.org"), false, 1}},
+                      {{"postmaster@second.example", {address("carl@example.org")}}});
+  for (const char* each : {"postmaster@example.org", "postmaster@second.example"})
+    CHECK(off.resolve(address(each)) == std::vector<MailboxId>{2});
+  CHECK(off.resolve(Address{"postmaster", ""}) == std::vector<MailboxId>{2});
+  const Directory nobody({{1, address("postmaster@example.org"), false, 1}}, {});
+  CHECK(nobody.classify(address("postmaster@example.org")) == RecipientKind::kDisabled);
+  CHECK(nobody.classify(Address{"postmaster", ""}) == RecipientKind::kUnknown);
   const Directory empty({}, {});
   CHECK(empty.resolve(Address{"postmaster", ""}).empty());
 }

@@ -58,6 +58,48 @@ class Terms(sending.Sender):
         report = self.report()
         self.assertIn(BERT, report.as_string())
 
+    def test_nobody_has_held_mail_twice(self):
+        self.server.admin("alias", "add", "both@example.org", BERT, ANNA)
+        self.submit(BERT, "both@example.org", parameters="HOLDFOR=2")
+        self.emptied()
+        self.assertEqual((len(self.server.fetch(BERT)), len(self.server.fetch(ANNA))), (1, 1))
+
+    def test_a_full_mailbox_does_not_keep_held_mail_from_others(self):
+        self.server.admin("mailbox", "quota", BERT, "1 KiB")
+        self.submit(BERT, ANNA, message=sending.MESSAGE + b"x" * 900, parameters="HOLDFOR=2")
+        mailstead.until(lambda: self.server.json("mailbox", "show", ANNA)["messages"], "it came")
+        self.assertEqual(self.server.json("mailbox", "show", BERT)["messages"], 0)
+
+    def test_held_mail_for_postmaster_comes(self):
+        self.submit("postmaster", parameters="HOLDFOR=2")
+        self.emptied()
+        self.assertEqual(len(self.server.fetch(ANNA)), 1)
+
+    def test_held_mail_waits_for_a_mailbox_that_is_switched_off(self):
+        self.submit(BERT, parameters="HOLDFOR=3")
+        self.server.admin("mailbox", "disable", BERT)
+        self.told("not-delivered", BERT)
+        self.server.admin("mailbox", "enable", BERT)
+        self.server.admin("queue", "retry")
+        self.emptied()
+        self.assertEqual(len(self.server.fetch(BERT)), 1)
+        self.assertEqual(self.mail(), [])
+
+    def test_held_mail_that_comes_too_late_is_returned(self):
+        self.submit(BERT, parameters="HOLDFOR=2 BY=4;R")
+        self.server.stop()
+        time.sleep(5)
+        self.server.start()
+        self.emptied()
+        self.assertEqual(self.server.fetch(BERT), [])
+        self.assertIn("Status: 5.4.7", self.report().as_string())
+
+    def test_who_is_named_has_no_second_copy_by_an_alias(self):
+        self.server.admin("alias", "add", "away@example.org", "carl@far.example")
+        self.submit("away@example.org", "carl@far.example")
+        self.emptied()
+        self.assertEqual([each["to"] for each in self.far.taken], [["<carl@far.example>"]])
+
     def test_a_large_message_and_reports_of_success(self):
         large = sending.MESSAGE + b"".join(b".%d\r\n" % number for number in range(300000))
         self.submit(BERT, message=large, parameters="HOLDFOR=2", rcpt="NOTIFY=SUCCESS")
@@ -74,6 +116,16 @@ class Terms(sending.Sender):
         report = self.report().as_string()
         self.assertIn("Status: 5.4.7", report)
         self.assertIn("Deliver-By-Date: ", report)
+
+    def test_what_is_too_late_at_its_end_is_not_taken(self):
+        with self.server.smtp() as client:
+            client.must("MAIL FROM:<x@far.example> BY=1;R")
+            client.must("RCPT TO:<%s>" % ANNA)
+            client.must("DATA", "354")
+            time.sleep(2.5)
+            client.stream.send(mailstead.stuffed(sending.MESSAGE))
+            client.expect("554")
+        self.assertEqual(self.mail(), [])
 
     def test_who_cannot_keep_the_time_does_not_get_it(self):
         self.submit("carl@far.example", parameters="BY=60;R")
