@@ -15,9 +15,10 @@ RUN bash -c '. packaging/apt.sh && cmake --preset release -DMAILSTEAD_TESTS=OFF 
 FROM debian:${DEBIAN}
 COPY --from=build /out/ /tmp/out/
 # The user has a fixed number, so that a folder of the host can be given to it: chown 10025:10025.
+# Other servers' certificates are checked by ca-certificates.
 # The file capability lets it bind ports below 1024 where the container runtime does not allow that to everybody.
 RUN apt-get update && \
-    DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends libcap2-bin </tmp/out/packages && \
+    DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends ca-certificates libcap2-bin </tmp/out/packages && \
     groupadd --gid 10025 mailstead && \
     useradd --uid 10025 --gid 10025 --home-dir /data --no-create-home --shell /usr/sbin/nologin mailstead && \
     install -d -m 0700 -o mailstead -g mailstead /data && \

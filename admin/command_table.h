@@ -108,5 +108,6 @@ Report show_dns_records(const Request& request, CommandContext& context);
 Report show_dkim(const Request& request, CommandContext& context);
 Report rotate_dkim(const Request& request, CommandContext& context);
 Report show_tls(const Request& request, CommandContext& context);
+Report show_tls_of_others(const Request& request, CommandContext& context);
 
 }  // namespace mailstead::admin

@@ -1,4 +1,4 @@
-// tls show
+// tls show | others
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,6 +11,26 @@
 #include "admin/text.h"
 
 namespace mailstead::admin {
+
+namespace {
+
+std::string day_text(std::int64_t day) {
+  return rfc3339(day * 24 * 3600).substr(0, 10);
+}
+
+std::string policy_text(TlsPolicyKind kind) {
+  switch (kind) {
+    case TlsPolicyKind::kNone:
+      return "none";
+    case TlsPolicyKind::kSts:
+      return "MTA-STS";
+    case TlsPolicyKind::kTlsa:
+      return "DANE";
+  }
+  return "";
+}
+
+}  // namespace
 
 Report show_tls(const Request&, CommandContext& context) {
   const CertificateFiles files = certificate_files(context.config, context.data);
@@ -44,6 +64,32 @@ Report show_tls(const Request&, CommandContext& context) {
                                           {"expired", expired},
                                           {"sha256", facts->sha256},
                                           {"self_signed", facts->self_signed}});
+}
+
+Report show_tls_of_others(const Request&, CommandContext& context) {
+  const auto counts = context.store.tls_counts(0);
+  if (!counts) return failed(counts.error());
+  if (counts->empty()) return done("No mail went to other hosts yet.\n", Value::Array{});
+  Table table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft});
+  table.add({"DAY", "DOMAIN", "DEMANDS", "CONNECTIONS", "OUTCOME"});
+  Value::Array array;
+  for (const TlsCount& each : *counts) {
+    const bool good = each.verdict == TlsVerdict::kSuccess;
+    std::string outcome = good ? "encrypted" : std::string(name_of(each.verdict));
+    if (!each.host.empty()) outcome += fmt::format(", {} [{}]", each.host, each.address);
+    if (!each.reason.empty()) outcome += fmt::format(": {}", each.reason);
+    table.add({day_text(each.day), each.policy.domain, policy_text(each.policy.kind),
+               fmt::format("{}", each.sessions), outcome});
+    array.push_back(Value::Object{{"day", day_text(each.day)},
+                                  {"domain", each.policy.domain},
+                                  {"policy", std::string(name_of(each.policy.kind))},
+                                  {"connections", static_cast<std::int64_t>(each.sessions)},
+                                  {"result", good ? "success" : std::string(name_of(each.verdict))},
+                                  {"host", each.host},
+                                  {"address", each.address},
+                                  {"reason", each.reason}});
+  }
+  return done(table.text(), std::move(array));
 }
 
 }  // namespace mailstead::admin

@@ -16,7 +16,7 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::int64_t kDaySeconds = 24 * 3600;
+constexpr std::int64_t kTlsReportDay = 24 * 3600;
 constexpr std::size_t kMostPlaces = 5;   // that are reported to
 constexpr std::size_t kMaxPlace = 1000;  // octets of a URI
 constexpr std::size_t kBase64Line = 57;  // octets that make a line of 76
@@ -29,10 +29,10 @@ std::string utc(std::int64_t seconds) {
 }
 
 std::int64_t beginning(const TlsReport& report) {
-  return report.day * kDaySeconds;
+  return report.day * kTlsReportDay;
 }
 std::int64_t last_second(const TlsReport& report) {
-  return beginning(report) + kDaySeconds - 1;
+  return beginning(report) + kTlsReportDay - 1;
 }
 
 nlohmann::json lines(std::string_view text) {
@@ -45,7 +45,7 @@ nlohmann::json lines(std::string_view text) {
   return list;
 }
 
-int hex_digit(char c) {
+int uri_hex(char c) {
   if (ascii::is_digit(c)) return c - '0';
   const char low = ascii::lower(c);
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
@@ -141,8 +141,8 @@ std::optional<std::string> mailto_address(std::string_view uri) {
       address += uri[i];
       continue;
     }
-    const int high = i + 2 < uri.size() ? hex_digit(uri[i + 1]) : -1;
-    const int low = i + 2 < uri.size() ? hex_digit(uri[i + 2]) : -1;
+    const int high = i + 2 < uri.size() ? uri_hex(uri[i + 1]) : -1;
+    const int low = i + 2 < uri.size() ? uri_hex(uri[i + 2]) : -1;
     if (high < 0 || low < 0) return std::nullopt;
     address += static_cast<char>(high * 16 + low);
     i += 2;

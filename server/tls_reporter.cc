@@ -18,7 +18,7 @@ constexpr std::int64_t kWriteEvery = 60;   // seconds
 constexpr std::int64_t kLookEvery = 3600;  // seconds: what could not be told is tried again
 constexpr std::int64_t kMostDelay = 4 * 3600;
 constexpr std::size_t kMostKinds = 2000;  // of counts between two writes
-constexpr std::size_t kMaxReply = 64 * 1024;
+constexpr std::size_t kMaxHttpsReply = 64 * 1024;
 constexpr std::size_t kMaxReason = 200;  // octets
 
 std::int64_t random_delay() {
@@ -185,8 +185,8 @@ void TlsReporter::post(const std::shared_ptr<Job>& job, const std::string& url) 
   request->content_type = "application/tlsrpt+gzip";
   request->body = job->zipped;
   job->exchange = std::make_unique<HttpsExchange>(
-      HttpsExchange::Context{context_.loop, context_.resolver, context_.tls}, *std::move(request), kMaxReply,
-      [this, job, url](const Result<HttpsAnswer>& answer) {
+      HttpsExchange::Context{context_.loop, context_.resolver, context_.tls}, *std::move(request),
+      kMaxHttpsReply, [this, job, url](const Result<HttpsAnswer>& answer) {
         if (!answer) return told(job, url, answer.error());
         const bool taken = answer->status >= 200 && answer->status < 300;
         told(job, url,

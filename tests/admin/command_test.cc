@@ -388,6 +388,27 @@ TEST_CASE("records of hosts", "[dns-records]") {
   for (const IpAddress& address : admin::public_addresses()) CHECK_FALSE(address.text().starts_with("127."));
 }
 
+TEST_CASE("tls others tells how connections came out", "[command]") {
+  CommandPlace place;
+  CHECK(place.run("tls others").text == "No mail went to other hosts yet.\n");
+  const std::int64_t day = std::time(nullptr) / (24 * 3600);
+  const TlsPolicyFacts sts{TlsPolicyKind::kSts, "far.example", "version: STSv1\n", "mx.far.example\n"};
+  const std::vector<TlsCount> counts = {
+      {day, sts, TlsVerdict::kSuccess, "", "", "", 3},
+      {day, sts, TlsVerdict::kExpired, "mx.far.example", "192.0.2.10", "its certificate has expired", 1}};
+  REQUIRE(place.store->add_tls_counts(counts));
+  const Json json = place.json("tls others");
+  REQUIRE(json.size() == 2);
+  CHECK(json[0]["result"] == "success");
+  CHECK(json[0]["connections"] == 3);
+  CHECK(json[1]["result"] == "certificate-expired");
+  CHECK(json[1]["host"] == "mx.far.example");
+  const std::string text = place.run("tls others").text;
+  CHECK(text.find("certificate-expired, mx.far.example [192.0.2.10]: its certificate has expired\n") !=
+        std::string::npos);
+  CHECK(text.find("MTA-STS") != std::string::npos);
+}
+
 TEST_CASE("tls show tells of the certificate", "[command]") {
   CommandPlace place;
   CHECK(place.run("tls show").error ==
