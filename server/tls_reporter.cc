@@ -122,12 +122,13 @@ void TlsReporter::next() {
   job_ = std::make_shared<Job>();
   job_->due = std::move(due_.front());
   due_.pop_front();
-  job_->question =
-      context_.resolver.ask("_smtp._tls." + job_->due.domain, dns::Type::kTxt,
-                            [this, job = job_](const dns::Answer& answer) { on_places(job, answer); });
+  // It knows the job by us: the job keeps the question.
+  job_->question = context_.resolver.ask("_smtp._tls." + job_->due.domain, dns::Type::kTxt,
+                                         [this](const dns::Answer& answer) { on_places(answer); });
 }
 
-void TlsReporter::on_places(const std::shared_ptr<Job>& job, const dns::Answer& answer) {
+void TlsReporter::on_places(const dns::Answer& answer) {
+  const std::shared_ptr<Job> job = job_;
   if (answer.verdict == dns::Verdict::kFailed) return put_off();
   std::vector<std::string> records;
   for (const dns::Record& record : answer.records) records.push_back(record.text);

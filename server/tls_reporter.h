@@ -56,7 +56,7 @@ class TlsReporter {
   void write_down();
   void look_for_due();
   void next();
-  void on_places(const std::shared_ptr<Job>& job, const dns::Answer& answer);
+  void on_places(const dns::Answer& answer);
   void on_counts(const std::shared_ptr<Job>& job);
   void send(const std::shared_ptr<Job>& job);
   void send_mail(const std::shared_ptr<Job>& job, const std::string& to);
