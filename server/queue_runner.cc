@@ -149,8 +149,8 @@ OutgoingTerms QueueRunner::terms_for(const std::string& destination) const {
     terms.follows_policies = false;
     terms.port = static_cast<std::uint16_t>(port);
     if (tls == SmarthostTls::kOpportunistic) return;
-    using TlsUse = SmtpClientOptions::TlsUse;
-    terms.tls = tls == SmarthostTls::kImplicit ? TlsUse::kImplicit : TlsUse::kRequired;
+    terms.tls = tls == SmarthostTls::kImplicit ? SmtpClientOptions::TlsUse::kImplicit
+                                               : SmtpClientOptions::TlsUse::kRequired;
     terms.verification = TlsVerification::kNameAndAuthority;
   };
   const auto route = std::ranges::find(queue.routes, destination, &MailRoute::place);
