@@ -18,6 +18,24 @@ bool is_printable(std::string_view text) {
   return std::ranges::all_of(text, ascii::is_printable);
 }
 
+// Beyond ASCII, and without control characters.
+bool is_plain_utf8(std::string_view text) {
+  if (utf8::is_ascii(text) || !utf8::is_valid(text)) return false;
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, utf8::length(text));
+    if (utf8::is_control(character)) return false;
+    text.remove_prefix(character.size());
+  }
+  return true;
+}
+
+// Octets beyond ASCII as xtext has them; all others as they are.
+std::string encoded_octets(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) encoded += utf8::is_ascii({&c, 1}) ? std::string(1, c) : encode_xtext({&c, 1});
+  return encoded;
+}
+
 // RFC 6533 3: "\x{E4}" stands for a character; in utf-8-addr-unitext characters stand for themselves.
 std::optional<std::string> decode_utf8_address(std::string_view text) {
   std::string decoded;
@@ -90,7 +108,10 @@ std::optional<std::string> parse_original_recipient(std::string_view value, bool
     const auto plain = text.find('+') == std::string_view::npos ? std::string(text) : decode_xtext(text);
     if (plain) address = decode_utf8_address(*plain);
   } else {
-    address = decode_xtext(text);
+    address = decode_xtext(utf8::is_ascii(text) || !smtputf8 ? std::string(text) : encoded_octets(text));
+    // RFC 6533 3 wants "utf-8" for it, and Postfix says "rfc822": better that than no mail.
+    if (address && smtputf8 && ascii::same(type, "rfc822") && is_plain_utf8(*address))
+      return "utf-8;" + *address;
     if (address && !is_printable(*address)) address.reset();
   }
   if (!address) return std::nullopt;

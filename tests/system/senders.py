@@ -34,7 +34,7 @@ class Sends:
         listen = {service: ["%s:%d" % (SERVER, port)] for service, port in SERVER_PORTS.items()}
         cls.server = mailstead.Server('[limits]\nmessage_size = "8 MiB"\n', listen).start()
         cls.addClassCleanup(cls.server.close)
-        cls.mailboxes = [USER, *FRIENDS, *("carl@" + domain for domain in WAYS)]
+        cls.mailboxes = [USER, *FRIENDS, "j\u00f6rg@example.org", *("carl@" + domain for domain in WAYS)]
         for address in cls.mailboxes:
             cls.server.add_cheap_mailbox(address, PASSWORD)
         cls.agent = cls.kind(os.path.join(cls.server.data, "tls", "certificate.pem"))
@@ -160,6 +160,22 @@ class Sends:
         self.assertEqual(any(b"MAIL FROM:" in turn and b"\r\nRCPT TO:" in turn for turn in turns), self.agent.pipelines)
         self.assertEqual(sum(turn.count(b"BDAT ") for turn in turns) >= len(sent), self.agent.chunks)
         self.assertEqual(any(b"\r\nDATA\r\n" in b"\r\n" + turn for turn in turns), not self.agent.chunks)
+
+    def test_an_address_beyond_ascii(self):
+        """By SMTPUTF8 (RFC 6531), of agents that have it."""
+        address = "j\u00f6rg@example.org"
+        self.assertEqual(self.server.admin("mailbox", "show", address).returncode, 0)
+        message = messages.small_messages()["utf8"]
+        with smtplib.SMTP(AGENT, 25, local_hostname="client.example", timeout=mailstead.TIMEOUT) as client:
+            client.ehlo()
+            self.assertEqual(client.has_extn("smtputf8"), self.agent.knows_smtputf8)
+            if not self.agent.knows_smtputf8:
+                return
+            client.sendmail(USER, [address], message, mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+        copy, = self.arrived(address)
+        self.assertIn(b" with UTF8SMTPS ", b" ".join(copy.split()))
+        body = self.as_sent(message).partition(b"\r\n\r\n")[2]
+        self.assertTrue(copy.endswith(body), copy)  # POP3 makes the header one that every program may have
 
     def test_submission_by_starttls(self):
         self.submission("submission")

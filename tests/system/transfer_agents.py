@@ -190,6 +190,7 @@ class Agent:
 
     adds_blank_line = True  # to a message that is all headers
     shortens_reports = True  # of messages that are too large
+    knows_smtputf8 = True
     CERTIFICATE = "/etc/mailstead.pem"
 
     def __init__(self, certificate):
@@ -304,6 +305,7 @@ class OpenSmtpd(Agent):
     CERTIFICATE = "/etc/ssl/certs/ca-certificates.crt"  # compiled in
     pipelines, chunks = False, False
     adds_blank_line, shortens_reports = False, False
+    knows_smtputf8 = False
 
     def files(self):
         relays = {"port 25": "smtp://mail.example.org:25", "submission": "smtp+tls://us@mail.example.org:587",
