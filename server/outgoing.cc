@@ -468,10 +468,9 @@ void Outgoing::suspend_others(const AttemptResult& result) {
   };
   const auto done = [self = self_, house = &house_, others, result] {
     for (const auto& each : *others) {
-      if (*self == nullptr) {
+      // A policy that stood in the way does not count for each.
+      if (*self == nullptr || ((*self)->policy_failed_ && each->message.tls_is_optional)) {
         house->give_back(each->work.recipients);
-      } else if ((*self)->policy_failed_ && each->message.tls_is_optional) {
-        house->give_back(each->work.recipients);  // what stood in the way does not count for it
       } else {
         (*self)->refuse_all(*each, result);
       }
