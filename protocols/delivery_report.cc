@@ -6,6 +6,7 @@
 #include <ctime>
 #include <string_view>
 
+#include "protocols/delivery_terms.h"
 #include "protocols/utf8.h"
 
 namespace mailstead {
@@ -39,6 +40,13 @@ constexpr Advice kAdvice[] = {
     {"4.7", "The other server did not take the message in all this time."},
     {"6.7", "The other server does not take letters beyond English ones in addresses."},
     {"7.1", "The other server does not want this message. Its words below may tell why."},
+    {"7.5",
+     "The other server did not show that it is the one that should have the mail. Those who run the mail "
+     "servers have to put that right."},
+    {"7.10",
+     "The other server offers no encryption, and the mail must not go without. Those who run the mail "
+     "servers "
+     "have to put that right."},
     {"7.30", "The message was to be kept encrypted all the way, and the other server does not do that."},
 };
 
@@ -212,6 +220,9 @@ class Writer {
     field("Arrival-Date", rfc5322_date(report_.received_at));
     // RFC 2852 5
     if (report_.envelope.deliver_by) field("Deliver-By-Date", rfc5322_date(report_.envelope.deliver_by->at));
+    // RFC 4865 5; by which of its two forms it was asked for is not kept.
+    if (report_.envelope.hold_until != 0)
+      field("Future-Release-Request", "until;" + date_time(report_.envelope.hold_until));
     for (const ReportedRecipient& each : report_.recipients) {
       text += "\r\n";
       if (!each.recipient.original.empty()) {

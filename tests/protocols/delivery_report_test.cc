@@ -51,6 +51,24 @@ TEST_CASE("a status is of the class that its action says", "[report]") {
   CHECK(holds(write_report(report), "Action: relayed\r\n"));
 }
 
+TEST_CASE("a report tells by when and from when a message was to be delivered", "[report]") {
+  DeliveryReport report = failure();
+  CHECK_FALSE(holds(write_report(report), "Future-Release-Request"));
+  report.envelope.hold_until = 946'684'790;
+  report.envelope.deliver_by = DeliverBy{946'684'795, true, false};
+  CHECK(holds(write_report(report),
+              "Deliver-By-Date: Fri, 31 Dec 1999 23:59:55 +0000\r\n"
+              "Future-Release-Request: until;1999-12-31T23:59:50Z\r\n\r\n"));
+}
+
+TEST_CASE("encryption that was not there is told of in words", "[report]") {
+  DeliveryReport report = failure();
+  for (const char* status : {"4.7.5", "4.7.10"}) {
+    report.recipients[0].status = status;
+    CHECK(holds(write_report(report), "have to put that right.\r\n"));
+  }
+}
+
 TEST_CASE("nothing that others wrote becomes a line of a report", "[report]") {
   DeliveryReport report = failure();
   report.message_id = "a>\r\nBcc: eve@example.com";
