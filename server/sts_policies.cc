@@ -52,6 +52,15 @@ StsPolicies::Question StsPolicies::find(const std::string& domain, Done done) {
     search->second.announced =
         context_.resolver.ask("_mta-sts." + domain, dns::Type::kTxt,
                               [this, domain](const dns::Answer& answer) { on_announced(domain, answer); });
+    return question;
+  }
+  // What is fetched again is not waited for.
+  const auto have = known(domain);
+  if (search->second.fetch != nullptr && have != nullptr && have->id == search->second.id) {
+    search->second.soon = context_.resolver.ask("", dns::Type::kTxt, [this, domain](const dns::Answer&) {
+      const auto under_way = searches_.find(domain);
+      if (under_way != searches_.end()) tell(under_way->second, domain);
+    });
   }
   return question;
 }

@@ -77,6 +77,7 @@ class StsPolicies {
     Resolver::Question announced;
     std::string id;  // that is announced
     std::unique_ptr<HttpsExchange> fetch;
+    Resolver::Question soon;  // nothing is looked up: it is told in a later turn of the loop
     std::vector<std::weak_ptr<Done>> waiting;
   };
 

@@ -6,7 +6,9 @@ import email.policy
 import gzip
 import json
 import os
+import socket
 import sqlite3
+import threading
 import time
 
 import internet
@@ -192,6 +194,51 @@ class Policies(sending.Sender):
             web.close()
         self.assertEqual(len(far.taken), 2)
         self.assertEqual(self.counts(), {(0, 1): 2, (1, 10): 2})
+
+    def test_a_policy_that_does_not_come_does_not_hold_up_the_end(self):
+        far = self.host("192.0.2.10", "far.example")
+        silent = socket.create_server((WEB, 443))
+        self.addCleanup(silent.close)
+        self.names.add("mta-sts.far.example", "A", WEB)
+        self.names.add("_mta-sts.far.example", "TXT", "v=STSv1; id=1;")
+        self.submit("carl@far.example")
+        connection, _ = silent.accept()
+        with connection:
+            self.server.stop()
+        self.assertEqual(far.connections, 0)  # had it been waited for, the mail would have gone then
+        silent.close()
+        self.server.start()
+        self.emptied()
+        self.assertEqual(len(far.taken), 1)
+
+    def test_nobody_waits_for_a_policy_that_is_fetched_again(self):
+        far, web = self.demanding(self.good())
+        self.submit("carl@far.example")
+        self.emptied()
+        self.server.stop()
+        with sqlite3.connect(os.path.join(self.server.data, "mailstead.db")) as database:
+            database.execute("UPDATE sts_policies SET fetched_at = fetched_at - 50000")
+        answered, page = threading.Event(), web.pages["/.well-known/mta-sts.txt"]
+        self.addCleanup(answered.set)
+
+        def late(handler):
+            answered.wait()
+            handler.send_response(page[0])
+            handler.send_header("Content-Type", page[1])
+            handler.send_header("Content-Length", str(len(page[2])))
+            handler.end_headers()
+            handler.wfile.write(page[2])
+        web.pages["/.well-known/mta-sts.txt"] = late
+        self.server.start()
+        for number in range(3):
+            self.submit("carl@far.example")
+            self.emptied()
+        self.assertEqual((len(far.taken), len(web.asked)), (4, 2))
+        answered.set()
+        mailstead.until(lambda: [line for line in self.server.lines if "sts-policy" in line], "the policy comes again")
+        self.submit("carl@far.example")
+        self.emptied()
+        self.assertEqual((len(far.taken), len(web.asked)), (5, 2))
 
     # ---- DANE
 
