@@ -15,7 +15,7 @@ namespace mailstead::admin {
 namespace {
 
 std::string day_text(std::int64_t day) {
-  return rfc3339(day * 24 * 3600).substr(0, 10);
+  return rfc3339(day * kTlsCountDay).substr(0, 10);
 }
 
 std::string policy_text(TlsPolicyKind kind) {

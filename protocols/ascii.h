@@ -55,6 +55,14 @@ constexpr std::string_view trim(std::string_view text) {
   return trim_end(text);
 }
 
+// What stands before the first `end`, or all of it; both go out of `text`.
+constexpr std::string_view take_until(std::string_view& text, char end) {
+  const std::size_t at = text.find(end);
+  const std::string_view piece = text.substr(0, at);
+  text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
+  return piece;
+}
+
 // Digits and nothing else: no sign, no space, no overflow.
 inline std::optional<std::uint64_t> number(std::string_view text) {
   if (text.empty() || !is_digit(text.front())) return std::nullopt;

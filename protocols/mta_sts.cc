@@ -12,14 +12,6 @@ constexpr std::size_t kMaxId = 32;
 constexpr std::size_t kMaxAgeDigits = 10;
 constexpr std::size_t kMaxHost = 255;  // octets
 
-// Up to `end`, which goes with it.
-std::string_view take_until(std::string_view& text, char end) {
-  const std::size_t at = std::min(text.find(end), text.size());
-  const std::string_view piece = text.substr(0, at);
-  text.remove_prefix(std::min(at + 1, text.size()));
-  return piece;
-}
-
 bool is_alphanumeric(char c) {
   return ascii::is_letter(c) || ascii::is_digit(c);
 }
@@ -30,7 +22,7 @@ bool is_pattern(std::string_view text) {
   if (text.empty() || text.size() > kMaxHost) return false;
   while (!text.empty()) {
     const bool is_last = text.find('.') == std::string_view::npos;
-    const std::string_view label = take_until(text, '.');
+    const std::string_view label = ascii::take_until(text, '.');
     const bool good = !label.empty() && label.size() <= 63 && std::ranges::all_of(label, [](char c) {
       return is_alphanumeric(c) || c == '-' || c == '_';
     });
@@ -58,14 +50,14 @@ std::optional<std::string> sts_policy_id(std::span<const std::string> records) {
   std::optional<std::string_view> ours;
   for (const std::string_view record : records) {
     std::string_view rest = record;
-    if (ascii::trim(take_until(rest, ';')) != "v=STSv1" || rest.empty()) continue;
+    if (ascii::trim(ascii::take_until(rest, ';')) != "v=STSv1" || rest.empty()) continue;
     if (ours) return std::nullopt;
     ours = rest;
   }
   if (!ours) return std::nullopt;
   std::optional<std::string> id;
   while (!ours->empty()) {
-    const std::string_view field = ascii::trim(take_until(*ours, ';'));
+    const std::string_view field = ascii::trim(ascii::take_until(*ours, ';'));
     if (!field.starts_with("id=") || id) continue;
     const std::string_view value = field.substr(3);
     if (value.empty() || value.size() > kMaxId || !std::ranges::all_of(value, is_alphanumeric))
@@ -83,11 +75,11 @@ Result<StsPolicy> parse_sts_policy(std::string_view text) {
   std::optional<std::string_view> mode;
   std::optional<std::string_view> max_age;
   while (!text.empty()) {
-    std::string_view line = take_until(text, '\n');
+    std::string_view line = ascii::take_until(text, '\n');
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (ascii::trim(line).empty()) continue;
     if (line.find(':') == std::string_view::npos) return no_policy("a line of it has no colon");
-    const std::string_view key = ascii::trim(take_until(line, ':'));
+    const std::string_view key = ascii::trim(ascii::take_until(line, ':'));
     const std::string_view value = ascii::trim(line);
     if (key == "version" && !version) version = value;
     if (key == "mode" && !mode) mode = value;

@@ -1,47 +1,34 @@
 #include "protocols/tls_report.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "protocols/ascii.h"
 #include "protocols/base64.h"
 #include "protocols/delivery_report.h"
+#include "protocols/delivery_terms.h"
 
 namespace mailstead {
 
 namespace {
 
-constexpr std::int64_t kTlsReportDay = 24 * 3600;
 constexpr std::size_t kMostPlaces = 5;   // that are reported to
 constexpr std::size_t kMaxPlace = 1000;  // octets of a URI
 constexpr std::size_t kBase64Line = 57;  // octets that make a line of 76
 
-std::string utc(std::int64_t seconds) {
-  const auto time = static_cast<std::time_t>(seconds);
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", parts);
-}
-
 std::int64_t beginning(const TlsReport& report) {
-  return report.day * kTlsReportDay;
+  return report.day * kTlsCountDay;
 }
 std::int64_t last_second(const TlsReport& report) {
-  return beginning(report) + kTlsReportDay - 1;
+  return beginning(report) + kTlsCountDay - 1;
 }
 
 nlohmann::json lines(std::string_view text) {
   auto list = nlohmann::json::array();
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    list.push_back(std::string(text.substr(0, end)));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+  while (!text.empty()) list.push_back(std::string(ascii::take_until(text, '\n')));
   return list;
 }
 
@@ -113,15 +100,11 @@ std::vector<std::string> tls_report_places(std::span<const std::string> records)
   if (ours == nullptr) return places;
   std::string_view rest = *ours;
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(';'), rest.size());
-    std::string_view field = ascii::trim(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    std::string_view field = ascii::trim(ascii::take_until(rest, ';'));
     if (!field.starts_with("rua=") || !places.empty()) continue;
     field.remove_prefix(4);
     while (!field.empty() && places.size() < kMostPlaces) {
-      const std::size_t comma = std::min(field.find(','), field.size());
-      const std::string_view uri = ascii::trim(field.substr(0, comma));
-      field.remove_prefix(std::min(comma + 1, field.size()));
+      const std::string_view uri = ascii::trim(ascii::take_until(field, ','));
       const bool known = ascii::starts_with(uri, "mailto:") || ascii::starts_with(uri, "https://");
       if (known && uri.size() <= kMaxPlace &&
           std::ranges::all_of(uri, [](char c) { return ascii::is_printable(c) && c != ' '; }))
@@ -152,7 +135,7 @@ std::optional<std::string> mailto_address(std::string_view uri) {
 }
 
 std::string report_id(const TlsReport& report, std::string_view host) {
-  return fmt::format("{}_{}@{}", utc(beginning(report)), report.domain, host);
+  return fmt::format("{}_{}@{}", date_time(beginning(report)), report.domain, host);
 }
 
 std::string write_tls_report(const TlsReport& report, std::string_view host) {
@@ -191,7 +174,7 @@ std::string write_tls_report(const TlsReport& report, std::string_view host) {
   const nlohmann::json all = {
       {"organization-name", report.organization},
       {"date-range",
-       {{"start-datetime", utc(beginning(report))}, {"end-datetime", utc(last_second(report))}}},
+       {{"start-datetime", date_time(beginning(report))}, {"end-datetime", date_time(last_second(report))}}},
       {"contact-info", report.contact},
       {"report-id", report_id(report, host)},
       {"policies", std::move(policies)}};
@@ -232,8 +215,8 @@ std::string write_tls_report_mail(const TlsReport& report, const TlsReportMail& 
   line("Content-Transfer-Encoding: 7bit");
   line("");
   line(fmt::format("How connections of {} to the mail servers of", mail.host));
-  line(
-      fmt::format("{} came out on {} (UTC), as far as", report.domain, utc(beginning(report)).substr(0, 10)));
+  line(fmt::format("{} came out on {} (UTC), as far as", report.domain,
+                   date_time(beginning(report)).substr(0, 10)));
   line("encryption is concerned. The attachment is for programs.");
   line("");
   line("--" + boundary);

@@ -44,6 +44,8 @@ struct TlsPolicyFacts {
   auto operator<=>(const TlsPolicyFacts&) const = default;
 };
 
+inline constexpr std::int64_t kTlsCountDay = 24 * 3600;  // seconds
+
 // Connections of one day that came out alike.
 struct TlsCount {
   std::int64_t day = 0;  // days since 1970, UTC

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "protocols/ascii.h"
@@ -17,12 +16,10 @@ using TlsUse = SmtpClientOptions::TlsUse;
 std::string plain_lines(std::string_view text) {
   std::string lines;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
+    std::string_view line = ascii::take_until(text, '\n');
     if (line.ends_with('\r')) line.remove_suffix(1);
     line = ascii::trim_end(line);
     if (!line.empty()) lines += fmt::format("{}\n", line);
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
 }

@@ -13,7 +13,6 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::int64_t kSecondsADay = 24 * 3600;
 constexpr std::int64_t kWriteEvery = 60;   // seconds
 constexpr std::int64_t kLookEvery = 3600;  // seconds: what could not be told is tried again
 constexpr std::int64_t kMostDelay = 4 * 3600;
@@ -61,7 +60,7 @@ struct TlsReporter::Job {
 TlsReporter::TlsReporter(Context context) : context_(context), delay_(random_delay()) {}
 
 void TlsReporter::count(TlsCount count) {
-  count.day = std::time(nullptr) / kSecondsADay;
+  count.day = std::time(nullptr) / kTlsCountDay;
   count.sessions = 1;
   if (count.reason.size() > kMaxReason) count.reason.resize(kMaxReason);
   const auto same =
@@ -102,7 +101,7 @@ void TlsReporter::write_down() {
 void TlsReporter::look_for_due() {
   looking_ = true;
   const std::int64_t now = std::time(nullptr);
-  const std::int64_t before = (now - delay_) / kSecondsADay;
+  const std::int64_t before = (now - delay_) / kTlsCountDay;
   auto due = std::make_shared<Result<std::vector<DueTlsReport>>>(std::vector<DueTlsReport>());
   const bool posted = context_.storage.post(
       [due, before](Store& store) { *due = store.due_tls_reports(before); },
@@ -222,7 +221,7 @@ void TlsReporter::settle(const std::shared_ptr<Job>& job) {
 
 // Until the next look, or for good.
 void TlsReporter::put_off() {
-  if (job_->due.day + kReportPatienceDays < std::time(nullptr) / kSecondsADay) return settle(job_);
+  if (job_->due.day + kReportPatienceDays < std::time(nullptr) / kTlsCountDay) return settle(job_);
   next();
 }
 

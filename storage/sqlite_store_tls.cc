@@ -5,12 +5,6 @@
 
 namespace mailstead {
 
-namespace {
-
-constexpr std::int64_t kSecondsOfDay = 24 * 3600;
-
-}  // namespace
-
 Result<std::vector<KeptStsPolicy>> SqliteStore::sts_policies() {
   if (!database_) return closed_error();
   return TlsTable(*database_).policies();
@@ -28,7 +22,7 @@ Result<void> SqliteStore::add_tls_counts(std::span<const TlsCount> counts) {
     for (const TlsCount& count : counts) {
       if (auto done = table.add(count); !done) return done;
     }
-    return table.forget_before(unix_seconds() / kSecondsOfDay - TlsTable::kDaysKept);
+    return table.forget_before(unix_seconds() / kTlsCountDay - TlsTable::kDaysKept);
   });
 }
 

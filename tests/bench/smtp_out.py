@@ -16,6 +16,7 @@ import time
 
 import processes
 import servers
+import smtp_sites
 from servers import mailstead
 from table import Table
 
@@ -38,26 +39,10 @@ alias_maps =
 alias_database =
 """
 MASTER = """127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
 local unix - n n - - local
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
+""" + smtp_sites.SERVICES
 
 
 def free_port():
@@ -138,9 +123,7 @@ class Postfix:
         for name, text in (("main.cf", MAIN), ("master.cf", MASTER)):
             with open(self.conf(name), "w") as file:
                 file.write(text.format(folder=self.folder, sink=sink, port=self.port))
-        subprocess.run(["/usr/sbin/postfix", "-c", self.conf(), "check"], check=True, capture_output=True)
-        self.process = subprocess.Popen(["/usr/lib/postfix/sbin/master", "-d", "-c", self.conf()], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        self.process = smtp_sites.start_postfix(self.conf(), os.path.join(self.folder, "output"))
         self.pid = self.process.pid
         mailstead.until(lambda: Sink.answers(self.port), "postfix answers")
 

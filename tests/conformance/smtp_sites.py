@@ -172,6 +172,16 @@ def knows_lmtp():
     return re.search(r"^#? ?lmtp = ", printed, re.MULTILINE) is not None
 
 
+def start_postfix(configuration, output):
+    """Its first process. What it says goes into the file `output`."""
+    subprocess.run(["/usr/sbin/postfix", "-c", configuration, "check"], check=True, capture_output=True)
+    # Not by `postfix start-fg`, whose shell leaves the server behind when it is ended; in a group of its own, for the
+    # server ends its group.
+    with open(output, "wb") as file:
+        return subprocess.Popen(["/usr/lib/postfix/sbin/master", "-d", "-c", configuration], stdin=subprocess.DEVNULL,
+                                stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+
+
 class Postfix(SmtpSite, sites.Site):
     """Debian's, with configuration, queue and ports of its own, in the foreground. It delivers into Dovecot's mailboxes and
     asks it about logins. Needs root, for it changes users."""
@@ -196,12 +206,7 @@ class Postfix(SmtpSite, sites.Site):
                 file.write(text.format(**places))
         self.process = None
         try:
-            subprocess.run(["/usr/sbin/postfix", "-c", self.path("conf"), "check"], check=True, capture_output=True)
-            # Not by `postfix start-fg`, whose shell leaves the server behind when it is ended; in a group of its own, for the
-            # server ends its group.
-            with open(self.path("output"), "wb") as output:
-                self.process = subprocess.Popen(["/usr/lib/postfix/sbin/master", "-d", "-c", self.path("conf")], stdin=subprocess.DEVNULL,
-                                                stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+            self.process = start_postfix(self.path("conf"), self.path("output"))
             mailstead.until(self.greets, "postfix answers")
         except BaseException:
             self.close()
@@ -291,16 +296,10 @@ smtpd_sasl_path = {dovecot}/login
 biff = no
 """
 
-MASTER = """
-127.0.0.1:{smtp} inet n - n - - smtpd
-127.0.0.1:{submission} inet n - n - - smtpd
-  -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject
-127.0.0.1:{submissions} inet n - n - - smtpd
-  -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject -o smtpd_tls_wrappermode=yes
-pickup unix n - n 60 1 pickup
+# Of every Postfix of ours, in its master.cf.
+SERVICES = """pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
@@ -311,12 +310,21 @@ proxymap unix - - n - - proxymap
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
-discard unix - - n - - discard
-virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
+
+MASTER = """
+127.0.0.1:{smtp} inet n - n - - smtpd
+127.0.0.1:{submission} inet n - n - - smtpd
+  -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+127.0.0.1:{submissions} inet n - n - - smtpd
+  -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject -o smtpd_tls_wrappermode=yes
+tlsmgr unix - - n 1000? 1 tlsmgr
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+""" + SERVICES
 
 MAILBOXES = "".join("user%d@{domain} user%d@{domain}/Maildir/\n" % (number, number) for number in range(1, MOST_USERS + 1))
 

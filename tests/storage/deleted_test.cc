@@ -283,7 +283,7 @@ TEST_CASE("a rebuild without the database neither resurrects deleted mail nor lo
   const auto before = fetch_all(*world.store, kAnna);
   world.remove({0, 2});
   world.store.reset();
-  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(world.database() + suffix);
+  lose_index(world.scratch.data());
   RecoveryReport report;
   world.store = open_store(world.scratch.data(), &report);
   CHECK(mentions(report, "2 messages in anna@example.org among the deleted mail"));

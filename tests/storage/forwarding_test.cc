@@ -1,8 +1,6 @@
 // Aliases that lead to other hosts: what is queued, under which reverse-path, and how reports come back.
 #include "storage/forwarding.h"
 
-#include <filesystem>
-
 #include "protocols/srs.h"
 #include "queue_support.h"
 #include "support.h"
@@ -133,8 +131,7 @@ TEST_CASE("a message for other hosts and for aliases has a copy in the queue for
   CHECK(content_of(*store, messages[1]) == "Delivered-To: team@example.org\r\n" + own);
   // After a lost index, too.
   store.reset();
-  for (const char* suffix : {"", "-wal", "-shm"})
-    std::filesystem::remove(scratch.data() + "/mailstead.db" + suffix);
+  lose_index(scratch.data());
   store = open_store(scratch.data());
   CHECK(queued(*store).size() == 3);
 }

@@ -81,10 +81,7 @@ TEST_CASE("mail for elsewhere waits in the queue with its envelope, also after a
   for (const bool lost : {false, true}) {
     INFO("the index is lost: " << lost);
     store.reset();
-    if (lost) {
-      for (const char* suffix : {"", "-wal", "-shm"})
-        std::filesystem::remove(scratch.data() + "/mailstead.db" + suffix);
-    }
+    if (lost) lose_index(scratch.data());
     RecoveryReport report;
     store = open_store(scratch.data(), &report);
     CHECK(mentions(report, "into the queue again") == lost);
@@ -143,10 +140,7 @@ TEST_CASE("that a message need not be encrypted is known in the queue, also afte
   for (const bool lost : {false, true}) {
     INFO("the index is lost: " << lost);
     store.reset();
-    if (lost) {
-      for (const char* suffix : {"", "-wal", "-shm"})
-        std::filesystem::remove(scratch.data() + "/mailstead.db" + suffix);
-    }
+    if (lost) lose_index(scratch.data());
     store = open_store(scratch.data());
     const auto messages = queued(*store);
     REQUIRE(messages.size() == 2);

@@ -157,6 +157,10 @@ std::string read_file(const std::string& path) {
   return bytes.str();
 }
 
+void lose_index(const std::string& data) {
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(data + "/mailstead.db" + suffix);
+}
+
 void write_file(const std::string& path, const std::string& bytes) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << bytes;

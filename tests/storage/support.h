@@ -60,6 +60,8 @@ bool mentions(const RecoveryReport& report, const std::string& words);
 std::vector<std::string> names_in(const std::string& folder);
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& bytes);
+// Of a store that is closed: what is left is what the files tell.
+void lose_index(const std::string& data);
 void run_sql(const std::string& database, const std::string& sql);
 // Ends the store as a power cut would, as far as a living process can: its data folder is copied while it
 // runs.
