@@ -1,6 +1,5 @@
 // Aliases that lead to other hosts: what is queued, under which reverse-path, and how reports come back.
 #include "storage/forwarding.h"
-
 #include "protocols/srs.h"
 #include "queue_support.h"
 #include "support.h"
