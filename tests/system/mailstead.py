@@ -707,6 +707,12 @@ def raise_file_limit():
     return hard
 
 
+def has_failed(test):
+    """For a test's cleanups. (The runner sets its own mark anew before each of them.)"""
+    result = test._outcome.result
+    return any(test in (failed, getattr(failed, "test_case", None)) for failed, _ in result.failures + result.errors)
+
+
 class ServerTest(unittest.TestCase):
     """Each test has a server of its own, which has to end cleanly after it."""
 
@@ -725,7 +731,7 @@ class ServerTest(unittest.TestCase):
         return server
 
     def _close(self, server):
-        failed = bool(self._outcome and not self._outcome.success)
+        failed = has_failed(self)
         if failed and server.lines:
             print("---- the server's log\n" + server.log()[-8000:], file=sys.stderr)
         server.close(keep=failed)

@@ -43,7 +43,7 @@ class Sender(unittest.TestCase):
         self.server.add_cheap_mailbox(ANNA)
 
     def show(self):
-        if self._outcome and not self._outcome.success:
+        if mailstead.has_failed(self):
             print("\n".join(self.server.lines[-60:]))
 
     def host(self, address, domain=None, **options):
