@@ -45,13 +45,13 @@ class Sends:
         self.addCleanup(self.show)
 
     def tearDown(self):
-        self.sent_by_and_by()  # a test that failed leaves nothing to the next
+        self.agent.send_out()  # a test that failed leaves nothing to the next
         for address in self.mailboxes:
             if self.server.process:
                 self.server.fetch(address, delete=True)
 
     def show(self):
-        if self._outcome and not self._outcome.success:
+        if mailstead.has_failed(self):
             print("---- what %s said\n%s---- the server's log\n%s" % (self.agent.PACKAGE, self.agent.root.said()[-6000:],
                                                                    "\n".join(self.server.lines[self.mark:])[-6000:]))
 
@@ -65,17 +65,6 @@ class Sends:
     def emptied(self):
         """The agent has nothing more to send: whatever will come has come."""
         mailstead.until(self.agent.has_sent_all, "the agent has sent all its mail")
-
-    def sent_by_and_by(self):
-        """The same for mail that the agent has put off or is about to put off: it is told again and again to send it."""
-        end = mailstead.time.monotonic() + mailstead.TIMEOUT
-        while not self.agent.has_sent_all():
-            self.assertLess(mailstead.time.monotonic(), end, "the agent has sent all its mail")
-            self.agent.send_all()
-            try:
-                mailstead.until(self.agent.has_sent_all, "all is sent", timeout=2)
-            except AssertionError:
-                pass
 
     def arrived(self, address):
         """The mailbox's messages, after the agent has sent all."""
@@ -131,7 +120,7 @@ class Sends:
         unknown = ["nobody%02d@example.org" % number for number in range(50)]
         sent = {"plain": messages.small_messages()["plain"]}
         self.give(sent["plain"], *unknown, FRIENDS[0])
-        self.sent_by_and_by()
+        self.agent.send_out()
         self.judge(sent, self.arrived(FRIENDS[0]), b"ESMTPS")
         reports = b"".join(self.arrived(USER))
         for address in unknown:
@@ -220,7 +209,7 @@ class Sends:
         mailstead.until(self.was_put_off, "the agent has tried")
         self.server.start()
         self.mark = 0
-        self.sent_by_and_by()
+        self.agent.send_out()
         self.judge(sent, self.arrived("carl@example.org"), b"ESMTPS")
 
     def was_put_off(self):
@@ -248,7 +237,7 @@ class Postfix(tests_of(transfer_agents.Postfix)):
             self.judge(sent, [copy for _, copy in self.server.fetch(address)], b"LMTP")
         self.assertEqual(len(self.server.fetch(dora, delete=True)), 1)
         self.server.admin("mailbox", "quota", dora, "none")
-        self.sent_by_and_by()
+        self.agent.send_out()
         for address in people:
             self.judge(sent, self.arrived(address), b"LMTP")
         for report in self.arrived(USER):

@@ -1,4 +1,4 @@
-"""Debian's Postfix, Exim and OpenSMTPD as senders, each as if it were installed here, and none of them is.
+"""Debian's Postfix, Exim and OpenSMTPD, each as if it were installed here, and none of them is; and as they are when they send to us.
 
 Their packages exclude each other, their paths and users are compiled in, and no machine should get a mail server by running tests.
 So apt only downloads the archives (packaging/apt.sh), and each agent sees a root of its own: its archives unpacked over this
@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import mailstead
 from client_tools import PASSWORD, USER
@@ -50,9 +51,7 @@ exit"
 def enter_network():
     """Starts this program again in a network of its own; ends it with SKIP where that or an agent's root cannot be made."""
     if not os.environ.get("MAILSTEAD_TEST_NETWORK"):
-        if os.geteuid() != 0:
-            print("skipped: mail transfer agents change users and want root")
-            sys.exit(mailstead.SKIP)
+        need_root()
         way = ["unshare", "--net"]
         if subprocess.run([*way, "ip", "link", "set", "lo", "up"], capture_output=True).returncode != 0:
             print("skipped: no network of its own can be made here")
@@ -61,6 +60,15 @@ def enter_network():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for address in (AGENT, RECORDER):  # Postfix wants them to be an interface's
         subprocess.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
+
+
+def need_root():
+    """Ends this program with SKIP where agents could not change users, as root of a namespace of one user could not."""
+    with open("/proc/self/uid_map") as file:
+        users = sum(int(line.split()[2]) for line in file)
+    if os.geteuid() != 0 or users < 1 << 16:
+        print("skipped: mail transfer agents change users and want root")
+        sys.exit(mailstead.SKIP)
 
 
 def own_mounts():
@@ -129,11 +137,15 @@ class Root:
             number, = file.read().split()
         return number
 
+    def path(self, path):
+        """What a path in there is out here."""
+        return "/proc/%s/root%s" % (self.first(), path)
+
     def files(self, *folders):
         """The names of all files in there below the folders, which are read one after the other."""
         found = []
         for folder in folders:
-            for _, _, names in os.walk("/proc/%s/root%s" % (self.first(), folder)):
+            for _, _, names in os.walk(self.path(folder)):
                 found += names
         return found
 
@@ -152,6 +164,8 @@ class Root:
 
     def close(self):
         """Ends the first process, and with it its namespaces: all others in there, and the mounts."""
+        if not os.path.isdir(self.folder):
+            return  # it was closed before
         if self.process is not None:
             try:
                 first = os.pidfd_open(int(self.first()))
@@ -188,6 +202,7 @@ def with_users(users):
 class Agent:
     """A mail transfer agent that takes mail on its port 25 and sends it on to the server under test by the domain's way."""
 
+    address = AGENT
     adds_blank_line = True  # to a message that is all headers
     shortens_reports = True  # of messages that are too large
     knows_smtputf8 = True
@@ -196,15 +211,21 @@ class Agent:
     def __init__(self, certificate):
         """`certificate`: the server's own, the one authority that the agent trusts where it checks."""
         with open(certificate) as file:
-            files = {self.CERTIFICATE: file.read(), **self.files()}
+            self.start({self.CERTIFICATE: file.read(), **self.files()})
+
+    def start(self, files):
         self.root = Root(self.PACKAGE, self.BEGIN, files, self.USERS)
-        until(self.is_ready, self.PACKAGE + " is ready")
+        try:
+            until(self.is_ready, self.PACKAGE + " is ready")
+        except BaseException:
+            self.close()
+            raise
 
     def is_ready(self):
         if self.root.process.poll() is not None:
             raise AssertionError("%s ended with %d\n%s" % (self.PACKAGE, self.root.process.returncode, self.root.said()))
         try:
-            with socket.create_connection((AGENT, 25), timeout=TIMEOUT) as channel:
+            with socket.create_connection((self.address, 25), timeout=TIMEOUT) as channel:
                 return channel.recv(3) == b"220" and self.root.is_there()
         except ConnectionError:
             return False
@@ -212,6 +233,18 @@ class Agent:
     def has_sent_all(self):
         """Twice, since between two looks a report can have come into one folder while its message went from another."""
         return not self.queue() and not self.queue()
+
+    def send_out(self):
+        """Until all is sent, also what it has put off or is about to put off: it is told again and again to send it."""
+        end = time.monotonic() + TIMEOUT
+        while not self.has_sent_all():
+            if time.monotonic() > end:
+                raise AssertionError("%s does not send all its mail" % self.PACKAGE)
+            self.send_all()
+            try:
+                until(self.has_sent_all, "all is sent", timeout=2)
+            except AssertionError:
+                pass
 
     def close(self):
         self.root.close()
@@ -226,13 +259,21 @@ class Postfix(Agent):
     pipelines, chunks = True, False
     adds_blank_line = False
 
-    def files(self):
+    def services(self):
+        """The lines of master.cf that are for any use of it."""
         services = ["smtp inet n - n - - smtpd", "pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup",
                     "qmgr unix n - n 300 1 qmgr", "tlsmgr unix - - n 1000? 1 tlsmgr", "rewrite unix - - n - - trivial-rewrite",
                     "showq unix n - n - - showq", "postlog unix-dgram n - n - 1 postlogd", "smtp unix - - n - - smtp",
                     "proxymap unix - - n - - proxymap", "scache unix - - n - 1 scache", "anvil unix - - n - 1 anvil"]
         services += ["%s unix - - n - 0 bounce" % name for name in ("bounce", "defer", "trace")]
-        services += ["%s unix - - n - - %s" % (name, name) for name in ("error", "retry", "flush", "verify")]
+        return services + ["%s unix - - n - - %s" % (name, name) for name in ("error", "retry", "flush", "verify")]
+
+    def configured(self, services, settings):
+        return {"/etc/postfix/master.cf": "\n".join(services) + "\n",
+                "/etc/postfix/main.cf": "".join("%s = %s\n" % setting for setting in settings.items())}
+
+    def files(self):
+        services = self.services()
         login = " -o smtp_sasl_auth_enable=yes -o smtp_tls_security_level=verify -o smtp_tls_CAfile=" + self.CERTIFICATE
         services += ["clear unix - - n - - smtp -o smtp_tls_security_level=none", "submit unix - - n - - smtp" + login,
                      "submits unix - - n - - smtp -o smtp_tls_wrappermode=yes" + login, "lmtp unix - - n - - lmtp"]
@@ -247,8 +288,7 @@ class Postfix(Agent):
                     "smtp_sasl_password_maps": "inline:{ %s }" % passwords, "local_recipient_maps": "",
                     "transport_maps": "inline:{ { %s = lmtp:inet:[%s]:24 }, %s }" % (
                         LMTP_DOMAIN, SERVER, ", ".join("{ %s = %s }" % (domain, places[way]) for domain, way in WAYS.items()))}
-        return {"/etc/postfix/master.cf": "\n".join(services) + "\n",
-                "/etc/postfix/main.cf": "".join("%s = %s\n" % setting for setting in settings.items())}
+        return self.configured(services, settings)
 
     def queue(self):
         # In the order in which a message goes through them.
