@@ -20,8 +20,9 @@ LIMIT = 2_000_000
 US6 = "2001:db8::1"
 KEPT = "/var/spool/kept"
 CERTIFICATE, KEY = "/etc/mail.pem", "/etc/mail.key"
-# Above the message as it was submitted: what the host and we put there.
-TRACE = {b"return-path", b"delivered-to", b"x-original-to", b"envelope-to", b"delivery-date", b"received", b"dkim-signature"}
+NAMES = {"/etc/resolv.conf": "nameserver %s\n" % internet.NAME_SERVER[0], "/etc/hosts": "127.0.0.1 localhost\n"}
+# Above the message as it was submitted: what the host, what stands beside it, and we put there.
+TRACE = {b"return-path", b"delivered-to", b"x-original-to", b"envelope-to", b"delivery-date", b"x-greylist", b"received", b"dkim-signature"}
 
 
 def enter_namespace():
@@ -47,8 +48,7 @@ class Receiver:
         # One reached by IPv6, and one whose address of that kind is nobody's.
         self.domains = [self.DOMAIN, "six." + self.DOMAIN, "half." + self.DOMAIN, SHARED]
         pair = internet.certificate(folder, self.name)
-        files = {"/etc/resolv.conf": "nameserver %s\n" % internet.NAME_SERVER[0], "/etc/hosts": "127.0.0.1 localhost\n",
-                 "/etc/mailname": self.name + "\n"}
+        files = {**NAMES, "/etc/mailname": self.name + "\n"}
         for path, source in zip((CERTIFICATE, KEY), pair):
             with open(source) as file:
                 files[path] = file.read()
