@@ -112,7 +112,7 @@ class Smarthost(Beside):
             self.submit("carl@" + Postfix.DOMAIN, message=message)
         self.emptied()
         self.judge_all(sent, self.postfix.taken("carl"))
-        self.assertRegex(dovecot.said(), "Login: user=<%s>, method=%s, .* TLS, " % (USER, mechanism.upper()))
+        self.assertRegex(dovecot.said(), "(Login|Logged in): user=<%s>, method=%s, .* TLS, " % (USER, mechanism.upper()))
         self.assertEqual(self.mail(), [])
 
     def test_what_is_refused_behind_it_is_told_with_its_words(self):

@@ -93,7 +93,7 @@ class Postfix(Receiver, transfer_agents.Postfix):
                     "virtual_mailbox_maps": "inline:{ %s }" % people, "virtual_uid_maps": "static:29100", "virtual_gid_maps": "static:29100",
                     "alias_maps": "", "message_size_limit": LIMIT, "smtputf8_enable": "yes", "minimal_backoff_time": "300s",
                     "smtpd_tls_security_level": "may", "smtpd_tls_cert_file": CERTIFICATE, "smtpd_tls_key_file": KEY,
-                    "smtpd_tls_loglevel": 1, "smtp_tls_security_level": "may", **more}
+                    "smtpd_tls_loglevel": 1, "smtpd_tls_ask_ccert": "yes", "smtp_tls_security_level": "may", **more}
         return self.configured([*self.services(), "virtual unix - n n - - virtual"], settings)
 
 
@@ -102,11 +102,12 @@ class Exim(Receiver, transfer_agents.Exim):
     KEY_OWNER = "Debian-exim"
     SAW_TLS = " [192.0.2.1] P=esmtps X=TLS1.3:"
     knows_unknown = "there is no such mailbox"
+    HAS_ALL = "all of it is here"
     reports_success, repeats_envid = False, True  # it does not offer DSN unless it is told to
 
     def settings(self, slow=None):
         """`slow`: whose mail has to wait for its reply after the final dot."""
-        wait = "  warn condition = ${if eq{$recipients}{%s}}\n    delay = 1h\n" % slow if slow else ""
+        wait = "  warn condition = ${if eq{$recipients}{%s}}\n    logwrite = %s\n    delay = 1h\n" % (slow, self.HAS_ALL) if slow else ""
         text = ("primary_hostname = {name}\nlocal_interfaces = <; {address} ; {address6}\ndaemon_smtp_ports = 25\n"
                 "domainlist ours = {domains}\nacl_smtp_rcpt = recipient\nacl_smtp_data = content\nrfc1413_query_timeout = 0s\n"
                 "message_size_limit = {limit}\nsmtp_accept_max = 0\nlog_selector = +smtp_confirmation\n"
