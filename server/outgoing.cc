@@ -434,6 +434,12 @@ void Outgoing::report(const SmtpClientSession& session) {
 void Outgoing::all_failed() {
   const auto consignment = std::exchange(consignment_, nullptr);
   const AttemptResult result = last_failure_;
+  // Hosts limit the connections of one client: what this one was told is no answer for the destination as
+  // long as another one may be served, and its mail need not wait for hours.
+  if (result.kind == AttemptResult::Kind::kDeferred && house_.leave_to_others(terms_.destination)) {
+    if (consignment != nullptr) house_.give_back(consignment->work.recipients);
+    return finish();
+  }
   if (consignment != nullptr) refuse_all(*consignment, result);
   // A failure for good is this message's answer; each other one asks for itself.
   if (result.kind == AttemptResult::Kind::kDeferred) {

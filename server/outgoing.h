@@ -53,6 +53,8 @@ class OutgoingHouse {
   virtual QueueOutcome decide_outcome(const QueuedMessage& message, const QueuedRecipient& recipient,
                                       AttemptResult result) = 0;
   virtual void set_suspect(const std::string& destination, bool suspect) = 0;
+  // Nobody let it in. True: the destination has other connections, which take what is due.
+  virtual bool leave_to_others(const std::string& destination) = 0;
   // Destroys it.
   virtual void ended(Outgoing& outgoing) = 0;
 

@@ -236,6 +236,10 @@ void QueueRunner::set_suspect(const std::string& destination, bool suspect) {
   schedule_.set_suspect(destination, suspect);
 }
 
+bool QueueRunner::leave_to_others(const std::string& destination) {
+  return schedule_.leave_to_others(destination);
+}
+
 void QueueRunner::ended(Outgoing& outgoing) {
   // Not now: this is called by what it destroys.
   const auto found = outgoing_.find(&outgoing);

@@ -85,6 +85,7 @@ class QueueRunner final : private OutgoingHouse {
   QueueOutcome decide_outcome(const QueuedMessage& message, const QueuedRecipient& recipient,
                               AttemptResult result) override;
   void set_suspect(const std::string& destination, bool suspect) override;
+  bool leave_to_others(const std::string& destination) override;
   void ended(Outgoing& outgoing) override;
 
   void load(QueueRow after);

@@ -86,7 +86,8 @@ void QueueSchedule::leave(RecipientRow recipient, Entry& entry) {
 }
 
 std::size_t QueueSchedule::room_of(const Destination& destination) const {
-  const std::size_t most = destination.suspect ? 1 : per_destination_;
+  const std::size_t most =
+      destination.suspect ? 1 : std::min(per_destination_, destination.enough.value_or(per_destination_));
   return destination.connections < most ? most - destination.connections : 0;
 }
 
@@ -133,8 +134,16 @@ void QueueSchedule::connection_begins(const std::string& destination) {
 void QueueSchedule::connection_ended(const std::string& destination) {
   const auto found = destinations_.find(destination);
   if (found == destinations_.end()) return;
-  --found->second->connections;
+  if (--found->second->connections == 0) found->second->enough.reset();
   place(*found->second);
+}
+
+bool QueueSchedule::leave_to_others(const std::string& destination) {
+  const auto found = destinations_.find(destination);
+  if (found == destinations_.end() || found->second->connections < 2) return false;
+  found->second->enough = found->second->connections - 1;
+  place(*found->second);
+  return true;
 }
 
 void QueueSchedule::set_suspect(const std::string& destination, bool suspect) {

@@ -1,10 +1,10 @@
 // What is sent next, and to whom: the waiting recipients of the queue, in memory, ordered.
 //
 // Recipients are grouped by destination, which is a domain, or a route that several domains share. A
-// destination has at most so many connections at a time, and one only while it is suspect: the last attempt
-// found nobody there. Within it senders take turns, so that who hands in ten thousand messages does not keep
-// the others waiting; what is due of one sender goes by its priority. Some 200 octets of memory for each
-// recipient. Threads: the reactor. Times are Unix seconds, given by the caller.
+// destination has at most so many connections at a time, as many as its hosts let in, and one only while it
+// is suspect: the last attempt found nobody there. Within it senders take turns, so that who hands in ten
+// thousand messages does not keep the others waiting; what is due of one sender goes by its priority. Some
+// 200 octets of memory for each recipient. Threads: the reactor. Times are Unix seconds, given by the caller.
 #pragma once
 
 #include <cstddef>
@@ -45,6 +45,9 @@ class QueueSchedule {
   void connection_begins(const std::string& destination);
   void connection_ended(const std::string& destination);
   void set_suspect(const std::string& destination, bool suspect);
+  // One of its connections was turned away. If there are others, they go on without a further one until they
+  // have ended, and are given what is due. False: it was the only one.
+  bool leave_to_others(const std::string& destination);
   // The destination's next message whose turn it is, and all of its recipients there that are due, at most
   // `at_most`. They are the caller's until release().
   std::optional<Work> take(const std::string& destination, std::int64_t now, std::size_t at_most);
@@ -79,6 +82,7 @@ class QueueSchedule {
     std::string name;
     std::list<Sender> senders;  // with somebody waiting; whose turn it is in front
     std::size_t connections = 0;
+    std::optional<std::size_t> enough;  // connections, while it has some; nullopt: as many as may be
     bool suspect = false;
     std::optional<std::int64_t> ready_at;  // its place in ready_; nullopt: it has none
   };

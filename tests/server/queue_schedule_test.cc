@@ -96,6 +96,31 @@ TEST_CASE("a destination has its connections, and one only while it is suspect",
   CHECK(schedule.next_destination(5) == "far.example");
 }
 
+TEST_CASE("a destination that turns a connection away has no more than the others until they have ended",
+          "[queue]") {
+  QueueSchedule schedule(itself, 3);
+  for (RecipientRow row = 1; row <= 9; ++row) schedule.apply(entry(row, row, "far.example", "anna", 1));
+  CHECK_FALSE(schedule.leave_to_others("far.example"));
+  for (int i = 0; i < 3; ++i) schedule.connection_begins("far.example");
+  const auto given = schedule.take("far.example", 5, 100);
+  REQUIRE(given.has_value());
+  CHECK(schedule.leave_to_others("far.example"));
+  schedule.release(given->recipients);
+  schedule.connection_ended("far.example");
+  CHECK_FALSE(schedule.next_destination(5).has_value());
+  CHECK(schedule.take("far.example", 5, 100)->recipients == given->recipients);  // theirs
+  // One of two may be replaced, and the last one speaks for all.
+  schedule.connection_ended("far.example");
+  CHECK(schedule.next_destination(5) == "far.example");
+  CHECK_FALSE(schedule.leave_to_others("far.example"));
+  schedule.connection_ended("far.example");
+  for (int i = 0; i < 3; ++i) {
+    CHECK(schedule.next_destination(5) == "far.example");
+    schedule.connection_begins("far.example");
+  }
+  CHECK_FALSE(schedule.next_destination(5).has_value());
+}
+
 TEST_CASE("senders take turns", "[queue]") {
   QueueSchedule schedule(itself, 2);
   for (RecipientRow row = 1; row <= 1000; ++row) schedule.apply(entry(row, row, "far.example", "anna", 1));
