@@ -265,8 +265,8 @@ class Postfix(Agent):
                     "qmgr unix n - n 300 1 qmgr", "tlsmgr unix - - n 1000? 1 tlsmgr", "rewrite unix - - n - - trivial-rewrite",
                     "showq unix n - n - - showq", "postlog unix-dgram n - n - 1 postlogd", "smtp unix - - n - - smtp",
                     "proxymap unix - - n - - proxymap", "scache unix - - n - 1 scache", "anvil unix - - n - 1 anvil"]
-        services += ["%s unix - - n - 0 bounce" % name for name in ("bounce", "defer", "trace")]
-        return services + ["%s unix - - n - - %s" % (name, name) for name in ("error", "retry", "flush", "verify")]
+        services += ["%s unix - - n - 0 bounce" % name for name in ("bounce", "defer", "trace")] + ["verify unix - - n - 1 verify"]
+        return services + ["%s unix - - n - - %s" % (name, name) for name in ("error", "retry", "flush")]
 
     def configured(self, services, settings):
         return {"/etc/postfix/master.cf": "\n".join(services) + "\n",
