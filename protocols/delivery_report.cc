@@ -6,6 +6,7 @@
 #include <ctime>
 #include <string_view>
 
+#include "protocols/ascii.h"
 #include "protocols/delivery_terms.h"
 #include "protocols/utf8.h"
 
@@ -49,6 +50,13 @@ constexpr Advice kAdvice[] = {
      "have to put that right."},
     {"7.30", "The message was to be kept encrypted all the way, and the other server does not do that."},
 };
+
+// Did the other host say so? Its replies begin with a code (RFC 5321 4.2), our own words with none.
+bool is_theirs(std::string_view reply) {
+  const std::string_view code = reply.substr(0, 3);
+  return code.size() == 3 && std::ranges::all_of(code, ascii::is_digit) &&
+         (reply.size() == 3 || reply[3] == ' ');
+}
 
 std::string_view advice_for(const std::string& status) {
   if (status.size() < 3) return {};
@@ -201,7 +209,9 @@ class Writer {
     }
     if (const auto advice = advice_for(each.status); !advice.empty()) say(advice);
     if (!each.host.empty()) {
-      say(fmt::format("The server {} said:", one_line(each.host)));
+      const std::string host = one_line(each.host);
+      say(is_theirs(each.reply) ? fmt::format("The server {} said:", host)
+                                : fmt::format("This server says of {}:", host));
       say(fmt::format("    {}", one_line(each.reply)));
     } else if (!each.reply.empty()) {
       say(fmt::format("The reason: {}", one_line(each.reply)));
@@ -235,7 +245,9 @@ class Writer {
       field("Status", status_of(each));
       if (!each.host.empty() && report_.kind != ReportKind::kSuccess) {
         field("Remote-MTA", "dns; " + ascii_line(each.host));
-        field("Diagnostic-Code", "smtp; " + ascii_line(each.reply));
+        // RFC 3464 2.3.6: "smtp" is for what the transport said.
+        field("Diagnostic-Code",
+              (is_theirs(each.reply) ? "smtp; " : "X-Mailstead; ") + ascii_line(each.reply));
       }
       if (each.last_at > 0) field("Last-Attempt-Date", rfc5322_date(each.last_at));
       if (report_.kind == ReportKind::kDelay) field("Will-Retry-Until", rfc5322_date(report_.tried_until));

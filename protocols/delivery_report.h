@@ -18,8 +18,8 @@ enum class ReportKind { kFailure, kDelay, kSuccess };
 struct ReportedRecipient {
   Recipient recipient;
   std::string status;        // enhanced status code
-  std::string host;          // that said so; may be empty
-  std::string reply;         // its words, or ours
+  std::string host;          // that was asked; may be empty
+  std::string reply;         // its words, with their code; or ours
   std::int64_t last_at = 0;  // Unix seconds, of the last attempt; 0: none
   bool relayed = false;      // of kSuccess: handed to a host that sends no reports
 };

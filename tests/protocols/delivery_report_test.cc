@@ -38,6 +38,18 @@ TEST_CASE("a report says in words and in fields what became of a message", "[rep
   CHECK_FALSE(holds(text, "Original-Envelope-Id"));
 }
 
+TEST_CASE("our own words are not put into another host's mouth", "[report]") {
+  DeliveryReport report = failure();
+  CHECK(holds(write_report(report), "The server mx.far.example [192.0.2.1] said:\r\n"));
+  for (const char* words :
+       {"5.6.3 the message needs 8BITMIME, and the server does not offer it", "connection refused", ""}) {
+    report.recipients[0].reply = words;
+    const std::string text = write_report(report);
+    CHECK(holds(text, "This server says of mx.far.example [192.0.2.1]:\r\n"));
+    CHECK(holds(text, "Remote-MTA: dns; mx.far.example [192.0.2.1]\r\nDiagnostic-Code: X-Mailstead; "));
+  }
+}
+
 TEST_CASE("a status is of the class that its action says", "[report]") {
   DeliveryReport report = failure();
   report.recipients[0].status = "4.4.1";  // it has expired
