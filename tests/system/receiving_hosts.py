@@ -135,7 +135,9 @@ class Takes:
     def test_what_is_too_large_for_them_comes_back_at_once(self):
         self.submit(self.at("carl"), message=sending.MESSAGE + b"x" * 70 * (LIMIT // 70 + 1) + b"\r\n")
         report = self.report()
-        self.assertEqual(report.get_payload(1).get_payload(1)["Status"], "5.3.4")
+        machine = report.get_payload(1).get_payload(1)
+        self.assertEqual(machine["Status"], "5.3.4")
+        self.assertRegex(machine["Diagnostic-Code"], "^X-Mailstead; .* the server takes %d$" % LIMIT)  # it was not asked
         self.emptied()
         self.assertEqual(self.there.taken("carl"), [])
 
@@ -208,6 +210,24 @@ class Several(Towards):
         self.submit("carl@" + SHARED)
         self.emptied()
         self.judge([sending.MESSAGE], postfix.taken("carl"))
+
+    def test_a_host_that_knows_no_extension_but_starttls(self):
+        """What it can take it has by DATA. Only at its end does it say that a message is too large; and 8-bit text would have to be
+        changed, which breaks signatures, so that comes back."""
+        postfix = self.other(receiving_agents.Postfix, smtpd_discard_ehlo_keywords="8bitmime, chunking, pipelining, dsn, smtputf8, size, "
+                                                                                   "enhancedstatuscodes, etrn, vrfy")
+        address = "carl@" + receiving_agents.Postfix.DOMAIN
+        seven = {name: message for name, message in messages.small_messages().items() if message.isascii()}
+        for message in seven.values():
+            self.submit(address, message=message)
+        self.emptied()
+        self.judge_all(seven, postfix.taken("carl"))
+        self.submit(address)
+        self.assertEqual(self.report().get_payload(1).get_payload(1)["Status"], "5.6.3")
+        self.submit(address, message=sending.MESSAGE.replace(b"\xff", b"x") + b"x" * 70 * (LIMIT // 70 + 1) + b"\r\n")
+        self.assertIn("smtp; 552 ", self.report().get_payload(1).get_payload(1)["Diagnostic-Code"])
+        self.emptied()
+        self.assertEqual(postfix.taken("carl"), [])
 
     def test_a_host_that_goes_before_its_reply_and_comes_again_has_it_once(self):
         """It has taken all of the message and not said so."""
