@@ -11,17 +11,6 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
 
-// Where the field that begins `text` ends: at the first CRLF that no blank follows (RFC 5322 2.2.3).
-std::size_t field_length(std::string_view text) {
-  std::size_t end = text.find(kLineEnd);
-  while (end != std::string_view::npos) {
-    end += kLineEnd.size();
-    if (end == text.size() || !ascii::is_blank(text[end])) return end;
-    end = text.find(kLineEnd, end);
-  }
-  return text.size();
-}
-
 }  // namespace
 
 std::string relaxed_field(std::string_view raw) {
@@ -46,6 +35,16 @@ std::string relaxed_field(std::string_view raw) {
   }
   if (text.size() > value && text.back() == ' ') text.pop_back();
   text += kLineEnd;
+  return text;
+}
+
+std::string_view first_field(std::string_view text) {
+  std::size_t end = text.find(kLineEnd);
+  while (end != std::string_view::npos) {
+    end += kLineEnd.size();
+    if (end == text.size() || !ascii::is_blank(text[end])) return text.substr(0, end);
+    end = text.find(kLineEnd, end);
+  }
   return text;
 }
 
@@ -78,7 +77,7 @@ std::optional<std::vector<DkimField>> DkimHeader::fields() const {
   std::vector<DkimField> found;
   std::string_view rest = text_;
   while (!rest.empty()) {
-    const std::string_view raw = rest.substr(0, field_length(rest));
+    const std::string_view raw = first_field(rest);
     rest.remove_prefix(raw.size());
     const std::size_t colon = raw.find(':');
     if (colon == std::string_view::npos || colon > raw.find(kLineEnd)) return std::nullopt;
@@ -92,7 +91,18 @@ std::optional<std::vector<DkimField>> DkimHeader::fields() const {
   return found;
 }
 
-void RelaxedBodyHash::read(std::string_view content) {
+BodyHash::BodyHash(DkimForm form, std::vector<std::uint64_t> beginnings)
+    : form_(form), beginnings_(std::move(beginnings)) {
+  std::ranges::sort(beginnings_);
+  beginnings_.erase(std::unique(beginnings_.begin(), beginnings_.end()), beginnings_.end());
+}
+
+// RFC 6376 3.4.4: runs of blanks are one; the simple form has them as they are.
+bool BodyHash::is_held(char c) const {
+  return form_ == DkimForm::kRelaxed && ascii::is_blank(c);
+}
+
+void BodyHash::read(std::string_view content) {
   while (!content.empty()) {
     const char c = content.front();
     if (carriage_return_) {
@@ -106,12 +116,12 @@ void RelaxedBodyHash::read(std::string_view content) {
       put("\r");
       continue;
     }
-    if (c == '\r' || ascii::is_blank(c)) {
+    if (c == '\r' || is_held(c)) {
       content.remove_prefix(1);
       (c == '\r' ? carriage_return_ : blank_) = true;
       continue;
     }
-    const auto plain = [](char octet) { return octet != '\r' && !ascii::is_blank(octet); };
+    const auto plain = [this](char octet) { return octet != '\r' && !is_held(octet); };
     const auto end = std::find_if_not(content.begin(), content.end(), plain);
     const auto length = static_cast<std::size_t>(end - content.begin());
     put(content.substr(0, length));
@@ -119,14 +129,14 @@ void RelaxedBodyHash::read(std::string_view content) {
   }
 }
 
-void RelaxedBodyHash::put(std::string_view text) {
+void BodyHash::put(std::string_view text) {
   put_held();
-  hash_.add(text);
+  add(text);
   any_ = true;
 }
 
 // The line ends and the blanks in front of what comes now.
-void RelaxedBodyHash::put_held() {
+void BodyHash::put_held() {
   static const std::string many = [] {
     std::string text;
     for (int i = 0; i < 512; ++i) text += kLineEnd;
@@ -134,18 +144,38 @@ void RelaxedBodyHash::put_held() {
   }();
   while (line_ends_ > 0) {
     const std::uint64_t now = std::min<std::uint64_t>(line_ends_, many.size() / kLineEnd.size());
-    hash_.add(std::string_view(many).substr(0, now * kLineEnd.size()));
+    add(std::string_view(many).substr(0, now * kLineEnd.size()));
     line_ends_ -= now;
   }
-  if (std::exchange(blank_, false)) hash_.add(" ");
+  if (std::exchange(blank_, false)) add(" ");
 }
 
-Sha256 RelaxedBodyHash::finish() {
+void BodyHash::add(std::string_view text) {
+  while (reached_.size() < beginnings_.size() && beginnings_[reached_.size()] - octets_ <= text.size()) {
+    const std::uint64_t length = beginnings_[reached_.size()] - octets_;
+    hash_.add(text.substr(0, length));
+    text.remove_prefix(length);
+    octets_ += length;
+    Sha256Stream here = hash_;
+    reached_.push_back(here.finish());
+  }
+  hash_.add(text);
+  octets_ += text.size();
+}
+
+Sha256 BodyHash::finish() {
   if (std::exchange(carriage_return_, false)) put("\r");
-  // Empty lines at the end go; what is left ends with a CRLF, which is put there if need be. Of nothing,
-  // nothing is made.
-  if (any_) hash_.add(kLineEnd);
+  // Empty lines at the end go; what is left ends with a CRLF, which is put there if need be. Of nothing, the
+  // simple form makes a line end (RFC 6376 3.4.3) and the relaxed one nothing (3.4.4).
+  add(any_ || form_ == DkimForm::kSimple ? kLineEnd : std::string_view());
   return hash_.finish();
+}
+
+std::optional<Sha256> BodyHash::beginning(std::uint64_t octets) const {
+  const auto found = std::ranges::lower_bound(beginnings_, octets);
+  const auto place = static_cast<std::size_t>(found - beginnings_.begin());
+  if (found == beginnings_.end() || *found != octets || place >= reached_.size()) return std::nullopt;
+  return reached_[place];
 }
 
 }  // namespace mailstead

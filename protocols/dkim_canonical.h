@@ -1,5 +1,4 @@
-// The "relaxed" canonicalisation of DKIM, for header fields and bodies: RFC 6376 3.4.2, 3.4.4. ARC uses it
-// too (RFC 8617 4).
+// The canonicalisations of DKIM, for header fields and bodies: RFC 6376 3.4. ARC uses them too (RFC 8617 4).
 #pragma once
 
 #include <cstddef>
@@ -13,6 +12,8 @@
 
 namespace mailstead {
 
+enum class DkimForm { kSimple, kRelaxed };
+
 // A field as it came: "Subject: x\r\n y\r\n", with the CRLF at its end where it had one.
 struct DkimField {
   std::string_view name;  // without blanks around it
@@ -23,6 +24,9 @@ struct DkimField {
 // any thread.
 std::string relaxed_field(std::string_view raw);
 
+// The field that begins `text`, with the CRLF at its end: RFC 5322 2.2.3. Pure; any thread.
+std::string_view first_field(std::string_view text);
+
 // Collects a message's header and tells where the body begins. Memory: at most kMaxDkimHeader octets.
 // Threads: one at a time.
 inline constexpr std::size_t kMaxDkimHeader = 1024 * 1024;
@@ -32,6 +36,8 @@ class DkimHeader {
   // body.
   std::string_view read(std::string_view content);
 
+  // The body has begun.
+  bool has_ended() const { return !in_header_; }
   bool too_long() const { return too_long_; }
   const std::string& text() const { return text_; }
   // From the top down, as long as this object lives and reads no more. nullopt: a line is no field and
@@ -44,21 +50,36 @@ class DkimHeader {
   bool too_long_ = false;
 };
 
-// SHA-256 of a body in the relaxed form. Memory: bounded. Threads: one at a time.
-class RelaxedBodyHash {
+// SHA-256 of a body in one form, and of beginnings of it: what l= says is counted in octets of that form
+// (RFC 6376 3.5). The body is hashed once, however many beginnings are wanted. Memory: bounded. Threads: one
+// at a time.
+class BodyHash {
  public:
+  explicit BodyHash(DkimForm form, std::vector<std::uint64_t> beginnings = {});
   void read(std::string_view content);
+  // Once, at the end.
   Sha256 finish();
 
+  // After finish(): octets of the whole, and the hash of its first `octets`, which are among those asked for.
+  // nullopt: the body is shorter.
+  std::uint64_t octets() const { return octets_; }
+  std::optional<Sha256> beginning(std::uint64_t octets) const;
+
  private:
+  bool is_held(char c) const;
   void put(std::string_view text);
   void put_held();
+  void add(std::string_view text);
 
+  DkimForm form_;
   Sha256Stream hash_;
-  bool blank_ = false;            // blanks that are one space, or nothing at a line's end
-  bool carriage_return_ = false;  // that may be the beginning of a CRLF
-  bool any_ = false;              // some text has been hashed
-  std::uint64_t line_ends_ = 0;   // that count only when something follows
+  std::uint64_t octets_ = 0;               // that have been hashed
+  std::vector<std::uint64_t> beginnings_;  // in rising order, each once
+  std::vector<Sha256> reached_;            // the hashes of the first of them
+  bool blank_ = false;                     // blanks that are one space, or nothing at a line's end
+  bool carriage_return_ = false;           // that may be the beginning of a CRLF
+  bool any_ = false;                       // some text has been hashed
+  std::uint64_t line_ends_ = 0;            // that count only when something follows
 };
 
 }  // namespace mailstead

@@ -50,7 +50,7 @@ class DkimMessage {
 
  private:
   DkimHeader header_;
-  RelaxedBodyHash body_;
+  BodyHash body_{DkimForm::kRelaxed};
 };
 
 // What h= lists, and the canonical text of those fields in that order.

@@ -12,6 +12,11 @@ Sha256Stream::Sha256Stream() : state_(std::make_unique<State>()) {
   SHA256_Init(&state_->context);
 }
 Sha256Stream::~Sha256Stream() = default;
+Sha256Stream::Sha256Stream(const Sha256Stream& other) : state_(std::make_unique<State>(*other.state_)) {}
+Sha256Stream& Sha256Stream::operator=(const Sha256Stream& other) {
+  *state_ = *other.state_;
+  return *this;
+}
 Sha256Stream::Sha256Stream(Sha256Stream&&) noexcept = default;
 Sha256Stream& Sha256Stream::operator=(Sha256Stream&&) noexcept = default;
 

@@ -12,6 +12,9 @@ class Sha256Stream {
  public:
   Sha256Stream();
   ~Sha256Stream();
+  // A copy goes on from where the other is: for texts that begin alike.
+  Sha256Stream(const Sha256Stream& other);
+  Sha256Stream& operator=(const Sha256Stream& other);
   Sha256Stream(Sha256Stream&&) noexcept;
   Sha256Stream& operator=(Sha256Stream&&) noexcept;
 

@@ -16,7 +16,7 @@ void check_body(const std::string& body, const std::string& canonical) {
   INFO("body: " << body);
   for (std::size_t first = 0; first <= body.size(); ++first) {
     for (std::size_t second = first; second <= body.size(); ++second) {
-      RelaxedBodyHash hash;
+      BodyHash hash(DkimForm::kRelaxed);
       hash.read(std::string_view(body).substr(0, first));
       hash.read(std::string_view(body).substr(first, second - first));
       hash.read(std::string_view(body).substr(second));
@@ -87,14 +87,14 @@ TEST_CASE("relaxed bodies: RFC 6376 3.4.4 and 3.4.5", "[dkim]") {
 }
 
 TEST_CASE("the hash of nothing is RFC 6376's", "[dkim]") {
-  CHECK(base64::encode(octets_of(RelaxedBodyHash().finish())) ==
+  CHECK(base64::encode(octets_of(BodyHash(DkimForm::kRelaxed).finish())) ==
         "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
 }
 
 TEST_CASE("thousands of empty lines count only before text", "[dkim]") {
   std::string lines;
   for (int i = 0; i < 5000; ++i) lines += "\r\n";
-  RelaxedBodyHash hash;
+  BodyHash hash(DkimForm::kRelaxed);
   hash.read(lines);
   hash.read("x");
   hash.read(lines);
@@ -139,5 +139,46 @@ TEST_CASE("of a header that is too long only its end is found", "[dkim]") {
     CHECK(header.too_long());
     CHECK(header.text().size() < 2 * line.size());
     CHECK(body == "body");
+  }
+}
+
+TEST_CASE("simple bodies: RFC 6376 3.4.3", "[dkim]") {
+  const auto check = [](const std::string& body, const std::string& canonical) {
+    INFO("body: " << body);
+    for (std::size_t cut = 0; cut <= body.size(); ++cut) {
+      BodyHash hash(DkimForm::kSimple);
+      hash.read(std::string_view(body).substr(0, cut));
+      hash.read(std::string_view(body).substr(cut));
+      REQUIRE(hash.finish() == sha256(canonical));
+      REQUIRE(hash.octets() == canonical.size());
+    }
+  };
+  check("", "\r\n");
+  check("\r\n", "\r\n");
+  check("\r\n\r\n", "\r\n");
+  check("x", "x\r\n");
+  check(" C \r\nD \t E\r\n\r\n\r\n", " C \r\nD \t E\r\n");
+  check("x \t", "x \t\r\n");
+  check("x\r\n \r\n\r\n", "x\r\n \r\n");
+  check("\r\n\r\nx\r\n", "\r\n\r\nx\r\n");
+  check("a\rb\nc\r", "a\rb\nc\r\r\n");
+  check("\r", "\r\r\n");
+}
+
+TEST_CASE("beginnings of a body are hashed on the way", "[dkim]") {
+  const std::string body = "a  b\r\n\r\n\r\nc \r\n\r\n";
+  const std::string canonical = "a b\r\n\r\n\r\nc\r\n";
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{2}, body.size()}) {
+    BodyHash hash(DkimForm::kRelaxed, {7, 0, 3, 12, 7, 13, 1000});
+    for (std::size_t at = 0; at < body.size(); at += piece)
+      hash.read(std::string_view(body).substr(at, piece));
+    CHECK(hash.finish() == sha256(canonical));
+    CHECK(hash.octets() == 12);
+    for (const std::size_t length : {0UL, 3UL, 7UL, 12UL}) {
+      CHECK(hash.beginning(length) == sha256(canonical.substr(0, length)));
+    }
+    CHECK_FALSE(hash.beginning(13).has_value());
+    CHECK_FALSE(hash.beginning(1000).has_value());
+    CHECK_FALSE(hash.beginning(4).has_value());
   }
 }
