@@ -5,19 +5,14 @@
 // hosts in its header. Memory and threads: as DkimSigner.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "protocols/arc_sets.h"
 #include "protocols/dkim_signature.h"
 #include "protocols/result.h"
 
 namespace mailstead {
-
-// What became of the earlier sets: cv=, RFC 8617 4.4.
-enum class ChainValidation { kNone, kFail, kPass };
-
-inline constexpr std::size_t kMaxArcSets = 50;  // RFC 8617 4.2.1
 
 class ArcSealer {
  public:
