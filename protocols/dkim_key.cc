@@ -23,8 +23,6 @@ namespace mailstead {
 namespace {
 
 constexpr int kRsaBits = 2048;  // RFC 8301 3.2: SHOULD
-constexpr unsigned kLeastRsaBits = 1024;
-constexpr unsigned kMostRsaBits = 4096;
 constexpr std::size_t kEd25519Octets = 32;
 
 using SharedKey = std::shared_ptr<evp_pkey_st>;
@@ -94,8 +92,8 @@ Result<DkimKey> DkimKey::checked(SharedKey key) {
   return DkimKey(std::move(key), DkimAlgorithm::kRsaSha256);
 }
 
-std::string_view DkimKey::algorithm_name() const {
-  return algorithm_ == DkimAlgorithm::kRsaSha256 ? "rsa-sha256" : "ed25519-sha256";
+std::string_view name_of(DkimAlgorithm algorithm) {
+  return algorithm == DkimAlgorithm::kRsaSha256 ? "rsa-sha256" : "ed25519-sha256";
 }
 
 std::string DkimKey::pem() const {

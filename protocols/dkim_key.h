@@ -15,7 +15,13 @@ struct evp_pkey_st;
 
 namespace mailstead {
 
+// RFC 8301 3.2
+inline constexpr unsigned kLeastRsaBits = 1024;
+inline constexpr unsigned kMostRsaBits = 4096;
+
 enum class DkimAlgorithm { kRsaSha256, kEd25519Sha256 };
+// As a= tells it: "rsa-sha256".
+std::string_view name_of(DkimAlgorithm algorithm);
 
 class DkimKey {
  public:
@@ -26,8 +32,8 @@ class DkimKey {
   static Result<DkimKey> parse(std::string_view pem);
 
   DkimAlgorithm algorithm() const { return algorithm_; }
-  std::string_view algorithm_name() const;  // as a= tells it: "rsa-sha256"
-  std::string pem() const;                  // PKCS #8; a secret
+  std::string_view algorithm_name() const { return name_of(algorithm_); }
+  std::string pem() const;  // PKCS #8; a secret
   // What a verifier looks up under SELECTOR._domainkey.DOMAIN: "v=DKIM1; k=rsa; p=…", RFC 6376 3.6.1.
   std::string record() const;
 
