@@ -97,6 +97,14 @@ Result<void> Statement::bind(int position, std::string_view value) {
   return database_error(sqlite3_db_handle(statement_.get()), "bind a text");
 }
 
+Result<void> Statement::bind(int position, Octets value) {
+  const char* bytes = value.bytes.empty() ? "" : value.bytes.data();
+  if (sqlite3_bind_blob64(statement_.get(), position, bytes, value.bytes.size(), SQLITE_TRANSIENT) ==
+      SQLITE_OK)
+    return {};
+  return database_error(sqlite3_db_handle(statement_.get()), "bind octets");
+}
+
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, DatabaseAccess access) {
   sqlite3* connection = nullptr;
   const int flags =

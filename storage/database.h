@@ -29,15 +29,21 @@ struct StatementReset {
   void operator()(sqlite3_stmt* statement) const;
 };
 
+// A BLOB, for what is no text.
+struct Octets {
+  std::string_view bytes;
+};
+
 class Statement {
  public:
   // True: a row is there. False: the statement is done.
   Result<bool> step();
   std::int64_t integer(int column) const;
-  std::string text(int column) const;
+  std::string text(int column) const;  // or a BLOB
 
   Result<void> bind(int position, std::int64_t value);
   Result<void> bind(int position, std::string_view value);
+  Result<void> bind(int position, Octets value);
 
  private:
   friend class Database;
@@ -73,7 +79,7 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   // `sql` holds one statement and lives as long as the Database (a literal): prepared statements are kept by
-  // it. Arguments are integers or texts, for ?1, ?2, …
+  // it. Arguments are integers, texts or Octets, for ?1, ?2, …
   template <typename... Args>
   Result<Statement> query(std::string_view sql, const Args&... args) {
     auto statement = prepare(sql);

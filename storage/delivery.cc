@@ -37,7 +37,8 @@ HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
 }  // namespace
 
 DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                             const Naming& naming, MaildirWatch& watch, const Quotas& quotas, Passing passing)
+                             const Naming& naming, MaildirWatch& watch, const Quotas& quotas,
+                             QueueContents& contents, Passing passing)
     : folder_(folder),
       database_(database),
       directory_(directory),
@@ -47,9 +48,11 @@ DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const
       now_(unix_seconds()),
       forwarding_(directory, std::move(passing.srs_key), now_),
       new_id_(std::move(passing.new_id)),
-      queueing_(QueueFolder(folder.queue_fd()), database) {}
+      queueing_(QueueFolder(folder.queue_fd()), QueueTable(database), contents) {}
 
-std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries) {
+std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> deliveries,
+                                                      std::span<const QueueOutcome> outcomes) {
+  outcomes_ = outcomes;
   messages_.reserve(deliveries.size());
   for (Delivery& delivery : deliveries) {
     messages_.push_back({&delivery, delivery.id, std::move(delivery.rest), false, false, {}, {}, {}, {}, {}});
@@ -466,25 +469,37 @@ Result<bool> DeliveryBatch::try_write_rows() {
   }
   if (!queued) return queued.error();
   if (mailboxes.empty() && !queueing_.has_any(failed())) return true;
-  settled_.clear();
-  for (const Message& message : messages_) {
-    if (message.error) continue;
-    for (const SettledReport& report : message.delivery->settles) {
-      auto row = QueueTable(database_).settle(report, now_);
-      if (row) settled_.push_back(*row);
-      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
-    }
-    for (const QueueOutcome& outcome : message.delivery->notes) {
-      auto row = QueueTable(database_).note(outcome);
-      if (row) settled_.push_back(*row);
-      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
-    }
-  }
+  if (auto done = write_queue_changes(); !done) return done.error();
   for (MailboxId id : mailboxes) {
     if (auto done = accounts.note_delivery(id, now_); !done) return done.error();
   }
   if (auto done = transaction->commit(); !done) return done.error();
+  queueing_.committed(failed());
+  noted_ = true;
   return true;
+}
+
+Result<void> DeliveryBatch::write_queue_changes() {
+  settled_.clear();
+  QueueTable table(database_);
+  const auto keep = [this](const Result<QueueRow>& row) -> Result<void> {
+    if (row) settled_.push_back(*row);
+    if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
+    return {};
+  };
+  for (const Message& message : messages_) {
+    if (message.error) continue;
+    for (const SettledReport& report : message.delivery->settles) {
+      if (auto done = keep(table.settle(report, now_)); !done) return done;
+    }
+    for (const QueueOutcome& outcome : message.delivery->notes) {
+      if (auto done = keep(table.note(outcome)); !done) return done;
+    }
+  }
+  for (const QueueOutcome& outcome : outcomes_) {
+    if (auto done = keep(table.note(outcome)); !done) return done;
+  }
+  return {};
 }
 
 Queueing::Failed DeliveryBatch::failed() const {

@@ -40,9 +40,14 @@ class DeliveryBatch {
     std::function<std::string()> new_id;  // for what is queued besides a message's own copy
   };
   DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                const Naming& naming, MaildirWatch& watch, const Quotas& quotas, Passing passing);
+                const Naming& naming, MaildirWatch& watch, const Quotas& quotas, QueueContents& contents,
+                Passing passing);
 
-  std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries);
+  // `outcomes` are written down in the same transaction, see noted().
+  std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries,
+                                         std::span<const QueueOutcome> outcomes);
+  // False: there was no transaction; nobody has written down the outcomes.
+  bool noted() const { return noted_; }
   // Of the queue, what came into it and what a report has settled.
   std::vector<QueueRow> changed_in_queue() const;
 
@@ -109,6 +114,7 @@ class DeliveryBatch {
   void withdraw_failed();
   Result<void> write_rows();
   Result<bool> try_write_rows();
+  Result<void> write_queue_changes();
   Queueing::Failed failed() const;
   std::vector<Result<Delivered>> results() const;
 
@@ -127,6 +133,8 @@ class DeliveryBatch {
   std::vector<Copy> copies_;
   Queueing queueing_;
   std::vector<QueueRow> settled_;
+  std::span<const QueueOutcome> outcomes_;
+  bool noted_ = false;
 };
 
 }  // namespace mailstead

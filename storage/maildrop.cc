@@ -34,4 +34,9 @@ Result<void> FileReader::read(std::uint64_t offset, std::size_t length, std::str
   return read_some(file_.fd(), begins_at_ + offset, length, into);
 }
 
+Result<void> TextReader::read(std::uint64_t offset, std::size_t length, std::string& into) {
+  if (offset < text_.size()) into.append(text_, offset, length);
+  return {};
+}
+
 }  // namespace mailstead

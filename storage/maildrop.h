@@ -87,4 +87,14 @@ class FileReader final : public MessageReader {
   std::uint64_t begins_at_;
 };
 
+// Of bytes that are in memory.
+class TextReader final : public MessageReader {
+ public:
+  explicit TextReader(std::string text) : text_(std::move(text)) {}
+  Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) override;
+
+ private:
+  std::string text_;
+};
+
 }  // namespace mailstead

@@ -41,15 +41,16 @@ Result<void> recover_queue(const DataFolder& data, Database& database, std::vect
   const QueueFolder folder(data.queue_fd());
   auto swept = folder.sweep_drafts();
   if (!swept) return swept.error();
-  auto unfinished = QueueTable(database).unfinished_by_id();
-  if (!unfinished) return unfinished.error();
+  auto filed = QueueTable(database).filed_by_id();
+  if (!filed) return filed.error();
   auto ids = folder.ids();
   if (!ids) return ids.error();
   std::size_t taken_in = 0;
   for (const std::string& id : *ids) {
-    const auto known = unfinished->find(id);
-    if (known != unfinished->end()) {
-      if (!known->second) {
+    const auto known = filed->find(id);
+    if (known != filed->end()) {
+      // With its bytes in the database, too, a crash left it while they were moved.
+      if (known->second != QueueTable::Filed::kInFile) {
         if (auto done = folder.remove(id); !done) return done;
       }
       continue;
@@ -72,8 +73,8 @@ Result<void> recover_queue(const DataFolder& data, Database& database, std::vect
                                   taken_in, taken_in == 1 ? "" : "s"));
   }
   const std::unordered_set<std::string> there(ids->begin(), ids->end());
-  for (const auto& [id, waits] : *unfinished) {
-    if (waits && !there.contains(id))
+  for (const auto& [id, where] : *filed) {
+    if (where == QueueTable::Filed::kInFile && !there.contains(id))
       actions.push_back(fmt::format("queue/{} is gone; its message cannot be sent until it returns", id));
   }
   return {};

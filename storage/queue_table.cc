@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "protocols/address.h"
+#include "storage/queue_contents.h"
 #include "storage/queue_file.h"
 
 namespace mailstead {
@@ -110,6 +111,11 @@ Result<std::uint64_t> QueueTable::starts_at(QueueRow message) {
   return static_cast<std::uint64_t>(statement->integer(0));
 }
 
+Result<void> QueueTable::set_starts_at(QueueRow message, std::uint64_t starts_at) {
+  return database_.run("UPDATE queue SET starts_at = ?2 WHERE id = ?1", message,
+                       static_cast<std::int64_t>(starts_at));
+}
+
 Result<std::optional<QueuedMessage>> QueueTable::find(QueueRow row) {
   std::optional<QueuedMessage> found;
   auto done = each_row(
@@ -206,10 +212,15 @@ Result<std::vector<QueueRow>> QueueTable::finished_before(std::int64_t at, std::
       static_cast<std::int64_t>(at_most)));
 }
 
-Result<std::unordered_map<std::string, bool>> QueueTable::unfinished_by_id() {
-  std::unordered_map<std::string, bool> found;
-  auto done = each_row(database_.query("SELECT queue_id, finished_at = 0 FROM queue"),
-                       [&](const Statement& s) { found.emplace(s.text(0), s.integer(1) != 0); });
+Result<std::unordered_map<std::string, QueueTable::Filed>> QueueTable::filed_by_id() {
+  std::unordered_map<std::string, Filed> found;
+  auto done = each_row(database_.query("SELECT queue_id, finished_at, c.message IS NOT NULL FROM queue AS q"
+                                       " LEFT JOIN queue_contents AS c ON c.message = q.id"),
+                       [&](const Statement& s) {
+                         found.emplace(s.text(0), s.integer(1) != 0   ? Filed::kFinished
+                                                  : s.integer(2) != 0 ? Filed::kInDatabase
+                                                                      : Filed::kInFile);
+                       });
   if (!done) return done.error();
   return found;
 }
@@ -285,10 +296,12 @@ Result<QueueRow> QueueTable::settle(const SettledReport& report, std::int64_t no
 }
 
 Result<void> QueueTable::finish_if_done(QueueRow message, std::int64_t now) {
-  return database_.run(
+  auto done = database_.run(
       "UPDATE queue SET finished_at = ?2 WHERE id = ?1 AND finished_at = 0 AND NOT EXISTS"
       " (SELECT 1 FROM queue_recipients WHERE message = ?1 AND (state = 0 OR due <> 0))",
       message, now);
+  if (done && database_.changes() > 0) done = QueueContents(database_).erase(message);
+  return done;
 }
 
 Result<void> QueueTable::try_at(QueueRow message, std::int64_t at) {

@@ -17,6 +17,10 @@
 
 namespace mailstead {
 
+// Where a message begins that has no file: it is in the database (queue_contents.h). Before a message in a
+// file stands its envelope.
+inline constexpr std::uint64_t kWithoutFile = 0;
+
 class QueueTable {
  public:
   explicit QueueTable(Database& database) : database_(database) {}
@@ -24,6 +28,7 @@ class QueueTable {
   // Gives the message and its recipients their rows. kExists: this id is queued already.
   Result<void> insert(QueuedMessage& message, std::uint64_t starts_at);
   Result<std::uint64_t> starts_at(QueueRow message);
+  Result<void> set_starts_at(QueueRow message, std::uint64_t starts_at);
 
   Result<std::optional<QueuedMessage>> find(QueueRow message);
   Result<std::optional<QueueRow>> row_of(const std::string& id);
@@ -36,8 +41,9 @@ class QueueTable {
   Result<std::vector<QueueRow>> unheld();
   // Of messages that were finished before `at`.
   Result<std::vector<QueueRow>> finished_before(std::int64_t at, std::size_t at_most);
-  // Of each message whether something is still to be done.
-  Result<std::unordered_map<std::string, bool>> unfinished_by_id();
+  // What a message has to do with a file of its name.
+  enum class Filed { kFinished, kInFile, kInDatabase };
+  Result<std::unordered_map<std::string, Filed>> filed_by_id();
   Result<QueueTotals> totals();
   Result<std::vector<QueueAttempt>> attempts(RecipientRow recipient);
 

@@ -1,102 +1,59 @@
 #include "storage/queueing.h"
 
 #include <algorithm>
-#include <span>
 #include <string>
-
-#include "storage/queue_table.h"
 
 namespace mailstead {
 
-namespace {
-
-// Drafts that are open at one time, as in delivery.cc.
-constexpr std::size_t kQueueGroup = 64;
-
-}  // namespace
-
-void Queueing::add(std::size_t message, QueuedMessage queued, const Content& content) {
-  queued.size = content.head.size() + content.rest.size() + (content.spool ? content.spool->size() : 0);
-  copies_.push_back({message, std::move(queued), content});
+void Queueing::add(std::size_t message, QueuedMessage queued, const QueuedContent& content) {
+  queued.size = content.size();
+  const bool in_database = content.spool == nullptr &&
+                           contents_.has_room(messages_in_database_ + 1, octets_in_database_ + queued.size);
+  if (in_database) {
+    ++messages_in_database_;
+    octets_in_database_ += queued.size;
+  }
+  copies_.push_back({message, std::move(queued), content, in_database});
 }
 
 std::vector<std::pair<std::size_t, Error>> Queueing::write(const Failed& failed) {
-  std::vector<std::pair<std::size_t, Error>> failures;
-  const auto has_failed = [&](const Copy& copy) {
-    return failed(copy.message) ||
-           std::ranges::any_of(failures, [&](const auto& failure) { return failure.first == copy.message; });
-  };
-  for (std::size_t first = 0; first < copies_.size(); first += kQueueGroup) {
-    const auto group = std::span(copies_).subspan(first, std::min(kQueueGroup, copies_.size() - first));
-    for (Copy& copy : group) {
-      if (has_failed(copy)) continue;
-      if (auto done = write_draft(copy); !done) failures.emplace_back(copy.message, done.error());
-    }
-    for (const Copy& copy : group) {
-      if (!has_failed(copy)) start_write_back(copy.file.fd());
-    }
-    for (Copy& copy : group) {
-      if (!has_failed(copy)) {
-        auto done = sync_handle(copy.file.fd(), copy.queued.id);
-        if (done) done = folder_.publish_draft(copy.queued.id);
-        if (done) {
-          copy.is_draft = false;
-          copy.is_published = true;
-        } else {
-          failures.emplace_back(copy.message, done.error());
-        }
-      }
-      copy.file.reset();
-    }
+  for (Copy& copy : copies_) {
+    if (copy.in_database || failed(copy.message)) continue;
+    copy.file = files_.size();
+    files_.push_back({&copy.queued, copy.content});
   }
-  const bool published = std::ranges::any_of(copies_, [](const Copy& copy) { return copy.is_published; });
-  if (!published) return failures;
-  if (auto done = folder_.sync(); !done) {
-    for (const Copy& copy : copies_) {
-      if (copy.is_published) failures.emplace_back(copy.message, done.error());
-    }
+  write_queue_files(folder_, files_);
+  std::vector<std::pair<std::size_t, Error>> failures;
+  for (const Copy& copy : copies_) {
+    if (!copy.file) continue;
+    if (const auto& error = files_[*copy.file].error) failures.emplace_back(copy.message, *error);
   }
   return failures;
 }
 
-Result<void> Queueing::write_draft(Copy& copy) {
-  auto file = folder_.create_draft(copy.queued.id);
-  if (!file) return file.error();
-  copy.is_draft = true;
-  copy.file = std::move(*file);
-  std::string bytes = queue_file_head(copy.queued);
-  copy.starts_at = bytes.size();
-  bytes += copy.content.head;
-  if (copy.content.spool != nullptr) {
-    if (auto done = write_all(copy.file.fd(), bytes); !done) return in_folder("queue", done.error());
-    if (auto done = copy.content.spool->copy_to(copy.file); !done) return in_folder("queue", done.error());
-    bytes.clear();
-  }
-  bytes += copy.content.rest;
-  if (auto done = write_all(copy.file.fd(), bytes); !done) return in_folder("queue", done.error());
-  return {};
-}
-
 void Queueing::withdraw(const Failed& failed) {
-  for (Copy& copy : copies_) {
-    if (!failed(copy.message)) continue;
-    copy.file.reset();
-    if (copy.is_draft) folder_.discard_draft(copy.queued.id);
-    // Not synced: should power fail now, the file may be adopted; its sender was told to try again.
-    if (copy.is_published) static_cast<void>(folder_.remove(copy.queued.id));
-    copy.is_draft = false;
-    copy.is_published = false;
+  for (const Copy& copy : copies_) {
+    if (failed(copy.message) && copy.file) withdraw_queue_file(folder_, files_[*copy.file]);
   }
 }
 
 Result<void> Queueing::insert_rows(const Failed& failed, std::size_t& place) {
-  QueueTable table(database_);
   for (Copy& copy : copies_) {
     if (failed(copy.message)) continue;
     place = copy.message;
-    if (auto done = table.insert(copy.queued, copy.starts_at); !done) return done;
+    const std::uint64_t starts_at = copy.in_database ? kWithoutFile : files_[*copy.file].starts_at;
+    if (auto done = table_.insert(copy.queued, starts_at); !done) return done;
+    if (!copy.in_database) continue;
+    auto done = contents_.insert(copy.queued.row, copy.content.head, copy.content.rest);
+    if (!done) return done;
   }
   return {};
+}
+
+void Queueing::committed(const Failed& failed) {
+  for (const Copy& copy : copies_) {
+    if (copy.in_database && !failed(copy.message)) contents_.keep(copy.queued.row, copy.queued.size);
+  }
 }
 
 bool Queueing::has_any(const Failed& failed) const {
@@ -119,6 +76,61 @@ std::size_t Queueing::waiting(std::size_t message) const {
         copy.queued.recipients, [](const QueuedRecipient& r) { return r.state == QueueState::kWaiting; }));
   }
   return count;
+}
+
+namespace {
+
+// Of those that have been written.
+Result<void> note_files(Database& database, QueueContents& contents, std::span<const QueueFile> files) {
+  auto transaction = Transaction::begin(database);
+  if (!transaction) return transaction.error();
+  for (const QueueFile& file : files) {
+    if (file.error) continue;
+    if (auto done = QueueTable(database).set_starts_at(file.message->row, file.starts_at); !done) return done;
+    if (auto done = contents.erase(file.message->row); !done) return done;
+  }
+  return transaction->commit();
+}
+
+}  // namespace
+
+// The file is on the disk before the bytes in the database go. A crash in between leaves both; the row says
+// which counts, and the other goes when the message is finished or moved again.
+Result<void> move_to_files(const QueueFolder& folder, Database& database, QueueContents& contents,
+                           std::span<const QueueRow> rows) {
+  QueueTable table(database);
+  std::vector<QueuedMessage> messages;
+  std::vector<std::string> bytes;
+  messages.reserve(rows.size());
+  bytes.reserve(rows.size());
+  std::vector<QueueFile> files;
+  std::optional<Error> failure;
+  for (const QueueRow row : rows) {
+    auto message = table.find(row);
+    if (!message) return message.error();
+    if (!*message) continue;
+    auto content = contents.read(row);
+    if (!content) {
+      failure = content.error();
+      continue;
+    }
+    messages.push_back(**std::move(message));
+    bytes.push_back(*std::move(content));
+    files.push_back({&messages.back(), {bytes.back(), nullptr, {}}});
+  }
+  write_queue_files(folder, files);
+  const auto noted = note_files(database, contents, files);
+  if (!noted) failure = noted.error();
+  for (QueueFile& file : files) {
+    if (!noted || file.error) {
+      withdraw_queue_file(folder, file);
+    } else {
+      contents.forget(file.message->row);
+    }
+    if (file.error && !failure) failure = *file.error;
+  }
+  if (failure) return *failure;
+  return {};
 }
 
 }  // namespace mailstead

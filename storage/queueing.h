@@ -1,22 +1,24 @@
-// The part of a delivery that goes into the queue: files first, then rows in the batch's transaction.
+// The part of a delivery that goes into the queue: large messages as files first, then rows in the batch's
+// transaction, and small messages with them (queue_contents.h).
 //
-// As with maildirs: all drafts are written, then each is synced, then moved into its place, then the folder
-// is synced; what a crash leaves is a draft, which is swept, or a file without a row, which is adopted.
-// Ownership: borrows spools and contents until it is destroyed. Threads: the storage thread.
+// As with maildirs, what a crash leaves is a draft, which is swept, or a file without a row, which is
+// adopted. Ownership: borrows spools and contents until it is destroyed. Threads: the storage thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string_view>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "protocols/result.h"
-#include "storage/database.h"
 #include "storage/queue.h"
+#include "storage/queue_contents.h"
 #include "storage/queue_file.h"
-#include "storage/spool.h"
+#include "storage/queue_table.h"
+#include "storage/queue_writer.h"
 
 namespace mailstead {
 
@@ -24,20 +26,18 @@ class Queueing {
  public:
   using Failed = std::function<bool(std::size_t)>;  // of the batch's messages, by place
 
-  Queueing(QueueFolder folder, Database& database) : folder_(folder), database_(database) {}
+  Queueing(QueueFolder folder, QueueTable table, QueueContents& contents)
+      : folder_(folder), table_(table), contents_(contents) {}
 
-  // The message's bytes are `head`, the spool's, `rest`. `queued` without row and size.
-  struct Content {
-    std::string_view head;
-    const FileSpool* spool = nullptr;
-    std::string_view rest;
-  };
-  void add(std::size_t message, QueuedMessage queued, const Content& content);
-  // Of each message that failed here, its place and why.
+  // `queued` without row and size.
+  void add(std::size_t message, QueuedMessage queued, const QueuedContent& content);
+  // Of each message that failed here, its place and why. Call it once, when all are added.
   std::vector<std::pair<std::size_t, Error>> write(const Failed& failed);
   void withdraw(const Failed& failed);
   // In the caller's transaction. kExists: the message of this place is queued already.
   Result<void> insert_rows(const Failed& failed, std::size_t& place);
+  // That transaction was committed.
+  void committed(const Failed& failed);
   bool has_any(const Failed& failed) const;
   std::vector<QueueRow> rows(const Failed& failed) const;
   // Recipients of a message that wait.
@@ -47,17 +47,23 @@ class Queueing {
   struct Copy {
     std::size_t message;
     QueuedMessage queued;
-    Content content;
-    std::uint64_t starts_at = 0;
-    bool is_draft = false;
-    bool is_published = false;
-    FileHandle file = {};
+    QueuedContent content;
+    bool in_database;
+    std::optional<std::size_t> file = std::nullopt;  // its place in files_
   };
-  Result<void> write_draft(Copy& copy);
 
   QueueFolder folder_;
-  Database& database_;
+  QueueTable table_;
+  QueueContents& contents_;
   std::vector<Copy> copies_;
+  std::size_t messages_in_database_ = 0;
+  std::uint64_t octets_in_database_ = 0;
+  std::vector<QueueFile> files_;
 };
+
+// Moves messages out of `contents` into files. What fails stays where it is, and the first error is told when
+// the others are through.
+Result<void> move_to_files(const QueueFolder& folder, Database& database, QueueContents& contents,
+                           std::span<const QueueRow> rows);
 
 }  // namespace mailstead

@@ -11,6 +11,9 @@
 #include "storage/app_passwords.h"
 #include "storage/files.h"
 #include "storage/message_id.h"
+#include "storage/queue_contents.h"
+#include "storage/queue_table.h"
+#include "storage/queue_writer.h"
 #include "storage/schema.h"
 
 namespace mailstead {
@@ -59,7 +62,30 @@ struct Salvaged {
   std::size_t mailboxes = 0;
   std::size_t aliases = 0;
   std::size_t app_passwords = 0;
+  std::size_t queued = 0;
 };
+
+// Messages of the queue that are in the damaged database only get files, which the start then takes in.
+Result<std::size_t> salvage_queue(const DataFolder& folder, Database& damaged) {
+  QueueContents contents(damaged);
+  static_cast<void>(contents.load());  // an older schema has none
+  QueueTable table(damaged);
+  std::size_t salvaged = 0;
+  for (const QueueRow row : contents.before(QueueContents::Clock::now(), SIZE_MAX)) {
+    auto message = table.find(row);
+    auto bytes = contents.read(row);
+    if (!message || !*message || !bytes) continue;
+    const QueuedMessage& queued = **message;
+    const bool is_whole =
+        is_message_id(queued.id) && bytes->size() == queued.size && !queued.recipients.empty();
+    if (!is_whole || queued.finished_at != 0) continue;
+    QueueFile file{&queued, {*bytes, nullptr, {}}};
+    write_queue_files(QueueFolder(folder.queue_fd()), {&file, 1});
+    if (file.error) return *file.error;
+    ++salvaged;
+  }
+  return salvaged;
+}
 
 // Copies what can be read. Reading stops at the first damage, and what came before it is kept.
 Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Database& into) {
@@ -106,6 +132,9 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
     if (!added && added.error().kind != ErrorKind::kExists) return added.error();
     if (added) ++salvaged.app_passwords;
   }
+  auto queued = salvage_queue(folder, **damaged);
+  if (!queued) return queued.error();
+  salvaged.queued = *queued;
   return salvaged;
 }
 
@@ -124,6 +153,10 @@ Result<void> fill_from(const DataFolder& folder, const std::string& aside, Datab
     report.actions.push_back(
         fmt::format("read {} mailboxes, {} aliases and {} app passwords from the damaged database",
                     salvaged->mailboxes, salvaged->aliases, salvaged->app_passwords));
+    if (salvaged->queued > 0) {
+      report.actions.push_back(fmt::format("read {} message{} on the way out from the damaged database",
+                                           salvaged->queued, salvaged->queued == 1 ? "" : "s"));
+    }
   }
   if (auto done = remove_file(folder.fd(), kRebuildFile); !done)
     return in_folder(folder.path(), done.error());

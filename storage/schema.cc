@@ -246,6 +246,14 @@ CREATE TABLE tls_reported (
   PRIMARY KEY (day, domain)
 ) WITHOUT ROWID;
 )sql"},
+    {10, R"sql(
+-- Of small messages of the queue that have no file, their bytes: storage/queue_contents.h. Of such a message
+-- queue.starts_at is 0.
+CREATE TABLE queue_contents (
+  message INTEGER PRIMARY KEY REFERENCES queue (id) ON DELETE CASCADE,
+  bytes BLOB NOT NULL
+);
+)sql"},
 };
 
 }  // namespace

@@ -17,6 +17,8 @@ namespace mailstead {
 
 namespace {
 
+constexpr std::size_t kFiledAtEnd = 256;  // messages in a step
+
 Error unknown_mailbox(const Address& address) {
   return Error{ErrorKind::kNotFound, fmt::format("there is no mailbox {}", address.text())};
 }
@@ -59,6 +61,8 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   auto database = recover(*store->folder_, store->naming_, store->watch_, report);
   if (!database) return database.error();
   store->database_ = std::move(*database);
+  store->queue_contents_.emplace(*store->database_);
+  if (auto done = store->queue_contents_->load(); !done) return done.error();
   if (auto done = store->begin_quotas(); !done) return done.error();
   for (MailboxId mailbox : report.unfinished) store->to_look_at_[mailbox] = MarkedFiles::kLeave;
   auto unexamined = Index(*store->database_).unexamined_mailboxes();
@@ -85,7 +89,12 @@ Result<void> SqliteStore::close() {
   if (!database_) return {};
   delete_leftovers();
   look_.reset();
-  make_room({});                     // the end has to be written, too
+  make_room({});  // the end has to be written, too
+  // A lost index after it costs no message.
+  while (true) {
+    auto more = file_queued(std::chrono::seconds(0), kFiledAtEnd);
+    if (!more || !*more) break;
+  }
   static_cast<void>(write_notes());  // who logged in and took what is no reason to call the end unclean
   auto done = mark_clean(*database_);
   if (!done && done.error().kind == ErrorKind::kNoSpace) {
@@ -350,16 +359,23 @@ Result<std::unique_ptr<Spool>> SqliteStore::new_spool() {
 }
 
 std::vector<Result<Delivered>> SqliteStore::deliver(std::span<Delivery> deliveries) {
-  if (!database_) return std::vector<Result<Delivered>>(deliveries.size(), closed_error());
+  return deliver_and_note(deliveries, {}).delivered;
+}
+
+Store::Committed SqliteStore::deliver_and_note(std::span<Delivery> deliveries,
+                                               std::span<const QueueOutcome> outcomes) {
+  if (!database_) return {std::vector<Result<Delivered>>(deliveries.size(), closed_error()), closed_error()};
+  if (deliveries.empty()) return {{}, note_outcomes(outcomes)};
   make_room(deliveries);
   const auto directory_now = directory();
-  DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_,
+  DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_, *queue_contents_,
                       {srs_key(), [this] { return ids_.next(); }});
-  auto results = batch.deliver(deliveries);
+  Committed committed{batch.deliver(deliveries, outcomes), {}};
   tell_queue_changes(batch.changed_in_queue());
+  if (!batch.noted() && !outcomes.empty()) committed.noted = note_outcomes(outcomes);
   database_->checkpoint_if_due();
   folder_->refill_reserve();
-  return results;
+  return committed;
 }
 
 }  // namespace mailstead

@@ -5,9 +5,11 @@
 // sqlite_store_maildrops.cc maildrops, sqlite_store_queue.cc the queue, sqlite_store.cc the rest.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -25,6 +27,7 @@
 #include "storage/maildrop.h"
 #include "storage/message_id.h"
 #include "storage/notes.h"
+#include "storage/queue_contents.h"
 #include "storage/quotas.h"
 #include "storage/reconcile.h"
 #include "storage/secret_key.h"
@@ -83,6 +86,7 @@ class SqliteStore final : public Store {
   std::string new_id() override { return ids_.next(); }
   Result<std::unique_ptr<Spool>> new_spool() override;
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) override;
+  Committed deliver_and_note(std::span<Delivery> deliveries, std::span<const QueueOutcome> outcomes) override;
 
   Result<std::vector<QueueEntry>> queue_entries(QueueRow& after, std::size_t at_most) override;
   std::vector<QueueEntry> take_queue_changes() override { return std::exchange(queue_changes_, {}); }
@@ -106,6 +110,7 @@ class SqliteStore final : public Store {
   Result<std::vector<TlsCount>> tls_counts_of(const DueTlsReport& report) override;
   Result<std::vector<DueTlsReport>> due_tls_reports(std::int64_t before) override;
   Result<void> settle_tls_report(const DueTlsReport& report) override;
+  Result<bool> file_queued(std::chrono::seconds age, std::size_t at_most) override;
   Result<bool> forget_finished(std::size_t at_most) override;
 
   Result<std::unique_ptr<Maildrop>> open_maildrop(MailboxId mailbox) override;
@@ -224,6 +229,7 @@ class SqliteStore final : public Store {
   MaildirWatch watch_;
   Quotas quotas_;
   std::unique_ptr<Database> database_;  // null once closed
+  std::optional<QueueContents> queue_contents_;
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
   Listings listings_;
   Notes notes_;

@@ -6,6 +6,7 @@
 
 #include "storage/queue_file.h"
 #include "storage/queue_table.h"
+#include "storage/queueing.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {
@@ -36,7 +37,8 @@ void SqliteStore::tell_queue_changes(const std::vector<QueueRow>& messages) {
     queue_changes_.insert(queue_changes_.end(), std::make_move_iterator(entries.begin()),
                           std::make_move_iterator(entries.end()));
     // Not synced: a file that comes back after a power loss meets its finished row at the next start.
-    if ((*message)->finished_at != 0) notice_failure(folder.remove((*message)->id));
+    if ((*message)->finished_at != 0 && !queue_contents_->forget(row))
+      notice_failure(folder.remove((*message)->id));
   }
 }
 
@@ -68,6 +70,11 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_queued(const QueuedMess
   if (!database_) return closed_error();
   auto starts_at = QueueTable(*database_).starts_at(message.row);
   if (!starts_at) return starts_at.error();
+  if (*starts_at == kWithoutFile) {
+    auto bytes = queue_contents_->read(message.row);
+    if (!bytes) return bytes.error();
+    return std::unique_ptr<MessageReader>(std::make_unique<TextReader>(*std::move(bytes)));
+  }
   auto file = QueueFolder(folder_->queue_fd()).open(message.id);
   if (!file) return file.error();
   if (static_cast<std::uint64_t>(file->facts.st_size) != *starts_at + message.size) {
@@ -216,6 +223,16 @@ Result<void> SqliteStore::release_queued(const std::string& id) {
 Result<void> SqliteStore::drop_queued(const std::string& id) {
   const std::int64_t now = unix_seconds();
   return change_queued(id, [now](QueueTable table, QueueRow row) { return table.drop(row, now); });
+}
+
+Result<bool> SqliteStore::file_queued(std::chrono::seconds age, std::size_t at_most) {
+  if (!database_) return closed_error();
+  const auto rows = queue_contents_->before(QueueContents::Clock::now() - age, at_most);
+  if (rows.empty()) return false;
+  auto done = move_to_files(QueueFolder(folder_->queue_fd()), *database_, *queue_contents_, rows);
+  database_->checkpoint_if_due();
+  if (!done) return done.error();
+  return rows.size() == at_most;
 }
 
 Result<bool> SqliteStore::forget_finished(std::size_t at_most) {

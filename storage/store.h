@@ -329,6 +329,13 @@ class Store {
   // has room for it; with room in one of them it goes to all. kTooLarge: likewise, and it is larger than each
   // one's quota. kNoSpace, kIo: nothing of that message was kept.
   virtual std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) = 0;
+  // deliver() and note_outcomes() with one commit for both. They do not fail for each other's sake.
+  struct Committed {
+    std::vector<Result<Delivered>> delivered;
+    Result<void> noted;
+  };
+  virtual Committed deliver_and_note(std::span<Delivery> deliveries,
+                                     std::span<const QueueOutcome> outcomes) = 0;
 
   // The queue (queue.h). What has to be known of it to work it off, of unfinished messages behind `after`,
   // the oldest first, up to `at_most` messages; `after` becomes the last one's row. Later changes are told by
@@ -360,6 +367,9 @@ class Store {
   virtual Result<void> release_queued(const std::string& id) = 0;
   // Nobody is sent it any more, and nobody is told.
   virtual Result<void> drop_queued(const std::string& id) = 0;
+  // Gives up to `at_most` messages their files that have waited for longer than `age` without one; true when
+  // there are more. What is worth a file costs nobody a message when the index is lost.
+  virtual Result<bool> file_queued(std::chrono::seconds age, std::size_t at_most) = 0;
   // Forgets up to `at_most` messages whose history is over; true when there are more.
   virtual Result<bool> forget_finished(std::size_t at_most) = 0;
 

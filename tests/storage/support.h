@@ -67,9 +67,9 @@ void run_sql(const std::string& database, const std::string& sql);
 // runs.
 void copy_folder(const std::string& from, const std::string& to);
 
-// SQL that takes what schemas 7 to 9 added: for a database as an older program left it.
+// SQL that takes what schemas 7 to 10 added: for a database as an older program left it.
 inline const std::string kWithoutQueue =
-    " DROP TABLE queue_attempts; DROP TABLE queue_recipients; DROP TABLE queue;"
+    " DROP TABLE queue_contents; DROP TABLE queue_attempts; DROP TABLE queue_recipients; DROP TABLE queue;"
     " DROP TABLE sts_policies; DROP TABLE tls_counts; DROP TABLE tls_reported; ";
 
 inline const std::string kSender = "sender@elsewhere.example";
