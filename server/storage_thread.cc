@@ -8,9 +8,11 @@
 namespace mailstead {
 namespace {
 
-constexpr std::size_t kMaxJobs = 20000;  // jobs: at least one for each connection that may be open
-constexpr std::size_t kMaxBatch = 256;   // deliveries
-constexpr std::size_t kTidySlice = 200;  // files
+constexpr std::size_t kMaxJobs = 20000;   // jobs: at least one for each connection that may be open
+constexpr std::size_t kMaxBatch = 256;    // deliveries
+constexpr std::size_t kTidySlice = 200;   // files
+constexpr std::size_t kFilingSlice = 64;  // messages of the queue: a job is their syncs
+constexpr std::chrono::seconds kAgeForFile(60);
 
 }  // namespace
 
@@ -85,37 +87,20 @@ void StorageThread::import_files() {
 
 bool StorageThread::deliver(Delivery delivery, std::function<void(Result<Delivered>)> done) {
   auto result = std::make_shared<Result<Delivered>>(Error{ErrorKind::kUnavailable, "not delivered"});
-  // Each delivery posts a job; the first job that runs takes along all deliveries that wait by then, and the
-  // jobs of those find nothing left to do. A message's callback comes after its own job, by then its result
-  // is there. Under the lock, so that the job finds its delivery, and a refused one is never taken along.
+  // Each delivery posts a job; the first job that runs takes along all deliveries and outcomes that wait by
+  // then, and the jobs of those find nothing left to do. A message's callback comes after its own job, by
+  // then its result is there. Under the lock, so that the job finds its delivery, and a refused one is never
+  // taken along.
   const std::scoped_lock lock(mutex_);
-  if (!queue_.post([this] { deliver_waiting(); },
-                   [this, result, done] {
-                     pass_on_queue();
-                     done(std::move(*result));
-                   })) {
+  if (!queue_.post_patient([this] { commit_waiting(); },
+                           [this, result, done] {
+                             pass_on_queue();
+                             done(std::move(*result));
+                           })) {
     return false;
   }
   waiting_.push_back({std::move(delivery), result});
   return true;
-}
-
-void StorageThread::deliver_waiting() {
-  std::vector<Delivery> batch;
-  std::vector<std::shared_ptr<Result<Delivered>>> results;
-  {
-    const std::scoped_lock lock(mutex_);
-    while (!waiting_.empty() && batch.size() < kMaxBatch) {
-      batch.push_back(std::move(waiting_.front().delivery));
-      results.push_back(std::move(waiting_.front().result));
-      waiting_.pop_front();
-    }
-  }
-  if (batch.empty()) return;
-  std::vector<Result<Delivered>> delivered = store_.deliver(batch);
-  for (std::size_t i = 0; i < results.size(); ++i) *results[i] = std::move(delivered[i]);
-  const std::scoped_lock lock(mutex_);
-  hear_queue();
 }
 
 bool StorageThread::note_outcomes(std::vector<QueueOutcome> outcomes,
@@ -123,30 +108,37 @@ bool StorageThread::note_outcomes(std::vector<QueueOutcome> outcomes,
   auto result = std::make_shared<Result<void>>(Error{ErrorKind::kUnavailable, "not written down"});
   // As deliver().
   const std::scoped_lock lock(mutex_);
-  const bool posted = queue_.post([this] { note_waiting(); },
-                                  [this, result, done = std::move(done)] {
-                                    pass_on_queue();
-                                    done(*result);
-                                  });
+  const bool posted = queue_.post_patient([this] { commit_waiting(); },
+                                          [this, result, done = std::move(done)] {
+                                            pass_on_queue();
+                                            done(*result);
+                                          });
   if (posted) to_note_.push_back({std::move(outcomes), result});
   return posted;
 }
 
-void StorageThread::note_waiting() {
-  std::vector<QueueOutcome> batch;
-  std::vector<std::shared_ptr<Result<void>>> results;
+void StorageThread::commit_waiting() {
+  std::vector<Delivery> batch;
+  std::vector<std::shared_ptr<Result<Delivered>>> delivered;
+  std::vector<QueueOutcome> outcomes;
+  std::vector<std::shared_ptr<Result<void>>> noted;
   {
     const std::scoped_lock lock(mutex_);
-    while (!to_note_.empty()) {
-      Noting& next = to_note_.front();
-      std::move(next.outcomes.begin(), next.outcomes.end(), std::back_inserter(batch));
-      results.push_back(std::move(next.result));
-      to_note_.pop_front();
+    while (!waiting_.empty() && batch.size() < kMaxBatch) {
+      batch.push_back(std::move(waiting_.front().delivery));
+      delivered.push_back(std::move(waiting_.front().result));
+      waiting_.pop_front();
     }
+    for (Noting& next : to_note_) {
+      std::move(next.outcomes.begin(), next.outcomes.end(), std::back_inserter(outcomes));
+      noted.push_back(std::move(next.result));
+    }
+    to_note_.clear();
   }
-  if (batch.empty()) return;
-  const auto noted = store_.note_outcomes(batch);
-  for (const auto& result : results) *result = noted;
+  if (batch.empty() && outcomes.empty()) return;
+  Store::Committed committed = store_.deliver_and_note(batch, outcomes);
+  for (std::size_t i = 0; i < delivered.size(); ++i) *delivered[i] = std::move(committed.delivered[i]);
+  for (const auto& result : noted) *result = committed.noted;
   const std::scoped_lock lock(mutex_);
   hear_queue();
 }
@@ -203,7 +195,20 @@ void StorageThread::tend(const FreeTerms& terms) {
   // Notes that cannot be written now are written later.
   post([](Store& store) { (void)store.write_notes(); }, [] {});
   post([](Store& store) { (void)store.forget_finished(kTidySlice); }, [] {});
+  file_queued();
   free_deleted(terms, {});
+}
+
+void StorageThread::file_queued() {
+  auto more = std::make_shared<bool>(false);
+  const auto work = [more](Store& store) {
+    const auto left = store.file_queued(kAgeForFile, kFilingSlice);
+    *more = left.has_value() && *left;
+    if (!left.has_value()) store.note_trouble(left.error());
+  };
+  post(work, [this, more] {
+    if (*more) file_queued();
+  });
 }
 
 void StorageThread::stop(std::function<void()> stopped) {

@@ -1,8 +1,9 @@
 // The one thread that makes the store's calls.
 //
-// Deliveries that wait at the same moment are handed to the store together, so that they share its flushes;
-// no timer holds a batch open. Other calls run one by one, in order of arrival. Threads: all functions on the
-// reactor; callbacks run on the reactor. Lifetime: as WorkQueue.
+// Deliveries that wait at the same moment are handed to the store together, so that they share its flushes,
+// and so are outcomes of attempts; no timer holds a batch open, but what only reads goes first, since it may
+// bring more of them. Other calls run one by one, in order of arrival. Threads: all functions on the reactor;
+// callbacks run on the reactor. Lifetime: as WorkQueue.
 #pragma once
 
 #include <deque>
@@ -33,7 +34,8 @@ class StorageThread {
   // Frees deleted mail that is past its time, or while the disk is low, likewise; then `done` runs. Who asks
   // while that is under way waits for the same end. false: too much waits already; nothing will run.
   bool free_deleted(const FreeTerms& terms, std::function<void()> done);
-  // What is to be done once in a while: notes are written, deleted mail is freed. Called once a minute.
+  // What is to be done once in a while: notes are written, what waits in the queue
+  // gets files, deleted mail is freed. Called once a minute.
   void tend(const FreeTerms& terms);
   // Imports files that other tools left, likewise. Called at the start; goes on by itself whenever a login
   // finds more of them than it takes in.
@@ -55,12 +57,12 @@ class StorageThread {
     Delivery delivery;
     std::shared_ptr<Result<Delivered>> result;
   };
-  void deliver_waiting();
   struct Noting {
     std::vector<QueueOutcome> outcomes;
     std::shared_ptr<Result<void>> result;
   };
-  void note_waiting();
+  void commit_waiting();
+  void file_queued();
   bool free_some(const FreeTerms& terms);
   void freed();
   // After each job: on the storage thread, then on the reactor.

@@ -23,14 +23,31 @@ WorkQueue::~WorkQueue() {
 }
 
 bool WorkQueue::post(std::function<void()> work, std::function<void()> done) {
+  return post_to(waiting_, {std::move(work), std::move(done)});
+}
+
+bool WorkQueue::post_patient(std::function<void()> work, std::function<void()> done) {
+  return post_to(patient_, {std::move(work), std::move(done)});
+}
+
+bool WorkQueue::post_to(std::deque<Job>& jobs, Job job) {
   {
     const std::scoped_lock lock(mutex_);
-    if (stopping_ || waiting_.size() >= capacity_) return false;
-    waiting_.push_back({std::move(work), std::move(done)});
+    if (stopping_ || waiting_.size() + patient_.size() >= capacity_) return false;
+    jobs.push_back(std::move(job));
   }
   ++unfinished_;
   wake_.notify_one();
   return true;
+}
+
+WorkQueue::Job WorkQueue::next_job() {
+  const bool patient = waiting_.empty() || (!patient_.empty() && passed_ >= kMostPassing);
+  std::deque<Job>& jobs = patient ? patient_ : waiting_;
+  passed_ = patient || patient_.empty() ? 0 : passed_ + 1;
+  Job job = std::move(jobs.front());
+  jobs.pop_front();
+  return job;
 }
 
 void WorkQueue::run() {
@@ -38,10 +55,9 @@ void WorkQueue::run() {
     Job job;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty()) return;
-      job = std::move(waiting_.front());
-      waiting_.pop_front();
+      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !patient_.empty(); });
+      if (waiting_.empty() && patient_.empty()) return;
+      job = next_job();
     }
     job.work();
     // What `work` captured may hold a lock of the store: it goes before anybody hears that the job is done.
@@ -68,13 +84,18 @@ void WorkQueue::collect() {
 
 void WorkQueue::stop(Waiting waiting, std::function<void()> stopped) {
   stopped_ = std::move(stopped);
-  std::deque<Job> dropped;  // destroyed without the lock: what they hold is the callers' business
+  // Destroyed without the lock: what they hold is the callers' business.
+  std::deque<Job> dropped;
+  std::deque<Job> dropped_patient;
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
-    if (waiting == Waiting::kDrop) dropped.swap(waiting_);
+    if (waiting == Waiting::kDrop) {
+      dropped.swap(waiting_);
+      dropped_patient.swap(patient_);
+    }
   }
-  unfinished_ -= dropped.size();
+  unfinished_ -= dropped.size() + dropped_patient.size();
   wake_.notify_all();
   if (unfinished_ == 0) close_handle();
 }

@@ -25,6 +25,8 @@ namespace mailstead {
 
 class WorkQueue {
  public:
+  static constexpr std::size_t kMostPassing = 32;
+
   enum class Waiting { kRun, kDrop };  // what becomes of jobs that have not begun when the queue stops
 
   WorkQueue(uv_loop_t* loop, std::size_t threads, std::size_t capacity);
@@ -34,6 +36,9 @@ class WorkQueue {
 
   // false: the queue is full or stopped; neither function will run.
   bool post(std::function<void()> work, std::function<void()> done);
+  // The same, for a job that gets dearer by being early: it lets up to kMostPassing of those pass that post()
+  // hands over. In order among themselves.
+  bool post_patient(std::function<void()> work, std::function<void()> done);
   void stop(Waiting waiting, std::function<void()> stopped);
 
  private:
@@ -41,6 +46,8 @@ class WorkQueue {
     std::function<void()> work;
     std::function<void()> done;
   };
+  bool post_to(std::deque<Job>& jobs, Job job);
+  Job next_job();  // with the lock held; there is one
   void run();
   void collect();
   void close_handle();
@@ -49,6 +56,8 @@ class WorkQueue {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> waiting_;                      // guarded by mutex_
+  std::deque<Job> patient_;                      // guarded by mutex_
+  std::size_t passed_ = 0;                       // guarded by mutex_: jobs that went before patient_'s first
   std::vector<std::function<void()>> finished_;  // guarded by mutex_
   std::size_t unfinished_ = 0;                   // reactor: jobs whose `done` has not run
   bool stopping_ = false;                        // guarded by mutex_

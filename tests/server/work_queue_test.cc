@@ -50,12 +50,35 @@ TEST_CASE("a full queue refuses", "[work_queue]") {
   while (!busy) std::this_thread::yield();
   int done = 0;
   CHECK(queue.post([] {}, [&] { ++done; }));
-  CHECK(queue.post([] {}, [&] { ++done; }));
+  CHECK(queue.post_patient([] {}, [&] { ++done; }));
   CHECK_FALSE(queue.post([] {}, [&] { ++done; }));
+  CHECK_FALSE(queue.post_patient([] {}, [&] { ++done; }));
   go = true;
   queue.stop(WorkQueue::Waiting::kRun, [] {});
   uv_run(&fixture.loop, UV_RUN_DEFAULT);
   CHECK(done == 2);
+}
+
+TEST_CASE("a patient job lets others pass, but not for ever", "[work_queue]") {
+  LoopFixture fixture;
+  WorkQueue queue(&fixture.loop, 1, 1000);
+  std::atomic<bool> go = false;
+  std::atomic<bool> busy = false;
+  std::string order;  // of the queue's one thread
+  REQUIRE(queue.post(
+      [&] {
+        busy = true;
+        while (!go) std::this_thread::yield();
+      },
+      [] {}));
+  while (!busy) std::this_thread::yield();
+  for (int i = 0; i < 3; ++i) REQUIRE(queue.post_patient([&order] { order += 'p'; }, [] {}));
+  for (std::size_t i = 0; i < WorkQueue::kMostPassing + 5; ++i)
+    REQUIRE(queue.post([&order] { order += '.'; }, [] {}));
+  go = true;
+  queue.stop(WorkQueue::Waiting::kRun, [] {});
+  uv_run(&fixture.loop, UV_RUN_DEFAULT);
+  CHECK(order == std::string(WorkQueue::kMostPassing, '.') + "p.....pp");
 }
 
 TEST_CASE("what was posted before stop runs, what comes after is refused", "[work_queue]") {
