@@ -9,13 +9,12 @@
 #include <variant>
 
 #include "protocols/base64.h"
+#include "server/outgoing_driver.h"
 
 namespace mailstead {
 
 namespace {
 
-// Octets of a message that are read at a time.
-constexpr std::size_t kPiece = 64u << 10;
 // Of other messages for a destination that nobody answers at: so many are told so at a time.
 constexpr std::size_t kMostSuspended = 200;
 
@@ -38,103 +37,6 @@ std::string status_of(const RemoteReply& reply, std::string_view otherwise) {
 }
 
 }  // namespace
-
-// Answers the session's asks from what is in hand.
-class OutgoingDriver final : public Driver {
- public:
-  OutgoingDriver(SmtpClientOptions options, const PeerFacts& peer, Outgoing& owner)
-      : session_(std::move(options), identified(peer, owner)), finding_(owner.finding_), owner_(&owner) {}
-
-  Session& session() override { return session_; }
-  void secured(const PeerFacts& peer) override {
-    session_.tls_established(owner_ == nullptr ? peer : identified(peer, *owner_));
-  }
-  void handshake_failed() override {
-    session_.tls_failed(finding_->words.empty() ? "no agreement" : finding_->words);
-  }
-
-  Answered answer_ask() override {
-    return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
-  }
-
-  void connection_closed() override {
-    session_.disconnected();
-    if (session_.wants() == Wants::kAnswer && std::holds_alternative<AskReport>(session_.ask())) {
-      if (owner_ != nullptr) owner_->report(session_);
-      session_.answer_report();
-    }
-    if (owner_ != nullptr && session_.failure()) owner_->remember(*session_.failure());
-  }
-
-  void forget_owner() { owner_ = nullptr; }
-  const std::string& tls_version() const { return session_.peer().tls_version; }
-  bool has_tls() const { return session_.peer().tls; }
-
- private:
-  static PeerFacts identified(PeerFacts peer, const Outgoing& owner) {
-    peer.identified = peer.tls && owner.plan_.name_is_sure && owner.finding_->is_good();
-    return peer;
-  }
-  std::shared_ptr<OutgoingDriver> self() {
-    return std::static_pointer_cast<OutgoingDriver>(shared_from_this());
-  }
-
-  Answered answer(AskReport&) {
-    if (owner_ != nullptr) owner_->report(session_);
-    session_.answer_report();
-    return Answered::kNow;
-  }
-
-  Answered answer(AskTransaction&) {
-    if (owner_ == nullptr) {
-      session_.answer_transaction(std::nullopt);
-      return Answered::kNow;
-    }
-    if (owner_->consignment_ != nullptr || owner_->serves_one_message()) {
-      session_.answer_transaction(owner_->next_transaction());
-      return Answered::kNow;
-    }
-    owner_->load_next([self = self()] {
-      self->session_.answer_transaction(self->owner_ == nullptr ? std::nullopt
-                                                                : self->owner_->next_transaction());
-      self->resume();
-    });
-    return Answered::kLater;
-  }
-
-  Answered answer(AskContent&) {
-    const auto consignment = owner_ == nullptr ? nullptr : owner_->consignment_;
-    if (consignment == nullptr || consignment->reader == nullptr) {
-      session_.answer_content_failed();
-      return Answered::kNow;
-    }
-    auto piece = std::make_shared<std::string>();
-    auto outcome = std::make_shared<Result<void>>();
-    const auto work = [consignment, piece, outcome] {
-      const std::uint64_t left = consignment->message.size - consignment->at;
-      *outcome = consignment->reader->read(consignment->at, std::min<std::uint64_t>(left, kPiece), *piece);
-      if (*outcome && piece->empty() && left > 0)
-        *outcome = Error{ErrorKind::kCorrupt, "the message's file is shorter than it was"};
-      consignment->at += piece->size();
-    };
-    const auto done = [self = self(), consignment, piece, outcome] {
-      const bool last = consignment->at >= consignment->message.size;
-      if (*outcome) {
-        self->session_.answer_content(*piece, last ? ContentPart::kLast : ContentPart::kMore);
-      } else {
-        self->session_.answer_content_failed();
-      }
-      self->resume();
-    };
-    if (owner_->house_.files().post(work, done)) return Answered::kLater;
-    session_.answer_content_failed();
-    return Answered::kNow;
-  }
-
-  SmtpClientSession session_;
-  std::shared_ptr<TlsFinding> finding_;
-  Outgoing* owner_;
-};
 
 Outgoing::Outgoing(OutgoingHouse& house, OutgoingTerms terms)
     : house_(house), terms_(std::move(terms)), self_(std::make_shared<Outgoing*>(this)) {
@@ -190,11 +92,17 @@ void Outgoing::load_next(std::function<void()> then) {
         next->recipients.push_back(each);
     }
     auto reader = store.open_queued(next->message);
-    if (reader) {
-      next->reader = *std::move(reader);
-    } else {
+    if (!reader) {
       next->error = reader.error();
+      return;
     }
+    next->reader = *std::move(reader);
+    // A small one is sent without another job.
+    if (next->message.size > kContentPiece) return;
+    auto read = next->reader->read(0, next->message.size, next->first);
+    if (read && next->first.size() < next->message.size)
+      read = Error{ErrorKind::kCorrupt, "the message's file is shorter than it was"};
+    if (!read) next->error = read.error();
   };
   const auto done = [self = self_, house = &house_, next, then] {
     if (*self == nullptr) return house->give_back(next->work.recipients);

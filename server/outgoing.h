@@ -75,12 +75,16 @@ struct OutgoingTerms {
   std::string password;
 };
 
+// Octets of a message that are read at a time.
+inline constexpr std::size_t kContentPiece = 64u << 10;
+
 // A message on its way, with those of its recipients that are tried now.
 struct Consignment {
   QueueSchedule::Work work;
   QueuedMessage message;
   std::vector<QueuedRecipient> recipients;
   std::unique_ptr<MessageReader> reader;
+  std::string first;     // octets that were read with the rest; empty when they have been sent
   std::uint64_t at = 0;  // octets that are read
   std::optional<Error> error;
 };
