@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -95,6 +96,15 @@ void StsPolicies::fetch(const std::string& domain) {
       kMaxStsPolicy, [this, domain](const Result<HttpsAnswer>& answer) { on_fetched(domain, answer); });
 }
 
+// For one more. Who makes us know very many has the others fetched again, and no more.
+void StsPolicies::make_room() {
+  if (known_.size() < kMostKnownPolicies) return;
+  std::erase_if(known_, [](const auto& entry) { return !entry.second->is_good(seconds_now()); });
+  if (known_.size() < kMostKnownPolicies) return;
+  known_.erase(
+      std::ranges::min_element(known_, {}, [](const auto& entry) { return entry.second->fetched_at; }));
+}
+
 void StsPolicies::on_fetched(const std::string& domain, const Result<HttpsAnswer>& answer) {
   if (!answer) {
     const bool is_certificate = answer.error().kind == ErrorKind::kDenied;
@@ -112,8 +122,7 @@ void StsPolicies::on_fetched(const std::string& domain, const Result<HttpsAnswer
   const auto found = std::make_shared<Known>(Known{
       searches_[domain].id, answer->body, std::make_shared<StsPolicy>(*std::move(policy)), seconds_now()});
   troubles_.erase(domain);
-  if (known_.size() >= kMostKnownPolicies)
-    std::erase_if(known_, [](const auto& entry) { return !entry.second->is_good(seconds_now()); });
+  if (!known_.contains(domain)) make_room();
   known_[domain] = found;
   context_.log.info("sts-policy", {{"domain", domain}, {"mode", std::string(name_of(found->policy->mode))}});
   // Lost on the way there, it is fetched again after the next start.

@@ -84,6 +84,7 @@ class StsPolicies {
   void on_announced(const std::string& domain, const dns::Answer& answer);
   void fetch(const std::string& domain);
   void on_fetched(const std::string& domain, const Result<HttpsAnswer>& answer);
+  void make_room();
   void refuse(const std::string& domain, TlsVerdict verdict, std::string why);
   void conclude(const std::string& domain);
   void tell(Search& search, const std::string& domain);
