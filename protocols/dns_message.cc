@@ -17,6 +17,12 @@ constexpr std::size_t kMostAliases = 10;   // CNAMEs behind each other
 constexpr std::uint16_t kInternet = 1;
 constexpr std::uint32_t kMaxTtl = 7 * 24 * 3600;
 
+// How a name of a message reads: no label that it has can be taken for two, and none holds what is not
+// printable.
+char readable(char c) {
+  return ascii::is_printable(c) && c != '.' && c != ' ' ? ascii::lower(c) : '?';
+}
+
 class Reader {
  public:
   explicit Reader(std::string_view message) : message_(message) {}
@@ -45,7 +51,7 @@ class Reader {
     return message_.substr(at_ - octets, octets);
   }
 
-  // Lower case; a dot within a label, or anything that is not printable, makes a name that nothing is called.
+  // Lower case; a dot within a label, or anything that is not printable, makes a name that nobody asks about.
   std::string name() {
     std::string name;
     std::size_t place = at_;
@@ -70,8 +76,7 @@ class Reader {
       if (octets > kMaxName) return fail();
       if (length == 0) break;
       if (!name.empty()) name += '.';
-      for (const char c : message_.substr(place + 1, length))
-        name += ascii::is_printable(c) && c != '.' && c != ' ' ? ascii::lower(c) : '?';
+      for (const char c : message_.substr(place + 1, length)) name += readable(c);
       place += length + 1u;
     }
     if (!jumped) at_ = place + 1;
@@ -182,6 +187,18 @@ bool read_section(Reader& reader, std::size_t count, std::vector<Found>& into) {
 
 }  // namespace
 
+bool is_name(std::string_view name) {
+  constexpr std::size_t kMaxText = kMaxName - 2;  // the length of the first label, and the root
+  if (name.empty() || name.size() > kMaxText || !std::ranges::all_of(name, ascii::is_printable)) return false;
+  while (true) {
+    const std::size_t dot = name.find('.');
+    const std::string_view label = name.substr(0, dot);
+    if (label.empty() || label.size() > kMaxLabel) return false;
+    if (dot == std::string_view::npos) return true;
+    name.remove_prefix(dot + 1);
+  }
+}
+
 std::optional<std::string> question(std::string_view name, Type type) {
   std::string message(kHeader, '\0');
   message[2] = 0x01;  // recursion is desired
@@ -213,7 +230,8 @@ Answer read_answer(std::string_view message, std::string_view name, Type type) {
   reader.seek(kHeader);
   const unsigned code = flags & 0x0F;
   if ((flags & 0x8000) == 0 || questions != 1 || (code != 0 && code != 3)) return answer;
-  std::string wanted = ascii::lower(name);
+  std::string wanted(name);
+  std::ranges::transform(wanted, wanted.begin(), [](char c) { return c == '.' ? c : readable(c); });
   const bool same = reader.name() == wanted && reader.number(2) == static_cast<std::uint32_t>(type);
   reader.number(2);
   std::vector<Found> found;

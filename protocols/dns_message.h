@@ -53,6 +53,10 @@ struct Answer {
   bool authenticated = false;   // the resolver says that it has validated it (RFC 4035 3.2.3)
 };
 
+// May a question be of this name, and an answer to it be read? Labels of 1 to 63 printable characters of
+// ASCII, blanks among them; at most 253 octets with the dots between them (RFC 1035 2.3.4).
+bool is_name(std::string_view name);
+
 // `name` in ASCII, without a dot at the end. nullopt: not a name. Its id is 0: whoever sends it gives one.
 std::optional<std::string> question(std::string_view name, Type type);
 

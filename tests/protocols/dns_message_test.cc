@@ -58,6 +58,30 @@ TEST_CASE("a question is a name and a type", "[dns]") {
   CHECK_FALSE(dns::question(long_name, dns::Type::kA).has_value());
 }
 
+TEST_CASE("a name that can be asked about has an answer", "[dns]") {
+  const std::string label(63, 'x');
+  const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'x');
+  for (const std::string& name :
+       {std::string("far.example"), std::string("com"), std::string("a b.far.example"),
+        std::string("%a:b/c!.far.example"), std::string("A.Far.example"), longest}) {
+    CAPTURE(name);
+    CHECK(dns::is_name(name));
+    CHECK(dns::question(name, dns::Type::kA).has_value());
+    const std::string message =
+        answer(dns::Type::kA, {record(kOwner, dns::Type::kA, 60, "\xC0\x02\x02\x01")}, 0x8180, name);
+    CHECK(dns::read_answer(message, name, dns::Type::kA).verdict == dns::Verdict::kFound);
+  }
+  for (const std::string& wrong : {std::string(), std::string("."), std::string("a."), std::string("a..b"),
+                                   std::string(".a"), "x" + label, longest + "x", std::string("a\nb"),
+                                   std::string("a\0b", 3), std::string("\xc3\xb6.example")}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(dns::is_name(wrong));
+  }
+  // Another one than was asked about.
+  CHECK(dns::read_answer(answer(dns::Type::kA, {}, 0x8180, "a b.example"), "a.b.example", dns::Type::kA)
+            .verdict == dns::Verdict::kFailed);
+}
+
 TEST_CASE("records of each type are read, with the least of their times", "[dns]") {
   const auto mx =
       read(dns::Type::kMx, {record(kOwner, dns::Type::kMx, 300, two(10) + labels("MX.far.example")),
