@@ -21,6 +21,7 @@ from servers import mailstead
 from table import Table
 
 SENDERS = 20  # connections that bring mail
+CONNECTIONS = 20  # to one host: Postfix's own limit (default_destination_concurrency_limit); ours would be 5
 MAIN = """compatibility_level = 3.6
 queue_directory = {folder}/queue
 data_directory = {folder}/data
@@ -93,7 +94,8 @@ class Mailstead:
     name = "Mailstead"
 
     def __init__(self, sink):
-        settings = 'hostname = "mail.example.org"\n[queue]\nroutes = ["far.example [127.0.0.1]:%d"]\n' % sink
+        settings = ('hostname = "mail.example.org"\n[queue]\nconnections_per_host = %d\nroutes = ["far.example [127.0.0.1]:%d"]\n'
+                    % (CONNECTIONS, sink))
         self.server = servers.Server(settings, {"smtp": ["127.0.0.1:0"]}).start()
         self.server.add_cheap_mailbox("anna@example.org")
         self.recipient = "away@example.org"
