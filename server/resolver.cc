@@ -269,13 +269,12 @@ Resolver::Question Resolver::ask(const std::string& name, dns::Type type, Done d
 
 void Resolver::use(const Config::Resolver& settings) {
   channel_->remembered.clear();
-  // Questions under way end without an answer, and those who wait hear that.
-  const auto waiting = std::exchange(channel_->waiting, {});
+  // Questions under way end without an answer: the new servers are asked.
   if (channel_->channel != nullptr) ares_destroy(std::exchange(channel_->channel, nullptr));
   channel_->open(settings);
-  for (const auto& [key, askers] : waiting) {
-    for (const auto& asker : askers) channel_->tell_soon(asker, {});
-  }
+  std::vector<Channel::Key> again;
+  for (const auto& [key, askers] : channel_->waiting) again.push_back(key);
+  for (const Channel::Key& key : again) channel_->send(key);
 }
 
 }  // namespace mailstead

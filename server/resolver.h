@@ -37,7 +37,7 @@ class Resolver {
   // `done` runs later, never inside the call. `name`: ASCII, without a dot at the end; an
   // empty one is not asked about.
   [[nodiscard]] Question ask(const std::string& name, dns::Type type, Done done);
-  // From now on these are asked; what is remembered is forgotten.
+  // From now on these are asked, what is under way once more; what is remembered is forgotten.
   void use(const Config::Resolver& settings);
   // Nobody hears anything any more; its handles close. Call it once, before the loop ends.
   void stop();
