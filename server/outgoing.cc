@@ -344,7 +344,10 @@ void Outgoing::all_failed() {
   const AttemptResult result = last_failure_;
   // Hosts limit the connections of one client: what this one was told is no answer for the destination as
   // long as another one may be served, and its mail need not wait for hours.
-  if (result.kind == AttemptResult::Kind::kDeferred && house_.leave_to_others(terms_.destination)) {
+  const bool was_turned_away =
+      result.kind == AttemptResult::Kind::kDeferred && !route_.empty() && !policy_failed_;
+  if (was_turned_away && house_.leave_to_others(terms_.destination)) {
+    house_.log().info("turned-away", {{"host", result.host}, {"reply", result.reply}});
     if (consignment != nullptr) house_.give_back(consignment->work.recipients);
     return finish();
   }

@@ -4,6 +4,13 @@
 
 namespace mailstead {
 
+namespace {
+
+// Messages that a host takes over fewer connections than there may be, before one more is tried.
+constexpr std::size_t kServedForOneMore = 20;
+
+}  // namespace
+
 QueueSchedule::QueueSchedule(DestinationOf destination_of, std::size_t per_destination)
     : destination_of_(std::move(destination_of)),
       per_destination_(std::max<std::size_t>(per_destination, 1)) {}
@@ -142,6 +149,7 @@ bool QueueSchedule::leave_to_others(const std::string& destination) {
   const auto found = destinations_.find(destination);
   if (found == destinations_.end() || found->second->connections < 2) return false;
   found->second->enough = found->second->connections - 1;
+  found->second->served = 0;
   place(*found->second);
   return true;
 }
@@ -150,6 +158,11 @@ void QueueSchedule::set_suspect(const std::string& destination, bool suspect) {
   const auto found = destinations_.find(destination);
   if (found == destinations_.end()) return;
   found->second->suspect = suspect;
+  // Who serves this well may have room for one more by now.
+  if (!suspect && found->second->enough && ++found->second->served == kServedForOneMore) {
+    found->second->served = 0;
+    ++*found->second->enough;
+  }
   place(*found->second);
 }
 

@@ -82,6 +82,7 @@ class QueueSchedule {
     std::string name;
     std::list<Sender> senders;  // with somebody waiting; whose turn it is in front
     std::size_t connections = 0;
+    std::size_t served = 0;             // messages, since `enough` was changed
     std::optional<std::size_t> enough;  // connections, while it has some; nullopt: as many as may be
     bool suspect = false;
     std::optional<std::int64_t> ready_at;  // its place in ready_; nullopt: it has none

@@ -86,61 +86,65 @@ void StorageThread::import_files() {
 }
 
 bool StorageThread::deliver(Delivery delivery, std::function<void(Result<Delivered>)> done) {
-  auto result = std::make_shared<Result<Delivered>>(Error{ErrorKind::kUnavailable, "not delivered"});
-  // Each delivery posts a job; the first job that runs takes along all deliveries and outcomes that wait by
-  // then, and the jobs of those find nothing left to do. A message's callback comes after its own job, by
-  // then its result is there. Under the lock, so that the job finds its delivery, and a refused one is never
-  // taken along.
   const std::scoped_lock lock(mutex_);
-  if (!queue_.post_patient([this] { commit_waiting(); },
-                           [this, result, done] {
-                             pass_on_queue();
-                             done(std::move(*result));
-                           })) {
-    return false;
-  }
-  waiting_.push_back({std::move(delivery), result});
+  if (stopping_ || !expect_commit()) return false;
+  waiting_.push_back({std::move(delivery), std::move(done)});
   return true;
 }
 
 bool StorageThread::note_outcomes(std::vector<QueueOutcome> outcomes,
                                   std::function<void(const Result<void>&)> done) {
-  auto result = std::make_shared<Result<void>>(Error{ErrorKind::kUnavailable, "not written down"});
-  // As deliver().
   const std::scoped_lock lock(mutex_);
-  const bool posted = queue_.post_patient([this] { commit_waiting(); },
-                                          [this, result, done = std::move(done)] {
-                                            pass_on_queue();
-                                            done(*result);
-                                          });
-  if (posted) to_note_.push_back({std::move(outcomes), result});
-  return posted;
+  if (stopping_ || !expect_commit()) return false;
+  to_note_.push_back({std::move(outcomes), std::move(done)});
+  return true;
 }
 
-void StorageThread::commit_waiting() {
-  std::vector<Delivery> batch;
-  std::vector<std::shared_ptr<Result<Delivered>>> delivered;
+// There is a job that has not begun, and takes what is added before the lock goes. One at a time: a job for
+// each message would have those that came with one commit answered one by one, each behind a commit of its
+// own.
+bool StorageThread::expect_commit() {
+  if (waiting_.size() + to_note_.size() >= kMaxJobs) return false;
+  if (commit_expected_) return true;
+  auto commit = std::make_shared<Commit>();
+  commit_expected_ =
+      queue_.post_patient([this, commit] { make_commit(*commit); }, [this, commit] { tell_of(*commit); });
+  return commit_expected_;
+}
+
+// The storage thread.
+void StorageThread::make_commit(Commit& commit) {
+  std::vector<Delivery> deliveries;
   std::vector<QueueOutcome> outcomes;
-  std::vector<std::shared_ptr<Result<void>>> noted;
   {
     const std::scoped_lock lock(mutex_);
-    while (!waiting_.empty() && batch.size() < kMaxBatch) {
-      batch.push_back(std::move(waiting_.front().delivery));
-      delivered.push_back(std::move(waiting_.front().result));
+    commit_expected_ = false;
+    while (!waiting_.empty() && (stopping_ || commit.deliveries.size() < kMaxBatch)) {
+      commit.deliveries.push_back(std::move(waiting_.front()));
       waiting_.pop_front();
     }
-    for (Noting& next : to_note_) {
-      std::move(next.outcomes.begin(), next.outcomes.end(), std::back_inserter(outcomes));
-      noted.push_back(std::move(next.result));
-    }
-    to_note_.clear();
+    commit.notes.swap(to_note_);
   }
-  if (batch.empty() && outcomes.empty()) return;
-  Store::Committed committed = store_.deliver_and_note(batch, outcomes);
-  for (std::size_t i = 0; i < delivered.size(); ++i) *delivered[i] = std::move(committed.delivered[i]);
-  for (const auto& result : noted) *result = committed.noted;
+  for (Waiting& each : commit.deliveries) deliveries.push_back(std::move(each.delivery));
+  for (Noting& each : commit.notes)
+    std::move(each.outcomes.begin(), each.outcomes.end(), std::back_inserter(outcomes));
+  if (!deliveries.empty() || !outcomes.empty()) commit.result = store_.deliver_and_note(deliveries, outcomes);
   const std::scoped_lock lock(mutex_);
   hear_queue();
+}
+
+void StorageThread::tell_of(Commit& commit) {
+  std::deque<Waiting> refused;
+  {
+    const std::scoped_lock lock(mutex_);
+    // What did not fit into the batch.
+    if ((!waiting_.empty() || !to_note_.empty()) && !expect_commit()) refused.swap(waiting_);
+  }
+  pass_on_queue();
+  for (std::size_t i = 0; i < commit.deliveries.size(); ++i)
+    commit.deliveries[i].done(std::move(commit.result.delivered[i]));
+  for (const Noting& each : commit.notes) each.done(commit.result.noted);
+  for (const Waiting& each : refused) each.done(Error{ErrorKind::kUnavailable, "too much waits"});
 }
 
 void StorageThread::tidy_deleted(MailboxId mailbox) {
@@ -212,6 +216,12 @@ void StorageThread::file_queued() {
 }
 
 void StorageThread::stop(std::function<void()> stopped) {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    // What was left by a batch that is full.
+    if (!waiting_.empty() || !to_note_.empty()) static_cast<void>(expect_commit());
+  }
   queue_.stop(WorkQueue::Waiting::kRun, std::move(stopped));
 }
 

@@ -55,13 +55,21 @@ class StorageThread {
  private:
   struct Waiting {
     Delivery delivery;
-    std::shared_ptr<Result<Delivered>> result;
+    std::function<void(Result<Delivered>)> done;
   };
   struct Noting {
     std::vector<QueueOutcome> outcomes;
-    std::shared_ptr<Result<void>> result;
+    std::function<void(const Result<void>&)> done;
   };
-  void commit_waiting();
+  // What is committed together.
+  struct Commit {
+    std::vector<Waiting> deliveries;
+    std::deque<Noting> notes;
+    Store::Committed result;
+  };
+  bool expect_commit();  // with the lock held
+  void make_commit(Commit& commit);
+  void tell_of(Commit& commit);
   void file_queued();
   bool free_some(const FreeTerms& terms);
   void freed();
@@ -81,6 +89,8 @@ class StorageThread {
   std::deque<Waiting> waiting_;
   std::vector<std::string> notices_;
   std::deque<Noting> to_note_;
+  bool commit_expected_ = false;  // a job has been posted that has not begun
+  bool stopping_ = false;
   std::vector<QueueEntry> queue_changes_;
   bool files_wait_ = false;
 

@@ -25,7 +25,7 @@ namespace mailstead {
 
 class WorkQueue {
  public:
-  static constexpr std::size_t kMostPassing = 32;
+  static constexpr std::size_t kMostPassing = 16;
 
   enum class Waiting { kRun, kDrop };  // what becomes of jobs that have not begun when the queue stops
 

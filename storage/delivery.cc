@@ -440,7 +440,8 @@ Result<void> DeliveryBatch::write_rows() {
   }
 }
 
-// False: a message turned out to be here already; without it the others are to be tried again.
+// False: a message turned out to be here already, or the outcomes failed; without them the others are to be
+// tried again.
 Result<bool> DeliveryBatch::try_write_rows() {
   Index index(database_);
   Accounts accounts(database_);
@@ -470,12 +471,18 @@ Result<bool> DeliveryBatch::try_write_rows() {
   if (!queued) return queued.error();
   if (mailboxes.empty() && !queueing_.has_any(failed())) return true;
   if (auto done = write_queue_changes(); !done) return done.error();
+  if (!write_outcomes()) {
+    // The mail goes without them.
+    outcomes_ = {};
+    outcomes_failed_ = true;
+    return false;
+  }
   for (MailboxId id : mailboxes) {
     if (auto done = accounts.note_delivery(id, now_); !done) return done.error();
   }
   if (auto done = transaction->commit(); !done) return done.error();
   queueing_.committed(failed());
-  noted_ = true;
+  noted_ = !outcomes_failed_;
   return true;
 }
 
@@ -496,8 +503,14 @@ Result<void> DeliveryBatch::write_queue_changes() {
       if (auto done = keep(table.note(outcome)); !done) return done;
     }
   }
+  return {};
+}
+
+Result<void> DeliveryBatch::write_outcomes() {
   for (const QueueOutcome& outcome : outcomes_) {
-    if (auto done = keep(table.note(outcome)); !done) return done;
+    auto row = QueueTable(database_).note(outcome);
+    if (row) settled_.push_back(*row);
+    if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
   }
   return {};
 }

@@ -115,6 +115,7 @@ class DeliveryBatch {
   Result<void> write_rows();
   Result<bool> try_write_rows();
   Result<void> write_queue_changes();
+  Result<void> write_outcomes();
   Queueing::Failed failed() const;
   std::vector<Result<Delivered>> results() const;
 
@@ -134,6 +135,7 @@ class DeliveryBatch {
   Queueing queueing_;
   std::vector<QueueRow> settled_;
   std::span<const QueueOutcome> outcomes_;
+  bool outcomes_failed_ = false;
   bool noted_ = false;
 };
 

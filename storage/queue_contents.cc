@@ -41,6 +41,11 @@ bool QueueContents::forget(QueueRow message) {
   return true;
 }
 
+void QueueContents::postpone(QueueRow message) {
+  const auto found = kept_.find(message);
+  if (found != kept_.end()) found->second.since = Clock::now();
+}
+
 Result<std::string> QueueContents::read(QueueRow message) {
   auto statement = database_.query("SELECT bytes FROM queue_contents WHERE message = ?1", message);
   if (!statement) return statement.error();
@@ -53,9 +58,8 @@ Result<std::string> QueueContents::read(QueueRow message) {
 std::vector<QueueRow> QueueContents::before(Clock::time_point until, std::size_t at_most) const {
   std::vector<QueueRow> rows;
   for (const auto& [row, kept] : kept_) {
-    // Rows are in the order in which they came.
-    if (rows.size() == at_most || kept.since >= until) break;
-    rows.push_back(row);
+    if (rows.size() == at_most) break;
+    if (kept.since < until) rows.push_back(row);
   }
   return rows;
 }

@@ -3,7 +3,7 @@
 // Nearly all mail leaves within seconds. A file for it would cost a create, a sync, a rename and an unlink
 // each; here its bytes are part of the commit that queues it, and go with the one that finishes it. What
 // stays longer is moved into a file (queue_file.h), so that the database stays small, and a lost one costs
-// nobody a message that has waited for a minute.
+// nobody a message that has waited for a few minutes.
 // Memory: some 60 octets for each message. Threads: the storage thread.
 #pragma once
 
@@ -28,6 +28,7 @@ class QueueContents {
   // So much is here at a time; a message beyond it has a file from the start.
   static constexpr std::uint64_t kMostOctets = 32u << 20;
   static constexpr std::size_t kMostMessages = 8192;
+  static constexpr std::uint64_t kMostOfOne = 128u << 10;
 
   explicit QueueContents(Database& database) : database_(database) {}
 
@@ -43,6 +44,8 @@ class QueueContents {
   void keep(QueueRow message, std::uint64_t octets);
   // False: it was not here.
   bool forget(QueueRow message);
+  // It could not be moved into a file: it counts as new.
+  void postpone(QueueRow message);
 
   bool holds(QueueRow message) const { return kept_.contains(message); }
   // kNotFound: it is not here.

@@ -7,7 +7,7 @@ namespace mailstead {
 
 void Queueing::add(std::size_t message, QueuedMessage queued, const QueuedContent& content) {
   queued.size = content.size();
-  const bool in_database = content.spool == nullptr &&
+  const bool in_database = content.spool == nullptr && queued.size <= QueueContents::kMostOfOne &&
                            contents_.has_room(messages_in_database_ + 1, octets_in_database_ + queued.size);
   if (in_database) {
     ++messages_in_database_;
@@ -95,7 +95,7 @@ Result<void> note_files(Database& database, QueueContents& contents, std::span<c
 }  // namespace
 
 // The file is on the disk before the bytes in the database go. A crash in between leaves both; the row says
-// which counts, and the other goes when the message is finished or moved again.
+// which counts, and the other goes when the message is moved again, or at the next start.
 Result<void> move_to_files(const QueueFolder& folder, Database& database, QueueContents& contents,
                            std::span<const QueueRow> rows) {
   QueueTable table(database);
@@ -107,13 +107,21 @@ Result<void> move_to_files(const QueueFolder& folder, Database& database, QueueC
   std::optional<Error> failure;
   for (const QueueRow row : rows) {
     auto message = table.find(row);
-    if (!message) return message.error();
-    if (!*message) continue;
-    auto content = contents.read(row);
-    if (!content) {
-      failure = content.error();
+    if (message && (!*message || (*message)->finished_at != 0)) {
+      contents.forget(row);
       continue;
     }
+    auto content = contents.read(row);
+    if (message && content && content->size() != (*message)->size)
+      content = Error{ErrorKind::kCorrupt, "the database has not all of " + (*message)->id};
+    if (!message || !content) {
+      failure = !message ? message.error() : content.error();
+      contents.postpone(row);
+      continue;
+    }
+    // An earlier attempt may have left what could not be removed then. The bytes in the database count.
+    folder.discard_draft((*message)->id);
+    if (auto gone = folder.remove((*message)->id); !gone) failure = gone.error();
     messages.push_back(**std::move(message));
     bytes.push_back(*std::move(content));
     files.push_back({&messages.back(), {bytes.back(), nullptr, {}}});
@@ -124,6 +132,7 @@ Result<void> move_to_files(const QueueFolder& folder, Database& database, QueueC
   for (QueueFile& file : files) {
     if (!noted || file.error) {
       withdraw_queue_file(folder, file);
+      contents.postpone(file.message->row);
     } else {
       contents.forget(file.message->row);
     }

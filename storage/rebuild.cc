@@ -70,6 +70,12 @@ Result<std::size_t> salvage_queue(const DataFolder& folder, Database& damaged) {
   QueueContents contents(damaged);
   static_cast<void>(contents.load());  // an older schema has none
   QueueTable table(damaged);
+  const QueueFolder files(folder.queue_fd());
+  // A crash, or a full disk, in the middle of this: it is done once more.
+  if (auto swept = files.sweep_drafts(); !swept) return swept.error();
+  auto ids = files.ids();
+  if (!ids) return ids.error();
+  const std::unordered_set<std::string> there(ids->begin(), ids->end());
   std::size_t salvaged = 0;
   for (const QueueRow row : contents.before(QueueContents::Clock::now(), SIZE_MAX)) {
     auto message = table.find(row);
@@ -79,10 +85,13 @@ Result<std::size_t> salvage_queue(const DataFolder& folder, Database& damaged) {
     const bool is_whole =
         is_message_id(queued.id) && bytes->size() == queued.size && !queued.recipients.empty();
     if (!is_whole || queued.finished_at != 0) continue;
-    QueueFile file{&queued, {*bytes, nullptr, {}}};
-    write_queue_files(QueueFolder(folder.queue_fd()), {&file, 1});
-    if (file.error) return *file.error;
     ++salvaged;
+    if (there.contains(queued.id)) continue;
+    QueueFile file{&queued, {*bytes, nullptr, {}}};
+    write_queue_files(files, {&file, 1});
+    if (!file.error) continue;
+    withdraw_queue_file(files, file);
+    return *file.error;
   }
   return salvaged;
 }

@@ -8,6 +8,8 @@
 
 #include "storage/delivery.h"
 #include "storage/mailbox_tree.h"
+#include "storage/queue_file.h"
+#include "storage/queueing.h"
 #include "storage/recovery.h"
 #include "storage/removal.h"
 #include "storage/schema.h"
@@ -18,6 +20,8 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kFiledAtEnd = 256;  // messages in a step
+// Who ends the process by force does it after ten; nothing is lost then.
+constexpr std::chrono::seconds kPatienceAtEnd(5);
 
 Error unknown_mailbox(const Address& address) {
   return Error{ErrorKind::kNotFound, fmt::format("there is no mailbox {}", address.text())};
@@ -91,9 +95,12 @@ Result<void> SqliteStore::close() {
   look_.reset();
   make_room({});  // the end has to be written, too
   // A lost index after it costs no message.
-  while (true) {
-    auto more = file_queued(std::chrono::seconds(0), kFiledAtEnd);
-    if (!more || !*more) break;
+  const auto now = QueueContents::Clock::now();
+  while (QueueContents::Clock::now() < now + kPatienceAtEnd) {
+    const auto rows = queue_contents_->before(now, kFiledAtEnd);
+    if (rows.empty()) break;
+    // What fails counts as new from then on, and the others have their turn.
+    static_cast<void>(move_to_files(QueueFolder(folder_->queue_fd()), *database_, *queue_contents_, rows));
   }
   static_cast<void>(write_notes());  // who logged in and took what is no reason to call the end unclean
   auto done = mark_clean(*database_);

@@ -121,6 +121,24 @@ TEST_CASE("a destination that turns a connection away has no more than the other
   CHECK_FALSE(schedule.next_destination(5).has_value());
 }
 
+TEST_CASE("a destination that has served well after it turned one away is tried with one more", "[queue]") {
+  QueueSchedule schedule(itself, 3);
+  for (RecipientRow row = 1; row <= 9; ++row) schedule.apply(entry(row, row, "far.example", "anna", 1));
+  for (int i = 0; i < 3; ++i) schedule.connection_begins("far.example");
+  REQUIRE(schedule.leave_to_others("far.example"));
+  schedule.connection_ended("far.example");
+  int served = 0;
+  while (!schedule.next_destination(5) && served < 1000) {
+    schedule.set_suspect("far.example", false);
+    ++served;
+  }
+  CHECK(served > 10);
+  CHECK(served < 100);
+  schedule.connection_begins("far.example");
+  for (int i = 0; i < 1000; ++i) schedule.set_suspect("far.example", false);
+  CHECK_FALSE(schedule.next_destination(5).has_value());
+}
+
 TEST_CASE("senders take turns", "[queue]") {
   QueueSchedule schedule(itself, 2);
   for (RecipientRow row = 1; row <= 1000; ++row) schedule.apply(entry(row, row, "far.example", "anna", 1));

@@ -2,9 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "storage/reconcile.h"
@@ -69,6 +72,71 @@ TEST_CASE("a mailbox that resists does not stop the import of the others' files"
   CHECK(uv_loop_close(&loop) == 0);
   CHECK_FALSE(store->files_wait());
   CHECK(fetch_all(*store, other + "@example.org").size() == kMany);
+}
+
+TEST_CASE("what is committed together is answered together, whatever else waits", "[storage_thread]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"anna@example.org"});
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  StorageThread storage(&loop, *store, [](const std::string&) {});
+  std::atomic<bool> go = false;
+  REQUIRE(storage.post(
+      [&](Store&) {
+        while (!go) std::this_thread::yield();
+      },
+      [] {}));
+  constexpr int kDeliveries = 600;  // more than one batch
+  int delivered = 0;
+  int noted = 0;
+  int reads = 0;
+  int reads_before_first = -1;
+  for (int i = 0; i < kDeliveries; ++i) {
+    REQUIRE(storage.deliver(message(*store, {"anna@example.org"}, "A: b\r\n\r\nx\r\n"),
+                            [&](const Result<Delivered>& result) {
+                              CHECK(result.has_value());
+                              ++delivered;
+                            }));
+  }
+  REQUIRE(storage.note_outcomes({}, [&](const Result<void>& result) {
+    CHECK(result.has_value());
+    CHECK(delivered > 100);  // of the same commit
+    ++noted;
+    reads_before_first = reads;
+  }));
+  // Somebody always wants to read.
+  std::function<void()> read = [&] {
+    ++reads;
+    if (delivered < kDeliveries) static_cast<void>(storage.post([](Store&) {}, [&] { read(); }));
+  };
+  for (int i = 0; i < 100; ++i) read();
+  go = true;
+  while (delivered < kDeliveries) uv_run(&loop, UV_RUN_ONCE);
+  CHECK(noted == 1);
+  CHECK(reads_before_first >= 0);
+  storage.stop([] {});
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&loop) == 0);
+  CHECK(fetch_all(*store, "anna@example.org").size() == kDeliveries);
+}
+
+TEST_CASE("what waits for a commit is committed when the thread stops", "[storage_thread]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"anna@example.org"});
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  StorageThread storage(&loop, *store, [](const std::string&) {});
+  int delivered = 0;
+  for (int i = 0; i < 600; ++i) {
+    REQUIRE(storage.deliver(message(*store, {"anna@example.org"}, "A: b\r\n\r\nx\r\n"),
+                            [&](const Result<Delivered>& result) { delivered += result ? 1 : 0; }));
+  }
+  storage.stop([] {});
+  CHECK_FALSE(
+      storage.deliver(message(*store, {"anna@example.org"}, "A: b\r\n\r\nx\r\n"), [](const auto&) {}));
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&loop) == 0);
+  CHECK(delivered == 600);
 }
 
 TEST_CASE("deleted mail is freed in slices, and all who wait for room hear of the end", "[storage_thread]") {

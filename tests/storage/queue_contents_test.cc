@@ -136,21 +136,49 @@ TEST_CASE("a file that a crash left beside its bytes in the database is no secon
 TEST_CASE("the database takes only so much of the queue", "[storage][queue]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
-  const std::string content = "A: b\r\n\r\n" + std::string(8'000'000, 'x') + "\r\n";
-  for (int i = 0; i < 3; ++i) {
+  const std::string content = "A: b\r\n\r\n" + std::string(QueueContents::kMostOfOne - 10, 'x') + "\r\n";
+  constexpr std::size_t kFit = QueueContents::kMostOctets / QueueContents::kMostOfOne;
+  REQUIRE(submit(*store, submission(*store, {kFar}, content + "y\r\n")).has_value());
+  CHECK(files_of(scratch.data()).size() == 1);  // one that is too large by itself
+  for (std::size_t i = 0; i < 2; ++i) {
     std::vector<Delivery> batch;
-    for (int j = 0; j < 2; ++j) batch.push_back(submission(*store, {kFar}, content));
+    for (std::size_t j = 0; j < kFit / 2 + 1; ++j) batch.push_back(submission(*store, {kFar}, content));
     for (const auto& result : store->deliver(batch)) REQUIRE(result.has_value());
   }
-  CHECK(files_of(scratch.data()).size() == 2);
+  CHECK(files_of(scratch.data()).size() == 3);
   const auto messages = queued(*store);
-  REQUIRE(messages.size() == 6);
-  for (const QueuedMessage& each : messages) CHECK(content_of(*store, each) == content);
+  REQUIRE(messages.size() == kFit + 3);
+  CHECK(content_of(*store, messages[1]) == content);
+  CHECK(content_of(*store, messages.back()) == content);
   // Who goes makes room.
-  REQUIRE(store->drop_queued(messages[0].id).has_value());
+  REQUIRE(store->drop_queued(messages[1].id).has_value());
   REQUIRE(submit(*store, submission(*store, {kFar}, content)).has_value());
-  CHECK(files_of(scratch.data()).size() == 2);
+  CHECK(files_of(scratch.data()).size() == 3);
   REQUIRE(submit(*store, submission(*store, {kFar}, content)).has_value());
+  CHECK(files_of(scratch.data()).size() == 4);
+}
+
+TEST_CASE("a message that cannot get its file keeps no other from its own", "[storage][queue]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (int i = 0; i < 3; ++i) REQUIRE(submit(*store, submission(*store, {kFar}, kContent)).has_value());
+  const auto messages = queued(*store);
+  // A folder of its name is in the way, and cannot be removed.
+  std::filesystem::create_directories(scratch.data() + "/queue/" + messages[0].id + "/x");
+  CHECK_FALSE(store->file_queued(std::chrono::seconds(0), 1).has_value());
+  CHECK_FALSE(store->file_queued(std::chrono::seconds(0), 10).has_value());
+  CHECK(content_of(*store, messages[0]) == kContent);
+  store.reset();
+  store = open_store(scratch.data());
+  for (std::size_t i = 1; i < 3; ++i)
+    CHECK(std::filesystem::is_regular_file(scratch.data() + "/queue/" + messages[i].id));
+  CHECK(content_of(*store, messages[0]) == kContent);
+  std::filesystem::remove_all(scratch.data() + "/queue/" + messages[0].id);
+  // What an attempt left that could not be taken back is in nobody's way.
+  write_file(scratch.data() + "/queue/" + messages[0].id, "old");
+  write_file(scratch.data() + "/queue/.draft-" + messages[0].id, "old");
+  CHECK_FALSE(*store->file_queued(std::chrono::seconds(0), 10));
+  CHECK(content_of(*store, messages[0]) == kContent);
   CHECK(files_of(scratch.data()).size() == 3);
 }
 
@@ -185,6 +213,13 @@ TEST_CASE("a damaged database gives up what it holds of the queue", "[storage][q
   const std::string data = scratch.path() + "/crashed";
   copy_folder(scratch.data(), data);
   run_sql(data + "/mailstead.db", "DROP TABLE messages");
+  // An earlier start may have come so far, or only half way.
+  const bool again = GENERATE(false, true);
+  if (again) {
+    REQUIRE_FALSE(*running->file_queued(std::chrono::seconds(0), 10));
+    write_file(data + "/queue/" + message.id, read_file(scratch.data() + "/queue/" + message.id));
+    write_file(data + "/queue/.draft-" + message.id, "half");
+  }
   RecoveryReport report;
   auto store = open_store(data, &report);
   CHECK(mentions(report, "read 1 message on the way out from the damaged database"));

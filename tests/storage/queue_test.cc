@@ -248,6 +248,19 @@ TEST_CASE("deliveries and outcomes share a commit, and do not fail for each othe
   }
   CHECK(arrived > 0);
   CHECK(alone > 0);
+  // An outcome that cannot be written down at all keeps no mail away.
+  REQUIRE(submit(*store, submission(*store, {kFar}, "A: b\r\n\r\nx\r\n")).has_value());
+  const auto last = outcome(queued(*store).back().recipients[0], QueueState::kDelivered, "250 2.0.0 OK");
+  store.reset();
+  run_sql(scratch.data() + "/mailstead.db",
+          "CREATE TRIGGER broken BEFORE INSERT ON queue_attempts BEGIN SELECT RAISE(ABORT, 'broken'); END");
+  store = open_store(scratch.data());
+  std::vector<Delivery> batch;
+  batch.push_back(message(*store, {kAnna}, "A: b\r\n\r\nx\r\n"));
+  const Store::Committed committed = store->deliver_and_note(batch, std::vector{last});
+  CHECK(committed.delivered[0].has_value());
+  CHECK_FALSE(committed.noted.has_value());
+  CHECK(fetch_all(*store, kAnna).size() == arrived + 1);
   Store::Committed none = store->deliver_and_note({}, {});
   CHECK(none.noted.has_value());
 }
