@@ -38,7 +38,8 @@ TEST_CASE("a small message gets its file when it waits, and is the same before a
   auto store = store_with(scratch.data(), {kAnna});
   Delivery delivery = submission(*store, {kFar}, kContent);
   delivery.tags = "X-Tag: 1\r\n";
-  REQUIRE(submit(*store, std::move(delivery)).has_value());
+  const auto tagged = submit(*store, std::move(delivery));
+  REQUIRE(tagged.has_value());
   REQUIRE(submit(*store, submission(*store, {kFar}, kContent)).has_value());
   const auto messages = queued(*store);
   REQUIRE(messages.size() == 2);
