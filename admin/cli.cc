@@ -14,6 +14,7 @@
 #include "admin/owner.h"
 #include "admin/report.h"
 #include "admin/text.h"
+#include "admin/transfer.h"
 
 namespace mailstead {
 
@@ -67,6 +68,7 @@ Report run_client(const CommandLine& line, const CliServices& services) {
   }
   if (line.command->name == "completion") return completion_for(arguments[0]);
   if (line.command->name == "dns check") return run_dns_check(line, services.look_up);
+  if (line.command->needs == Needs::kTransfer) return run_transfer(line);
   return line.command->needs == Needs::kNothing ? run_config(line) : dispatch(line);
 }
 

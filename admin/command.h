@@ -11,16 +11,23 @@
 
 #include "admin/ban_list.h"
 #include "admin/config.h"
+#include "admin/refusal_list.h"
 #include "protocols/result.h"
 #include "storage/store.h"
 
 namespace mailstead {
 
+namespace admin {
+class ImportSpools;
+}
+
 struct Request {
   std::string command;                 // "mailbox add"
   std::vector<std::string> arguments;  // positional, in order
   std::vector<std::string> flags;      // "keep-mail"
-  std::string secret;  // a password hash (made by the command line), where the command takes one
+  std::string secret;        // a password hash (made by the command line), where the command takes one
+  std::string after = {};    // what the report before said is `next`: go on there
+  std::string content = {};  // JSON that an import hands over, see transfer_wire.h
 };
 
 // What the command found or did. `text` is for people, `json` one JSON value for scripts; the caller prints
@@ -30,6 +37,9 @@ struct Report {
   std::string text;   // complete lines
   std::string json;
   std::string error;  // one line, when exit_code is not 0: why, and what to do
+  // Not empty: more is to be had, or to be done, by the same request with this as `after`. So nobody's mail
+  // waits for a long command.
+  std::string next = {};
 };
 
 // What only a running server knows; taken on the reactor before the command is queued.
@@ -57,9 +67,12 @@ struct ServerFacts {
 struct CommandContext {
   Store& store;
   const Config& config;
-  std::string data;                     // the data folder
-  const ServerFacts* server = nullptr;  // null: no server runs
-  BanList* bans = nullptr;              // the same
+  std::string data;                       // the data folder
+  const ServerFacts* server = nullptr;    // null: no server runs
+  BanList* bans = nullptr;                // the same
+  const RefusalList* refusals = nullptr;  // the same
+  // Large messages that an import hands over in pieces; null: none are taken.
+  admin::ImportSpools* spools = nullptr;
 };
 
 Report run_command(const Request& request, CommandContext& context);

@@ -1,17 +1,7 @@
 #include "admin/command_table.h"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
-
-#include "admin/quantity.h"
-#include "admin/report.h"
-#include "admin/text.h"
-#include "protocols/address.h"
-#include "storage/app_passwords.h"
 
 namespace mailstead::admin {
 namespace {
@@ -40,12 +30,24 @@ constexpr std::array kShell = {Argument{"SHELL", ArgumentKind::kWord}};
 constexpr std::array<std::string_view, 1> kKeepMail = {"keep-mail"};
 constexpr std::array<std::string_view, 1> kDeleted = {"deleted"};
 constexpr std::array<std::string_view, 2> kAllOrLast = {"all", "last"};
-constexpr std::size_t kMany = 1000;  // targets of one alias, messages to restore
 
 constexpr std::string_view kPasswordHelp =
     "On a terminal the password is asked for twice and not shown; an empty one, or no\n"
     "terminal, makes a new password that is printed once.\n"
     "  --password-stdin  take the password from the first line of the standard input";
+
+constexpr std::array kAddressAndWords = {Argument{"ADDRESS", ArgumentKind::kAddress}, Argument{"WORD"}};
+constexpr std::array kFolderAndAddress = {Argument{"FOLDER"}, Argument{"ADDRESS", ArgumentKind::kAddress}};
+constexpr std::array kFileAndAddress = {Argument{"FILE"}, Argument{"ADDRESS", ArgumentKind::kAddress}};
+constexpr std::array kHostAndAddress = {Argument{"HOST"}, Argument{"ADDRESS", ArgumentKind::kAddress}};
+constexpr std::array kAddressAndFolder = {Argument{"ADDRESS", ArgumentKind::kAddress}, Argument{"FOLDER"}};
+constexpr std::array kAddressAndFile = {Argument{"ADDRESS", ArgumentKind::kAddress}, Argument{"FILE"}};
+constexpr std::array<std::string_view, 1> kDryRun = {"dry-run"};
+constexpr std::array kMaildirOptions = {Choice{"folder", {}, "NAME"}, Choice{"uidl-format", {}, "FORMAT"}};
+constexpr std::array<std::string_view, 4> kPop3Flags = {"dry-run", "delete", "insecure", "apop"};
+constexpr std::array<std::string_view, 3> kTlsChoices = {"implicit", "stls", "none"};
+constexpr std::array kPop3Options = {Choice{"user", {}, "USER"}, Choice{"password-file", {}, "FILE"},
+                                     Choice{"port", {}, "PORT"}, Choice{"tls", kTlsChoices}};
 
 constexpr std::array kCommands = {
     Command{.name = "serve",
@@ -161,7 +163,7 @@ constexpr std::array kCommands = {
     Command{.name = "message restore",
             .arguments = kAddressAndUidl,
             .least = 1,
-            .most = kMany,
+            .most = kManyArguments,
             .flags = kAllOrLast,
             .again = Again::kUnsafe,
             .summary = "put deleted messages back into the mailbox",
@@ -182,7 +184,7 @@ constexpr std::array kCommands = {
     Command{.name = "alias add",
             .arguments = kAliasAndTargets,
             .least = 2,
-            .most = kMany,
+            .most = kManyArguments,
             .again = Again::kUnsafe,
             .summary = "have mail to ALIAS go to other mailboxes, or to other hosts",
             .detail =
@@ -202,6 +204,7 @@ constexpr std::array kCommands = {
             .detail = "A domain is served as soon as a mailbox or an alias is in it.",
             .run = list_domains},
     Command{.name = "queue list",
+            .pieces = Pieces::kArray,
             .summary = "list the mail that waits to be sent to other hosts",
             .run = list_queue},
     Command{.name = "queue show",
@@ -214,6 +217,7 @@ constexpr std::array kCommands = {
     Command{.name = "queue retry",
             .arguments = kQueueId,
             .most = 1,
+            .pieces = Pieces::kSteps,
             .summary = "try to send a message now, or all that are not held",
             .run = retry_queue},
     Command{.name = "queue hold",
@@ -304,6 +308,88 @@ constexpr std::array kCommands = {
             .summary = "show how connections to other hosts came out, of the last month",
             .detail = "What their domains demand of encryption (MTA-STS, DANE), and whether it was there.",
             .run = show_tls_of_others},
+    Command{
+        .name = "import maildir",
+        .arguments = kFolderAndAddress,
+        .least = 2,
+        .most = 2,
+        .flags = kDryRun,
+        .choices = kMaildirOptions,
+        .needs = Needs::kTransfer,
+        .summary = "bring the mail of a maildir into a mailbox",
+        .detail =
+            "FOLDER holds new/ and cur/: the maildir of Dovecot, Courier or another server. It is only "
+            "read.\n"
+            "Messages keep their order and time, and the UIDLs by which mail programs know them, so that\n"
+            "none is fetched again: those of Dovecot's dovecot-uidlist, or without one the file names.\n"
+            "It may be broken off at any time: given again it goes on where it stopped, and brings nothing\n"
+            "twice; given once more later, it brings what is new. What was deleted here meanwhile does not\n"
+            "come back. It works while the server runs, and no quota is in the way.\n"
+            "  --dry-run      only say what would be brought\n"
+            "  --folder       a subfolder of it, such as Sent, in place of the inbox\n"
+            "  --uidl-format  Dovecot's pop3_uidl_format, where it was not %08Xu%08Xv: with %u %v %f %g",
+    },
+    Command{
+        .name = "import mbox",
+        .arguments = kFileAndAddress,
+        .least = 2,
+        .most = 2,
+        .flags = kDryRun,
+        .needs = Needs::kTransfer,
+        .summary = "bring the mail of an mbox file into a mailbox",
+        .detail =
+            "FILE is one file with many messages, each behind a line \"From sender date\". It is only\n"
+            "read. Messages keep their order, their time, and a UIDL that stands in an X-UIDL field.\n"
+            "It may be broken off at any time: given again it goes on where it stopped, and brings nothing\n"
+            "twice; given once more later, it brings what is new. What was deleted here meanwhile does not\n"
+            "come back. It works while the server runs, and no quota is in the way.\n"
+            "  --dry-run  only say what would be brought"},
+    Command{
+        .name = "import pop3",
+        .arguments = kHostAndAddress,
+        .least = 2,
+        .most = 2,
+        .flags = kPop3Flags,
+        .choices = kPop3Options,
+        .needs = Needs::kTransfer,
+        .summary = "fetch the mail of a mailbox on another server, by POP3",
+        .detail =
+            "Messages keep the UIDLs that the other server gave them, so that mail programs, when they are\n"
+            "told of this server, fetch none again. They stay there unless --delete is given.\n"
+            "It may be broken off at any time: given again it goes on where it stopped, and brings nothing\n"
+            "twice; given once more later, it brings what is new. What was deleted here meanwhile does not\n"
+            "come back. It works while the server runs, and no quota is in the way.\n"
+            "The password is asked for on the terminal, unless it stands in the environment as\n"
+            "MAILSTEAD_IMPORT_PASSWORD or in a file.\n"
+            "  --user           the name to log in with there; default: ADDRESS\n"
+            "  --password-file  its first line is the password; - is the standard input\n"
+            "  --tls            implicit: from the start, port 995 (default); stls: after STLS, port 110;\n"
+            "                   none: everybody on the way can read the password and the mail\n"
+            "  --port           another port\n"
+            "  --insecure       do not check the server's certificate\n"
+            "  --apop           log in with APOP, for an old server that offers it\n"
+            "  --delete         delete there what is safely here\n"
+            "  --dry-run        only say what would be brought"},
+    Command{
+        .name = "export maildir",
+        .arguments = kAddressAndFolder,
+        .least = 2,
+        .most = 2,
+        .needs = Needs::kTransfer,
+        .summary = "write the mail of a mailbox into a new maildir",
+        .detail =
+            "FOLDER is made, or holds an earlier export of the same mailbox, which then gets what is new.\n"
+            "Its dovecot-uidlist tells Dovecot the UIDLs that mail programs know. Line ends become LF."},
+    Command{.name = "export mbox",
+            .arguments = kAddressAndFile,
+            .least = 2,
+            .most = 2,
+            .needs = Needs::kTransfer,
+            .summary = "write the mail of a mailbox into an mbox file",
+            .detail = "FILE is made, or holds an earlier export of the same mailbox, which then gets what is "
+                      "new; what\n"
+                      "it holds stands in FILE.exported beside it. The form is mboxrd, with the UIDL in a "
+                      "field X-UIDL."},
     Command{.name = "config show", .needs = Needs::kNothing, .summary = "print the values in force"},
     Command{.name = "config check",
             .needs = Needs::kNothing,
@@ -324,54 +410,26 @@ constexpr std::array kCommands = {
             .summary = "explain the commands, or one of them"},
 };
 
-// Empty when the argument is what it should be, else what is wrong with it.
-std::string fault(const Argument& argument, const std::string& text) {
-  if (argument.kind == ArgumentKind::kWord) return {};
-  if (argument.kind == ArgumentKind::kDevice) {
-    const Result<void> checked = check_device_name(text);
-    return checked ? "" : checked.error().message;
-  }
-  if (argument.kind == ArgumentKind::kQuota) {
-    const auto limit = parse_limit(text, kMostQuota);
-    if (limit == 0U && text != "none") return "a quota of nothing would refuse all mail; 'none' is no quota";
-    if (text == "default" || limit) return {};
-    return fmt::format("'{}' is not a size such as '2 GiB' (up to '{}'), 'none' or 'default'",
-                       printable(text), print_size(kMostQuota));
-  }
-  if (argument.kind == ArgumentKind::kNetwork) {
-    const std::string address = text.ends_with("/64") ? text.substr(0, text.size() - 3) : text;
-    in6_addr parsed{};
-    if (inet_pton(AF_INET, text.c_str(), &parsed) == 1 || inet_pton(AF_INET6, address.c_str(), &parsed) == 1)
-      return {};
-    return fmt::format("'{}' is not an IP address", printable(text));
-  }
-  if (argument.kind == ArgumentKind::kDomain) {
-    const auto domain = parse_mail_domain(text);
-    return domain && !domain->starts_with('[') ? "" : fmt::format("'{}' is not a domain", printable(text));
-  }
-  if (argument.kind == ArgumentKind::kAlias && text.starts_with('@')) {
-    if (parse_mail_domain(std::string_view(text).substr(1))) return {};
-    return fmt::format("'{}' is not '@' and a domain", text);
-  }
-  const Result<Address> address = parse_address(text);
-  if (address) return {};
-  constexpr std::size_t kShown = 60;
-  const std::string shown = text.size() > kShown ? text.substr(0, kShown) + "..." : text;
-  return fmt::format("'{}': {}", shown, address.error().message);
-}
-
-// The same for a flag: "keep-mail", or "only=read" for a choice.
-std::string flag_fault(const Command& command, std::string_view flag) {
-  if (std::find(command.flags.begin(), command.flags.end(), flag) != command.flags.end()) return {};
-  const std::string_view name = flag.substr(0, flag.find('='));
-  for (const Choice& choice : command.choices) {
-    if (choice.name != name) continue;
-    const std::string_view value = flag.substr(std::min(name.size() + 1, flag.size()));
-    if (std::find(choice.values.begin(), choice.values.end(), value) != choice.values.end()) return {};
-    return fmt::format("'--{}' is one of: {}", choice.name, fmt::join(choice.values, ", "));
-  }
-  return fmt::format("'{}' has no option '--{}'", command.name, name);
-}
+constexpr std::array kTransferRequests = {
+    Command{.name = "transfer begin",
+            .arguments = kAddressAndWords,
+            .least = 2,
+            .most = 2,
+            .run = begin_transfer},
+    Command{.name = "import known",
+            .arguments = kAddressAndWords,
+            .least = 2,
+            .most = 2,
+            .run = tell_known_imports},
+    Command{
+        .name = "import spool", .arguments = kAddressAndWords, .least = 3, .most = 3, .run = spool_import},
+    Command{
+        .name = "import batch", .arguments = kAddressAndWords, .least = 2, .most = 2, .run = import_batch},
+    Command{
+        .name = "export batch", .arguments = kAddressAndWords, .least = 2, .most = 2, .run = export_batch},
+    Command{
+        .name = "export piece", .arguments = kAddressAndWords, .least = 4, .most = 4, .run = export_piece},
+};
 
 }  // namespace
 
@@ -385,34 +443,10 @@ const Command* find_command(std::string_view name) {
   return found == kCommands.end() ? nullptr : &*found;
 }
 
-std::string usage(const Command& command) {
-  std::string text(command.name);
-  if (command.secret == Secret::kPassword) text += " [--password-stdin]";
-  for (const std::string_view flag : command.flags) text += fmt::format(" [--{}]", flag);
-  for (const Choice& choice : command.choices)
-    text += fmt::format(" [--{} {}]", choice.name, fmt::join(choice.values, "|"));
-  for (const Argument& argument : command.arguments) {
-    text += command.least == 0 ? fmt::format(" [{}]", argument.name) : fmt::format(" {}", argument.name);
-  }
-  if (command.most == kMany) text += "...";
-  return text;
-}
-
-Report check_request(const Command& command, const Request& request) {
-  const std::size_t count = request.arguments.size();
-  if (count < command.least || count > command.most) {
-    return misused(fmt::format("{} arguments: usage is 'mailstead {}'",
-                               count < command.least ? "too few" : "too many", usage(command)));
-  }
-  for (const std::string& flag : request.flags) {
-    if (const std::string wrong = flag_fault(command, flag); !wrong.empty()) return misused(wrong);
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    const Argument& argument = command.arguments[std::min(i, command.arguments.size() - 1)];
-    const std::string wrong = fault(argument, request.arguments[i]);
-    if (!wrong.empty()) return misused(wrong);
-  }
-  return {};
+const Command* find_transfer_request(std::string_view name) {
+  const auto found = std::find_if(kTransferRequests.begin(), kTransferRequests.end(),
+                                  [name](const Command& c) { return c.name == name; });
+  return found == kTransferRequests.end() ? nullptr : &*found;
 }
 
 }  // namespace mailstead::admin

@@ -25,23 +25,36 @@ struct Argument {
   ArgumentKind kind = ArgumentKind::kWord;
 };
 
+// Targets of one alias, messages to restore: at most so many arguments, in the help "...".
+inline constexpr std::size_t kManyArguments = 1000;
+
 // An option that takes one of a few words: "--only read" goes with the request as the flag "only=read".
+// Without values it takes any, and `word` stands for it in the help.
 struct Choice {
   std::string_view name = {};
   std::span<const std::string_view> values = {};
+  std::string_view word = {};
 };
 
 enum class Needs {
-  kNothing,  // answered by the command line itself
-  kStore,    // the data folder, which must be there
-  kFolder,   // the data folder, made when it is missing
-  kServer,   // a running server
+  kNothing,   // answered by the command line itself
+  kStore,     // the data folder, which must be there
+  kFolder,    // the data folder, made when it is missing
+  kServer,    // a running server
+  kTransfer,  // the data folder; the command line works, and asks the store's side in many requests
 };
 
 // What a second run of the same request does, when the answer to the first was lost.
 enum class Again { kHarmless, kUnsafe };
 
 enum class Secret { kNone, kPassword };
+
+// Whose report has more behind it (Report::next): how the pieces make one.
+enum class Pieces {
+  kNone,
+  kArray,  // JSON arrays, one behind the other; the text of the first is for people
+  kSteps,  // the last one tells of all
+};
 
 // What has to hold of the address, as far as somebody should hear of it before he thinks of a password.
 enum class Mailbox { kAny, kNew, kThere };
@@ -57,14 +70,17 @@ struct Command {
   Again again = Again::kHarmless;
   Secret secret = Secret::kNone;
   Mailbox mailbox = Mailbox::kAny;
+  Pieces pieces = Pieces::kNone;
   std::string_view summary = {};                             // one line
   std::string_view detail = {};                              // more for `help COMMAND`; may be empty
-  Report (*run)(const Request&, CommandContext&) = nullptr;  // null: Needs::kNothing
+  Report (*run)(const Request&, CommandContext&) = nullptr;  // null: Needs::kNothing and kTransfer
 };
 
 // In the order of the help.
 std::span<const Command> commands();
 const Command* find_command(std::string_view name);
+// What commands that are Needs::kTransfer ask for (transfer_wire.h); nobody types it.
+const Command* find_transfer_request(std::string_view name);
 
 // Counts, flags and the form of each argument. exit_code 2 with what is wrong, or 0.
 Report check_request(const Command& command, const Request& request);
@@ -109,5 +125,11 @@ Report show_dkim(const Request& request, CommandContext& context);
 Report rotate_dkim(const Request& request, CommandContext& context);
 Report show_tls(const Request& request, CommandContext& context);
 Report show_tls_of_others(const Request& request, CommandContext& context);
+Report begin_transfer(const Request& request, CommandContext& context);
+Report tell_known_imports(const Request& request, CommandContext& context);
+Report spool_import(const Request& request, CommandContext& context);
+Report import_batch(const Request& request, CommandContext& context);
+Report export_batch(const Request& request, CommandContext& context);
+Report export_piece(const Request& request, CommandContext& context);
 
 }  // namespace mailstead::admin

@@ -26,6 +26,13 @@ enum class DnssecTrust {
   kNever,
 };
 
+// What SPF, DKIM, ARC and DMARC say of mail from other hosts.
+enum class SenderChecks {
+  kOff,
+  kNote,    // it is written into the message's header
+  kReject,  // and what the author's domain wants rejected is
+};
+
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 enum class LogFormat { kText, kJson };
 
@@ -52,6 +59,7 @@ struct Config {
   struct Smtp {
     BareNewline bare_newline = BareNewline::kReject;
     std::chrono::seconds greeting_delay{2};  // on port 25, for who has brought no mail lately
+    SenderChecks sender_checks = SenderChecks::kNote;
   } smtp;
   struct Submission {
     bool check_from = true;                    // the From field of what a user sends names addresses of his

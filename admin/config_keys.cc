@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/host.h"
 #include "admin/quantity.h"
 #include "admin/text.h"
 #include "protocols/address.h"
@@ -24,6 +25,9 @@ const std::array<std::string_view, kPop3Languages> kLanguageWords = [] {
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = language_tag(static_cast<Pop3Language>(i));
   return words;
 }();
+constexpr std::array<std::string_view, 3> kCheckWords = {"note", "reject", "off"};
+constexpr std::array<SenderChecks, 3> kCheckValues = {SenderChecks::kNote, SenderChecks::kReject,
+                                                      SenderChecks::kOff};
 constexpr std::array<std::string_view, 3> kDnssecWords = {"loopback", "always", "never"};
 constexpr std::array<DnssecTrust, 3> kDnssecValues = {DnssecTrust::kLoopback, DnssecTrust::kAlways,
                                                       DnssecTrust::kNever};
@@ -97,6 +101,17 @@ const std::array kKeys = {
               "brought mail lately, and this machine, do not wait. \"0 s\": nobody waits.",
               DurationKey{[](Config& c) -> std::chrono::seconds& { return c.smtp.greeting_delay; },
                           std::chrono::seconds(0), std::chrono::seconds(60)}},
+
+    ConfigKey{
+        "smtp", "sender_checks",
+        "Whether mail from other servers is from whom it says (SPF, DKIM, ARC, DMARC): \"note\" writes it "
+        "into\n"
+        "the header, where mail programs and filters find it (Authentication-Results); \"reject\" refuses,\n"
+        "too, what the author's domain wants rejected (some mailing lists and forwarded mail are among "
+        "that),\n"
+        "and mail that does not say who its author is.",
+        ChoiceKey{kCheckWords, [](const Config& c) { return place_of(kCheckValues, c.smtp.sender_checks); },
+                  [](Config& c, std::size_t i) { c.smtp.sender_checks = kCheckValues[i]; }}},
 
     // RFC 6409 6.1
     ConfigKey{"submission", "check_from",
@@ -189,7 +204,8 @@ const std::array kKeys = {
               "After so long its sender is told that it is still on its way; \"0 s\": never.",
               DurationKey{[](Config& c) -> std::chrono::seconds& { return c.queue.delay_warning; },
                           std::chrono::seconds(0), std::chrono::hours(24 * 30)}},
-    ConfigKey{"queue", "connections", "To other hosts at one time, in all and to each.",
+    ConfigKey{"queue", "connections",
+              "To other hosts at one time, in all and to each; those that do not answer count apart.",
               CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections; }, 1, 1000}},
     ConfigKey{"queue", "connections_per_host", "",
               CountKey{[](Config& c) -> std::uint32_t& { return c.queue.connections_per_host; }, 1, 100}},
@@ -206,20 +222,21 @@ const std::array kKeys = {
               RoutesKey{[](Config& c) -> std::vector<MailRoute>& { return c.queue.routes; }}},
     ConfigKey{"queue.smarthost", "host",
               "A server that takes all mail for other hosts and passes it on: where port 25 is blocked. Its\n"
-              "name, or its address in brackets.",
-              HostnameKey{[](Config& c) -> std::string& { return c.queue.smarthost.host; }}},
+              "name or its address.",
+              OtherHostKey{[](Config& c) -> std::string& { return c.queue.smarthost.host; }}},
     ConfigKey{"queue.smarthost", "port", "",
               CountKey{[](Config& c) -> std::uint32_t& { return c.queue.smarthost.port; }, 1, 65535}},
     ConfigKey{"queue.smarthost", "user", "To log in there; the file holds the password and nothing else.",
               TextKey{[](Config& c) -> std::string& { return c.queue.smarthost.user; }}},
     ConfigKey{"queue.smarthost", "password_file", "",
               PathKey{[](Config& c) -> std::string& { return c.queue.smarthost.password_file; }}},
-    ConfigKey{"queue.smarthost", "tls",
-              "\"starttls\", \"tls\" (from the start, often port 465): with a certificate for its name.\n"
-              "\"opportunistic\": if it is offered, by whoever answers.",
-              ChoiceKey{kSmarthostWords,
-                        [](const Config& c) { return place_of(kSmarthostValues, c.queue.smarthost.tls); },
-                        [](Config& c, std::size_t i) { c.queue.smarthost.tls = kSmarthostValues[i]; }}},
+    ConfigKey{
+        "queue.smarthost", "tls",
+        "\"starttls\", \"tls\" (from the start; the default of port 465): with a certificate for its name.\n"
+        "\"opportunistic\": if it is offered, by whoever answers.",
+        ChoiceKey{kSmarthostWords,
+                  [](const Config& c) { return place_of(kSmarthostValues, c.queue.smarthost.tls); },
+                  [](Config& c, std::size_t i) { c.queue.smarthost.tls = kSmarthostValues[i]; }}},
 
     ConfigKey{"resolver", "servers",
               "DNS servers, such as [\"127.0.0.1\", \"[::1]:5353\"]; [] takes those of the machine.",
@@ -278,6 +295,19 @@ struct Setter {
     const auto domain = parse_domain(*text());
     if (!domain) return bad_value(fmt::format("'{}' is not a host name", printable(*text())));
     key.at(config) = *domain;
+    return {};
+  }
+
+  Result<void> operator()(const OtherHostKey& key) const {
+    if (text() == nullptr) return bad_value("must be a host name such as \"smtp.isp.example\"");
+    const auto host = parse_host(*text());
+    if (!host) {
+      const std::size_t colon = text()->rfind(':');
+      const bool has_port = colon != std::string::npos && parse_host(text()->substr(0, colon)).has_value();
+      return bad_value(fmt::format("'{}' is not a host name{}", printable(*text()),
+                                   has_port ? "; the port has a key of its own: port = 587" : ""));
+    }
+    key.at(config) = *host;
     return {};
   }
 
@@ -375,6 +405,9 @@ struct Setter {
     for (const std::string& entry : *list) {
       auto route = parse_mail_route(entry);
       if (!route) return bad_value(route.error().message);
+      if (std::ranges::find(routes, route->domain, &MailRoute::domain) != routes.end())
+        return bad_value(
+            fmt::format("has two routes for {}: only the first would ever be used", route->domain));
       routes.push_back(*std::move(route));
     }
     key.at(config) = std::move(routes);
@@ -486,6 +519,7 @@ struct TomlPrinter {
     return value.empty() ? std::string() : in_quotes(value);
   }
   std::string operator()(const HostnameKey& key) const { return text(key.at(config)); }
+  std::string operator()(const OtherHostKey& key) const { return text(key.at(config)); }
   std::string operator()(const PathKey& key) const { return text(key.at(config)); }
   std::string operator()(const PathsKey& key) const {
     std::vector<std::string> paths;
@@ -534,6 +568,7 @@ struct ValuePrinter {
 
   static Value text(const std::string& value) { return value.empty() ? Value(nullptr) : Value(value); }
   Value operator()(const HostnameKey& key) const { return text(key.at(config)); }
+  Value operator()(const OtherHostKey& key) const { return text(key.at(config)); }
   Value operator()(const PathKey& key) const { return text(key.at(config)); }
   Value operator()(const PathsKey& key) const {
     return Value::Array(key.at(config).begin(), key.at(config).end());

@@ -20,6 +20,9 @@ namespace mailstead::admin {
 struct HostnameKey {
   std::string& (*at)(Config&);
 };
+struct OtherHostKey {  // a name or an address, which is kept as a literal of SMTP
+  std::string& (*at)(Config&);
+};
 struct PathKey {
   std::string& (*at)(Config&);
 };
@@ -80,8 +83,9 @@ struct ConfigKey {
   std::string_view section;  // "limits"; empty: top level
   std::string_view name;
   std::string_view comment;
-  std::variant<HostnameKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey, DurationsKey,
-               DaysKey, TextKey, RoutesKey, ServersKey, ListenKey, NetworksKey, SwitchKey, ChoiceKey>
+  std::variant<HostnameKey, OtherHostKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey,
+               DurationsKey, DaysKey, TextKey, RoutesKey, ServersKey, ListenKey, NetworksKey, SwitchKey,
+               ChoiceKey>
       kind;
 };
 

@@ -75,6 +75,13 @@ class Reader {
     for (const auto& [key, node] : table) {
       const std::string inner = fmt::format("{}.{}", section, key.str());
       const toml::table* below = is_section(inner) ? node.as_table() : nullptr;
+      if (below == nullptr && is_section(inner)) {
+        return at(
+            key,
+            fmt::format("{0} is a section: {1} = {{ host = \"smtp.isp.example\" }}, or its keys below a line "
+                        "[{0}]",
+                        inner, key.str()));
+      }
       const Result<void> done = below != nullptr ? read_section(inner, *below) : read_key(section, key, node);
       if (!done) return done;
     }
@@ -142,8 +149,18 @@ class Reader {
     return at_line(line_of("tls.key"), "tls.key without tls.certificate: give both or neither");
   }
 
-  Result<void> check_smarthost() const {
-    const auto& smarthost = config_.queue.smarthost;
+  bool is_given(const std::string& key) const { return lines_.contains(key); }
+
+  Result<void> check_smarthost() {
+    auto& smarthost = config_.queue.smarthost;
+    // RFC 8314 3.3: there it is TLS from the start, and who waits for a greeting waits for ever.
+    if (smarthost.port == 465 && !is_given("queue.smarthost.tls")) smarthost.tls = SmarthostTls::kImplicit;
+    for (const char* key : {"user", "password_file"}) {
+      const std::string name = fmt::format("queue.smarthost.{}", key);
+      if (smarthost.host.empty() && is_given(name))
+        return at_line(line_of(name),
+                       fmt::format("{} without queue.smarthost.host, which mail would go by", name));
+    }
     if (smarthost.user.empty() == smarthost.password_file.empty()) return {};
     return at_line(std::max(line_of("queue.smarthost.user"), line_of("queue.smarthost.password_file")),
                    "queue.smarthost.user and queue.smarthost.password_file: give both or neither");

@@ -93,6 +93,8 @@ std::string encode_request(const Request& request) {
   json["arguments"] = encode_list(request.arguments);
   json["flags"] = encode_list(request.flags);
   json["secret"] = encode_text(request.secret);
+  if (!request.after.empty()) json["after"] = encode_text(request.after);
+  if (!request.content.empty()) json["content"] = encode_text(request.content);
   return dump_line(json);
 }
 
@@ -106,6 +108,8 @@ Result<Request> decode_request(std::string_view line) {
                       : name == "arguments" ? take(value, request.arguments)
                       : name == "flags"     ? take(value, request.flags)
                       : name == "secret"    ? take(value, request.secret)
+                      : name == "after"     ? take(value, request.after)
+                      : name == "content"   ? take(value, request.content)
                                             : false;
     if (!good) return bad_line(fmt::format("the control request's '{}' is wrong", admin::printable(name)));
   }
@@ -119,6 +123,7 @@ std::string encode_report(const Report& report) {
   json["text"] = encode_text(report.text);
   json["json"] = encode_text(report.json);
   json["error"] = encode_text(report.error);
+  if (!report.next.empty()) json["next"] = encode_text(report.next);
   return dump_line(json);
 }
 
@@ -133,6 +138,7 @@ Result<Report> decode_report(std::string_view line) {
                       : name == "text"    ? take(value, report.text)
                       : name == "json"    ? take(value, report.json)
                       : name == "error"   ? take(value, report.error)
+                      : name == "next"    ? take(value, report.next)
                                           : true;
     if (!good) return bad_line(fmt::format("the control report's '{}' is wrong", admin::printable(name)));
   }

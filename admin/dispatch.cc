@@ -28,6 +28,28 @@ void note(const std::string& text) {
   std::fprintf(stderr, "mailstead: %s\n", printable(text).c_str());
 }
 
+// Has all pieces of a report made, by `run`, and puts them together.
+template <typename Run>
+Result<Report> in_pieces(const CommandLine& line, Request request, Run run) {
+  Result<Report> whole = run(request);
+  const Pieces pieces = line.command->pieces;
+  // People are shown the first piece of a list.
+  const bool is_enough = pieces == Pieces::kArray && line.form != OutputForm::kJson;
+  while (whole && whole->exit_code == 0 && !whole->next.empty() && pieces != Pieces::kNone && !is_enough) {
+    request.after = whole->next;
+    Result<Report> more = run(request);
+    if (!more || more->exit_code != 0 || pieces == Pieces::kSteps) {
+      whole = std::move(more);
+      continue;
+    }
+    whole->next = std::move(more->next);
+    if (more->json.size() <= 2) continue;  // "[]": what was behind has gone meanwhile
+    whole->json.back() = ',';
+    whole->json.append(more->json, 1);
+  }
+  return whole;
+}
+
 // In this process. kInUse: a server has the folder after all.
 Result<Report> run_here(const CommandLine& line, const Request& request) {
   const Result<Config> config = load_config({line.data, line.config_file});
@@ -38,7 +60,8 @@ Result<Report> run_here(const CommandLine& line, const Request& request) {
   if (!store) return std::move(store).error();
   for (const std::string& action : recovery.actions) note("recovery: " + action);
   CommandContext context{**store, *config, line.data, nullptr, nullptr};
-  Report report = run_command(request, context);
+  const auto run = [&context](const Request& piece) -> Result<Report> { return run_command(piece, context); };
+  Report report = *in_pieces(line, request, run);
   // What the command did is durable already; an unmarked close costs the next start a look around.
   if (const Result<void> closed = (*store)->close(); !closed) note(closed.error().message);
   return report;
@@ -49,7 +72,8 @@ Result<Report> run_here(const CommandLine& line, const Request& request) {
 Report run_somewhere(const CommandLine& line, const Request& request) {
   const auto deadline = Clock::now() + kPatience;
   while (true) {
-    Result<Report> answer = call_server(line.data, request);
+    const auto call = [&line](const Request& piece) { return call_server(line.data, piece); };
+    Result<Report> answer = in_pieces(line, request, call);
     if (answer) return std::move(*answer);
     const Error& error = answer.error();
     const bool lost = error.kind == ErrorKind::kIo;

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "admin/report.h"
 #include "admin/text.h"
-#include "protocols/ascii.h"
 
 namespace mailstead::admin {
 namespace {
@@ -17,139 +16,6 @@ namespace {
 constexpr std::pair<std::string_view, dns::Type> kTypes[] = {
     {"A", dns::Type::kA},     {"AAAA", dns::Type::kAaaa}, {"MX", dns::Type::kMx},
     {"TXT", dns::Type::kTxt}, {"PTR", dns::Type::kPtr},   {"SRV", dns::Type::kSrv}};
-
-// As dns_records.h writes it.
-std::string text_of_answer(const dns::Record& record) {
-  switch (record.type) {
-    case dns::Type::kA:
-    case dns::Type::kAaaa:
-      return record.address.text();
-    case dns::Type::kMx:
-      return fmt::format("{} {}", record.preference, record.text.empty() ? "." : record.text);
-    case dns::Type::kSrv:
-      return fmt::format("{} {} {} {}", record.preference, record.weight, record.port, record.text);
-    default:
-      return record.text;
-  }
-}
-
-std::string all_of(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
-  return all;
-}
-
-std::string_view last_word(std::string_view text) {
-  return text.substr(text.rfind(' ') + 1);
-}
-
-// What a TXT record is for: others may stand beside it.
-enum class TxtKind { kSpf, kDkim, kDmarc, kTlsReports };
-
-TxtKind kind_of_txt(std::string_view value) {
-  if (ascii::starts_with(value, "v=DKIM1")) return TxtKind::kDkim;
-  if (ascii::starts_with(value, "v=DMARC1")) return TxtKind::kDmarc;
-  return ascii::starts_with(value, "v=TLSRPTv1") ? TxtKind::kTlsReports : TxtKind::kSpf;
-}
-
-bool is_spf(std::string_view text) {
-  // RFC 7208 4.5
-  return ascii::same(text.substr(0, 6), "v=spf1") && (text.size() == 6 || text[6] == ' ');
-}
-
-// The value of a tag of DKIM or DMARC, without white space: RFC 6376 3.2.
-std::string tag_value(std::string_view text, std::string_view tag) {
-  while (!text.empty()) {
-    const std::string_view part = text.substr(0, text.find(';'));
-    text.remove_prefix(std::min(part.size() + 1, text.size()));
-    const std::size_t equals = part.find('=');
-    if (equals == std::string_view::npos || ascii::trim(part.substr(0, equals)) != tag) continue;
-    std::string value(part.substr(equals + 1));
-    std::erase_if(value, [](char c) { return ascii::is_blank(c); });
-    return value;
-  }
-  return {};
-}
-
-bool has_word(std::string_view text, std::string_view word) {
-  for (text = ascii::trim(text); !text.empty(); text = ascii::trim(text)) {
-    const std::string_view each = text.substr(0, text.find(' '));
-    if (ascii::same(each, word)) return true;
-    text.remove_prefix(each.size());
-  }
-  return false;
-}
-
-void judge_spf(const std::vector<std::string>& found, DnsFinding& finding) {
-  std::vector<std::string> policies;
-  std::ranges::copy_if(found, std::back_inserter(policies), is_spf);
-  finding.found = all_of(policies);
-  if (policies.empty()) {
-    finding.verdict = DnsVerdict::kMissing;
-    return;
-  }
-  if (policies.size() > 1) {
-    finding.verdict = DnsVerdict::kDiffers;
-    finding.advice =
-        "There are several records that begin with v=spf1: that is an error to everybody. Make one of them.";
-    return;
-  }
-  // Of the host its own address, of a domain its MX.
-  const bool wants_mx = has_word(finding.record.value, "mx");
-  const std::string mechanism = wants_mx ? "mx" : "a";
-  const std::string& policy = policies.front();
-  if (has_word(policy, mechanism) || has_word(policy, "+" + mechanism) || has_word(policy, "+all")) {
-    finding.verdict = DnsVerdict::kRight;
-  } else if (policy.find("include:") != std::string::npos || policy.find("redirect=") != std::string::npos ||
-             policy.find("ip4:") != std::string::npos || policy.find("ip6:") != std::string::npos ||
-             policy.find("exists:") != std::string::npos || policy.find("a:") != std::string::npos) {
-    finding.verdict = DnsVerdict::kCannotTell;
-    finding.advice =
-        fmt::format("If what it names is not this server's address, put \"{}\" into it.", mechanism);
-  } else {
-    finding.verdict = DnsVerdict::kDiffers;
-    finding.advice = fmt::format("It does not allow this server: put \"{}\" into it.", mechanism);
-  }
-}
-
-void judge_txt(const std::vector<std::string>& found, DnsFinding& finding) {
-  const std::string& wanted = finding.record.value;
-  const TxtKind kind = kind_of_txt(wanted);
-  if (kind == TxtKind::kSpf) return judge_spf(found, finding);
-  std::vector<std::string> alike;
-  std::ranges::copy_if(found, std::back_inserter(alike), [&](const std::string& text) {
-    // v= may be left out of a key's record, RFC 6376 3.6.1.
-    return kind == TxtKind::kDkim ? !tag_value(text, "p").empty()
-                                  : !is_spf(text) && kind_of_txt(text) == kind;
-  });
-  finding.found = all_of(alike);
-  if (alike.empty()) {
-    finding.verdict = DnsVerdict::kMissing;
-    return;
-  }
-  const bool is_right = std::ranges::any_of(alike, [&](const std::string& text) {
-    if (kind == TxtKind::kDkim) return tag_value(text, "p") == tag_value(wanted, "p");
-    return kind != TxtKind::kDmarc || !tag_value(text, "p").empty();
-  });
-  finding.verdict = is_right ? DnsVerdict::kRight : DnsVerdict::kDiffers;
-}
-
-void judge_others(const std::vector<std::string>& found, DnsFinding& finding) {
-  const std::string& wanted = finding.record.value;
-  finding.found = all_of(found);
-  const std::string& type = finding.record.type;
-  const bool by_host = type == "MX";  // at any preference
-  const bool is_right = std::ranges::any_of(found, [&](const std::string& text) {
-    return ascii::same(by_host ? last_word(text) : std::string_view(text),
-                       by_host ? last_word(wanted) : std::string_view(wanted));
-  });
-  finding.verdict = is_right        ? DnsVerdict::kRight
-                    : found.empty() ? DnsVerdict::kMissing
-                                    : DnsVerdict::kDiffers;
-  if (type == "MX" && std::ranges::find(found, "0 .") != found.end()) {
-    finding.advice = "It says that the domain takes no mail at all (RFC 7505).";
-  }
-}
 
 std::string_view word_of(DnsVerdict verdict) {
   switch (verdict) {
@@ -178,10 +44,10 @@ std::string text_of_finding(const DnsFinding& finding) {
   if (finding.verdict == DnsVerdict::kRight) return text;
   Table table({Align::kLeft, Align::kLeft});
   if (!finding.found.empty()) table.add({"there is", printable(finding.found)});
-  if (finding.verdict != DnsVerdict::kNotAsked) {
+  if (finding.verdict != DnsVerdict::kNotAsked && !finding.record.value.empty()) {
     table.add({finding.record.required ? "should be" : "may be", finding.record.value});
   }
-  if (!finding.advice.empty()) table.add({"", finding.advice});
+  if (!finding.advice.empty()) table.add({"", printable(finding.advice)});
   return text + table.text(13);
 }
 
@@ -204,6 +70,89 @@ std::vector<DnsRecord> parse_records(const std::string& text) {
   return records;
 }
 
+std::string records_are(std::ptrdiff_t number) {
+  return number == 1 ? "One record is" : fmt::format("{} records are", number);
+}
+
+// What was not answered is neither there nor missing.
+std::string words_for_end(const std::vector<DnsFinding>& findings) {
+  const auto bad = std::ranges::count_if(findings, is_bad);
+  const auto unanswered = std::ranges::count_if(findings, [](const DnsFinding& finding) {
+    return is_bad(finding) && finding.verdict == DnsVerdict::kNotAsked;
+  });
+  if (bad == 0) return "All that is needed is there.\n";
+  std::string text;
+  if (bad > unanswered) {
+    text = fmt::format(
+        "{} not right. 'mailstead dns records' tells what each is for; what was changed is seen after an "
+        "hour "
+        "or so.\n",
+        records_are(bad - unanswered));
+  }
+  if (unanswered > 0) {
+    text += fmt::format("{} not known: no DNS server answered for {}.\n", records_are(unanswered),
+                        unanswered == 1 ? "it" : "them");
+  }
+  return text;
+}
+
+// The server's own name, by what the MX records say.
+std::string host_of(const std::vector<DnsRecord>& wanted) {
+  const auto mx = std::ranges::find(wanted, "MX", &DnsRecord::type);
+  return mx == wanted.end() ? std::string() : mx->value.substr(mx->value.rfind(' ') + 1);
+}
+
+// Where others look for this server beyond the addresses that are known here: behind a router and in a
+// container that is all of them, and the names of those addresses are asked for as well.
+std::vector<DnsFinding> judge_host(const std::string& host, const std::vector<DnsRecord>& wanted,
+                                   const std::vector<ListenAddress>& servers, const LookUp& look_up) {
+  const auto is_wanted = [&](const std::string& address) {
+    return std::ranges::any_of(wanted, [&](const DnsRecord& record) {
+      return record.name == host && (record.type == "A" || record.type == "AAAA") && record.value == address;
+    });
+  };
+  const bool is_known = std::ranges::any_of(
+      wanted, [&](const DnsRecord& record) { return record.type == "A" || record.type == "AAAA"; });
+  std::vector<DnsFinding> findings;
+  std::vector<DnsQuestion> names;
+  std::vector<DnsRecord> reverse;
+  const auto answers = look_up(servers, {{host, dns::Type::kA}, {host, dns::Type::kAaaa}});
+  bool is_there = false;
+  bool is_unsure = false;
+  for (const dns::Answer& answer : answers) {
+    is_unsure = is_unsure || answer.verdict == dns::Verdict::kFailed;
+    for (const dns::Record& each : answer.records) {
+      is_there = true;
+      const std::string address = each.address.text();
+      if (is_wanted(address)) continue;
+      DnsFinding finding{{host, each.address.is_ipv4() ? "A" : "AAAA", "", "Where this server is."},
+                         DnsVerdict::kCannotTell,
+                         address,
+                         "This machine does not know the address: see that mail to it comes here."};
+      if (!is_public(each.address)) {
+        finding.verdict = DnsVerdict::kDiffers;
+        finding.advice =
+            "Nobody elsewhere reaches this address: publish the one that your provider gave you.";
+      } else {
+        reverse.push_back(
+            {reverse_name(each.address), "PTR", host, "Whom the address belongs to.", true, true});
+        names.push_back(question_for(reverse.back()));
+      }
+      findings.push_back(std::move(finding));
+    }
+  }
+  if (!is_there && !is_known) {
+    findings.push_back({{host, "A", "the public address of this server", "Where this server is."},
+                        is_unsure ? DnsVerdict::kNotAsked : DnsVerdict::kMissing,
+                        "",
+                        ""});
+  }
+  const auto found = names.empty() ? std::vector<dns::Answer>() : look_up(servers, names);
+  for (std::size_t i = 0; i < reverse.size() && i < found.size(); ++i)
+    findings.push_back(judge_record(reverse[i], found[i]));
+  return findings;
+}
+
 }  // namespace
 
 DnsQuestion question_for(const DnsRecord& record) {
@@ -211,20 +160,6 @@ DnsQuestion question_for(const DnsRecord& record) {
     if (record.type == word) return {record.name, type};
   }
   return {record.name, dns::Type::kTxt};
-}
-
-DnsFinding judge_record(const DnsRecord& record, const dns::Answer& answer) {
-  DnsFinding finding;
-  finding.record = record;
-  if (answer.verdict == dns::Verdict::kFailed) {
-    finding.verdict = DnsVerdict::kNotAsked;
-    finding.advice = "No DNS server gave an answer: try again, or see resolver.servers.";
-    return finding;
-  }
-  std::vector<std::string> found;
-  for (const dns::Record& each : answer.records) found.push_back(text_of_answer(each));
-  record.type == "TXT" ? judge_txt(found, finding) : judge_others(found, finding);
-  return finding;
 }
 
 Report check_dns(const std::string& records, const std::vector<ListenAddress>& servers,
@@ -236,21 +171,20 @@ Report check_dns(const std::string& records, const std::vector<ListenAddress>& s
   std::vector<DnsQuestion> questions;
   for (const DnsRecord& record : wanted) questions.push_back(question_for(record));
   const std::vector<dns::Answer> answers = look_up(servers, questions);
+  const std::string host = host_of(wanted);
+  std::vector<DnsFinding> findings;
+  if (can_be_found(host)) findings = judge_host(host, wanted, servers, look_up);
+  for (std::size_t i = 0; i < wanted.size() && i < answers.size(); ++i)
+    findings.push_back(judge_record(wanted[i], answers[i]));
   std::string text;
   Value::Array array;
-  std::size_t bad = 0;
-  for (std::size_t i = 0; i < wanted.size() && i < answers.size(); ++i) {
-    const DnsFinding finding = judge_record(wanted[i], answers[i]);
+  for (const DnsFinding& finding : findings) {
     text += text_of_finding(finding);
     array.push_back(value_of_finding(finding));
-    if (is_bad(finding)) ++bad;
   }
-  text += bad == 0 ? "\nAll that is needed is there.\n"
-                   : fmt::format(
-                         "\n{} not right. 'mailstead dns records' tells what each is for; what was changed "
-                         "is seen after an "
-                         "hour or so.\n",
-                         bad == 1 ? "One record is" : fmt::format("{} records are", bad));
+  const auto bad = std::ranges::count_if(findings, is_bad);
+  text += '\n' + words_for_end(findings);
+  if (!host.empty() && !can_be_found(host)) text += '\n' + words_for_lost_host(host);
   Report report = done(std::move(text), array);
   if (bad > 0) report.exit_code = 1;
   return report;

@@ -7,6 +7,7 @@
 
 #include "admin/command.h"
 #include "admin/config.h"
+#include "admin/dns_judgement.h"
 #include "admin/dns_records.h"
 #include "protocols/dns_message.h"
 
@@ -23,24 +24,8 @@ struct DnsQuestion {
 using LookUp = std::function<std::vector<dns::Answer>(const std::vector<ListenAddress>& servers,
                                                       const std::vector<DnsQuestion>& questions)>;
 
-enum class DnsVerdict {
-  kRight,
-  kMissing,
-  kDiffers,
-  kCannotTell,  // it is there, and only its author knows whether it comes to the same
-  kNotAsked,    // no server answered
-};
-
-struct DnsFinding {
-  DnsRecord record;
-  DnsVerdict verdict = DnsVerdict::kNotAsked;
-  std::string found;   // what is there instead; may be empty
-  std::string advice;  // a sentence, for what is not right
-};
-
 // What is to be asked of a record.
 DnsQuestion question_for(const DnsRecord& record);
-DnsFinding judge_record(const DnsRecord& record, const dns::Answer& answer);
 
 // `records`: the JSON of `dns records`. Exit code 1 when something that is needed is not right.
 Report check_dns(const std::string& records, const std::vector<ListenAddress>& servers,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <ctime>
 #include <set>
 
 #include "admin/command_table.h"
@@ -10,6 +11,7 @@
 #include "admin/request.h"
 #include "admin/served_domains.h"
 #include "admin/text.h"
+#include "protocols/ascii.h"
 
 namespace mailstead::admin {
 namespace {
@@ -18,6 +20,12 @@ struct Section {
   std::string title;
   std::vector<DnsRecord> records;
 };
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) lines.push_back(ascii::take_until(text, '\n'));
+  return lines;
+}
 
 std::string rows_of(const Section& section) {
   std::string text = section.title + "\n";
@@ -28,24 +36,37 @@ std::string rows_of(const Section& section) {
     table.add({"value", record.value});
     text += fmt::format("\n{}{}\n{}", record.purpose, record.required ? "" : " (of use, not needed)",
                         table.text(2));
+    if (record.policy.empty()) continue;
+    text += fmt::format("  {}\n", record.policy_url);
+    for (const std::string_view line : lines_of(record.policy)) text += fmt::format("    {}\n", line);
   }
   return text;
 }
 
-// What is not in a zone of the owner's stands there as a remark.
+// What is not in a zone of the owner's stands there as a remark, and so does what is not enough by itself.
 std::string zone_of(const Section& section) {
   std::string text = fmt::format("; {}\n", section.title);
   for (const DnsRecord& record : section.records) {
-    text += (record.is_reverse ? "; " : "") + zone_line(record) + "\n";
+    if (!record.policy.empty()) {
+      text += fmt::format("; When {} serves these lines:\n", record.policy_url);
+      for (const std::string_view line : lines_of(record.policy)) text += fmt::format(";   {}\n", line);
+    }
+    const bool is_remark = record.is_reverse || !record.policy.empty();
+    text += (is_remark ? "; " : "") + zone_line(record) + "\n";
   }
   return text;
 }
 
 Value value_of_record(const DnsRecord& record) {
-  return Value::Object{{"name", record.name},         {"type", record.type},
+  Value::Object object{{"name", record.name},         {"type", record.type},
                        {"value", record.value},       {"zone", zone_line(record)},
                        {"purpose", record.purpose},   {"required", record.required},
                        {"reverse", record.is_reverse}};
+  if (!record.policy.empty()) {
+    object.emplace_back("policy_url", record.policy_url);
+    object.emplace_back("policy", record.policy);
+  }
+  return object;
 }
 
 }  // namespace
@@ -63,12 +84,16 @@ Report show_dns_records(const Request& request, CommandContext& context) {
   }
   const auto addresses = public_addresses();
   std::vector<Section> sections;
-  sections.push_back(
-      {fmt::format("The server {}", context.config.hostname), host_records(context.config, addresses)});
+  const std::string& host = context.config.hostname;
+  sections.push_back({fmt::format("The server {}", host), host_records(context.config, addresses)});
+  // RFC 7208 4.5: one policy for a name; that of a domain allows the host, too.
+  if (domains.contains(host) || context.store.directory()->is_ours(host))
+    std::erase_if(sections.back().records, [](const DnsRecord& record) { return record.type == "TXT"; });
   for (const std::string& domain : domains) {
     const auto keys = context.store.list_dkim_keys(domain);
     if (!keys) return failed(keys.error());
-    sections.push_back({fmt::format("The domain {}", domain), domain_records(domain, context.config, *keys)});
+    sections.push_back({fmt::format("The domain {}", domain),
+                        domain_records(domain, context.config, *keys, std::time(nullptr))});
   }
   const bool as_zone = has_flag(request, "zone");
   std::string text;
@@ -78,8 +103,13 @@ Report show_dns_records(const Request& request, CommandContext& context) {
     text += as_zone ? zone_of(section) : rows_of(section);
     for (const DnsRecord& record : section.records) array.push_back(value_of_record(record));
   }
-  if (addresses.empty()) {
-    const std::string remark = as_zone ? "; " : "";
+  const std::string remark = as_zone ? "; " : "";
+  if (!can_be_found(host)) {
+    text += '\n';
+    const std::string words = words_for_lost_host(host);
+    for (const std::string_view line : lines_of(words)) text += fmt::format("{}{}\n", remark, line);
+  }
+  if (addresses.empty() && can_be_found(host)) {
     text += fmt::format(
         "\n{0}The server's public address is not known here: it is behind a router, or in a container. {1}\n"
         "{0}needs an A record (IPv4) or an AAAA record (IPv6) with it, and the address has to have the "

@@ -8,24 +8,15 @@
 #include <array>
 #include <string_view>
 
+#include "admin/text.h"
+#include "protocols/sha256.h"
+
 namespace mailstead::admin {
 namespace {
 
 constexpr std::size_t kMaxString = 255;  // octets, RFC 1035 3.3
 constexpr unsigned kTtl = 3600;          // seconds
-
-// What the Internet does not route to (RFC 6890), and what is no single host.
-constexpr std::string_view kUnreachable[] = {
-    "0.0.0.0/8",     "10.0.0.0/8",   "100.64.0.0/10",  "127.0.0.0/8",   "169.254.0.0/16",
-    "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3",
-    "::/8",          "64:ff9b::/96", "fc00::/7",       "fe80::/10",     "ff00::/8"};
-
-bool is_reachable(const IpAddress& address) {
-  return std::ranges::none_of(kUnreachable, [&](std::string_view text) {
-    const auto network = parse_ip_network(text);
-    return network && network->contains(address);
-  });
-}
+constexpr unsigned kPolicyAge = 604800;  // seconds; a week, as long as it is only tested
 
 bool serves(const std::vector<ListenAddress>& listener) {
   return !listener.empty();
@@ -39,6 +30,44 @@ void add_service(std::string_view service, const std::string& domain,
   records.push_back({fmt::format("_{}._tcp.{}", service, domain), "SRV",
                      fmt::format("0 1 {} {}", listener.front().port, config.hostname), std::string(purpose),
                      false});
+}
+
+// RFC 8461 3.2. Tested, it stops nobody's mail, whatever is wrong with it.
+std::string sts_policy(const Config& config) {
+  return fmt::format("version: STSv1\nmode: testing\nmx: {}\nmax_age: {}\n", config.hostname, kPolicyAge);
+}
+
+// RFC 8461 3.1: another id for another policy.
+DnsRecord sts_record(const std::string& domain, const Config& config) {
+  DnsRecord record{"_mta-sts." + domain, "TXT", "", "", false};
+  record.policy_url = fmt::format("https://mta-sts.{}/.well-known/mta-sts.txt", domain);
+  record.policy = sts_policy(config);
+  std::string id;
+  for (const std::uint8_t octet : sha256(record.policy)) id += fmt::format("{:02x}", octet);
+  record.value = fmt::format("v=STSv1; id={}", id.substr(0, 16));
+  record.purpose = fmt::format(
+      "Others send mail for the domain only with encryption, and only to this server (MTA-STS). This helps "
+      "only "
+      "when a web server of yours serves the policy below, and {} has a certificate that others trust. When "
+      "no "
+      "reports of trouble have come for some weeks, write 'mode: enforce' into the policy and another id "
+      "here.",
+      config.hostname);
+  return record;
+}
+
+std::string purpose_of(const DkimKeyEntry& key) {
+  switch (key.state) {
+    case DkimKeyState::kNext:
+      return fmt::format("The next key; it signs after 'mailstead dkim rotate {} --activate'.",
+                         key.identity.domain);
+    case DkimKeyState::kActive:
+      return "With it others verify that mail comes from the domain.";
+    case DkimKeyState::kRetired:
+      break;
+  }
+  return fmt::format("The key before: mail that it signed is still on its way. Leave it there until {}.",
+                     time_text(key.since + kDkimRetirement));
 }
 
 std::string zone_strings(std::string_view text) {
@@ -76,7 +105,7 @@ std::vector<DnsRecord> host_records(const Config& config, const std::vector<IpAd
 }
 
 std::vector<DnsRecord> domain_records(const std::string& domain, const Config& config,
-                                      const std::vector<DkimKeyEntry>& keys) {
+                                      const std::vector<DkimKeyEntry>& keys, std::int64_t now) {
   std::vector<DnsRecord> records;
   records.push_back({domain, "MX", "10 " + config.hostname, "Mail for the domain comes to this server."});
   const bool has_smarthost = !config.queue.smarthost.host.empty();
@@ -85,17 +114,16 @@ std::vector<DnsRecord> domain_records(const std::string& domain, const Config& c
                                      "\"include:\" before \"~all\" (ask its provider)."
                                    : "Whose servers send mail of the domain: nobody's but this one."});
   for (const DkimKeyEntry& key : keys) {
-    if (key.state == DkimKeyState::kRetired) continue;
+    // A zone that is made of these lines still has to verify what is on its way.
+    if (key.state == DkimKeyState::kRetired && key.since + kDkimRetirement < now) continue;
     records.push_back({fmt::format("{}._domainkey.{}", key.identity.selector, domain), "TXT",
-                       key.identity.key.record(),
-                       key.state == DkimKeyState::kActive
-                           ? "With it others verify that mail comes from the domain."
-                           : "The next key; it signs after 'mailstead dkim rotate --activate'."});
+                       key.identity.key.record(), purpose_of(key)});
   }
   records.push_back({"_dmarc." + domain, "TXT", "v=DMARC1; p=none",
                      "What others do with mail that only says it comes from the domain. When all is well for "
                      "some weeks, let it "
                      "say p=quarantine."});
+  records.push_back(sts_record(domain, config));
   records.push_back({"_smtp._tls." + domain, "TXT", "v=TLSRPTv1; rua=mailto:postmaster@" + domain,
                      "Other hosts tell postmaster of trouble with encryption.", false});
   const auto& listen = config.listen;
@@ -106,6 +134,23 @@ std::vector<DnsRecord> domain_records(const std::string& domain, const Config& c
   add_service("pop3s", domain, listen.pop3s, config, "Mail programs find where to fetch (TLS).", records);
   add_service("pop3", domain, listen.pop3, config, "Mail programs find where to fetch (STLS).", records);
   return records;
+}
+
+bool can_be_found(const std::string& host) {
+  // Of machines in a house, RFC 6761, 6762, 8375 and what routers make up.
+  static constexpr std::string_view kOfHouses[] = {".localhost", ".localdomain", ".local",
+                                                   ".lan",       ".internal",    ".home.arpa"};
+  return host.find('.') != std::string::npos && !host.starts_with('[') &&
+         std::ranges::none_of(kOfHouses, [&](std::string_view end) { return host.ends_with(end); });
+}
+
+std::string words_for_lost_host(const std::string& host) {
+  return fmt::format(
+      "This server calls itself {}, and others can find no host of that name. Set 'hostname' in "
+      "mailstead.toml\n"
+      "(for a container: its -h, or MAILSTEAD_HOSTNAME) to a name in your domain, such as mail.example.org, "
+      "and ask again.\n",
+      host);
 }
 
 std::string zone_line(const DnsRecord& record) {
@@ -142,7 +187,7 @@ std::vector<IpAddress> public_addresses() {
     } else {
       continue;
     }
-    if (is_reachable(address) && std::ranges::find(addresses, address) == addresses.end())
+    if (is_public(address) && std::ranges::find(addresses, address) == addresses.end())
       addresses.push_back(address);
   }
   ::freeifaddrs(interfaces);

@@ -4,6 +4,7 @@
 // Pure functions but for public_addresses(), which asks the machine. Any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,22 @@ struct DnsRecord {
   bool required = true;
   // Not in the domain's zone: whoever gave out the address sets it.
   bool is_reverse = false;
+  // Of MTA-STS: the policy that the record announces, which a web server of the owner's serves at the URL
+  // (RFC 8461 3.3). Without it the record is of no use.
+  std::string policy_url = {};
+  std::string policy = {};
 };
 
 // Of the server's host itself, once for all domains. `addresses` may be empty: then nobody knows them here.
 std::vector<DnsRecord> host_records(const Config& config, const std::vector<IpAddress>& addresses);
+// `now`: Unix seconds.
 std::vector<DnsRecord> domain_records(const std::string& domain, const Config& config,
-                                      const std::vector<DkimKeyEntry>& keys);
+                                      const std::vector<DkimKeyEntry>& keys, std::int64_t now);
+
+// Is it a name by which others can find a host? Not "localhost", "3f2a9c1b", "box.local" or an address.
+bool can_be_found(const std::string& host);
+// What to do when it is none.
+std::string words_for_lost_host(const std::string& host);
 
 // "name. 3600 IN TYPE data": a line of a zone file, RFC 1035 5.1. A long TXT is several strings of at most
 // 255 octets.

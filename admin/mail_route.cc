@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <utility>
 #include <vector>
 
+#include "admin/host.h"
 #include "admin/text.h"
 #include "protocols/address.h"
 #include "protocols/ascii.h"
@@ -39,7 +39,12 @@ std::vector<std::string_view> words_in(std::string_view text) {
 
 // "mx.example.net", "mx.example.net:2525", "192.0.2.1:2525", "[2001:db8::1]:2525".
 bool read_place(std::string_view text, MailRoute& route) {
+  // Of an address of IPv6 without brackets no port can be told.
   std::string_view host = text;
+  if (parse_ipv6(text)) {
+    route.host = *parse_host(text);
+    return true;
+  }
   const std::size_t bracket = text.rfind(']');
   const std::size_t colon = text.find(':', bracket == std::string_view::npos ? 0 : bracket);
   if (colon != std::string_view::npos) {
@@ -48,17 +53,9 @@ bool read_place(std::string_view text, MailRoute& route) {
     route.port = static_cast<std::uint16_t>(*port);
     host = text.substr(0, colon);
   }
-  std::string_view bare = host;
-  if (bare.starts_with('[') && bare.ends_with(']')) bare = bare.substr(1, bare.size() - 2);
-  if (const auto address = parse_ip(bare)) {
-    const std::string own = address->text();
-    route.host = own.find(':') == std::string::npos ? "[" + own + "]" : "[IPv6:" + own + "]";
-    return true;
-  }
-  const auto domain = parse_domain(host);
-  if (!domain) return false;
-  route.host = *domain;
-  return true;
+  const auto parsed = parse_host(host);
+  if (parsed) route.host = *parsed;
+  return parsed.has_value();
 }
 
 }  // namespace
@@ -86,7 +83,8 @@ Result<MailRoute> parse_mail_route(std::string_view text) {
   const auto domain = parse_mail_domain(words[0].substr(is_below ? 1 : 0));
   if (!domain || (is_below && domain->starts_with('['))) return wrong("its domain is none");
   route.domain = (is_below ? "." : "") + *domain;
-  if (!ascii::same(words[1], kOwnHosts) && !read_place(words[1], route)) return wrong("its host is none");
+  if (!ascii::same(words[1], kOwnHosts) && !read_place(words[1], route))
+    return wrong("its host or port is none");
   if (words.size() == 2) return route;
   for (const auto& [word, value] : kTlsWords) {
     if (word == words[2] && !route.host.empty()) {

@@ -81,7 +81,7 @@ Report list_messages(const Request& request, CommandContext& context) {
   const std::size_t first = messages->size() - std::min(messages->size(), kMostHeads);
   std::vector<MessageHead> heads;
   for (std::size_t i = first; i < messages->size(); ++i) {
-    heads.push_back(message_head(context.store, messages->at(i)));
+    heads.push_back(message_head(context, messages->at(i)));
   }
   Value::Array array;
   for (std::size_t i = 0; i < messages->size(); ++i) {
@@ -102,7 +102,7 @@ Report show_message(const Request& request, CommandContext& context) {
   const auto message = context.store.show_message(address_of(request), request.arguments[1]);
   if (!message) return failed(message.error());
   const std::int64_t now = std::time(nullptr);
-  const MessageHead head = message_head(context.store, *message);
+  const MessageHead head = message_head(context, *message);
   Table table({Align::kLeft, Align::kLeft});
   table.add({"mailbox", message->address.text()});
   table.add({"UIDL", message->uidl});

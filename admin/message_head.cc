@@ -4,26 +4,20 @@
 
 #include "admin/text.h"
 #include "protocols/ascii.h"
+#include "protocols/results_border.h"
 
 namespace mailstead::admin {
 namespace {
 
 constexpr std::size_t kLongestValue = 1000;  // octets of a field that are looked at
 
-std::optional<unsigned> hex_value(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-  return std::nullopt;
-}
-
 // RFC 2047 4.2.
 std::string decode_q(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '=' && i + 2 < text.size()) {
-      const auto high = hex_value(text[i + 1]);
-      const auto low = hex_value(text[i + 2]);
+      const auto high = ascii::hex_value(text[i + 1]);
+      const auto low = ascii::hex_value(text[i + 2]);
       if (high && low) {
         out += static_cast<char>(*high * 16 + *low);
         i += 2;
@@ -111,6 +105,25 @@ std::string unfolded(std::string_view value) {
   return out;
 }
 
+// Of "from HELO ([192.0.2.1]) by HOST with ESMTPS (TLSv1.3) id ID; DATE" what is of the other side.
+std::string came(const std::string& trace) {
+  const std::size_t by = trace.find(" by ");
+  const std::size_t with = trace.find(" with ", by == std::string::npos ? 0 : by);
+  const std::size_t id = trace.find(" id ", with == std::string::npos ? 0 : with);
+  if (!trace.starts_with("from ") || by == std::string::npos || with == std::string::npos ||
+      id == std::string::npos)
+    return {};
+  return printable(trace.substr(0, by) + trace.substr(with, id - with));
+}
+
+// Of the same line the host that wrote it: ours, by the name that it had then.
+std::string receiver(const std::string& trace) {
+  const std::size_t by = trace.find(" by ");
+  if (!trace.starts_with("from ") || by == std::string::npos) return {};
+  const std::size_t begin = by + 4;
+  return trace.substr(begin, trace.find(' ', begin) - begin);
+}
+
 }  // namespace
 
 std::string decode_words(std::string_view value) {
@@ -135,8 +148,11 @@ std::string decode_words(std::string_view value) {
   return out;
 }
 
-MessageHead read_head(std::string_view beginning) {
+MessageHead read_head(std::string_view beginning, std::string_view host) {
   MessageHead head;
+  bool is_ours = true;  // what stands above our trace line
+  std::vector<std::string_view> results;
+  std::string trace;
   while (!beginning.empty()) {
     // A field with the lines that go on with it.
     std::size_t end = 0;
@@ -149,14 +165,33 @@ MessageHead read_head(std::string_view beginning) {
     const std::size_t colon = field.find(':');
     if (field == "\r\n" || field == "\n" || colon == std::string_view::npos) break;
     const std::string_view name = ascii::trim_end(field.substr(0, colon));
-    std::string* const into = ascii::same(name, "From")      ? &head.from
-                              : ascii::same(name, "Subject") ? &head.subject
-                              : ascii::same(name, "Date")    ? &head.date
-                                                             : nullptr;
+    if (is_ours && ascii::same(name, "Received")) {
+      trace = unfolded(field.substr(colon + 1).substr(0, kLongestValue));
+      head.came = came(trace);
+    }
+    is_ours = is_ours && !ascii::same(name, "Received");
+    if (is_ours && ascii::same(name, kResultsName)) results.push_back(field);
+    std::string* const into = ascii::same(name, "From")                     ? &head.from
+                              : ascii::same(name, "Subject")                ? &head.subject
+                              : ascii::same(name, "Date")                   ? &head.date
+                              : is_ours && ascii::same(name, "Return-Path") ? &head.return_path
+                                                                            : nullptr;
     if (into == nullptr || !into->empty()) continue;
     *into = printable(decode_words(unfolded(field.substr(colon + 1).substr(0, kLongestValue))));
   }
+  const std::string then = receiver(trace);
+  for (const std::string_view field : results) {
+    if (!head.checks.empty()) break;
+    if (claims_results_of(field, host) || (!then.empty() && claims_results_of(field, then)))
+      head.checks = results_told(field);
+  }
   return head;
+}
+
+bool names_address(std::string_view text, const Address& address) {
+  const std::string said = ascii::lower(text);
+  const std::string wanted = ascii::lower(address.text());
+  return said == wanted || said.find('<' + wanted + '>') != std::string::npos;
 }
 
 }  // namespace mailstead::admin

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "protocols/ascii.h"
+
 namespace mailstead::admin {
 namespace {
 
@@ -97,11 +99,14 @@ Value message_value(const KnownMessage& message, const MessageHead& head, const 
     events.push_back(std::move(object));
   }
   const bool deleted = message.standing == Standing::kDeleted;
+  Value::Array checks;
+  for (const ToldResult& check : head.checks) checks.push_back(text_value(check.text));
   Value::Object value{{"address", message.address.text()},
                       {"uidl", message.uidl},
                       {"message_id", text_value(message.message_id)},
                       {"from", text_value(head.from)},
                       {"subject", text_value(head.subject)},
+                      {"checks", std::move(checks)},
                       {"octets", message.size},
                       {"state", standing_word(message.standing)},
                       {"received_at", time_value(message.received_at)},
@@ -113,9 +118,34 @@ Value message_value(const KnownMessage& message, const MessageHead& head, const 
   return value;
 }
 
-MessageHead message_head(Store& store, const KnownMessage& message) {
-  const Result<std::string> beginning = store.read_beginning(message, kHeadOctets);
-  return beginning ? read_head(*beginning) : MessageHead{};
+std::string checks_text(const std::vector<ToldResult>& checks) {
+  std::string text;
+  for (const ToldResult& check : checks) {
+    if (!text.empty()) text += ", ";
+    for (const char c : check.method) text += ascii::upper(c);
+    text += ' ' + check.result;
+    if (!check.domain.empty()) text += fmt::format(" ({})", check.domain);
+  }
+  return printable(text);
+}
+
+std::string doubt_of(const std::vector<ToldResult>& checks) {
+  const auto dmarc = std::ranges::find(checks, "dmarc", &ToldResult::method);
+  if (dmarc == checks.end()) return {};
+  if (dmarc->result == "fail") {
+    return "The domain that it says it is from does not vouch for it (DMARC): it may be forged, or a mailing "
+           "list has changed it.";
+  }
+  // A record that cannot be read names its domain.
+  const bool has_author = dmarc->text.find(" header.from=") != std::string::npos;
+  return dmarc->result == "permerror" && !has_author
+             ? "Nobody can tell who its author is (From names none, or several): it may be forged."
+             : "";
+}
+
+MessageHead message_head(CommandContext& context, const KnownMessage& message) {
+  const Result<std::string> beginning = context.store.read_beginning(message, kHeadOctets);
+  return beginning ? read_head(*beginning, context.config.hostname) : MessageHead{};
 }
 
 Value devices_value(const std::vector<DeviceFacts>& devices) {

@@ -26,8 +26,12 @@ void add_history(const KnownMessage& message, Table& table);
 enum class History { kTold, kOmitted };  // a list has none
 Value message_value(const KnownMessage& message, const MessageHead& head, const Config& config,
                     std::int64_t now, History history = History::kTold);
+// "SPF pass, DMARC fail, DKIM pass (example.org)": MessageHead::checks in a line; empty: there were none.
+std::string checks_text(const std::vector<ToldResult>& checks);
+// Why they give reason to doubt whom it is from: a sentence; empty: none.
+std::string doubt_of(const std::vector<ToldResult>& checks);
 // Empty when the message cannot be read.
-MessageHead message_head(Store& store, const KnownMessage& message);
+MessageHead message_head(CommandContext& context, const KnownMessage& message);
 Value devices_value(const std::vector<DeviceFacts>& devices);
 std::string devices_text(const std::vector<DeviceFacts>& devices);
 

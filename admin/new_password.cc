@@ -133,4 +133,17 @@ Result<NewPassword> new_password(PasswordSource source) {
   return NewPassword{generate_password(), true};
 }
 
+Result<std::string> ask_secret(const std::string& question) {
+  const Descriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (terminal && ::isatty(STDIN_FILENO) == 1) return ask(terminal.get(), question);
+  return bad_password(
+      "there is no terminal to ask for the password: give --password-file, or MAILSTEAD_IMPORT_PASSWORD in "
+      "the "
+      "environment");
+}
+
+Result<std::string> read_secret_line() {
+  return read_line(STDIN_FILENO);
+}
+
 }  // namespace mailstead::admin

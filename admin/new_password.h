@@ -21,4 +21,9 @@ struct NewPassword {
 // the same twice.
 Result<NewPassword> new_password(PasswordSource source);
 
+// A password that is for another server, as it is: from a terminal without echo; kInvalid: there is none.
+Result<std::string> ask_secret(const std::string& question);
+// The first line of the standard input.
+Result<std::string> read_secret_line();
+
 }  // namespace mailstead::admin

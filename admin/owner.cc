@@ -1,5 +1,6 @@
 #include "admin/owner.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <sys/stat.h>
@@ -28,18 +29,23 @@ Result<void> look_at_parent(const std::string& data) {
 
 }  // namespace
 
-Result<void> become_owner(const std::string& data) {
+Result<void> become_owner(const std::string& data, Rights rights) {
   struct stat facts {};
   if (::geteuid() != 0 || ::stat(data.c_str(), &facts) != 0 || facts.st_uid == 0) return {};
   const gid_t group = facts.st_gid;
   // Groups first: afterwards there is no right to change them.
-  if (::setgroups(1, &group) == 0 && ::setgid(group) == 0 && ::setuid(facts.st_uid) == 0) return {};
+  if (rights == Rights::kLent) {
+    // The real and the saved ones are root's.
+    if (::setgroups(1, &group) == 0 && ::setegid(group) == 0 && ::seteuid(facts.st_uid) == 0) return {};
+  } else if (::setgroups(1, &group) == 0 && ::setgid(group) == 0 && ::setuid(facts.st_uid) == 0) {
+    return {};
+  }
   return Error{ErrorKind::kDenied, fmt::format("cannot become the owner of {} (user {}): {}", data,
                                                facts.st_uid, std::strerror(errno))};
 }
 
-Result<void> enter_folder(const std::string& data, MissingFolder missing) {
-  if (Result<void> became = become_owner(data); !became) return became;
+Result<void> enter_folder(const std::string& data, MissingFolder missing, Rights rights) {
+  if (Result<void> became = become_owner(data, rights); !became) return became;
   struct stat facts {};
   if (::stat(data.c_str(), &facts) != 0) {
     if (errno != ENOENT) {
@@ -56,7 +62,7 @@ Result<void> enter_folder(const std::string& data, MissingFolder missing) {
   if (!S_ISDIR(facts.st_mode)) {
     return Error{ErrorKind::kInvalid, fmt::format("the data folder {} is not a folder", data)};
   }
-  if (::access(data.c_str(), R_OK | W_OK | X_OK) == 0) return {};
+  if (::faccessat(AT_FDCWD, data.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) return {};
   return Error{ErrorKind::kDenied,
                fmt::format("no rights to the data folder {}: run this as its owner or as root", data)};
 }

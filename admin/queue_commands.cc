@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <ctime>
+#include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "admin/command_table.h"
@@ -16,8 +20,11 @@
 namespace mailstead::admin {
 namespace {
 
-constexpr std::size_t kSlice = 1000;      // messages read at a time
-constexpr std::size_t kMostListed = 500;  // in the table for people
+// Of one piece of a report, for which other mail waits.
+constexpr std::size_t kMostListed = 500;       // messages; also in the table for people
+constexpr std::size_t kMostRecipients = 5000;  // after these no further message
+constexpr std::size_t kMostRead = 50;          // messages at a time
+constexpr std::size_t kMostRetried = 500;      // messages
 
 std::size_t waiting_of(const QueuedMessage& message) {
   return static_cast<std::size_t>(
@@ -43,6 +50,41 @@ std::string recipients_text(const QueuedMessage& message) {
   return waiting == 1 ? address : fmt::format("{} and {} more", address, waiting - 1);
 }
 
+// The next piece of the list: fewer messages than kMostListed need not be all.
+Result<std::vector<QueuedMessage>> piece_behind(QueueRow after, Store& store) {
+  std::vector<QueuedMessage> piece;
+  std::size_t recipients = 0;
+  while (piece.size() < kMostListed && recipients < kMostRecipients) {
+    auto more = store.list_queue(piece.empty() ? after : piece.back().row,
+                                 std::min(kMostRead, kMostListed - piece.size()));
+    if (!more) return more.error();
+    if (more->empty()) break;
+    for (QueuedMessage& message : *more) {
+      recipients += message.recipients.size();
+      piece.push_back(std::move(message));
+      if (recipients >= kMostRecipients) break;
+    }
+  }
+  return piece;
+}
+
+// "ROW" or "ROW COUNT", as Report::next said.
+struct Place {
+  QueueRow row = 0;
+  std::uint64_t count = 0;
+};
+
+std::optional<Place> place_of(const std::string& after) {
+  Place place;
+  if (after.empty()) return place;
+  const char* const end = after.data() + after.size();
+  auto read = std::from_chars(after.data(), end, place.row);
+  if (read.ec == std::errc() && read.ptr != end && *read.ptr == ' ')
+    read = std::from_chars(read.ptr + 1, end, place.count);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return place;
+}
+
 Report changed(const Result<void>& outcome, const std::string& id, const std::string& text) {
   if (!outcome) return failed(outcome.error());
   return done(text + "\n", Value::Object{{"id", id}});
@@ -50,30 +92,32 @@ Report changed(const Result<void>& outcome, const std::string& id, const std::st
 
 }  // namespace
 
-Report list_queue(const Request&, CommandContext& context) {
-  std::vector<QueuedMessage> messages;
-  while (true) {
-    auto more = context.store.list_queue(messages.empty() ? 0 : messages.back().row, kSlice);
-    if (!more) return failed(more.error());
-    if (more->empty()) break;
-    messages.insert(messages.end(), std::make_move_iterator(more->begin()),
-                    std::make_move_iterator(more->end()));
-  }
-  if (messages.empty()) return done("Nothing waits to be sent.\n", Value::Array{});
+Report list_queue(const Request& request, CommandContext& context) {
+  const auto place = place_of(request.after);
+  if (!place) return misused("this is no place in the queue");
+  const auto messages = piece_behind(place->row, context.store);
+  if (!messages) return failed(messages.error());
+  if (messages->empty()) return done("Nothing waits to be sent.\n", Value::Array{});
   Table table({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft, Align::kLeft});
   table.add({"ID", "RECEIVED", "SIZE", "FROM", "TO", "NEXT ATTEMPT"});
   Value::Array array;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const QueuedMessage& message = messages[i];
+  for (const QueuedMessage& message : *messages) {
     array.push_back(queued_value(message));
-    if (i >= kMostListed) continue;
     table.add({message.id, time_text(message.received_at), size_text(message.size), sender_text(message),
                recipients_text(message), next_text(message)});
   }
   std::string text = table.text();
-  if (messages.size() > kMostListed)
-    text += fmt::format("{} more are not shown; --json tells all.\n", messages.size() - kMostListed);
-  return done(std::move(text), array);
+  const QueueRow last = messages->back().row;
+  const auto behind = context.store.list_queue(last, 1);
+  if (!behind) return failed(behind.error());
+  if (!behind->empty() && request.after.empty()) {
+    const auto totals = context.store.queue_totals();
+    if (!totals) return failed(totals.error());
+    text += fmt::format("{} more are not shown; --json tells all.\n", totals->messages - messages->size());
+  }
+  Report report = done(std::move(text), array);
+  if (!behind->empty()) report.next = fmt::format("{}", last);
+  return report;
 }
 
 Report show_queued(const Request& request, CommandContext& context) {
@@ -83,12 +127,24 @@ Report show_queued(const Request& request, CommandContext& context) {
 }
 
 Report retry_queue(const Request& request, CommandContext& context) {
-  std::optional<std::string> id;
-  if (!request.arguments.empty()) id = request.arguments[0];
-  const auto count = context.store.retry_queued(id);
-  if (!count) return failed(count.error());
-  return done(fmt::format("{} message{} will be tried now.\n", *count, *count == 1 ? "" : "s"),
-              Value::Object{{"messages", *count}});
+  auto place = place_of(request.after);
+  if (!place) return misused("this is no place in the queue");
+  std::string next;
+  if (!request.arguments.empty()) {
+    const auto done = context.store.retry_queued(request.arguments[0]);
+    if (!done) return failed(done.error());
+    place->count = 1;
+  } else {
+    const auto count = context.store.retry_queue(place->row, kMostRetried);
+    if (!count) return failed(count.error());
+    place->count += *count;
+    if (*count == kMostRetried) next = fmt::format("{} {}", place->row, place->count);
+  }
+  Report report =
+      done(fmt::format("{} message{} will be tried now.\n", place->count, place->count == 1 ? "" : "s"),
+           Value::Object{{"messages", place->count}});
+  report.next = std::move(next);
+  return report;
 }
 
 Report hold_queued(const Request& request, CommandContext& context) {

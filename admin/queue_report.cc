@@ -61,7 +61,24 @@ std::string queued_text(const QueuedMessage& message, Store& store) {
   return text;
 }
 
-Value queued_value(const QueuedMessage& message) {
+namespace {
+
+Value attempts_value(const QueuedRecipient& recipient, Store& store) {
+  Value::Array array;
+  const auto attempts = store.queue_attempts(recipient.row);
+  if (!attempts) return array;
+  for (const QueueAttempt& attempt : *attempts) {
+    array.push_back(Value::Object{{"at", time_value(attempt.at)},
+                                  {"outcome", state_text(attempt.outcome)},
+                                  {"host", attempt.host},
+                                  {"status", attempt.status},
+                                  {"reply", attempt.reply}});
+  }
+  return array;
+}
+
+// `store`: null leaves the attempts out.
+Value value_of(const QueuedMessage& message, Store* store) {
   Value::Array recipients;
   for (const QueuedRecipient& each : message.recipients) {
     Value::Object recipient;
@@ -74,6 +91,7 @@ Value queued_value(const QueuedMessage& message) {
     recipient.emplace_back("last_host", each.last.host);
     recipient.emplace_back("last_status", each.last.status);
     recipient.emplace_back("last_reply", each.last.reply);
+    if (store != nullptr) recipient.emplace_back("history", attempts_value(each, *store));
     recipients.emplace_back(std::move(recipient));
   }
   Value::Object value;
@@ -91,6 +109,16 @@ Value queued_value(const QueuedMessage& message) {
   value.emplace_back("finished_at", time_value(message.finished_at));
   value.emplace_back("recipients", std::move(recipients));
   return value;
+}
+
+}  // namespace
+
+Value queued_value(const QueuedMessage& message) {
+  return value_of(message, nullptr);
+}
+
+Value queued_history(const QueuedMessage& message, Store& store) {
+  return value_of(message, &store);
 }
 
 }  // namespace mailstead::admin

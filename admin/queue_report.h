@@ -14,5 +14,7 @@ std::string state_text(QueueState state);               // "waits", "delivered",
 // All of it, with each attempt.
 std::string queued_text(const QueuedMessage& message, Store& store);
 Value queued_value(const QueuedMessage& message);
+// The same, each recipient with all of its attempts.
+Value queued_history(const QueuedMessage& message, Store& store);
 
 }  // namespace mailstead::admin

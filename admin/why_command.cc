@@ -1,283 +1,185 @@
 // why: what the store knows of a message or an address, told as a story with an end: what to do next.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
+#include <iterator>
+#include <map>
 
 #include "admin/command_table.h"
-#include "admin/mailbox_report.h"
 #include "admin/message_report.h"
 #include "admin/queue_report.h"
 #include "admin/report.h"
 #include "admin/text.h"
-#include "protocols/ascii.h"
+#include "admin/timeline.h"
+#include "admin/why_address.h"
 
 namespace mailstead::admin {
 namespace {
 
-constexpr std::size_t kMostQueued = 10;  // messages of the queue that are shown to people
+// The header of a message that is only in the queue, or was.
+MessageHead queued_head(const QueuedMessage& message, CommandContext& context) {
+  const auto kept = context.store.queued_header(message.row);
+  if (kept && !kept->empty()) return read_head(*kept, context.config.hostname);
+  std::string beginning;
+  if (message.finished_at != 0) return {};
+  const auto reader = context.store.open_queued(message);
+  if (!reader || !(*reader)->read(0, kHeadOctets, beginning)) return {};
+  return read_head(beginning, context.config.hostname);
+}
 
-// What was found out about an address.
-struct Finding {
-  std::string kind;  // "mailbox", "alias", "catch-all", "postmaster", "unknown"
-  std::string says;  // a sentence
-  std::vector<std::string> advice;
-  std::vector<MailboxSummary> mailboxes;  // that its mail is kept in
+// One message with all of its copies: facts, timeline, and where each copy is now.
+struct Story {
+  std::vector<const KnownMessage*> copies;
+  std::vector<const QueuedMessage*> queued;
+
+  const std::string& message_id() const {
+    return copies.empty() ? queued.front()->message_id : copies.front()->message_id;
+  }
 };
 
-const AliasEntry* alias_of(const Directory& directory, const std::string& key) {
-  for (const AliasEntry& alias : directory.aliases()) {
-    const bool catch_all = alias.name.starts_with('@');
-    const auto name = catch_all ? Result<Address>(Error{}) : parse_address(alias.name);
-    if (catch_all ? ascii::lower(alias.name) == key : name && name->key() == key) return &alias;
+std::string facts_text(const Story& story, const MessageHead& head) {
+  Table facts({Align::kLeft, Align::kLeft});
+  if (!head.from.empty()) facts.add({"from", head.from});
+  if (!head.subject.empty()) facts.add({"subject", head.subject});
+  const std::string& message_id = story.message_id();
+  facts.add({"Message-ID", message_id.empty() ? "not known" : printable("<" + message_id + ">")});
+  facts.add(
+      {"size", size_text(story.copies.empty() ? story.queued.front()->size : story.copies.front()->size)});
+  if (!story.queued.empty()) {
+    const QueuedMessage& queued = *story.queued.front();
+    facts.add({"sender", known_sender_text(queued)});
+    if (known_sender_text(queued) != sender_text(queued)) facts.add({"passed on as", sender_text(queued)});
+    if (!queued.user.empty()) facts.add({"handed in by", queued.user});
+  } else if (!head.return_path.empty()) {
+    facts.add({"sender", head.return_path});
   }
-  return nullptr;
+  if (!head.checks.empty()) facts.add({"checks", checks_text(head.checks)});
+  std::string text = facts.text();
+  if (const std::string doubt = doubt_of(head.checks); !doubt.empty()) text += '\n' + doubt + '\n';
+  return text;
 }
 
-std::string targets_text(const AliasEntry& alias) {
-  std::vector<std::string> targets;
-  for (const Address& target : alias.targets) targets.push_back(target.text());
-  return fmt::format("{}", fmt::join(targets, ", "));
+std::string standings_text(const Story& story, const Config& config, std::int64_t now) {
+  std::string text;
+  for (const KnownMessage* copy : story.copies) {
+    text += fmt::format("{}, UIDL and queue id {}: {}\n", copy->address.text(), copy->uidl,
+                        standing_text(*copy, config, now));
+    if (copy->standing == Standing::kDeleted)
+      text += fmt::format("  To bring it back: {}\n", restore_command(*copy));
+  }
+  for (const QueuedMessage* message : story.queued) {
+    for (const QueuedRecipient& each : message->recipients) text += fate_text(*message, each) + "\n";
+    if (message->held)
+      text += fmt::format("  It is held: 'mailstead queue release {}' lets it go.\n", message->id);
+    if (message->finished_at == 0 && message->envelope.hold_until > message->received_at)
+      text += fmt::format("  Its sender wants it sent not before {}.\n",
+                          moment_text(message->envelope.hold_until));
+  }
+  return text;
 }
 
-Finding look_up(const Directory& directory, const Address& address) {
-  Finding finding;
-  if (directory.find(address) != nullptr) {
-    finding.kind = "mailbox";
-    finding.says = fmt::format("{} is a mailbox of this server.", address.text());
-    return finding;
+std::string told(const Story& story, const MessageHead& head, CommandContext& context, Value::Array& events) {
+  Timeline timeline;
+  // By when: copies that came together came the same way, the first one as its head tells.
+  std::map<std::int64_t, std::string> came;
+  came[story.copies.empty() ? story.queued.front()->received_at : story.copies.front()->received_at] =
+      head.came;
+  for (const KnownMessage* copy : story.copies) {
+    std::string& how = came[copy->received_at];
+    if (how.empty()) how = message_head(context, *copy).came;
+    timeline.add_copy(*copy, how);
   }
-  const AliasEntry* alias = alias_of(directory, address.key());
-  finding.kind = "alias";
-  const Address plain = without_detail(address);
-  if (alias == nullptr && plain != address) {
-    if (directory.find(plain) != nullptr || alias_of(directory, plain.key()) != nullptr) {
-      finding.kind = "sub-address";
-      finding.says = fmt::format("{} is a sub-address: its mail goes where that of {} goes.", address.text(),
-                                 plain.text());
-      return finding;
+  for (const QueuedMessage* message : story.queued) {
+    std::string& how = came[message->received_at];
+    if (how.empty()) how = queued_head(*message, context).came;
+    timeline.add_queued(*message, how, context.store);
+  }
+  // Before it came, it was put off; or it was refused for others.
+  for (const RefusedMail& mail : refused_as(story.message_id(), context)) timeline.add_refused(mail);
+  std::ranges::move(timeline.values(), std::back_inserter(events));
+  return fmt::format("{}\n{}\nNow:\n{}", facts_text(story, head), timeline.text(),
+                     standings_text(story, context.config, std::time(nullptr)));
+}
+
+// What came at the same moment with the same Message-ID: an alias passes a message on under an id of its own.
+void add_siblings(std::vector<KnownMessage>& messages, std::vector<QueuedMessage>& queued, Store& store) {
+  if (messages.empty() && queued.empty()) return;
+  const std::string message_id = messages.empty() ? queued.front().message_id : messages.front().message_id;
+  const std::int64_t received_at =
+      messages.empty() ? queued.front().received_at : messages.front().received_at;
+  if (message_id.empty()) return;
+  if (auto more = store.find_messages("<" + message_id + ">")) {
+    for (KnownMessage& message : *more) {
+      const bool known = std::ranges::any_of(messages, [&](const KnownMessage& each) {
+        return each.mailbox == message.mailbox && each.uidl == message.uidl;
+      });
+      if (!known && message.received_at == received_at) messages.push_back(std::move(message));
     }
   }
-  if (alias == nullptr) {
-    alias = alias_of(directory, "@" + address.domain);
-    finding.kind = "catch-all";
-  }
-  if (alias != nullptr) {
-    finding.says =
-        finding.kind == "alias"
-            ? fmt::format("{} is an alias: its mail goes to {}.", address.text(), targets_text(*alias))
-            : fmt::format("{} has no mailbox of its own: the catch-all {} takes its mail, for {}.",
-                          address.text(), alias->name, targets_text(*alias));
-    return finding;
-  }
-  if (!directory.resolve(address).empty()) {
-    finding.kind = "postmaster";
-    finding.says = fmt::format(
-        "{} is nobody's own address: a postmaster has to be reachable, so the mail goes to "
-        "the mailbox below.",
-        address.text());
-    return finding;
-  }
-  finding.kind = "unknown";
-  finding.says = fmt::format("{} is unknown here: mail for it is refused, and its sender is told so (550).",
-                             address.text());
-  std::vector<std::string> known;
-  for (const MailboxEntry& mailbox : directory.mailboxes()) known.push_back(mailbox.address.text());
-  for (const AliasEntry& entry : directory.aliases()) known.push_back(entry.name);
-  if (const std::string near = nearest(address.text(), known); !near.empty()) {
-    finding.advice.push_back(fmt::format("Perhaps {} is meant.", near));
-  }
-  finding.advice.push_back(
-      fmt::format("To take its mail: 'mailstead mailbox add {0}', or 'mailstead alias add {0} "
-                  "TARGET' to keep it in another mailbox.",
-                  address.text()));
-  return finding;
-}
-
-enum class OtherPasswords { kNone, kSome };
-
-// What could be the reason why somebody asks.
-void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices, const Config& config,
-            OtherPasswords app_passwords, std::vector<std::string>& advice) {
-  const std::string address = mailbox.address.text();
-  if (!mailbox.enabled) {
-    advice.push_back(
-        fmt::format("{0} is disabled: it takes no mail and lets nobody log in. 'mailstead mailbox "
-                    "enable {0}' ends that.",
-                    address));
-  }
-  if (is_full(mailbox)) {
-    advice.push_back(
-        fmt::format("{0} is full: mail for it is asked to come later (452), and its senders try again for "
-                    "some days. Somebody has to delete mail, or 'mailstead mailbox quota {0} SIZE' gives it "
-                    "more room.",
-                    address));
-  }
-  if (!mailbox.has_password && app_passwords == OtherPasswords::kSome) {
-    advice.push_back(fmt::format(
-        "{0} has no password of its own: only devices with an app password can log in, see 'mailstead "
-        "app-password list {0}'.",
-        address));
-  } else if (!mailbox.has_password) {
-    advice.push_back(fmt::format(
-        "{0} has no password, so nobody can log in: 'mailstead mailbox password {0}' sets one.", address));
-  }
-  if (mailbox.last_delivery_at == 0) {
-    advice.push_back(
-        fmt::format("No mail ever arrived in {}. Look whether the domain's MX record names this server "
-                    "({}), and in the server's log for 'refused'.",
-                    address, config.hostname));
-  }
-  if (mailbox.last_login_at == 0 && mailbox.enabled) {
-    advice.push_back(
-        fmt::format("No mail program has logged in to {0} by POP3 yet: the user name is {0}, the server {1}.",
-                    address, config.hostname));
-  }
-  if (mailbox.deleted_messages > 0) {
-    advice.push_back(fmt::format("{0} of {1} can be restored: 'mailstead message list {1} --deleted'.",
-                                 counted(mailbox.deleted_messages, "deleted message"), address));
-  }
-  const bool taken =
-      std::any_of(devices.begin(), devices.end(), [](const auto& one) { return one.taken > 0; });
-  if (mailbox.messages == 0 && mailbox.last_delivery_at != 0 && taken) {
-    advice.push_back(
-        config.pop3.expire_days
-            ? fmt::format("{} is empty: its mail was deleted by the devices above, or because its time was "
-                          "over (pop3.expire_days); 'mailstead message list {} --deleted' tells which.",
-                          address, address)
-            : fmt::format(
-                  "{} is empty: its mail was fetched and then deleted by the devices above. A mail program "
-                  "that should leave it for others has a setting 'leave messages on the server'.",
-                  address));
+  if (auto more = store.search_queue("<" + message_id + ">")) {
+    for (QueuedMessage& message : *more) {
+      const bool known =
+          std::ranges::any_of(queued, [&](const QueuedMessage& each) { return each.row == message.row; });
+      if (!known && message.received_at == received_at) queued.push_back(std::move(message));
+    }
   }
 }
 
-std::string mailbox_text(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices) {
-  Table table({Align::kLeft, Align::kLeft});
-  table.add({"mailbox", mailbox.address.text()});
-  table.add({"state", state_of(mailbox)});
-  table.add({"messages", fmt::format("{} ({})", mailbox.messages, size_text(mailbox.octets))});
-  if (mailbox.quota != 0) table.add({"quota", use_text(mailbox)});
-  table.add(
-      {"deleted, kept", fmt::format("{} ({})", mailbox.deleted_messages, size_text(mailbox.deleted_octets))});
-  table.add({"last delivery", time_text(mailbox.last_delivery_at)});
-  table.add({"last login", time_text(mailbox.last_login_at)});
-  std::string text = "\n" + table.text();
-  if (!devices.empty()) text += "\n" + devices_text(devices);
-  return text;
-}
-
-Value mailbox_value(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices) {
-  Value::Object value = mailbox_facts(mailbox);
-  value.emplace_back("last_delivery_at", time_value(mailbox.last_delivery_at));
-  value.emplace_back("last_login_at", time_value(mailbox.last_login_at));
-  value.emplace_back("devices", devices_value(devices));
-  return value;
-}
-
-// The mailboxes that mail to the address is kept in, disabled ones too when it is one itself.
-std::vector<Address> kept_in(const Directory& directory, const Address& address) {
-  if (const MailboxEntry* entry = directory.find(address)) return {entry->address};
-  std::vector<Address> addresses;
-  for (const MailboxId id : directory.resolve(address)) addresses.push_back(directory.find(id)->address);
-  return addresses;
-}
-
-Report about_address(const Address& address, CommandContext& context) {
-  const auto directory = context.store.directory();
-  Finding finding = look_up(*directory, address);
-  std::string text = finding.says + "\n";
-  Value::Array mailboxes;
-  const auto addresses = kept_in(*directory, address);
-  for (const Address& mailbox : addresses) {
-    const auto summary = context.store.show_mailbox(mailbox);
-    if (!summary) return failed(summary.error());
-    const auto devices = context.store.list_devices(mailbox);
-    if (!devices) return failed(devices.error());
-    text += mailbox_text(*summary, *devices);
-    mailboxes.push_back(mailbox_value(*summary, *devices));
-    const MailboxEntry* entry = context.store.directory()->find(summary->address);
-    advise(*summary, *devices, context.config,
-           entry != nullptr && !entry->app_passwords.empty() ? OtherPasswords::kSome : OtherPasswords::kNone,
-           finding.advice);
-  }
-  const auto forwards = directory->forwards(address);
-  if (!forwards.empty()) {
-    std::vector<std::string> targets;
-    for (const Forward& forward : forwards) targets.push_back(forward.target.text());
-    finding.advice.push_back(fmt::format(
-        "Mail for it is passed on to another host, for {}: 'mailstead queue list' shows what that "
-        "host has not taken yet.",
-        fmt::join(targets, ", ")));
-  }
-  if (addresses.empty() && forwards.empty() && finding.kind != "unknown") {
-    finding.advice.push_back(
-        "None of the mailboxes that it leads to takes mail: they are disabled or gone. "
-        "'mailstead mailbox list' shows them.");
-  }
-  if (finding.advice.empty()) finding.advice.push_back("Nothing is wrong as far as the store knows.");
-  text += "\n";
-  for (const std::string& line : finding.advice) text += line + "\n";
-  return done(std::move(text),
-              Value::Object{{"kind", finding.kind},
-                            {"asked", address.text()},
-                            {"mailboxes", std::move(mailboxes)},
-                            {"advice", Value::Array(finding.advice.begin(), finding.advice.end())}});
-}
-
-// What the queue knows of it: a text for each message, one behind the other.
-std::string queue_text(const std::vector<QueuedMessage>& queued, CommandContext& context,
-                       Value::Array& values) {
-  std::string text;
-  for (const QueuedMessage& message : queued) {
-    values.push_back(queued_value(message));
-    if (values.size() > kMostQueued) continue;
-    if (!text.empty()) text += '\n';
-    text += queued_text(message, context.store);
-  }
-  if (values.size() > kMostQueued)
-    text += fmt::format("\n{} older ones are not shown; --json tells all.\n", values.size() - kMostQueued);
-  return text;
-}
-
+// Messages of the queue and no mailbox: those of a Message-ID are one story, those to or from an address are
+// many.
 Report about_queued(const std::string& asked, const std::vector<QueuedMessage>& queued,
+                    const Recent& delivered, const std::vector<RefusedMail>& refused,
                     CommandContext& context) {
-  Value::Array values;
-  std::string text = queue_text(queued, context, values);
-  return done(std::move(text),
-              Value::Object{{"kind", "queued"}, {"asked", asked}, {"queue", std::move(values)}});
+  std::string text;
+  std::vector<Story> stories;
+  for (const QueuedMessage& message : queued) {
+    const auto same = std::ranges::find_if(stories, [&](const Story& story) {
+      return !message.message_id.empty() && story.queued.front()->message_id == message.message_id;
+    });
+    if (same == stories.end()) {
+      stories.push_back({{}, {&message}});
+    } else {
+      same->queued.push_back(&message);
+    }
+  }
+  Value::Array timelines;
+  for (std::size_t i = 0; i < std::min(stories.size(), kMostShown); ++i) {
+    if (i > 0) text += "\n";
+    Value::Array events;
+    text += told(stories[i], queued_head(*stories[i].queued.front(), context), context, events);
+    for (Value& event : events) timelines.push_back(std::move(event));
+  }
+  if (stories.size() > kMostShown)
+    text +=
+        fmt::format("\n{} older ones are not shown; --json tells up to 100.\n", stories.size() - kMostShown);
+  text += recent_text(delivered, "was received from " + asked) + refused_text(refused);
+  return done(std::move(text), Value::Object{{"kind", "queued"},
+                                             {"asked", asked},
+                                             {"received", recent_values(delivered, context.config)},
+                                             {"refused", refused_values(refused)},
+                                             {"timeline", std::move(timelines)},
+                                             {"queue", queue_values(queued, context.store)}});
 }
 
 Report about_messages(const std::string& asked, const std::vector<KnownMessage>& messages,
                       const std::vector<QueuedMessage>& queued, CommandContext& context) {
-  const std::int64_t now = std::time(nullptr);
-  const MessageHead head = message_head(context.store, messages.front());
-  Table facts({Align::kLeft, Align::kLeft});
-  facts.add({"from", head.from});
-  facts.add({"subject", head.subject});
-  const std::string& message_id = messages.front().message_id;
-  facts.add({"Message-ID", message_id.empty() ? "not known" : printable("<" + message_id + ">")});
-  facts.add({"size", size_text(messages.front().size)});
-  std::string text = facts.text();
+  const MessageHead head = message_head(context, messages.front());
+  Story story;
+  for (const KnownMessage& message : messages) story.copies.push_back(&message);
+  for (const QueuedMessage& message : queued) story.queued.push_back(&message);
+  Value::Array events;
+  std::string text = told(story, head, context, events);
   Value::Array copies;
-  for (const KnownMessage& message : messages) {
-    Table history({Align::kLeft, Align::kLeft});
-    add_history(message, history);
-    history.add({"now", standing_text(message, context.config, now)});
-    text +=
-        fmt::format("\n{}, UIDL and queue id {}:\n{}", message.address.text(), message.uidl, history.text(2));
-    if (message.standing == Standing::kDeleted)
-      text += fmt::format("  To bring it back: {}\n", restore_command(message));
-    copies.push_back(message_value(message, head, context.config, now));
-  }
-  Value::Array values;
-  if (!queued.empty()) text += "\nIt was for other hosts, too:\n\n" + queue_text(queued, context, values);
+  for (const KnownMessage& message : messages)
+    copies.push_back(message_value(message, head, context.config, std::time(nullptr)));
   return done(std::move(text), Value::Object{{"kind", "message"},
                                              {"asked", asked},
+                                             {"timeline", std::move(events)},
                                              {"copies", std::move(copies)},
-                                             {"queue", std::move(values)}});
+                                             {"queue", queue_values(queued, context.store)}});
 }
 
 }  // namespace
@@ -291,20 +193,30 @@ Report explain(const Request& request, CommandContext& context) {
   // message.
   if (ours && directory->classify(*address) != RecipientKind::kUnknown)
     return about_address(*address, context);
-  const auto messages = context.store.find_messages(asked);
+  auto messages = context.store.find_messages(asked);
   if (!messages) return failed(messages.error());
-  const auto queued = context.store.search_queue(asked);
+  auto queued = context.store.search_queue(asked);
   if (!queued) return failed(queued.error());
+  if (!address) add_siblings(*messages, *queued, context.store);
   if (!messages->empty()) return about_messages(asked, *messages, *queued, context);
-  if (!queued->empty()) return about_queued(asked, *queued, context);
+  const auto refused = address ? refused_mail(*address, context) : std::vector<RefusedMail>();
+  const auto delivered = address && !ours ? delivered_from(*address, context) : Result<Recent>(Recent{});
+  if (!delivered) return failed(delivered.error());
+  if (!queued->empty()) return about_queued(asked, *queued, *delivered, refused, context);
   if (ours) return about_address(*address, context);
-  return failed(
-      fmt::format("'{}' is no address of this server and no message that it has now: check the spelling; a "
-                  "queue id has 15 "
-                  "characters and stands in the server's log and in the sender's, a Message-ID in the "
-                  "message's header; a deleted "
-                  "message is known for {} days",
-                  asked, context.config.pop3.deleted_kept_days));
+  if (const auto never_came = refused_as(asked, context); !never_came.empty())
+    return about_refused(asked, never_came);
+  if (!refused.empty() || !delivered->messages.empty())
+    return about_stranger(asked, *delivered, refused, context.config);
+  return failed(fmt::format(
+      "'{}' is no address of this server and no message that it has now: check the spelling; a "
+      "queue id has 15 "
+      "characters and stands in the server's log and in the sender's, a Message-ID in the "
+      "message's header; what "
+      "was sent to other hosts is known for {} days, a deleted message for {}; refused mail is known "
+      "as long as it is among the newest, and longer in the server's log",
+      asked, std::chrono::duration_cast<std::chrono::days>(kQueueHistory).count(),
+      context.config.pop3.deleted_kept_days));
 }
 
 }  // namespace mailstead::admin

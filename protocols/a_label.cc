@@ -1,5 +1,7 @@
 #include "protocols/a_label.h"
 
+#include <unictype.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -18,6 +20,8 @@ constexpr std::uint32_t kSkew = 38;
 constexpr std::uint32_t kDamp = 700;
 constexpr std::uint32_t kFirstBias = 72;
 constexpr std::uint32_t kFirstCharacter = 0x80;
+
+constexpr std::size_t kMaxALabel = 63;  // octets, RFC 1035 2.3.4; no fewer than characters
 
 char digit(std::uint32_t value) {
   return static_cast<char>(value < 26 ? 'a' + value : '0' + (value - 26));
@@ -116,28 +120,37 @@ std::optional<std::u32string> from_punycode(std::string_view text) {
   return characters;
 }
 
+// Some letters and marks cannot be seen either (fillers, variation selectors), and some are another way to
+// write others: is_unambiguous() knows them.
+bool is_label_character(char32_t c) {
+  constexpr std::uint32_t kLetterDigits =
+      UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_Mn | UC_CATEGORY_MASK_Mc | UC_CATEGORY_MASK_Nd;  // RFC 5892 2.1
+  return c == '-' || uc_is_general_category_withtable(c, kLetterDigits);
+}
+
+bool is_u_label(const std::u32string& characters) {
+  // RFC 5891 4.2.3.2: a mark at the start would be one of the dot before it.
+  return !characters.empty() && !uc_is_general_category_withtable(characters.front(), UC_CATEGORY_MASK_M) &&
+         std::ranges::all_of(characters, is_label_character);
+}
+
 std::string unicode_label(std::string_view label) {
   constexpr std::string_view kPrefix = "xn--";
-  if (!label.starts_with(kPrefix)) return std::string(label);
+  if (!label.starts_with(kPrefix) || label.size() > kMaxALabel) return std::string(label);
   const auto characters = from_punycode(label.substr(kPrefix.size()));
+  if (!characters || !is_u_label(*characters)) return std::string(label);
   std::string text;
-  for (const char32_t c : characters.value_or(U"")) {
-    std::string one;
-    utf8::append(c, one);
-    if (utf8::is_control(one)) return std::string(label);
-    text += one;
-  }
-  return ascii_domain(text) == label ? text : std::string(label);
+  for (const char32_t c : *characters) utf8::append(c, text);
+  return is_unambiguous(text) && ascii_domain(text) == label ? text : std::string(label);
 }
 
 std::optional<std::string> ascii_label(std::string_view label) {
   if (utf8::is_ascii(label)) return std::string(label);
-  constexpr std::size_t kMostCharacters = 63;  // of an A-label, RFC 1035 2.3.4
   std::u32string characters;
   std::size_t octets = 0;
   while (!label.empty()) {
     const auto c = utf8::first_character(label, octets);
-    if (!c || characters.size() == kMostCharacters) return std::nullopt;
+    if (!c || characters.size() == kMaxALabel) return std::nullopt;
     characters += *c;
     label.remove_prefix(octets);
   }

@@ -9,8 +9,10 @@
 namespace mailstead {
 namespace {
 
+// But for the tab, which is a blank (RFC 5322 3.2.2).
 bool has_controls(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return std::ranges::any_of(
+      text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
 }
 
 // One element of the list: an address, or the name in front of one.
@@ -86,7 +88,7 @@ class ListParser {
 
   // Up to the ">": all in between is the address.
   bool take_brackets() {
-    if (closed_ || !element_.may_be_name()) return false;
+    if (closed_) return false;
     Element inner;
     bool behind_comment = false;
     for (++next_; next_ < tokens_.size() && !tokens_[next_].is('>'); ++next_) {
@@ -97,11 +99,19 @@ class ListParser {
     }
     if (next_ == tokens_.size()) return false;
     const auto address = inner.address();
-    if (!address) return false;
+    if (!address || !is_name_of(*address)) return false;
     addresses_.push_back(*address);
     element_ = {};
     closed_ = true;
     return true;
+  }
+
+  // Also where it is the same address without quotes, as some programs write it: RFC 5322 has no such name,
+  // but no reader can take it for another's.
+  bool is_name_of(const Address& address) const {
+    if (element_.may_be_name()) return true;
+    const auto named = element_.address();
+    return named && named->key() == address.key();
   }
 
   // RFC 5322 4.4: elements of a list may be empty.

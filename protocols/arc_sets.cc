@@ -19,17 +19,20 @@ std::string_view value_of(std::string_view raw) {
   return without_space_around(raw.substr(std::min(raw.find(':') + 1, raw.size())));
 }
 
-// "i=1" before the first semicolon, with comments where they may be.
+// "i=1;", with comments where they may be: RFC 8617 4.1.1, 4.2.1.
 std::optional<std::string> instance_of_results(std::string_view value) {
-  const std::string first = unfolded_value(ascii::take_until(value, ';'));
-  const auto tokens = header_tokens(first, "=");
-  if (!tokens) return std::nullopt;
-  std::string text;
-  for (const HeaderToken& token : *tokens) {
-    if (token.kind != HeaderToken::Kind::kComment) text += token.text;
+  for (const char sign : {'i', '='}) {
+    skip_comments(value);
+    if (!value.starts_with(sign)) return std::nullopt;
+    value.remove_prefix(1);
   }
-  if (!text.starts_with("i=")) return std::nullopt;
-  return text.substr(2);
+  skip_comments(value);
+  const auto digits = std::ranges::find_if_not(value, ascii::is_digit);
+  std::string instance(value.begin(), digits);
+  value.remove_prefix(instance.size());
+  skip_comments(value);
+  if (!value.starts_with(';')) return std::nullopt;
+  return instance;
 }
 
 struct Place {

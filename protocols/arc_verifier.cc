@@ -83,6 +83,7 @@ ArcVerdict ArcVerifier::verify(const Keys& keys, std::int64_t now) const {
     if (seal.result != DkimResult::kPass) return failed_by("seal", i, seal);
   }
   verdict.chain = ChainValidation::kPass;
+  verdict.unsigned_octets = chain_.messages.back().unsigned_octets;
   return verdict;
 }
 

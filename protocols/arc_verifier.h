@@ -28,6 +28,9 @@ struct ArcVerdict {
   std::vector<std::string> sealers;
   // It failed because a key could not be asked for: final by RFC 8617 5.2.1, unless the message is deferred.
   bool is_temporary = false;
+  // Of the body behind what l= of the newest message signature covers: anybody may have put them there (RFC
+  // 6376 8.2). A chain that passes with some is not worth what it is without.
+  std::uint64_t unsigned_octets = 0;
 };
 
 class ArcVerifier {

@@ -13,6 +13,9 @@ namespace mailstead::ascii {
 constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
+constexpr char upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
 constexpr bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
@@ -61,6 +64,14 @@ constexpr std::string_view take_until(std::string_view& text, char end) {
   const std::string_view piece = text.substr(0, at);
   text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
   return piece;
+}
+
+// Of a hexadecimal digit, in either letter case.
+constexpr std::optional<unsigned> hex_value(char c) {
+  if (is_digit(c)) return static_cast<unsigned>(c - '0');
+  const char letter = lower(c);
+  if (letter >= 'a' && letter <= 'f') return static_cast<unsigned>(letter - 'a') + 10;
+  return std::nullopt;
 }
 
 // Digits and nothing else: no sign, no space, no overflow.

@@ -8,54 +8,17 @@
 #include "protocols/ascii.h"
 #include "protocols/dkim_signature.h"
 #include "protocols/header_token.h"
+#include "protocols/letters.h"
+#include "protocols/results_border.h"
 #include "protocols/utf8.h"
 
 namespace mailstead {
 namespace {
 
-constexpr std::string_view kResultsName = "Authentication-Results";
-constexpr std::size_t kMaxValue = 400;  // octets; a line has room for 998
-
-std::string_view name_of(SpfOutcome::Result result) {
-  switch (result) {
-    case SpfOutcome::Result::kNone:
-      return "none";
-    case SpfOutcome::Result::kNeutral:
-      return "neutral";
-    case SpfOutcome::Result::kPass:
-      return "pass";
-    case SpfOutcome::Result::kFail:
-      return "fail";
-    case SpfOutcome::Result::kSoftFail:
-      return "softfail";
-    case SpfOutcome::Result::kTemporaryError:
-      return "temperror";
-    case SpfOutcome::Result::kPermanentError:
-      return "permerror";
-  }
-  return {};
-}
-
-std::string_view name_of(DmarcOutcome::Result result) {
-  switch (result) {
-    case DmarcOutcome::Result::kNone:
-      return "none";
-    case DmarcOutcome::Result::kPass:
-      return "pass";
-    case DmarcOutcome::Result::kFail:
-      return "fail";
-    case DmarcOutcome::Result::kTemporaryError:
-      return "temperror";
-    case DmarcOutcome::Result::kPermanentError:
-      return "permerror";
-  }
-  return {};
-}
-
-std::string_view name_of(DmarcOutcome::Policy policy) {
-  if (policy == DmarcOutcome::Policy::kNone) return "none";
-  return policy == DmarcOutcome::Policy::kReject ? "reject" : "quarantine";
-}
+// Octets; a line has room for 998, and what is quoted may become twice as long. Words may be cut. A name
+// never is: what is left of it might be somebody else's.
+constexpr std::size_t kMaxWordsTold = 400;
+constexpr std::size_t kMaxNameTold = 400;
 
 bool is_beyond_ascii(char c) {
   return static_cast<unsigned char>(c) >= 0x80;
@@ -98,28 +61,40 @@ std::string quoted_text(std::string_view text) {
   return result + '"';
 }
 
-// Without what no header may hold: control characters, and octets that are not of its letters.
-std::string harmless(std::string_view text, Letters letters) {
-  text = text.substr(0, kMaxValue);
-  std::string result;
+// The octets of the character that begins `text`; 0: no header with these letters may hold it.
+std::size_t harmless_length(std::string_view text, Letters letters) {
+  const std::size_t length = utf8::length(text);
+  const bool good =
+      length > 0 && !utf8::is_control(text.substr(0, length)) && (letters == Letters::kUtf8 || length == 1);
+  return good ? length : 0;
+}
+
+bool is_harmless(std::string_view text, Letters letters) {
   while (!text.empty()) {
-    const std::size_t length = std::max<std::size_t>(utf8::length(text), 1);
-    const std::string_view character = text.substr(0, length);
-    const bool good =
-        utf8::length(text) > 0 && !utf8::is_control(character) && (letters == Letters::kUtf8 || length == 1);
-    if (good) {
-      result += character;
+    const std::size_t length = harmless_length(text, letters);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+// Words for people, with a sign in the place of what no header may hold.
+std::string harmless_words(std::string_view text, Letters letters) {
+  std::string result;
+  while (!text.empty() && result.size() < kMaxWordsTold) {
+    const std::size_t length = harmless_length(text, letters);
+    if (length > 0) {
+      result += text.substr(0, length);
     } else {
       result += '?';
     }
-    text.remove_prefix(length);
+    text.remove_prefix(length > 0 ? length : std::max<std::size_t>(utf8::length(text), 1));
   }
   return result;
 }
 
 // RFC 8601 2.2, pvalue: a token, a quoted string, or [[local-part] "@"] domain-name.
-std::string pvalue(std::string_view text, Letters letters) {
-  std::string value = harmless(text, letters);
+std::string pvalue(const std::string& value) {
   const std::size_t at = value.rfind('@');
   const bool has_at = at != std::string::npos;
   const std::string_view domain = std::string_view(value).substr(has_at ? at + 1 : 0);
@@ -128,18 +103,25 @@ std::string pvalue(std::string_view text, Letters letters) {
   return is_token(value) || is_address ? value : quoted_text(value);
 }
 
+// Empty: it is none that can be told. As U-labels only if those are not longer than a domain may be, and
+// nobody can take them for others.
 std::string domain_in(std::string_view domain, Letters letters) {
-  return letters == Letters::kUtf8 ? unicode_domain(domain) : std::string(domain);
+  const std::string ascii = utf8::is_ascii(domain) ? std::string(domain) : ascii_domain(domain).value_or("");
+  if (ascii.size() > kMaxDomain || !is_harmless(ascii, Letters::kAscii)) return {};
+  if (letters == Letters::kAscii) return ascii;
+  const std::string text = unicode_domain(ascii);
+  return text.size() <= kMaxDomain && is_seen_whole(text) ? text : ascii;
 }
 
-// Of an address, or "@domain", or a domain.
+// Of an address, or "@domain", or a domain: as much of it as can be told as it is. Empty: nothing.
 std::string address_value(std::string_view text, Letters letters) {
   const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos) return pvalue(domain_in(text, letters), letters);
+  if (at == std::string_view::npos) return domain_in(text, letters);
   const std::string_view local = text.substr(0, at);
   const std::string domain = domain_in(text.substr(at + 1), letters);
-  if (letters == Letters::kAscii && !utf8::is_ascii(local)) return pvalue("@" + domain, letters);
-  return pvalue(fmt::format("{}@{}", local, domain), letters);
+  if (domain.empty()) return {};
+  const bool is_told = is_harmless(local, letters) && local.size() + 1 + domain.size() <= kMaxNameTold;
+  return fmt::format("{}@{}", is_told ? local : "", domain);
 }
 
 class ResultWords {
@@ -153,81 +135,86 @@ class ResultWords {
   }
   void add_reason(std::string_view reason) {
     if (reason.empty()) return;
-    const std::string quoted = "reason=" + quoted_text(harmless(reason, letters_));
+    const std::string quoted = "reason=" + quoted_text(harmless_words(reason, letters_));
     // It may be folded at its spaces (RFC 5322 3.2.4).
     for (std::string_view rest = quoted; !rest.empty();) {
       const std::string_view word = ascii::take_until(rest, ' ');
       if (!word.empty()) words_.emplace_back(word);
     }
   }
-  void add(std::string_view property, std::string_view value) {
-    if (!value.empty()) words_.push_back(fmt::format("{}={}", property, pvalue(value, letters_)));
+  void add_words(std::string_view property, std::string_view text) {
+    add(property, harmless_words(text, letters_));
   }
-  void add_address(std::string_view property, std::string_view value) {
-    if (!value.empty()) words_.push_back(fmt::format("{}={}", property, address_value(value, letters_)));
+  void add_address(std::string_view property, std::string_view text) {
+    add(property, address_value(text, letters_));
   }
   const std::vector<std::string>& words() const { return words_; }
 
  private:
+  void add(std::string_view property, const std::string& value) {
+    if (!value.empty()) words_.push_back(fmt::format("{}={}", property, pvalue(value)));
+  }
+
   Letters letters_;
   std::vector<std::string> words_;
 };
 
+std::string unsigned_words(std::uint64_t octets) {
+  return fmt::format("{} octets of the body are not signed", octets);
+}
+
 void add_dkim(const DkimVerdict& verdict, ResultWords& into) {
   into.begin(fmt::format("dkim={}", name_of(verdict.result)));
   std::string reason = verdict.reason;
-  if (reason.empty() && verdict.unsigned_octets > 0) {
-    reason = fmt::format("{} octets of the body are not signed", verdict.unsigned_octets);
+  const auto add = [&reason](const std::string& more) { reason += (reason.empty() ? "" : ", ") + more; };
+  if (verdict.result == DkimResult::kPass) {
+    if (verdict.unsigned_octets > 0) add(unsigned_words(verdict.unsigned_octets));
+    if (verdict.from_fields > 1) add(fmt::format("message has {} From fields", verdict.from_fields));
   }
-  if (verdict.is_testing) reason += reason.empty() ? "key is for tests" : ", key is for tests";
+  if (verdict.is_testing) add("key is for tests");
   into.add_reason(reason);
   into.add_address("header.d", verdict.domain);
   // It says more than d= only where somebody has said it.
   if (verdict.identity != "@" + verdict.domain) into.add_address("header.i", verdict.identity);
   into.add_address("header.s", verdict.selector);
-  into.add("header.a", verdict.algorithm);
-  into.add("header.b", verdict.signature_start);  // RFC 6008
+  into.add_words("header.a", verdict.algorithm);
+  into.add_words("header.b", verdict.signature_start);  // RFC 6008
 }
 
 void add_arc(const ArcVerdict& verdict, std::string_view remote_ip, ResultWords& into) {
   into.begin(fmt::format("arc={}", name_of(verdict.chain)));
-  into.add_reason(verdict.reason);
-  into.add("smtp.remote-ip", remote_ip);
+  into.add_reason(verdict.unsigned_octets > 0 ? unsigned_words(verdict.unsigned_octets) : verdict.reason);
+  into.add_words("smtp.remote-ip", remote_ip);
   // RFC 8617 10.2
   if (verdict.chain == ChainValidation::kPass) {
-    into.add("header.oldest-pass", std::to_string(verdict.oldest_pass));
+    into.add_words("header.oldest-pass", std::to_string(verdict.oldest_pass));
   }
 }
 
 std::vector<std::string> words_of(const AuthenticationResults& results, Letters letters) {
   ResultWords words(letters);
-  words.begin(pvalue(domain_in(results.host, letters), letters));
+  words.begin(pvalue(domain_in(results.host, letters)));
   for (const SpfOutcome& spf : results.spf) {
     words.begin(fmt::format("spf={}", name_of(spf.result)));
     words.add_reason(spf.reason);
     words.add_address("smtp.mailfrom", spf.mail_from);
     words.add_address("smtp.helo", spf.helo);
   }
-  if (results.dkim) {
-    if (results.dkim->empty()) words.begin("dkim=none");
-    for (const DkimVerdict& verdict : *results.dkim) add_dkim(verdict, words);
-  }
-  if (results.arc) add_arc(*results.arc, results.arc_remote_ip, words);
   if (results.dmarc) {
     words.begin(fmt::format("dmarc={}", name_of(results.dmarc->result)));
     words.add_reason(results.dmarc->reason);
     words.add_address("header.from", results.dmarc->from_domain);
-    if (results.dmarc->policy) words.add("policy.dmarc", name_of(*results.dmarc->policy));
+    if (results.dmarc->policy) words.add_words("policy.dmarc", name_of(*results.dmarc->policy));
+  }
+  if (results.arc) add_arc(*results.arc, results.arc_remote_ip, words);
+  // Last, since they may be many and long: who reads no more than the beginning has the rest.
+  if (results.dkim) {
+    if (results.dkim->empty()) words.begin("dkim=none");
+    for (const DkimVerdict& verdict : *results.dkim) add_dkim(verdict, words);
   }
   // RFC 8601 2.2, no-result
   if (words.words().size() == 1) words.begin("none");
   return words.words();
-}
-
-// RFC 8601 5: names are compared as A-labels.
-std::string comparable(std::string_view host) {
-  if (host.ends_with('.')) host.remove_suffix(1);
-  return ascii::lower(ascii_domain(host).value_or(std::string(host)));
 }
 
 }  // namespace
@@ -244,27 +231,27 @@ std::string authentication_results_line(const AuthenticationResults& results, Le
   return line;
 }
 
-bool claims_results_of(std::string_view field, std::string_view host) {
-  if (!ascii::same(field_name(field), kResultsName)) return false;
+std::vector<ToldResult> results_told(std::string_view field) {
   const std::string value = unfolded_value(field);
-  const auto tokens = header_tokens(value, ";");
-  if (!tokens) return true;
-  const auto id = std::ranges::find_if(
-      *tokens, [](const HeaderToken& token) { return token.kind != HeaderToken::Kind::kComment; });
-  if (id == tokens->end() || id->is(';')) return true;
-  const std::string text =
-      id->kind == HeaderToken::Kind::kQuoted ? unquoted(id->text) : std::string(id->text);
-  return comparable(text) == comparable(host);
-}
-
-std::vector<std::string_view> results_claimed_for(std::string_view host, std::string_view header) {
-  std::vector<std::string_view> found;
-  while (!header.empty()) {
-    const std::string_view field = first_field(header);
-    header.remove_prefix(field.size());
-    if (claims_results_of(field, host)) found.push_back(field);
+  auto parts = mime_parts(value);
+  if (!field.ends_with('\n')) parts.pop_back();  // cut
+  std::vector<ToldResult> told;
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const auto words = header_tokens(parts[i], "");
+    if (!words || words->empty()) continue;
+    ToldResult& result = told.emplace_back();
+    result.text = parts[i];
+    std::ranges::replace(result.text, '\t', ' ');  // where it was folded
+    std::string_view statement = words->front().text;
+    result.method = ascii::take_until(statement, '=');
+    result.result = statement;
+    constexpr std::string_view kSigner = "header.d=";
+    for (const HeaderToken& word : *words) {
+      if (result.method == "dkim" && word.text.starts_with(kSigner))
+        result.domain = word.text.substr(kSigner.size());
+    }
   }
-  return found;
+  return told;
 }
 
 }  // namespace mailstead

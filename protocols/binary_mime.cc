@@ -148,6 +148,7 @@ void BinaryMime::end_header(std::string& into) {
   const bool holds_parts = !facts.boundary.empty() || facts.is_message;
   for (const std::string_view field : fields) {
     if (facts.is_binary && names(field, "Content-Transfer-Encoding")) {
+      has_converted_ = true;
       // What holds parts has no encoding of its own (RFC 2045 6.4); theirs are at most 8bit now.
       into += holds_parts ? "Content-Transfer-Encoding: 8bit\r\n" : "Content-Transfer-Encoding: base64\r\n";
     } else {

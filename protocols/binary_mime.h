@@ -28,6 +28,8 @@ class BinaryMime {
   // A part's header is too long, or parts are nested too deep, for what is in them to be read rightly: the
   // message cannot be had. It stays so.
   bool failed() const { return failed_; }
+  // Some part was binary, and came out as something else: signatures of the body no longer hold.
+  bool has_converted() const { return has_converted_; }
 
  private:
   enum class State {
@@ -54,6 +56,7 @@ class BinaryMime {
   std::string octets_;                   // of kBinary, fewer than a line of base64
   bool line_end_ = false;                // a CRLF that is the body's, or belongs to the delimiter behind it
   bool failed_ = false;
+  bool has_converted_ = false;
 };
 
 }  // namespace mailstead

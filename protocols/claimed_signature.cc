@@ -5,7 +5,7 @@
 
 #include "protocols/address.h"
 #include "protocols/ascii.h"
-#include "protocols/base64.h"
+#include "protocols/dns_message.h"
 #include "protocols/tag_list.h"
 #include "protocols/utf8.h"
 
@@ -15,10 +15,11 @@ namespace {
 using Fault = std::optional<DkimFinding>;
 
 constexpr std::size_t kMaxIdentity = 320;  // octets: local part, "@", domain (RFC 5321 4.5.3.1)
-constexpr std::size_t kMaxQuestion = 253;  // octets of a name in DNS, RFC 1035 2.3.4
 constexpr std::size_t kMaxTimeDigits = 12;
 constexpr std::size_t kMaxLengthDigits = 76;
-constexpr std::size_t kMaxShown = 64;  // octets of a= that are told on
+constexpr std::size_t kMaxTextShown = 64;  // octets of a= and b= that are told on
+// No key that we take makes a longer one; characters, with room.
+constexpr std::size_t kMaxSignatureText = kMostRsaBits / 8 * 2;
 
 Fault malformed(std::string_view what) {
   return DkimFinding{DkimResult::kNeutral, "malformed signature: " + std::string(what)};
@@ -35,7 +36,7 @@ Fault unacceptable(std::string_view why) {
 // RFC 6376 3.5: a domain name without a dot at its end, and no literal.
 std::optional<std::string> name_in_dns(std::string_view text) {
   if (text.empty() || text.front() == '[' || text.back() == '.') return std::nullopt;
-  const auto domain = parse_mail_domain(text);  // RFC 8616 3: U-labels too
+  const auto domain = parse_mail_domain(text);  // RFC 8616 5: U-labels too
   return domain ? parse_domain(*domain) : std::nullopt;
 }
 
@@ -61,14 +62,9 @@ std::optional<std::string> unquoted_printable(std::string_view text) {
   return result;
 }
 
-bool is_within(std::string_view domain, std::string_view parent) {
-  return domain == parent || (domain.size() > parent.size() && domain.ends_with(parent) &&
-                              domain[domain.size() - parent.size() - 1] == '.');
-}
-
 // The texts of a report are read first, so that it can say whose signature is at fault.
 Fault read_names(const TagList& tags, SignatureKind kind, ClaimedSignature& into) {
-  into.algorithm_text = tags.value("a").value_or("").substr(0, kMaxShown);
+  into.algorithm_text = tags.value("a").value_or("").substr(0, kMaxTextShown);
   if (const auto text = tags.value("b")) into.signature_text = without_space(*text);
   const auto domain = name_in_dns(tags.value("d").value_or(""));
   if (domain) into.domain = into.identity_domain = *domain;
@@ -86,7 +82,7 @@ Fault read_names(const TagList& tags, SignatureKind kind, ClaimedSignature& into
   }
   if (!domain || domain->find('.') == std::string::npos) return malformed("d=");
   if (!selector) return malformed("s=");
-  if (into.key_name().size() > kMaxQuestion) return malformed("d= and s= are too long");
+  if (into.key_name().size() > dns::kMaxText) return malformed("d= and s= are too long");
   return std::nullopt;
 }
 
@@ -101,7 +97,8 @@ Fault read_algorithm(const TagList& tags, ClaimedSignature& into) {
   } else {
     return unknown("algorithm");
   }
-  const auto signature = base64::decode(into.signature_text);
+  if (into.signature_text.size() > kMaxSignatureText) return malformed("b= is too long");
+  const auto signature = folded_base64(into.signature_text);
   if (!signature || signature->empty()) return malformed("b=");
   into.signature = *signature;
   return std::nullopt;
@@ -136,12 +133,9 @@ Fault read_signed_fields(const TagList& tags, SignatureKind kind, ClaimedSignatu
     const bool good =
         !name.empty() && std::ranges::all_of(name, [](char c) { return ascii::is_printable(c) && c != ' '; });
     if (!good) fault = malformed("h=");
-    // RFC 8617 4.1.2: what each host changes or adds is left to the seals.
-    if (kind == SignatureKind::kArcMessage &&
-        (name == "authentication-results" || name == "arc-authentication-results" ||
-         name == "arc-message-signature" || name == "arc-seal")) {
-      fault = unacceptable(name + " must not be signed");
-    }
+    // RFC 8617 4.1.2: seals are made of message signatures, not the other way round. What sealers must not
+    // sign besides only makes their signature break sooner: 5.2 does not have it fail.
+    if (kind == SignatureKind::kArcMessage && name == "arc-seal") fault = unacceptable("a seal is signed");
     if (++count > kMaxSignedNames) fault = malformed("h= lists too many fields");
     into.names += (count > 1 ? ":" : "") + name;
     return !fault;
@@ -198,7 +192,7 @@ Fault read_identity(const TagList& tags, ClaimedSignature& into) {
     const auto domain = name_in_dns(std::string_view(*identity).substr(at + 1));
     if (!domain) return malformed("i=");
     // RFC 6376 3.5, 6.1.1
-    if (!is_within(*domain, into.domain)) return unacceptable("i= is not within d=");
+    if (!dns::is_within(*domain, into.domain)) return unacceptable("i= is not within d=");
     into.identity = identity->substr(0, at + 1) + *domain;
     into.identity_domain = *domain;
   }
@@ -246,7 +240,8 @@ ClaimedSignature read_signature(std::string_view raw, SignatureKind kind) {
     return claimed;
   }
   claimed.fault = read_all(*tags, kind, claimed);
-  if (const Tag* const signature = tags->find("b")) {
+  claimed.signature_text = claimed.signature_text.substr(0, kMaxTextShown);
+  if (const Tag* const signature = claimed.fault ? nullptr : tags->find("b")) {
     // RFC 6376 3.7: the value of b= goes, with the white space around it.
     const auto from = static_cast<std::size_t>(signature->space.data() - raw.data());
     claimed.unsigned_field.reserve(raw.size());

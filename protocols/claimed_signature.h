@@ -29,7 +29,7 @@ struct ClaimedSignature {
   std::string selector;        // s=: the same
   std::string identity;        // i=: "a@mail.example.org", "@example.org"; empty of ARC
   std::string algorithm_text;  // a= as it stands
-  std::string signature_text;  // b= in base64
+  std::string signature_text;  // b= in base64, its beginning
 
   DkimAlgorithm algorithm = DkimAlgorithm::kRsaSha256;
   DkimForm header = DkimForm::kSimple;

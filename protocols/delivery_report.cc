@@ -6,8 +6,9 @@
 #include <ctime>
 #include <string_view>
 
-#include "protocols/ascii.h"
+#include "protocols/delivery_advice.h"
 #include "protocols/delivery_terms.h"
+#include "protocols/surrogate.h"
 #include "protocols/utf8.h"
 
 namespace mailstead {
@@ -15,56 +16,6 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kMaxField = 900;  // octets of a field's text: a line may have 998 (RFC 5322 2.1.1)
-
-// What a person can make of a status code, RFC 3463.
-struct Advice {
-  std::string_view status;  // its beginning behind the class
-  std::string_view text;
-};
-constexpr Advice kAdvice[] = {
-    {"1.1", "There is no such address. Look for a slip of the pen in it."},
-    {"1.2", "There is no such domain. Look for a slip of the pen behind the @."},
-    {"1.3", "The address is not written as addresses are. Look for a slip of the pen in it."},
-    {"1.6", "The recipient has moved, and left no other address."},
-    {"1.10", "That domain takes no mail at all. Look for a slip of the pen behind the @."},
-    {"2.1", "The recipient's mailbox is switched off. Ask the recipient in another way."},
-    {"2.2",
-     "The recipient's mailbox is full. Try again in a few days, or tell the recipient in another way."},
-    {"2.3", "The message is too large for the recipient. Send large files in another way."},
-    {"3.4", "The message is too large for the other server. Send large files in another way."},
-    {"4.1", "The other server did not answer. Try again later, or tell the recipient in another way."},
-    {"4.3",
-     "The name servers of the recipient's domain did not answer. Look for a slip of the pen behind the @."},
-    {"4.4",
-     "The recipient's domain has no mail server that can be found. Look for a slip of the pen behind the @."},
-    {"4.6", "The message went round in a circle. The recipient's provider has to put that right."},
-    {"4.7", "The other server did not take the message in all this time."},
-    {"6.7", "The other server does not take letters beyond English ones in addresses."},
-    {"7.1", "The other server does not want this message. Its words below may tell why."},
-    {"7.5",
-     "The other server did not show that it is the one that should have the mail. Those who run the mail "
-     "servers have to put that right."},
-    {"7.10",
-     "The other server offers no encryption, and the mail must not go without. Those who run the mail "
-     "servers "
-     "have to put that right."},
-    {"7.30", "The message was to be kept encrypted all the way, and the other server does not do that."},
-};
-
-// Did the other host say so? Its replies begin with a code (RFC 5321 4.2), our own words with none.
-bool is_theirs(std::string_view reply) {
-  const std::string_view code = reply.substr(0, 3);
-  return code.size() == 3 && std::ranges::all_of(code, ascii::is_digit) &&
-         (reply.size() == 3 || reply[3] == ' ');
-}
-
-std::string_view advice_for(const std::string& status) {
-  if (status.size() < 3) return {};
-  for (const Advice& advice : kAdvice) {
-    if (std::string_view(status).substr(2) == advice.status) return advice.text;
-  }
-  return {};
-}
 
 // One line: control characters, and octets that are no UTF-8, become "?".
 std::string one_line(std::string_view text) {
@@ -82,22 +33,43 @@ std::string one_line(std::string_view text) {
   return clean;
 }
 
-std::string ascii_line(std::string_view text) {
-  std::string line = one_line(text);
-  for (char& c : line) {
+void make_ascii(std::string& text) {
+  for (char& c : text) {
     if (static_cast<unsigned char>(c) >= 0x80) c = '?';
   }
+}
+
+std::string ascii_line(std::string_view text) {
+  std::string line = one_line(text);
+  make_ascii(line);
   return line;
 }
 
-std::string_view subject_of(ReportKind kind) {
-  switch (kind) {
+// A header block as readers without UTF-8 know it.
+std::string ascii_header(std::string_view message) {
+  const std::size_t end = message.find("\r\n\r\n");
+  std::string header;
+  Surrogate surrogate;
+  surrogate.read(message.substr(0, end == std::string_view::npos ? end : end + 2), &header);
+  surrogate.finish(&header);
+  make_ascii(header);  // a line that is no field
+  return header;
+}
+
+// Was it only handed on, and nobody tells more of it? Then it may still fail.
+bool is_only_relayed(const DeliveryReport& report) {
+  return report.kind == ReportKind::kSuccess &&
+         std::ranges::all_of(report.recipients, &ReportedRecipient::relayed);
+}
+
+std::string_view subject_of(const DeliveryReport& report) {
+  switch (report.kind) {
     case ReportKind::kFailure:
       return "Your message could not be delivered";
     case ReportKind::kDelay:
       return "Your message has not been delivered yet";
     case ReportKind::kSuccess:
-      return "Your message was delivered";
+      return is_only_relayed(report) ? "Your message was passed on" : "Your message was delivered";
   }
   return {};
 }
@@ -112,6 +84,21 @@ std::string_view action_of(ReportKind kind, bool relayed) {
       return relayed ? "relayed" : "delivered";
   }
   return {};
+}
+
+// The address that its sender wrote, where somebody has passed the message on (RFC 3461 4.2); else empty.
+std::string written_address(const Recipient& recipient) {
+  const std::size_t semicolon = recipient.original.find(';');
+  if (semicolon == std::string::npos) return {};
+  const auto written = parse_address(std::string_view(recipient.original).substr(semicolon + 1));
+  if (!written || written->key() == recipient.address.key()) return {};
+  return one_line(written->text());
+}
+
+// Is it about the address itself, which then somebody else has written?
+bool is_of_address(std::string_view status) {
+  const std::string_view detail = status.size() < 3 ? std::string_view() : status.substr(2);
+  return detail.starts_with("1.") || detail == "4.1" || detail == "4.3" || detail == "4.4";
 }
 
 class Writer {
@@ -151,7 +138,7 @@ class Writer {
   void header() {
     line("From: Mail Delivery System <MAILER-DAEMON@{}>", report_.host);
     line("To: <{}>", report_.envelope.reverse_path ? report_.envelope.reverse_path->text() : "");
-    line("Subject: {}", subject_of(report_.kind));
+    line("Subject: {}", subject_of(report_));
     line("Date: {}", rfc5322_date(report_.now));
     line("Message-ID: <{}@{}>", report_.id, report_.host);
     if (const std::string id = ascii_line(report_.message_id); !id.empty()) {
@@ -181,7 +168,8 @@ class Writer {
         say("Your message is still on its way to:");
         break;
       case ReportKind::kSuccess:
-        say("Your message was delivered to:");
+        say(is_only_relayed(report_) ? "Your message was passed on to the mail server of:"
+                                     : "Your message was delivered to:");
         break;
     }
     for (const ReportedRecipient& each : report_.recipients) say_of(each, say);
@@ -193,6 +181,7 @@ class Writer {
       say("");
     }
     say(fmt::format("This server is {}, and knows your message as {}.", report_.host, report_.queue_id));
+    if (is_ascii()) make_ascii(text);
     part("text/plain; charset=utf-8", encoding_of(text));
     out_ += text;
     line("");
@@ -201,13 +190,24 @@ class Writer {
   template <typename Say>
   void say_of(const ReportedRecipient& each, Say say) const {
     say("");
+    const std::string written = written_address(each.recipient);
     say(fmt::format("    {}", each.recipient.address.text()));
+    if (!written.empty()) say(fmt::format("    (where mail to {} is passed on to)", written));
     say("");
     if (report_.kind == ReportKind::kSuccess) {
       if (each.relayed) say("It went to a server that does not tell what becomes of it there.");
       return;
     }
-    if (const auto advice = advice_for(each.status); !advice.empty()) say(advice);
+    const DeliveryFate fate = report_.kind == ReportKind::kDelay ? DeliveryFate::kWaits
+                              : each.is_given_up                 ? DeliveryFate::kGivenUp
+                                                                 : DeliveryFate::kRefused;
+    if (each.is_given_up) say(tried_words(each.last_at - report_.tried_from, each.attempts));
+    if (!written.empty() && fate != DeliveryFate::kWaits && is_of_address(each.status)) {
+      say(fmt::format("It cannot be reached there. That is not your slip: tell those who look after {}.",
+                      written));
+    } else if (const auto advice = delivery_advice(fate, each.status, each.reply); !advice.empty()) {
+      say(advice);
+    }
     if (!each.host.empty()) {
       const std::string host = one_line(each.host);
       say(is_theirs(each.reply) ? fmt::format("The server {} said:", host)
@@ -267,7 +267,14 @@ class Writer {
     return status;
   }
 
+  bool is_ascii() const { return report_.is_ascii && !global_; }
+
   void returned_part() {
+    if (is_ascii() && !utf8::is_ascii(report_.original)) {
+      part("text/rfc822-headers", "7bit");
+      out_ += ascii_header(report_.original);
+      return line("");
+    }
     const bool header_is_utf8 =
         !utf8::is_ascii(report_.original.substr(0, report_.original.find("\r\n\r\n")));
     std::string_view type = "text/rfc822-headers";

@@ -22,6 +22,8 @@ struct ReportedRecipient {
   std::string reply;         // its words, with their code; or ours
   std::int64_t last_at = 0;  // Unix seconds, of the last attempt; 0: none
   bool relayed = false;      // of kSuccess: handed to a host that sends no reports
+  std::uint32_t attempts = 0;
+  bool is_given_up = false;  // of kFailure: the other side may have taken it later; only the time was over
 };
 
 struct DeliveryReport {
@@ -33,10 +35,14 @@ struct DeliveryReport {
   std::string message_id;  // its, without brackets; may be empty
   std::string queue_id;
   std::int64_t received_at = 0;
+  std::int64_t tried_from = 0;   // when the first attempt was due
   std::int64_t tried_until = 0;  // of kDelay: when it is given up
   std::vector<ReportedRecipient> recipients;
   std::string original;   // the message, or its header block
   bool is_whole = false;  // which of them
+  // It goes to another host, which need not know 8BITMIME: nobody would hear of a report that fails.
+  // Addresses beyond ASCII are written as they are all the same.
+  bool is_ascii = false;
 };
 
 // With CRLF line ends.

@@ -1,5 +1,7 @@
 #include "protocols/dkim_canonical.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +12,7 @@ namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
+constexpr std::size_t kHeaderPiece = 16 * 1024;
 
 }  // namespace
 
@@ -48,8 +51,16 @@ std::string_view first_field(std::string_view text) {
   return text;
 }
 
+// In small pieces: of a large one most may be body.
 std::string_view DkimHeader::read(std::string_view content) {
-  if (!in_header_) return content;
+  while (in_header_ && !content.empty()) {
+    const std::string_view piece = content.substr(0, kHeaderPiece);
+    content.remove_prefix(piece.size() - read_piece(piece).size());
+  }
+  return content;
+}
+
+std::string_view DkimHeader::read_piece(std::string_view content) {
   const std::size_t had = text_.size();
   text_ += content;
   if (had < kLineEnd.size() && text_.size() >= kLineEnd.size() && text_.starts_with(kLineEnd)) {
@@ -73,19 +84,26 @@ std::string_view DkimHeader::read(std::string_view content) {
   return content;
 }
 
-std::optional<std::vector<DkimField>> DkimHeader::fields() const {
+Result<std::vector<DkimField>> DkimHeader::fields() const {
+  if (too_long_) {
+    return Error{ErrorKind::kTooLarge, fmt::format("header is longer than {} octets", kMaxDkimHeader)};
+  }
+  const Error no_field{ErrorKind::kInvalid, "a line of the header is no field"};
   std::vector<DkimField> found;
   std::string_view rest = text_;
   while (!rest.empty()) {
     const std::string_view raw = first_field(rest);
     rest.remove_prefix(raw.size());
     const std::size_t colon = raw.find(':');
-    if (colon == std::string_view::npos || colon > raw.find(kLineEnd)) return std::nullopt;
+    if (colon == std::string_view::npos || colon > raw.find(kLineEnd)) return no_field;
     const std::string_view name = ascii::trim_end(raw.substr(0, colon));
     // RFC 5322 2.2: a name is printable ASCII without a blank in it.
     const bool good =
         std::all_of(name.begin(), name.end(), [](char c) { return ascii::is_printable(c) && c != ' '; });
-    if (name.empty() || !good) return std::nullopt;
+    if (name.empty() || !good) return no_field;
+    if (found.size() == kMaxDkimFields) {
+      return Error{ErrorKind::kTooLarge, fmt::format("header has more than {} fields", kMaxDkimFields)};
+    }
     found.push_back({name, raw});
   }
   return found;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocols/result.h"
 #include "protocols/sha256.h"
 
 namespace mailstead {
@@ -27,9 +28,11 @@ std::string relaxed_field(std::string_view raw);
 // The field that begins `text`, with the CRLF at its end: RFC 5322 2.2.3. Pure; any thread.
 std::string_view first_field(std::string_view text);
 
-// Collects a message's header and tells where the body begins. Memory: at most kMaxDkimHeader octets.
-// Threads: one at a time.
 inline constexpr std::size_t kMaxDkimHeader = 1024 * 1024;
+inline constexpr std::size_t kMaxDkimFields = 10'000;
+
+// Collects a message's header and tells where the body begins. Memory: at most some kMaxDkimHeader octets
+// (while a text grows, standard libraries hold up to three times as much). Threads: one at a time.
 class DkimHeader {
  public:
   // Message content with CRLF line ends, in order, in pieces of any size. Returns the part of it that is
@@ -40,11 +43,14 @@ class DkimHeader {
   bool has_ended() const { return !in_header_; }
   bool too_long() const { return too_long_; }
   const std::string& text() const { return text_; }
-  // From the top down, as long as this object lives and reads no more. nullopt: a line is no field and
-  // continues none, so that verifiers do not agree on where the header ends.
-  std::optional<std::vector<DkimField>> fields() const;
+  // From the top down, as long as this object lives and reads no more. kInvalid: a line is no field and
+  // continues none, so that verifiers do not agree on where the header ends. kTooLarge: it is longer than
+  // kMaxDkimHeader, or has more than kMaxDkimFields.
+  Result<std::vector<DkimField>> fields() const;
 
  private:
+  std::string_view read_piece(std::string_view content);
+
   std::string text_;  // up to the empty line, and without it
   bool in_header_ = true;
   bool too_long_ = false;

@@ -111,7 +111,7 @@ std::string DkimKey::pem() const {
 std::string DkimKey::record() const {
   std::string octets;
   if (algorithm_ == DkimAlgorithm::kEd25519Sha256) {
-    // RFC 8463 4: the key itself, and no structure around it.
+    // RFC 8463 4.2: the key itself, and no structure around it.
     std::array<std::uint8_t, kEd25519Octets> raw{};
     std::size_t length = raw.size();
     EVP_PKEY_get_raw_public_key(key_.get(), raw.data(), &length);

@@ -20,7 +20,7 @@ const std::uint8_t* octets_in(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
-Error bad_record(std::string why) {
+Error bad_key_record(std::string why) {
   return {ErrorKind::kInvalid, std::move(why)};
 }
 
@@ -46,15 +46,15 @@ Result<DkimRecord> DkimRecord::parse(std::string_view text) {
   const auto tags = TagList::parse(text);
   if (!tags || (!tags->find("p") && !tags->find("v"))) {
     // What says that it is one is one with a fault.
-    if (without_space(text).starts_with("v=DKIM1")) return bad_record("key record is malformed");
+    if (without_space(text).starts_with("v=DKIM1")) return bad_key_record("key record is malformed");
     return Error{ErrorKind::kNotFound, "not a key record"};
   }
   // RFC 6376 3.6.1: v= stands first, or not at all, and another version is no record of ours.
   const auto version = tags->value("v");
   if (version && *version != "DKIM1") return Error{ErrorKind::kNotFound, "not a key record"};
-  if (version && tags->tags().front().name != "v") return bad_record("key record does not begin with v=");
+  if (version && tags->tags().front().name != "v") return bad_key_record("key record does not begin with v=");
   const auto key = tags->value("p");
-  if (!key) return bad_record("key record without a key");
+  if (!key) return bad_key_record("key record without a key");
   if (key->empty()) return Error{ErrorKind::kDenied, "key revoked"};
 
   DkimRecord record;
@@ -62,7 +62,7 @@ Result<DkimRecord> DkimRecord::parse(std::string_view text) {
   if (kind == "ed25519") {
     record.algorithm_ = DkimAlgorithm::kEd25519Sha256;
   } else if (kind != "rsa") {
-    return bad_record("key of an unknown type");
+    return bad_key_record("key of an unknown type");
   }
   if (const auto hashes = tags->value("h")) record.takes_sha256_ = has_part(*hashes, "sha256");
   if (const auto services = tags->value("s")) {
@@ -72,7 +72,7 @@ Result<DkimRecord> DkimRecord::parse(std::string_view text) {
   record.is_testing_ = has_part(flags, "y");
   record.exact_domain_ = has_part(flags, "s");
   const auto octets = folded_base64(*key);
-  if (!octets) return bad_record("key is not base64");
+  if (!octets) return bad_key_record("key is not base64");
   if (const auto taken = record.take_key(*octets); !taken) return taken.error();
   return record;
 }
@@ -86,12 +86,12 @@ Result<void> DkimRecord::take_key(std::string_view octets) {
     key = read_rsa(octets);
   }
   ERR_clear_error();
-  if (!key) return bad_record("key cannot be read");
+  if (!key) return bad_key_record("key cannot be read");
   if (algorithm_ == DkimAlgorithm::kRsaSha256) {
     const unsigned bits = RSA_bits(EVP_PKEY_get0_RSA(key.get()));
     // RFC 8301 3.2
-    if (bits < kLeastRsaBits) return bad_record(fmt::format("key of only {} bits", bits));
-    if (bits > kMostRsaBits) return bad_record(fmt::format("key of {} bits", bits));
+    if (bits < kLeastRsaBits) return bad_key_record(fmt::format("key of only {} bits", bits));
+    if (bits > kMostRsaBits) return bad_key_record(fmt::format("key of {} bits", bits));
   }
   key_ = {key.release(), [](EVP_PKEY* last) { EVP_PKEY_free(last); }};
   return {};

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kColumns = 76;     // RFC 5322 2.1.1: 78 with the CRLF
 constexpr std::size_t kMaxSigned = 500;  // fields: more in a header are no letter of anybody's
-constexpr std::size_t kBase64Line = 72;
+constexpr std::size_t kSignatureLine = 72;
 
 // What a field that has not been there at the signing would do.
 enum class Added {
@@ -97,15 +97,6 @@ void SignatureField::add_piece(std::string_view piece) {
   column_ += piece.size();
 }
 
-Result<std::vector<DkimField>> DkimMessage::fields() const {
-  if (header_.too_long()) {
-    return Error{ErrorKind::kTooLarge, fmt::format("the header is longer than {} octets", kMaxDkimHeader)};
-  }
-  auto found = header_.fields();
-  if (!found) return Error{ErrorKind::kInvalid, "a line of the header is no field"};
-  return std::move(*found);
-}
-
 bool DkimMessage::is_internationalized() const {
   const std::string& text = header_.text();
   const bool ascii =
@@ -148,8 +139,8 @@ Result<std::string> sign_field(SignatureField field, const std::string& covered,
   own.resize(own.size() - 2);
   const std::string signature = base64::encode(key.sign(sha256(covered + own)));
   if (signature.empty()) return Error{ErrorKind::kUnavailable, "no signature could be made"};
-  for (std::size_t at = 0; at < signature.size(); at += kBase64Line) {
-    const std::string piece = signature.substr(at, kBase64Line);
+  for (std::size_t at = 0; at < signature.size(); at += kSignatureLine) {
+    const std::string piece = signature.substr(at, kSignatureLine);
     at == 0 ? field.add_word("b=" + piece) : field.add_piece(piece);
   }
   return field.text() + "\r\n";

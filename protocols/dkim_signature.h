@@ -43,8 +43,8 @@ class DkimMessage {
   void read(std::string_view content) { body_.read(header_.read(content)); }
   // Call once, at the end.
   Sha256 finish_body() { return body_.finish(); }
-  // kTooLarge: the header is longer than kMaxDkimHeader. kInvalid: a line of it is no field.
-  Result<std::vector<DkimField>> fields() const;
+  // As DkimHeader::fields().
+  Result<std::vector<DkimField>> fields() const { return header_.fields(); }
   // A header of RFC 6532: UTF-8, and more than ASCII.
   bool is_internationalized() const;
 

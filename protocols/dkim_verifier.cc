@@ -12,7 +12,13 @@ constexpr std::size_t kMaxStart = 64;
 
 }  // namespace
 
-DkimVerifier::DkimVerifier(const SignedMessage& message) : signatures_(message.signatures()) {}
+bool counts_for_alignment(const DkimVerdict& verdict) {
+  return verdict.result == DkimResult::kPass && !verdict.is_testing && verdict.unsigned_octets == 0 &&
+         verdict.from_fields == 1;
+}
+
+DkimVerifier::DkimVerifier(const SignedMessage& message)
+    : signatures_(message.signatures()), from_fields_(message.from_fields()) {}
 
 std::string DkimVerifier::key_name(std::size_t i) const {
   const ClaimedSignature& claim = signatures_[i].claim;
@@ -33,6 +39,7 @@ DkimVerdict DkimVerifier::verify(std::size_t i, const dns::Answer& keys, std::in
   verdict.signature_start = signature_start(i);
   verdict.is_testing = check.is_testing;
   verdict.unsigned_octets = signature.unsigned_octets;
+  verdict.from_fields = from_fields_;
   return verdict;
 }
 

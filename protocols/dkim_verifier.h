@@ -25,10 +25,19 @@ struct DkimVerdict {
   std::string selector;         // s=: lower case, A-labels
   std::string algorithm;        // a=
   std::string signature_start;  // of b=: enough to tell it from the others, RFC 6008
-  bool is_testing = false;      // t=y of the key: a failure is not to count (RFC 6376 3.6.1)
+  bool is_testing = false;      // t=y of the key, RFC 6376 3.6.1
   // Of the body behind what l= covers: anybody may have put them there (RFC 6376 8.2).
   std::uint64_t unsigned_octets = 0;
+  std::size_t from_fields = 1;  // of the message: SignedMessage::from_fields()
 };
+
+// May what this one says count as the domain's word for the message, as DMARC wants it (RFC 7489 3.1.1)? Of
+// a pass only, and of none
+// - with a key for tests: its message is to be treated as an unsigned one (RFC 6376 3.6.1),
+// - that leaves the end of the body to anybody (8.2),
+// - of a message with several From fields: readers show one, and it need not be the one that was signed, nor
+//   the one that we compare (5.4.2, 8.15). Some signer has covered all of them? No honest message has two.
+bool counts_for_alignment(const DkimVerdict& verdict);
 
 class DkimVerifier {
  public:
@@ -48,6 +57,7 @@ class DkimVerifier {
   std::string signature_start(std::size_t i) const;
 
   std::vector<MessageSignature> signatures_;
+  std::size_t from_fields_;
 };
 
 }  // namespace mailstead

@@ -3,6 +3,7 @@
 #include <libpsl.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "protocols/ascii.h"
 
@@ -15,12 +16,19 @@ std::string policy_name(const std::string& domain) {
   return "_dmarc." + domain;
 }
 
+// The file of Debian's package publicsuffix if it is newer than the list that is built into libpsl, which is
+// as old as the library. Read at the first question, by one thread, while others wait.
+const psl_ctx_t* public_suffixes() {
+  static const std::unique_ptr<psl_ctx_t, decltype(&psl_free)> list(psl_latest(nullptr), &psl_free);
+  return list == nullptr ? psl_builtin() : list.get();
+}
+
 }  // namespace
 
 std::string organizational_domain(std::string_view domain) {
   const std::string name = ascii::lower(domain);
-  // Not psl_latest(), which reads a file. What is no name may hold a NUL, at which libpsl would stop.
-  const psl_ctx_t* const list = dns::is_name(name) ? psl_builtin() : nullptr;
+  // What is no name may hold a NUL, at which libpsl would stop.
+  const psl_ctx_t* const list = dns::is_name(name) ? public_suffixes() : nullptr;
   const char* const registered = list == nullptr ? nullptr : psl_registrable_domain(list, name.c_str());
   return registered == nullptr ? name : registered;
 }
@@ -37,10 +45,10 @@ DmarcDiscovery::DmarcDiscovery(std::string_view author_domain) : author_domain_(
 }
 
 void DmarcDiscovery::ask(const std::string& domain) {
+  domain_ = domain;
   std::string name = policy_name(domain);
   // One that is too long has no record; the organization's name may be short enough.
   if (!dns::is_name(name)) return turn_to_organization();
-  domain_ = domain;
   question_ = std::move(name);
 }
 

@@ -6,8 +6,9 @@
 //
 // It asks about two names at most, and needs no other check's result for that. Which author a message has is
 // the caller's to find out; one with several, or with none, has no author domain (RFC 7489 6.6.1). What
-// becomes of a message, and of which of them `percent` lets pass (6.6.4), is the caller's, too.
-// Ownership: values that refer to nothing. Threads: one at a time; the functions: any. Errors: are results.
+// becomes of a message, and of which of them `percent` lets pass (6.6.4), is the caller's, too. On a
+// temperror it may be put off, and must not be refused for good. Ownership: values that refer to nothing.
+// Threads: one at a time; the functions: any. Errors: are results.
 #pragma once
 
 #include <optional>
@@ -21,9 +22,10 @@
 
 namespace mailstead {
 
-// The domain that somebody registered (RFC 7489 3.2), by the Public Suffix List as libpsl has it built in:
-// "example.co.uk" of "a.b.example.co.uk". Of a public suffix, that itself. `domain`: A-labels in lower case,
-// without a dot at the end, as Address::domain has it.
+// The domain that somebody registered (RFC 7489 3.2), by the Public Suffix List: the one that this machine
+// keeps (Debian's package publicsuffix), as it was at the first call, or the one that is built into libpsl,
+// whichever is newer. "example.co.uk" of "a.b.example.co.uk". Of a public suffix, that itself. `domain`:
+// A-labels in lower case, without a dot at the end, as Address::domain has it.
 std::string organizational_domain(std::string_view domain);
 
 // RFC 7489 3.1: the same domain, or (relaxed) one of the same organization. Both as above.
@@ -84,7 +86,7 @@ std::string_view name_of(DmarcVerdict verdict);
 
 struct DmarcResult {
   // kTemperror also where an identity that would be aligned may be good, and nobody could look: another time
-  // the message may pass, so nothing should be refused for good.
+  // the message may pass. It may be put off, and must not be refused for good.
   DmarcVerdict verdict = DmarcVerdict::kNone;
   // What the domain wants done with what fails; kNone unless a record was found. For kFail.
   DmarcRecord::Policy policy = DmarcRecord::Policy::kNone;

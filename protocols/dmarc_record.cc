@@ -1,8 +1,9 @@
 #include "protocols/dmarc_record.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
-#include <set>
+#include <utility>
 
 #include "protocols/address.h"
 #include "protocols/ascii.h"
@@ -12,6 +13,10 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kMostReceivers = 20;  // of a kind of reports: ours
+
+// RFC 7489 6.3.
+constexpr std::array<std::string_view, 11> kDmarcTags = {"v",   "p",   "sp", "adkim", "aspf", "pct",
+                                                         "rua", "ruf", "fo", "rf",    "ri"};
 
 struct DmarcTag {
   std::string_view name;
@@ -25,10 +30,11 @@ std::optional<DmarcTag> read_tag(std::string_view text) {
   return DmarcTag{ascii::trim(text.substr(0, equals)), ascii::trim(text.substr(equals + 1))};
 }
 
-// RFC 7489 6.3: first, and exactly so.
+// RFC 7489 6.3: first, and the value exactly so. 6.4 writes the names of tags as strings, in which letter
+// case makes no difference (RFC 5234 2.3), and this value as numbers.
 bool takes_version(std::string_view& text) {
   const auto tag = read_tag(ascii::take_until(text, ';'));
-  return tag && tag->name == "v" && tag->value == "DMARC1";
+  return tag && ascii::same(tag->name, "v") && tag->value == "DMARC1";
 }
 
 std::optional<DmarcRecord::Policy> read_policy(std::string_view value) {
@@ -44,12 +50,6 @@ void read_alignment(std::string_view value, DmarcRecord::Alignment& alignment) {
   if (ascii::same(value, "r")) alignment = DmarcRecord::Alignment::kRelaxed;
 }
 
-int hex_value(char c) {
-  if (ascii::is_digit(c)) return c - '0';
-  const char letter = ascii::lower(c);
-  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 // nullopt: "%" without two digits behind it.
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string decoded;
@@ -58,10 +58,10 @@ std::optional<std::string> percent_decoded(std::string_view text) {
       decoded += text[i];
       continue;
     }
-    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-    if (low < 0) return std::nullopt;
-    decoded += static_cast<char>(high * 16 + low);
+    const auto high = i + 2 < text.size() ? ascii::hex_value(text[i + 1]) : std::nullopt;
+    const auto low = high ? ascii::hex_value(text[i + 2]) : std::nullopt;
+    if (!low) return std::nullopt;
+    decoded += static_cast<char>(*high * 16 + *low);
     i += 2;
   }
   return decoded;
@@ -168,18 +168,22 @@ std::vector<std::string_view> dmarc_records(std::span<const dns::Record> records
 Result<DmarcRecord> parse_dmarc_record(std::string_view text) {
   if (!takes_version(text)) return bad_record("its DMARC record does not begin with v=DMARC1");
   DmarcRecord record;
-  std::set<std::string> seen;
+  std::array<bool, kDmarcTags.size()> seen = {true};  // "v"
   std::optional<std::string_view> policy;
   std::optional<std::string_view> subdomain_policy;
   while (!text.empty()) {
     const std::string_view field = ascii::take_until(text, ';');
     const auto tag = read_tag(field);
     if (!tag) continue;
-    // RFC 6376 3.2, whose tag lists these are.
-    const std::string name = ascii::lower(tag->name);
-    if (!seen.insert(name).second) return bad_record("its DMARC record has a tag twice");
-    if (name == "p") policy = tag->value;
-    if (name == "sp") subdomain_policy = tag->value;
+    const auto* const known =
+        std::ranges::find_if(kDmarcTags, [&](std::string_view each) { return ascii::same(each, tag->name); });
+    // RFC 7489 6.3: unknown ones are ignored, so however often they are there.
+    if (known == kDmarcTags.end()) continue;
+    // RFC 6376 3.2, whose tag lists these are: all of it is invalid then.
+    if (std::exchange(seen[static_cast<std::size_t>(known - kDmarcTags.begin())], true))
+      return bad_record("its DMARC record has a tag twice");
+    if (*known == "p") policy = tag->value;
+    if (*known == "sp") subdomain_policy = tag->value;
     read_value(*tag, record);
   }
   const auto wanted = policy ? read_policy(*policy) : std::nullopt;

@@ -56,7 +56,8 @@ std::vector<std::string_view> dmarc_records(std::span<const dns::Record> records
 
 // kInvalid: it is none that anything follows from; `message` says why, in printable ASCII. Tags that nobody
 // knows, and values that a tag cannot have, are passed over (RFC 7489 6.3); but for "p" and "sp", without
-// which the record only says where reports go, or nothing (6.6.3).
+// which the record only says where reports go, or nothing (6.6.3). A known tag that is there twice makes all
+// of it invalid (RFC 6376 3.2).
 Result<DmarcRecord> parse_dmarc_record(std::string_view text);
 
 // "none", "quarantine", "reject"

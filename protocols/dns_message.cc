@@ -51,7 +51,7 @@ class Reader {
     return message_.substr(at_ - octets, octets);
   }
 
-  // Lower case; a dot within a label, or anything that is not printable, makes a name that nobody asks about.
+  // Lower case; a dot within a label, or anything that is not printable, is a "?" in it.
   std::string name() {
     std::string name;
     std::size_t place = at_;
@@ -188,7 +188,6 @@ bool read_section(Reader& reader, std::size_t count, std::vector<Found>& into) {
 }  // namespace
 
 bool is_name(std::string_view name) {
-  constexpr std::size_t kMaxText = kMaxName - 2;  // the length of the first label, and the root
   if (name.empty() || name.size() > kMaxText || !std::ranges::all_of(name, ascii::is_printable)) return false;
   while (true) {
     const std::size_t dot = name.find('.');
@@ -197,6 +196,12 @@ bool is_name(std::string_view name) {
     if (dot == std::string_view::npos) return true;
     name.remove_prefix(dot + 1);
   }
+}
+
+bool is_within(std::string_view name, std::string_view domain) {
+  if (name.size() <= domain.size()) return ascii::same(name, domain);
+  const std::size_t before = name.size() - domain.size();
+  return name[before - 1] == '.' && ascii::same(name.substr(before), domain);
 }
 
 std::optional<std::string> question(std::string_view name, Type type) {

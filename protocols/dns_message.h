@@ -4,6 +4,7 @@
 // believed. Pure functions; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -53,9 +54,16 @@ struct Answer {
   bool authenticated = false;   // the resolver says that it has validated it (RFC 4035 3.2.3)
 };
 
+// Octets of a name as it is written, with the dots between its labels (RFC 1035 2.3.4: 255 on the wire, of
+// which the first label's length and the root are two).
+inline constexpr std::size_t kMaxText = 253;
+
 // May a question be of this name, and an answer to it be read? Labels of 1 to 63 printable characters of
-// ASCII, blanks among them; at most 253 octets with the dots between them (RFC 1035 2.3.4).
+// ASCII, blanks among them; at most kMaxText octets.
 bool is_name(std::string_view name);
+
+// Is it this domain, or below it? In any letter case.
+bool is_within(std::string_view name, std::string_view domain);
 
 // `name` in ASCII, without a dot at the end. nullopt: not a name. Its id is 0: whoever sends it gives one.
 std::optional<std::string> question(std::string_view name, Type type);

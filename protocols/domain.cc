@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMaxLabel = 63;  // octets, RFC 1035 2.3.4
 
 bool is_hex(char c) {
-  return ascii::is_digit(c) || (ascii::lower(c) >= 'a' && ascii::lower(c) <= 'f');
+  return ascii::hex_value(c).has_value();
 }
 
 bool is_ipv4(std::string_view text) {

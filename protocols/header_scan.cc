@@ -51,6 +51,7 @@ Opening HeaderScan::judge_opening(char next) const {
 void HeaderScan::end_line() {
   std::string_view line = line_;
   if (line.ends_with('\r')) line.remove_suffix(1);
+  message_id_.read(line);
   if (line.empty()) {
     in_header_ = false;
   } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {

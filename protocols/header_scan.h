@@ -1,14 +1,16 @@
 // Watches a message go by for the signs of a mail loop: its Received and Delivered-To lines (RFC 5321 6.3);
-// and tells whether it has a header at all.
+// and tells whether it has a header at all, and its Message-ID.
 //
-// Memory: the start of one header line and at most kMaxDeliveredTo addresses. Time: linear. Threads: one at a
-// time.
+// Memory: the start of one header line, a Message-ID and at most kMaxDeliveredTo addresses. Time: linear.
+// Threads: one at a time.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "protocols/message_id_field.h"
 
 namespace mailstead {
 
@@ -30,6 +32,7 @@ class HeaderScan {
 
   Opening opening() const { return opening_; }
   std::size_t received() const { return received_; }
+  const std::string& message_id() const { return message_id_.value(); }
   // Address::key() of each Delivered-To line, in order.
   const std::vector<std::string>& delivered_to() const { return delivered_to_; }
 
@@ -44,6 +47,7 @@ class HeaderScan {
   std::string line_;
   bool in_header_ = true;
   std::size_t received_ = 0;
+  MessageIdField message_id_;
   std::vector<std::string> delivered_to_;
 };
 

@@ -71,6 +71,15 @@ std::optional<std::vector<HeaderToken>> header_tokens(std::string_view value, st
   return tokens;
 }
 
+void skip_comments(std::string_view& value) {
+  while (true) {
+    value.remove_prefix(std::min(value.find_first_not_of(" \t\r\n"), value.size()));
+    const std::size_t end = value.starts_with('(') ? end_of(value, 0, '(', ')') : kNone;
+    if (end == kNone) return;
+    value.remove_prefix(end);
+  }
+}
+
 std::string unquoted(std::string_view token) {
   std::string text;
   for (std::size_t i = 1; i + 1 < token.size(); ++i) {
@@ -123,6 +132,26 @@ std::string_view field_name(std::string_view field) {
   const std::string_view name = ascii::trim_end(field.substr(0, colon));
   const bool good = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
   return good ? name : std::string_view();
+}
+
+NameMatch match_name(std::string_view field, std::string_view name) {
+  bool clear = true;
+  bool behind_blank = false;
+  for (const char c : field) {
+    const bool is_text = c > ' ' && c <= '~';
+    if (!is_text) {
+      behind_blank = name.empty();
+      clear &= behind_blank && ascii::is_blank(c);
+    } else if (name.empty()) {
+      if (c == ':') return clear ? NameMatch::kSame : NameMatch::kUnclear;
+      return behind_blank ? NameMatch::kUnclear : NameMatch::kOther;
+    } else if (ascii::lower(c) == ascii::lower(name.front())) {
+      name.remove_prefix(1);
+    } else {
+      return NameMatch::kOther;
+    }
+  }
+  return name.empty() ? NameMatch::kUnclear : NameMatch::kBeginning;
 }
 
 }  // namespace mailstead

@@ -109,4 +109,16 @@ std::optional<IpNetwork> parse_ip_network(std::string_view text) {
   return IpNetwork{*address, static_cast<unsigned>(*length) + (ipv4 ? kMappedBits : 0)};
 }
 
+bool is_public(const IpAddress& address) {
+  // And what is no single host.
+  static constexpr std::string_view kOthers[] = {
+      "0.0.0.0/8",     "10.0.0.0/8",   "100.64.0.0/10",  "127.0.0.0/8",   "169.254.0.0/16",
+      "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3",
+      "::/8",          "64:ff9b::/96", "fc00::/7",       "fe80::/10",     "ff00::/8"};
+  return std::ranges::none_of(kOthers, [&](std::string_view text) {
+    const auto network = parse_ip_network(text);
+    return network && network->contains(address);
+  });
+}
+
 }  // namespace mailstead

@@ -46,4 +46,8 @@ struct IpNetwork {
 // "10.0.0.0/8", "2001:db8::/32", or a single address.
 std::optional<IpNetwork> parse_ip_network(std::string_view text);
 
+// Can it be a host that the whole Internet reaches, by its kind (RFC 6890)? What is for documentation counts
+// as public.
+bool is_public(const IpAddress& address);
+
 }  // namespace mailstead

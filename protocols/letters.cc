@@ -68,4 +68,9 @@ bool is_unambiguous(std::string_view text) {
   return normalised(text, UNINORM_NFKC) == normalised(text, UNINORM_NFC);
 }
 
+bool is_seen_whole(std::string_view text) {
+  return text.find("\xe2\x80\x8c") == std::string_view::npos &&
+         text.find("\xe2\x80\x8d") == std::string_view::npos && is_unambiguous(text);
+}
+
 }  // namespace mailstead

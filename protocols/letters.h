@@ -13,5 +13,7 @@ std::string folded(std::string_view text);
 
 // Nothing in it is invisible, a blank, or another way to write other letters (what NFKC would change).
 bool is_unambiguous(std::string_view text);
+// The same without the two joiners, which some scripts need, and which are not seen between other letters.
+bool is_seen_whole(std::string_view text);
 
 }  // namespace mailstead

@@ -1,16 +1,36 @@
 #include "protocols/signed_message.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "protocols/address_list.h"
 #include "protocols/ascii.h"
+#include "protocols/header_token.h"
 #include "protocols/sha256.h"
+#include "protocols/submission_header.h"
 
 namespace mailstead {
 
+namespace {
+
+constexpr std::string_view kSignatureName = "DKIM-Signature";
+constexpr std::size_t kNameRoom = 64;  // octets of a line, in which its name has to end
+
+// What a verifier does not need once the hash is known.
+void forget_text(ClaimedSignature& claim) {
+  claim.raw = {};
+  std::string().swap(claim.names);  // its memory, too
+  std::string().swap(claim.unsigned_field);
+}
+
+}  // namespace
+
 void SignedMessage::read(std::string_view content) {
-  if (!header_.has_ended()) {
-    content = header_.read(content);
-    if (!header_.has_ended()) return;
+  if (!header_->has_ended()) {
+    const std::string_view body = header_->read(content);
+    look_for_signatures(content.substr(0, content.size() - body.size()));
+    content = body;
+    if (!header_->has_ended()) return;
     end_header();
   }
   for (Body& body : bodies_) {
@@ -18,16 +38,37 @@ void SignedMessage::read(std::string_view content) {
   }
 }
 
-void SignedMessage::end_header() {
-  auto fields = header_.too_long() ? std::nullopt : header_.fields();
-  if (!fields) {
-    arc_chain_.problem = header_.too_long() ? "header is too long" : "header cannot be read";
-    signatures_.emplace_back().claim.fault = {DkimResult::kNeutral, arc_chain_.problem};
-    return;
+// Also where it cannot be read, or is too long to be kept.
+void SignedMessage::look_for_signatures(std::string_view header) {
+  const auto is_named = [this](std::string_view name) {
+    const NameMatch match = match_name(line_, name);
+    return match == NameMatch::kBeginning ? line_.size() == kNameRoom : match != NameMatch::kOther;
+  };
+  while (!header.empty()) {
+    const std::size_t newline = header.find('\n');
+    line_ += header.substr(0, newline).substr(0, kNameRoom - line_.size());
+    if (newline == std::string_view::npos) return;
+    header.remove_prefix(newline + 1);
+    if (!line_.empty() && !ascii::is_blank(line_.front())) {
+      has_signature_ = has_signature_ || is_named(kSignatureName);
+      has_set_ = has_set_ || std::ranges::any_of(kArcNames, is_named);
+    }
+    line_.clear();
   }
+}
+
+void SignedMessage::fail(const std::string& why) {
+  if (has_signature_) signatures_.emplace_back().claim.fault = {DkimResult::kNeutral, why};
+  if (has_set_) arc_chain_.problem = why;
+}
+
+void SignedMessage::end_header() {
+  if (!header_->too_long()) read_authors();
+  auto fields = header_->fields();
+  if (!fields) return fail(fields.error().message);
   fields_.emplace(std::move(*fields));
   for (const DkimField& field : fields_->fields()) {
-    if (!ascii::same(field.name, "DKIM-Signature")) continue;
+    if (!ascii::same(field.name, kSignatureName)) continue;
     if (signatures_.size() == kMaxSignatures) {
       ++ignored_;
       continue;
@@ -40,6 +81,22 @@ void SignedMessage::end_header() {
     Body& body = bodies_[form];
     if (body.is_wanted) body.hash.emplace(static_cast<DkimForm>(form), std::move(body.beginnings));
   }
+}
+
+void SignedMessage::read_authors() {
+  std::string values;
+  bool readable = true;
+  for (std::string_view rest = header_->text(); !rest.empty();) {
+    const std::string_view field = first_field(rest);
+    rest.remove_prefix(field.size());
+    const NameMatch match = match_name(field, "From");
+    if (match != NameMatch::kSame && match != NameMatch::kUnclear) continue;
+    ++from_fields_;
+    readable &= match == NameMatch::kSame && field.size() + values.size() <= kMaxAuthors;
+    if (readable) values += (values.empty() ? "" : ",") + unfolded_value(field);
+  }
+  auto found = readable ? parse_address_list(values) : std::nullopt;
+  if (found && !found->empty()) authors_ = std::move(*found);
 }
 
 void SignedMessage::read_arc_sets() {
@@ -62,7 +119,10 @@ void SignedMessage::want_body(const ClaimedSignature& claim) {
 }
 
 void SignedMessage::finish() {
-  if (!header_.has_ended()) end_header();
+  if (!header_->has_ended()) {
+    look_for_signatures("\n");
+    end_header();
+  }
   for (Body& body : bodies_) {
     if (body.hash) body.whole = body.hash->finish();
   }
@@ -71,7 +131,7 @@ void SignedMessage::finish() {
   settle_seals();
   arc_sets_.clear();
   fields_.reset();
-  header_ = DkimHeader();
+  header_.reset();
 }
 
 // RFC 6376 6.1.3: the body first, for it needs no key.
@@ -90,7 +150,7 @@ void SignedMessage::settle(MessageSignature& signature) {
       signature.digest = fields_->digest(claim);
     }
   }
-  claim.raw = {};
+  forget_text(claim);
 }
 
 // RFC 8617 5.1.1: each covers the sets up to its own, and all of them begin alike.
@@ -106,7 +166,7 @@ void SignedMessage::settle_seals() {
       hash.add(own_text(seal.claim));
       seal.digest = hash.finish();
     }
-    seal.claim.raw = {};
+    forget_text(seal.claim);
     earlier.add(relaxed_field(arc_sets_[i].seal()));
   }
 }

@@ -160,7 +160,7 @@ void SmtpClientCore::fail(SmtpStage stage, Lasting lasting, const RemoteReply& r
 // Nothing more can be said or heard.
 void SmtpClientCore::lose(SmtpStage stage, const RemoteReply& reply) {
   const bool was_quitting = is_quitting();
-  const bool end_is_out = end_said_ && output_.empty() && !chunk_refusal_;
+  const bool end_is_out = end_was_said() && output_.empty();
   // A server that closes connections which were idle says nothing about the message.
   const bool was_idle = !mail_answered_ && mails_said_ > (mail_said_ ? 1u : 0u);
   output_.clear();
@@ -182,6 +182,7 @@ void SmtpClientCore::lose(SmtpStage stage, const RemoteReply& reply) {
     }
     decide(i, was_idle ? Verdict::kNotTried : Verdict::kDeferred, stage, reply);
     outcomes_[i].may_be_delivered = unknown && is_accepted_[i];
+    outcomes_[i].end_was_said = end_is_out;
   }
   conclude();
 }

@@ -106,6 +106,8 @@ class SmtpClientCore {
 
   // smtp_client_hello.cc
   void on_greeting(const RemoteReply& reply);
+  bool is_us() const;
+  void fail_as_loop(SmtpStage stage);
   void say_ehlo();
   void on_ehlo(const RemoteReply& reply);
   void on_helo(const RemoteReply& reply);
@@ -121,12 +123,16 @@ class SmtpClientCore {
   // smtp_client_envelope.cc
   void begin_transaction();
   std::optional<RemoteReply> obstacle() const;
+  std::optional<RemoteReply> shortcoming() const;
   void sort_out_recipients();
   void respect_limits();
   void decide(std::size_t recipient, Verdict verdict, SmtpStage stage, const RemoteReply& reply);
+  void decide_lacking(std::size_t recipient, SmtpStage stage, const RemoteReply& reply);
   void decide_by(std::size_t recipient, SmtpStage stage, const RemoteReply& reply);
   void decide_all(Verdict verdict, SmtpStage stage, const RemoteReply& reply);
   bool all_decided() const;
+  // Without a chunk that was refused, nobody can have the whole.
+  bool end_was_said() const { return end_said_ && !chunk_refusal_; }
   bool may_say() const;
   bool say_next();
   void advance();

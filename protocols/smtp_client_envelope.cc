@@ -44,6 +44,8 @@ void SmtpClientCore::begin_transaction() {
     decide_all(Verdict::kNotTried, SmtpStage::kMail, own_words("4.3.2", "we are shutting down"));
   } else if (const auto reason = obstacle()) {
     decide_all(Verdict::kFailed, SmtpStage::kMail, *reason);
+  } else if (const auto lack = shortcoming()) {
+    for (std::size_t i = 0; i < count; ++i) decide_lacking(i, SmtpStage::kMail, *lack);
   } else {
     sort_out_recipients();
     respect_limits();
@@ -52,23 +54,29 @@ void SmtpClientCore::begin_transaction() {
   advance();
 }
 
-// Why this server cannot have this message, whoever it is for.
+// Why no server can have this message, whoever it is for.
 std::optional<RemoteReply> SmtpClientCore::obstacle() const {
   const Envelope& envelope = transaction_.envelope;
   if (envelope.reverse_path && !is_sendable(*envelope.reverse_path))
     return own_words("5.1.7", "the sender's address cannot be said in SMTP");
+  if (envelope.deliver_by && envelope.deliver_by->returns && envelope.deliver_by->at <= transaction_.now)
+    return own_words("5.4.7", "the time by which it was to be delivered is over");
+  return std::nullopt;
+}
+
+// What the message needs of a server and this one has not.
+std::optional<RemoteReply> SmtpClientCore::shortcoming() const {
+  const Envelope& envelope = transaction_.envelope;
   // RFC 8689 4.2.1
   if (envelope.require_tls && (!peer_.tls || !extensions_.require_tls))
     return own_words("5.7.30", "the message requires TLS, and the server does not offer REQUIRETLS");
   if (envelope.require_tls && !peer_.identified)
     return own_words("5.7.30", "the message requires TLS, and the server does not prove who it is");
   if (envelope.deliver_by && envelope.deliver_by->returns) {
-    const std::int64_t left = envelope.deliver_by->at - transaction_.now;
     // RFC 2852 4.1.4: who does not know of the time cannot keep it.
-    if (left <= 0) return own_words("5.4.7", "the time by which it was to be delivered is over");
     if (!extensions_.deliver_by)
       return own_words("5.4.7", "it is to be delivered by a time, and the server does not offer DELIVERBY");
-    if (left < extensions_.least_deliver_by)
+    if (envelope.deliver_by->at - transaction_.now < extensions_.least_deliver_by)
       return own_words("5.4.7", "it is to be delivered sooner than the server promises");
   }
   // RFC 6531 3.2
@@ -96,8 +104,8 @@ void SmtpClientCore::sort_out_recipients() {
       if (extensions_.smtputf8) {
         letters_ = Letters::kUtf8;
       } else {
-        decide(i, Verdict::kFailed, SmtpStage::kRecipient,
-               own_words("5.6.7", "the address needs SMTPUTF8, and the server does not offer it"));
+        decide_lacking(i, SmtpStage::kRecipient,
+                       own_words("5.6.7", "the address needs SMTPUTF8, and the server does not offer it"));
       }
     }
   }
@@ -129,8 +137,16 @@ void SmtpClientCore::decide(std::size_t recipient, Verdict verdict, SmtpStage st
   if (decided_[recipient]) return;
   decided_[recipient] = true;
   const bool is_taken = verdict == Verdict::kDelivered;
-  outcomes_[recipient] = {
-      verdict, stage, reply, false, is_taken && extensions_.dsn, is_taken && extensions_.deliver_by};
+  RecipientOutcome& outcome = outcomes_[recipient];
+  outcome = {verdict, stage, reply};
+  outcome.end_was_said = end_was_said();
+  outcome.dsn_passed_on = is_taken && extensions_.dsn;
+  outcome.deliver_by_passed_on = is_taken && extensions_.deliver_by;
+}
+
+void SmtpClientCore::decide_lacking(std::size_t recipient, SmtpStage stage, const RemoteReply& reply) {
+  decide(recipient, Verdict::kFailed, stage, reply);
+  outcomes_[recipient].server_lacks_it = true;
 }
 
 // By the class of a reply.

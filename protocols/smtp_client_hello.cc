@@ -24,7 +24,7 @@ bool is_nonce(std::string_view text) {
 void SmtpClientCore::on_greeting(const RemoteReply& reply) {
   switch (class_of(reply)) {
     case Class::kDone:
-      return say_ehlo();
+      return is_us() ? fail_as_loop(SmtpStage::kGreeting) : say_ehlo();
     case Class::kGoOn:
       return on_nonsense(Said::kConnection, reply);
     case Class::kLater:
@@ -35,6 +35,22 @@ void SmtpClientCore::on_greeting(const RemoteReply& reply) {
   }
 }
 
+// RFC 5321 4.2 and 4.1.1.1: its name comes first, in the greeting and in the reply to EHLO.
+bool SmtpClientCore::is_us() const {
+  const std::string& ours = options_.hostname;
+  const bool is_anybodys = ours.find('.') == std::string::npos || ascii::starts_with(ours, "localhost.");
+  if (!options_.may_be_us || is_anybodys) return false;
+  const std::string_view line = replies_.lines().front();
+  return ascii::same(line.substr(0, line.find(' ')), ours);
+}
+
+void SmtpClientCore::fail_as_loop(SmtpStage stage) {
+  fail(stage, Lasting::kPermanent,
+       own_words("5.4.6", fmt::format("the server is called {}, as this one is: mail would come back here",
+                                      options_.hostname)));
+  failure_->leads_to_us = true;
+}
+
 void SmtpClientCore::say_ehlo() {
   say(Said::kEhlo, "EHLO " + options_.hostname);
 }
@@ -42,6 +58,7 @@ void SmtpClientCore::say_ehlo() {
 void SmtpClientCore::on_ehlo(const RemoteReply& reply) {
   switch (class_of(reply)) {
     case Class::kDone:
+      if (is_us()) return fail_as_loop(SmtpStage::kHello);
       extensions_ = parse_extensions(replies_.lines());
       return go_on_to_tls();
     case Class::kGoOn:
@@ -57,7 +74,7 @@ void SmtpClientCore::on_ehlo(const RemoteReply& reply) {
 void SmtpClientCore::on_helo(const RemoteReply& reply) {
   switch (class_of(reply)) {
     case Class::kDone:
-      return go_on_to_tls();
+      return is_us() ? fail_as_loop(SmtpStage::kHello) : go_on_to_tls();
     case Class::kGoOn:
       return on_nonsense(Said::kHelo, reply);
     case Class::kLater:

@@ -71,6 +71,9 @@ struct SmtpClientOptions {
   TlsUse tls = TlsUse::kIfOffered;
   std::optional<SmtpClientLogin> login;  // of a smarthost; wiped when it was used or with the session
   bool allow_plaintext_login = false;    // also without TLS
+  // A server that calls itself as we do is us, or believes so: a failure that says leads_to_us (RFC
+  // 5321 6.3). Not where an administrator has named it, nor with a name that many have ("localhost").
+  bool may_be_us = false;
 };
 
 // The command, or the moment, that something was decided at.
@@ -114,11 +117,16 @@ struct RecipientOutcome {
   // With kDeferred: the message was sent whole and nobody knows what became of it. Sending it again may make
   // two of it (RFC 5321 4.5.4.1 and 6.1 want just that).
   bool may_be_delivered = false;
+  // The message was said to its end, and it is this server's to say what became of it.
+  bool end_was_said = false;
   // With kDelivered: the server has DSN and knows NOTIFY, ORCPT, RET and ENVID. Without it, who asked for a
   // report of success is owed one that says "relayed" (RFC 3461 5.2.2).
   bool dsn_passed_on = false;
   // Likewise of DELIVERBY.
   bool deliver_by_passed_on = false;
+  // With kFailed, and nothing was said: it is this server that does not offer what the message needs, or does
+  // not show who it is. Another one of the domain may (RFC 8689 4.2.1).
+  bool server_lacks_it = false;
 
   bool operator==(const RecipientOutcome&) const = default;
 };
@@ -129,6 +137,7 @@ struct SmtpClientFailure {
   bool permanent = false;  // this host wants no mail from us (RFC 5321 3.1); else try again later
   RemoteReply reply;
   bool tls_failed = false;  // the handshake: with TlsUse::kIfOffered one may try again with kNever
+  bool leads_to_us = false;
 };
 
 // What the session asks of its driver. After each, the matching answer_…() is called exactly once. An answer

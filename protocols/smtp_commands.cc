@@ -84,8 +84,10 @@ void SmtpCore::ehlo(std::string_view argument) {
 void SmtpCore::say_extensions() {
   std::vector<std::string> lines{
       options_.hostname, "PIPELINING", fmt::format("SIZE {}", options_.message_size),
-      "8BITMIME",        "SMTPUTF8",   "CHUNKING",
-      "BINARYMIME",      "DSN",        fmt::format("LIMITS RCPTMAX={}", options_.recipients)};
+      "8BITMIME",        "SMTPUTF8",   "CHUNKING"};
+  if (options_.offer_binary) lines.emplace_back("BINARYMIME");
+  lines.emplace_back("DSN");
+  lines.push_back(fmt::format("LIMITS RCPTMAX={}", options_.recipients));
   lines.emplace_back("DELIVERBY");
   // RFC 4865 2 and RFC 6710 4.1: what only a user may ask for.
   if (rules_.login) {

@@ -22,6 +22,13 @@ Reply failure(CommitVerdict verdict) {
       return {552, "5.2.2", "Message too large for the mailbox"};
     case CommitVerdict::kLoop:
       return {554, "5.4.6", "The message goes in a loop"};
+    case CommitVerdict::kForged:
+      return {550, "5.7.26",
+              "The domain in From wants mail rejected that is not from it (DMARC), and this is not"};
+    case CommitVerdict::kNoAuthor:
+      return {550, "5.7.1", "Nobody can tell whose message this is: From has to name one author"};
+    case CommitVerdict::kAbsurd:
+      return {554, "5.6.0", "The message's header is not acceptable"};
     case CommitVerdict::kKept:
     case CommitVerdict::kUnavailable:
       break;
@@ -301,6 +308,7 @@ void SmtpCore::answer_author(bool allowed) {
 void SmtpCore::commit() {
   const std::uint64_t size = spooled_ + content_.size();
   const std::vector<std::string> seen = reader_->header().delivered_to();
+  committing_ = named();
   if (rules_.reply_each) {
     recipients_ = std::exchange(envelope_.recipients, {});
     for (const Recipient& recipient : recipients_) {
@@ -314,7 +322,8 @@ void SmtpCore::commit() {
     }
   }
   want(AskCommit{id_, std::move(envelope_), std::exchange(content_, {}), size, seen,
-                 connection_tags_ + hello_tags_ + tags_, rules_.reply_each, std::exchange(authors_, {})});
+                 connection_tags_ + hello_tags_ + tags_, rules_.reply_each, std::exchange(authors_, {}),
+                 (binary_ && binary_->has_converted()) || reader_->bare_newline()});
 }
 
 void SmtpCore::answer_commit(CommitVerdict verdict) {

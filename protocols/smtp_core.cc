@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "protocols/ascii.h"
 #include "protocols/smtp_commands.h"
@@ -11,6 +12,7 @@ namespace mailstead {
 namespace {
 
 constexpr int kMaxErrors = 20;
+constexpr std::size_t kMostNamed = 10;                 // recipients of a message that was refused
 constexpr std::chrono::seconds kCommandPatience{300};  // RFC 5321 4.5.3.2.7
 constexpr std::chrono::seconds kGreetingPatience{
     60};  // who has not said EHLO by then wants no mail delivered
@@ -147,7 +149,20 @@ void SmtpCore::note_refusal(const Reply& reply, std::string_view subject) {
   if (refusals_.size() >= kMaxRefusals) return;
   std::string line = reply.wire();
   line.resize(line.size() - 2);
-  refusals_.push_back({std::string(command_), std::move(line), std::string(subject)});
+  SmtpSession::Refusal refusal = committing_ ? *committing_ : named();
+  refusal.command = command_;
+  refusal.reply = std::move(line);
+  refusal.subject = subject;
+  refusals_.push_back(std::move(refusal));
+}
+
+SmtpSession::Refusal SmtpCore::named() const {
+  SmtpSession::Refusal refusal;
+  if (envelope_.reverse_path) refusal.from = envelope_.reverse_path->text();
+  for (const Recipient& recipient : envelope_.recipients | std::views::take(kMostNamed))
+    refusal.to.push_back(recipient.address.text());
+  if (reader_) refusal.message_id = reader_->header().message_id();
+  return refusal;
 }
 
 void SmtpCore::refuse(const Reply& reply, std::string_view subject) {
@@ -254,6 +269,7 @@ void SmtpCore::forget_transaction() {
   binary_.reset();
   is_binary_ = false;
   id_.clear();
+  committing_.reset();
   content_ = {};
   spooled_ = 0;
   spool_refusal_.reset();

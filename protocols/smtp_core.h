@@ -95,6 +95,7 @@ class SmtpCore {
   void refuse_chunk_line();
   void say(const Reply& reply);
   void note_refusal(const Reply& reply, std::string_view subject);
+  SmtpSession::Refusal named() const;  // sender and recipients only
   void refuse(const Reply& reply, std::string_view subject = {});
   void hang_up(const Reply& farewell);
   void want(SmtpAsk ask);
@@ -171,6 +172,8 @@ class SmtpCore {
   std::string_view command_;  // name of the one that runs, for the log
   int errors_ = 0;            // since the last message
   std::vector<SmtpSession::Refusal> refusals_;
+  // Sender and recipients of the message that is being committed: its envelope has been handed over.
+  std::optional<SmtpSession::Refusal> committing_;
 
   std::string helo_;
   Greeting greeting_ = Greeting::kHelo;

@@ -162,7 +162,7 @@ std::optional<Reply> SmtpCore::read_mail_parameter(std::string_view name,
     return std::nullopt;
   }
   if (name == "body") {
-    is_binary_ = ascii::same(value, "BINARYMIME");
+    is_binary_ = options_.offer_binary && ascii::same(value, "BINARYMIME");
     if (!ascii::same(value, "7BIT") && !ascii::same(value, "8BITMIME") && !is_binary_)
       return Reply{501, "5.5.4", "Bad BODY"};
     // What is binary is made 8bit on its way in.

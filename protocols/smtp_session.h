@@ -42,7 +42,8 @@ struct SmtpOptions {
   std::uint64_t message_size = 50ull << 20;  // octets, RFC 1870
   std::size_t recipients = 1000;
   BareNewline bare_newline = BareNewline::kReject;
-  bool check_from = true;  // on submission: the From field names addresses of the user's
+  bool offer_binary = true;  // BINARYMIME, RFC 3030
+  bool check_from = true;    // on submission: the From field names addresses of the user's
   // So long the greeting waits for who speaks before it; on port 25.
   std::chrono::seconds greeting_delay{0};
   // Octets a second that a message has to come with, over a piece of 64 KiB; 0: as slow as RFC 5321 allows.
@@ -101,6 +102,7 @@ struct AskCommit {  // answer_commit: the message is whole; make it durable
   bool reply_each = false;  // answer_commit() takes a verdict for each recipient
   // Of a submission: whose message it says it is. Empty: its From cannot be read.
   std::vector<Address> authors;
+  bool is_converted = false;  // it is not what its sender has signed: parts were binary, line ends wrong
 };
 using SmtpAsk = std::variant<AskPassword, AskScramChallenge, AskScramProof, AskSender, AskRecipient, AskBegin,
                              AskSpool, AskAuthor, AskPolicy, AskCommit>;
@@ -121,6 +123,9 @@ enum class CommitVerdict {
   kOverQuota,    // 452 4.2.2
   kTooLarge,     // 552 5.2.2: it never fits into the mailbox
   kLoop,         // 554 5.4.6
+  kForged,       // 550 5.7.26 (RFC 7372): not from whom it says, and that domain wants it rejected
+  kNoAuthor,     // 550 5.7.1: nobody can tell whose it is
+  kAbsurd,       // 554 5.6.0: no server should pass it on
   kUnavailable,  // 451 4.3.0
 };
 
@@ -169,6 +174,11 @@ class SmtpSession final : public Session {
     std::string command;  // "RCPT", "DATA"
     std::string reply;    // "550 5.1.1 …"
     std::string subject;  // the address or parameter it was about, may hold any byte
+    // Of the message that was under way: its sender, empty for the null reverse-path, and the first of its
+    // recipients.
+    std::string from = {};
+    std::vector<std::string> to = {};
+    std::string message_id = {};  // of its header, without angle brackets, as far as it was read
   };
   std::vector<Refusal> take_refusals();
   // The argument of HELO, EHLO or LHLO, and the authenticated user; empty before.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocols/ascii.h"
+#include "protocols/utf8.h"
 
 namespace mailstead {
 
@@ -22,21 +23,11 @@ bool found_nothing(const dns::Answer& answer) {
   return answer.verdict == dns::Verdict::kNoName || answer.verdict == dns::Verdict::kNoRecords;
 }
 
-bool is_beyond_ascii(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
-
 // RFC 7208 4.3: several labels, and no address literal. A client that says its address as its name has none.
 bool may_have_record(std::string_view domain) {
   if (!dns::is_name(domain) || domain.starts_with('[')) return false;
   const std::size_t dot = domain.rfind('.');
   return dot != std::string_view::npos && !std::ranges::all_of(domain.substr(dot + 1), ascii::is_digit);
-}
-
-bool is_within(std::string_view name, std::string_view domain) {
-  if (name.size() <= domain.size()) return ascii::same(name, domain);
-  const std::size_t before = name.size() - domain.size();
-  return name[before - 1] == '.' && ascii::same(name.substr(before), domain);
 }
 
 SpfVerdict verdict_of(SpfMechanism::Qualifier qualifier) {
@@ -85,8 +76,9 @@ SpfCheck::SpfCheck(const SpfClient& client) {
   values_.now = client.now;
   values_.helo = client.helo;
   // RFC 8616 4: a name is one of A-labels.
-  if (is_beyond_ascii(client.helo)) values_.helo = parse_mail_domain(client.helo).value_or(client.helo);
+  if (!utf8::is_ascii(client.helo)) values_.helo = parse_mail_domain(client.helo).value_or(client.helo);
   if (values_.helo.ends_with('.')) values_.helo.pop_back();
+  if (values_.helo.size() > dns::kMaxText) values_.helo.clear();
   values_.sender_domain = client.reverse_path ? client.reverse_path->domain : values_.helo;
   if (client.reverse_path) values_.local_part = client.reverse_path->local_part;
   if (values_.local_part.empty()) values_.local_part = "postmaster";  // RFC 7208 2.4, 4.3
@@ -102,6 +94,7 @@ void SpfCheck::run() {
       evaluate();
     }
   }
+  if (done_) frames_ = {};
 }
 
 void SpfCheck::answer(const dns::Answer& answer) {
@@ -167,9 +160,17 @@ void SpfCheck::take_record(const std::string& name, const dns::Answer& answer) {
 }
 
 void SpfCheck::evaluate() {
+  return read_mechanism() ? evaluate(mechanism_) : end_of_record();
+}
+
+// False: none of the record is left.
+bool SpfCheck::read_mechanism() {
   const Frame& frame = frames_.back();
-  if (frame.next == frame.record.mechanisms.size()) return end_of_record();
-  evaluate(frame.record.mechanisms[frame.next]);
+  std::string_view rest = std::string_view(frame.record.mechanisms).substr(frame.next);
+  auto next = take_spf_mechanism(rest);
+  if (!next) return false;
+  mechanism_ = *std::move(next);
+  return true;
 }
 
 void SpfCheck::evaluate(const SpfMechanism& mechanism) {
@@ -203,7 +204,7 @@ void SpfCheck::evaluate(const SpfMechanism& mechanism) {
       break;
   }
   const bool is_own =
-      std::ranges::any_of(own_names_, [&](const std::string& each) { return is_within(each, *name); });
+      std::ranges::any_of(own_names_, [&](const std::string& each) { return dns::is_within(each, *name); });
   return is_own ? matched() : not_matched();
 }
 
@@ -225,13 +226,14 @@ void SpfCheck::end_of_record() {
 }
 
 void SpfCheck::matched() {
-  const Frame& frame = frames_.back();
-  finish_record(verdict_of(frame.record.mechanisms[frame.next].qualifier));
+  if (frames_.size() == 1) result_.mechanism = mechanism_.text;
+  finish_record(verdict_of(mechanism_.qualifier));
 }
 
 void SpfCheck::not_matched() {
-  ++frames_.back().next;
-  frames_.back().counted = false;
+  Frame& frame = frames_.back();
+  frame.next = frame.record.mechanisms.find(' ', frame.next) + 1;
+  frame.counted = false;
 }
 
 // Calls itself by matched(), once for each "include" around it.
@@ -239,13 +241,12 @@ void SpfCheck::finish_record(SpfVerdict verdict) {
   if (frames_.size() > 1) {
     frames_.pop_back();
     // RFC 7208 5.2: only "pass" is a match.
-    return verdict == SpfVerdict::kPass ? matched() : not_matched();
+    if (verdict != SpfVerdict::kPass) return not_matched();
+    read_mechanism();
+    return matched();
   }
-  const Frame& frame = frames_.back();
-  if (frame.next < frame.record.mechanisms.size())
-    result_.mechanism = frame.record.mechanisms[frame.next].text;
   result_.verdict = verdict;
-  explaining_ = verdict == SpfVerdict::kFail && frame.record.explanation.has_value();
+  explaining_ = verdict == SpfVerdict::kFail && frames_.back().record.explanation.has_value();
   done_ = !explaining_;
 }
 
@@ -272,21 +273,19 @@ bool SpfCheck::spend_void(const dns::Answer& answer) {
 void SpfCheck::take_addresses(const std::string& name, const dns::Answer& answer) {
   if (answer.verdict == dns::Verdict::kFailed) return finish(SpfVerdict::kTemperror, unanswered(name));
   if (!spend_void(answer)) return;
-  const Frame& frame = frames_.back();
-  const SpfMechanism& mechanism = frame.record.mechanisms[frame.next];
-  const bool is_match = mechanism.kind == SpfKind::kExists
+  const bool is_match = mechanism_.kind == SpfKind::kExists
                             ? answer.verdict == dns::Verdict::kFound
-                            : is_of_client(answer, mechanism.ip4_length, mechanism.ip6_length);
+                            : is_of_client(answer, mechanism_.ip4_length, mechanism_.ip6_length);
   return is_match ? matched() : not_matched();
 }
 
 void SpfCheck::take_exchanges(const std::string& name, const dns::Answer& answer) {
   if (answer.verdict == dns::Verdict::kFailed) return finish(SpfVerdict::kTemperror, unanswered(name));
   if (!spend_void(answer)) return;
-  std::vector<dns::Record> exchanges = answer.records;
   // RFC 7208 4.6.4. Of all that there are, so that it does not depend on an order that changes.
-  if (exchanges.size() > kMostExchanges)
+  if (answer.records.size() > kMostExchanges)
     return finish(SpfVerdict::kPermerror, name + " has more than 10 MX records");
+  std::vector<dns::Record> exchanges = answer.records;
   std::ranges::stable_sort(exchanges, {}, &dns::Record::preference);
   for (dns::Record& each : exchanges) names_.push_back(std::move(each.text));
   ask_exchange();
@@ -305,9 +304,7 @@ void SpfCheck::ask_exchange() {
 
 void SpfCheck::take_exchange(const std::string& name, const dns::Answer& answer) {
   if (answer.verdict == dns::Verdict::kFailed) return finish(SpfVerdict::kTemperror, unanswered(name));
-  const Frame& frame = frames_.back();
-  const SpfMechanism& mechanism = frame.record.mechanisms[frame.next];
-  if (!is_of_client(answer, mechanism.ip4_length, mechanism.ip6_length)) return ask_exchange();
+  if (!is_of_client(answer, mechanism_.ip4_length, mechanism_.ip6_length)) return ask_exchange();
   names_.clear();
   matched();
 }
@@ -350,7 +347,7 @@ void SpfCheck::explain() {
 
 // RFC 7208 6.2: whatever is wrong with it, the result stands, without it.
 void SpfCheck::take_explanation(const dns::Answer& answer) {
-  done_ = answer.records.size() != 1 ||
+  done_ = answer.records.size() != 1 || answer.records.front().text.size() > kMaxSpfMacroString ||
           !is_spf_macro_string(answer.records.front().text, SpfMacroUse::kExplanation);
   if (!done_) explanation_ = answer.records.front().text;
 }
@@ -368,7 +365,7 @@ void SpfCheck::set_values() {
 
 // RFC 8616 4: with a local part beyond ASCII, a term that has it in its name never matches.
 bool SpfCheck::cannot_be_asked(const std::string& domain_spec) const {
-  return is_beyond_ascii(values_.local_part) &&
+  return !utf8::is_ascii(values_.local_part) &&
          (uses_spf_macro(domain_spec, 'l') || uses_spf_macro(domain_spec, 's'));
 }
 
@@ -390,7 +387,7 @@ std::string SpfCheck::reverse_name() const {
   const std::string* best = &own_names_.front();
   for (const std::string& each : own_names_) {
     if (ascii::same(each, values_.domain)) return each;
-    if (is_within(each, values_.domain) && !is_within(*best, values_.domain)) best = &each;
+    if (dns::is_within(each, values_.domain) && !dns::is_within(*best, values_.domain)) best = &each;
   }
   return *best;
 }

@@ -4,9 +4,12 @@
 //   while (const auto question = check.question()) check.answer(ask(*question));
 //   check.result()
 //
-// Whatever the DNS says, a check asks at most kMostSpfQuestions questions, one at a time, and keeps at most
-// eleven records of kMaxSpfRecord octets. How long it may take is the caller's: RFC 7208 4.6.4 wants at least
-// 20 seconds before it is a temperror, and an answer of Verdict::kFailed makes it one.
+// Whatever the DNS says, a check asks at most kMostSpfQuestions questions, one at a time. It keeps the text
+// of the records that are under way, at most eleven of kMaxSpfRecord octets, which is less than 256 KiB in
+// all, and of them nothing once the result is there. How long it may take is the caller's: RFC 7208 4.6.4
+// wants at least 20 seconds before it is a temperror, and an answer of Verdict::kFailed makes it one.
+//
+// On a temperror a message may be put off, and must not be refused for good: another time the check may pass.
 // Ownership: a value that refers to nothing. Threads: one at a time. Errors: are results.
 #pragma once
 
@@ -36,7 +39,7 @@ std::string_view name_of(SpfVerdict verdict);
 
 struct SpfClient {
   IpAddress ip;
-  std::string helo;  // as it was said
+  std::string helo;  // as it was said; of more than dns::kMaxText octets it is no name
   // nullopt: "<>", so the identity is that of HELO: postmaster@helo (RFC 7208 2.4). So HELO itself is
   // checked, too (2.3).
   std::optional<Address> reverse_path;
@@ -90,7 +93,7 @@ class SpfCheck {
   struct Frame {
     std::string domain;
     SpfRecord record;
-    std::size_t next = 0;  // of its mechanisms
+    std::size_t next = 0;  // where in its mechanisms
     bool counted = false;  // that one, among the terms that ask the DNS
   };
 
@@ -99,6 +102,7 @@ class SpfCheck {
   void evaluate();
   void evaluate(const SpfMechanism& mechanism);
   void end_of_record();
+  bool read_mechanism();
   void matched();
   void not_matched();
   void finish_record(SpfVerdict verdict);
@@ -128,6 +132,7 @@ class SpfCheck {
 
   SpfMacroValues values_;
   std::vector<Frame> frames_;
+  SpfMechanism mechanism_;  // the next one of the innermost, once it was read
   std::optional<SpfQuestion> question_;
   Topic topic_ = Topic::kRecord;
   SpfResult result_;

@@ -13,7 +13,6 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kMaxQuestion = 253;  // octets, RFC 7208 7.3
 constexpr std::string_view kTermLetters = "slodiphv";
 constexpr std::string_view kExplanationLetters = "crt";  // RFC 7208 7.2: there only
 constexpr std::string_view kDelimiters = ".-+,/_=";
@@ -221,10 +220,10 @@ std::optional<std::string> expand_spf_domain(std::string_view text, const SpfMac
     name += expanded(*piece, values);
     // What is cut off below, sooner: who writes many macros shall not make us hold much. One octet more, to
     // see that there was more, and one for the dot at the end.
-    if (name.size() > kMaxQuestion + 2) name.erase(0, name.size() - (kMaxQuestion + 2));
+    if (name.size() > dns::kMaxText + 2) name.erase(0, name.size() - (dns::kMaxText + 2));
   }
   if (name.ends_with('.')) name.pop_back();
-  while (name.size() > kMaxQuestion) {
+  while (name.size() > dns::kMaxText) {
     const std::size_t dot = name.find('.');
     if (dot == std::string::npos) return std::nullopt;
     name.erase(0, dot + 1);
@@ -234,6 +233,7 @@ std::optional<std::string> expand_spf_domain(std::string_view text, const SpfMac
 }
 
 std::optional<std::string> expand_spf_explanation(std::string_view text, const SpfMacroValues& values) {
+  if (text.size() > kMaxSpfMacroString) return std::nullopt;
   std::string words;
   while (!text.empty()) {
     const auto piece = take_piece(text);

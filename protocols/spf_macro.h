@@ -1,7 +1,7 @@
 // Macros of SPF records (RFC 7208 7): what may be written, and what it becomes for one client.
 //
 // Input from anybody. Plain values, pure functions; any thread. Bounded: an expansion for a question has at
-// most 253 octets, one for people at most kMaxSpfExplanation.
+// most 253 octets, one for people at most kMaxSpfExplanation; neither holds much more on its way.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,10 @@ namespace mailstead {
 
 // Octets. An explanation goes into a reply; a longer one is as good as none.
 inline constexpr std::size_t kMaxSpfExplanation = 1000;
+
+// Octets of a macro-string before its macros are expanded. Each of its macros costs as much work as its value
+// is long, also where nothing of that is left; a longer one is an error in a record, and no explanation.
+inline constexpr std::size_t kMaxSpfMacroString = 2048;
 
 // RFC 7208 7.2. Names without a dot at the end.
 struct SpfMacroValues {

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "protocols/ascii.h"
-#include "protocols/spf_macro.h"
 
 namespace mailstead {
 
@@ -122,12 +121,12 @@ bool read_modifier(std::string_view name, std::string_view value, SpfRecord& rec
   return true;
 }
 
-Error bad_term(std::string_view term) {
+Error bad_term(std::string_view term, std::string_view why = "is no mechanism or modifier") {
   constexpr std::size_t kShown = 80;
   std::string shown(term.substr(0, kShown));
   std::ranges::replace_if(
       shown, [](char c) { return !ascii::is_printable(c); }, '?');
-  return {ErrorKind::kInvalid, "its record has a term that is no mechanism or modifier: " + shown};
+  return {ErrorKind::kInvalid, "its record has a term that " + std::string(why) + ": " + shown};
 }
 
 }  // namespace
@@ -150,18 +149,24 @@ Result<SpfRecord> parse_spf_record(std::string_view text) {
   while (!text.empty()) {
     const std::string_view term = ascii::take_until(text, ' ');
     if (term.empty()) continue;
+    if (term.size() > kMaxSpfTerm) return bad_term(term, "is too long");
     if (const std::string_view name = modifier_name(term); !name.empty()) {
       if (!read_modifier(name, term.substr(name.size() + 1), record)) return bad_term(term);
       continue;
     }
-    auto mechanism = read_mechanism(term);
+    const auto mechanism = read_mechanism(term);
     if (!mechanism) return bad_term(term);
-    if (!ended) record.mechanisms.push_back(*std::move(mechanism));
-    ended = ended || record.mechanisms.back().kind == SpfMechanism::Kind::kAll;
+    if (!ended) record.mechanisms.append(term).append(" ");
+    ended = ended || mechanism->kind == SpfMechanism::Kind::kAll;
   }
+  record.mechanisms.shrink_to_fit();
   // RFC 7208 5.1: with "all", "redirect" is ignored.
   if (ended) record.redirect.reset();
   return record;
+}
+
+std::optional<SpfMechanism> take_spf_mechanism(std::string_view& mechanisms) {
+  return read_mechanism(ascii::take_until(mechanisms, ' '));
 }
 
 }  // namespace mailstead

@@ -14,11 +14,14 @@
 #include "protocols/dns_message.h"
 #include "protocols/ip_address.h"
 #include "protocols/result.h"
+#include "protocols/spf_macro.h"
 
 namespace mailstead {
 
-// Octets; ours, so that a check needs little memory. RFC 7208 3.4 wants what fits into a datagram.
+// Octets of a record and of one of its terms; ours, so that a check needs little memory and its macros little
+// work. RFC 7208 3.4 wants what fits into a datagram, and a name of 253 octets needs no term that is longer.
 inline constexpr std::size_t kMaxSpfRecord = 16 * 1024;
+inline constexpr std::size_t kMaxSpfTerm = kMaxSpfMacroString;
 
 struct SpfMechanism {
   enum class Kind { kAll, kInclude, kA, kMx, kPtr, kIp4, kIp6, kExists };
@@ -36,7 +39,9 @@ struct SpfMechanism {
 };
 
 struct SpfRecord {
-  std::vector<SpfMechanism> mechanisms;    // in their order; what is behind "all" is checked and left out
+  // In their order, as they are written, with a blank behind each, for take_spf_mechanism(): so many small
+  // ones need no more memory than their text. What is behind "all" is checked and left out.
+  std::string mechanisms;
   std::optional<std::string> redirect;     // a domain-spec
   std::optional<std::string> explanation;  // "exp": a domain-spec
 
@@ -47,7 +52,12 @@ struct SpfRecord {
 // `records`.
 std::vector<std::string_view> spf_records(std::span<const dns::Record> records);
 
-// kInvalid: RFC 7208 12 has no such record; `message` says which term is wrong, in printable ASCII.
+// kInvalid: RFC 7208 12 has no such record, or it is too long; `message` says which term is wrong, in
+// printable ASCII.
 Result<SpfRecord> parse_spf_record(std::string_view text);
+
+// The first of SpfRecord::mechanisms, or of what is left of them; it goes out of `mechanisms`. nullopt: none
+// is left.
+std::optional<SpfMechanism> take_spf_mechanism(std::string_view& mechanisms);
 
 }  // namespace mailstead

@@ -1,10 +1,11 @@
 // What submission puts right in a message's header: RFC 6409 8 (Date, Message-ID), RFC 5322 3.6 (From),
-// MIME-Version where there is MIME (RFC 2045 4), and Bcc, which is nobody else's business (RFC 5322 3.6.3).
+// MIME-Version where there is MIME (RFC 2045 4), Bcc, which is nobody else's business (RFC 5322 3.6.3), and
+// Authentication-Results, which is not for users to write (RFC 8601 5).
 //
 // The message goes through in pieces of any size and comes out with the fields that it lacks behind those it
-// has, and without Bcc and Resent-Bcc. What is there is not touched, be it right or wrong: signatures hold. A
-// message that has no header at all gets one. Memory: a field's name, and kMaxAuthors octets of From.
-// Threads: one at a time.
+// has, and without Bcc, Resent-Bcc and Authentication-Results. What is there is not touched, be it right or
+// wrong: signatures hold. A message that has no header at all gets one. Memory: a field's name, and
+// kMaxAuthors octets of From. Threads: one at a time.
 #pragma once
 
 #include <cstddef>

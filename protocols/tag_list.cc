@@ -20,7 +20,7 @@ bool is_tag_name(std::string_view name) {
   });
 }
 
-// RFC 6376 3.2, and UTF-8 in it (RFC 8616 3). A line end is one only in a fold.
+// RFC 6376 3.2, and UTF-8 in it (RFC 8616 5). A line end is one only in a fold.
 bool is_tag_value(std::string_view value) {
   for (std::size_t i = 0; i < value.size(); ++i) {
     const char c = value[i];
@@ -98,7 +98,10 @@ bool has_part(std::string_view text, std::string_view wanted) {
 }
 
 std::optional<std::string> folded_base64(std::string_view text) {
-  return base64::decode(without_space(text));
+  std::string squeezed = without_space(text);
+  // RFC 6376 2.10: it may lack its padding.
+  if (const std::size_t past = squeezed.size() % 4; past > 1) squeezed.append(4 - past, '=');
+  return base64::decode(squeezed);
 }
 
 }  // namespace mailstead

@@ -44,7 +44,8 @@ std::string without_space(std::string_view text);
 void for_each_part(std::string_view text, const std::function<bool(std::string_view)>& each);
 bool has_part(std::string_view text, std::string_view wanted);
 
-// Octets in base64 that may be folded anywhere. nullopt: it is something else.
+// Octets in base64 that may be folded anywhere, with their padding or without: RFC 6376 2.10. nullopt: it is
+// something else.
 std::optional<std::string> folded_base64(std::string_view text);
 
 }  // namespace mailstead

@@ -80,6 +80,10 @@ void Connection::secured(bool ok, bool first) {
 
 void Connection::on_read(std::string_view bytes) {
   if (lingering_ || closing_) return;
+  if (broken_) {
+    if (pending_.size() < kMaxPending) pending_.append(bytes);
+    return;
+  }
   if (!pending_.empty() || driver_->session().wants() != Wants::kInput || writing_ || asked_) {
     pending_.append(bytes);
     if (pending_.size() >= kMaxPending) stream_->stop_reading();
@@ -92,21 +96,22 @@ void Connection::on_read(std::string_view bytes) {
 void Connection::on_end(StreamEnd end) {
   ended_ = true;
   if (end == StreamEnd::kFailed) return close();  // nobody can hear an answer any more
-  if (lingering_) return close();
+  if (lingering_ || broken_) return close();
+  reset_ = end == StreamEnd::kReset;
   // Commands that came before the end are still run; an answer that is on its way is still given.
   run();
 }
 
 void Connection::on_written(bool ok) {
   writing_ = false;
-  if (!ok) return close();
+  if (!ok) return hear_out();
   // The client took something: the session's own deadline rules again.
   deadline_ = 0;
   run();
 }
 
 void Connection::run() {
-  if (closing_ || lingering_ || driver_ == nullptr) return;
+  if (closing_ || lingering_ || broken_ || driver_ == nullptr) return;
   if (running_) {
     run_again_ = true;
     return;
@@ -128,15 +133,15 @@ void Connection::run_guarded() {
   if (!driver->session().has_output()) driver->session().take_output(std::move(spare_buffer()));
   do {
     run_again_ = false;
-    while (!closing_ && !lingering_ && step()) {
+    while (!closing_ && !lingering_ && !broken_ && step()) {
     }
-  } while (run_again_ && !closing_ && !lingering_);
+  } while (run_again_ && !closing_ && !lingering_ && !broken_);
   if (!driver->session().has_output()) {
     std::string buffer = driver->session().take_output();
     if (buffer.capacity() <= kSpareCapacity) spare_buffer() = std::move(buffer);
   }
   driver->after_run();
-  if (closing_ || lingering_) return;
+  if (closing_ || lingering_ || broken_) return;
   if (driver->session().progress() != seen_progress_ || deadline_ == 0) {
     seen_progress_ = driver->session().progress();
     deadline_ = now_ms() + static_cast<std::uint64_t>(driver->session().patience().count()) * 1000;
@@ -178,6 +183,8 @@ bool Connection::await_answer() {
   if (!pending_.empty() || writing_) return false;
   if (!ended_) {
     stream_->start_reading();  // else the end would not be seen
+  } else if (reset_) {
+    close();
   } else if (driver_->answers_to_nobody() && flush()) {
     finish();
   }
@@ -221,10 +228,20 @@ bool Connection::flush() {
       arm();
       return false;
     case WriteState::kFailed:
-      close();
+      hear_out();
       return false;
   }
   return false;
+}
+
+// Nobody takes anything any more. What the other side said before is still in the socket, perhaps: its end is
+// read.
+void Connection::hear_out() {
+  if (ended_ || !driver_->hears_last_words() || driver_->session().wants() == Wants::kClose) return close();
+  broken_ = true;
+  deadline_ = now_ms() + kLingerMs;
+  arm();
+  stream_->start_reading();
 }
 
 void Connection::finish() {
@@ -250,14 +267,14 @@ void Connection::give_up(std::string_view why) {
 }
 
 void Connection::check() {
-  if (closing_ || lingering_ || handshaking_ || driver_ == nullptr) return;
+  if (closing_ || lingering_ || broken_ || handshaking_ || driver_ == nullptr) return;
   driver_->check_session();
   if (driver_->session().wants() == Wants::kClose) run();
 }
 
 void Connection::shut_down() {
   if (closing_ || lingering_) return;
-  if (driver_ == nullptr || handshaking_) return close();
+  if (driver_ == nullptr || handshaking_ || broken_) return close();
   driver_->session().shut_down();
   run();
 }
@@ -275,7 +292,9 @@ void Connection::arm() {
 void Connection::on_deadline() {
   if (closing_) return;
   if (now_ms() < deadline_) return arm();
-  if (lingering_ || handshaking_ || writing_ || driver_ == nullptr) return give_up("deadline passed");
+  if (handshaking_ && driver_ != nullptr) driver_->handshake_failed();
+  if (lingering_ || broken_ || handshaking_ || writing_ || driver_ == nullptr)
+    return give_up("deadline passed");
   if (asked_) {
     // We are late, not the client.
     deadline_ = now_ms() + static_cast<std::uint64_t>(driver_->session().patience().count()) * 1000;
@@ -290,7 +309,7 @@ void Connection::close() {
   closing_ = true;
   if (driver_ != nullptr) {
     driver_->set_resume(nullptr);
-    driver_->connection_closed();
+    driver_->connection_closed(pending_);
   }
   uv_timer_stop(&timer_);
   stream_->close([this] {

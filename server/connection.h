@@ -73,6 +73,7 @@ class Connection final : private StreamEvents {
   bool await_answer();
   // Writes the session's output. True: it has all gone out.
   bool flush();
+  void hear_out();
   void finish();
   void give_up(std::string_view why);
 
@@ -96,7 +97,9 @@ class Connection final : private StreamEvents {
   bool asked_ = false;      // the driver has the session's ask
   bool writing_ = false;    // a write is outstanding
   bool ended_ = false;      // no more input will come
+  bool reset_ = false;      // nor will anybody hear an answer
   bool lingering_ = false;  // the farewell is out; waiting for the client to close
+  bool broken_ = false;     // writes fail; what was said before is still read
   bool closing_ = false;
 };
 

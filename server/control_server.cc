@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "admin/command_table.h"
 #include "admin/control.h"
+#include "admin/import_spools.h"
 
 namespace mailstead {
 namespace {
@@ -188,7 +190,8 @@ class ControlServer::Caller {
   bool closed_ = false;
 };
 
-ControlServer::ControlServer(uv_loop_t* loop, Context context) : loop_(loop), context_(std::move(context)) {}
+ControlServer::ControlServer(uv_loop_t* loop, Context context)
+    : loop_(loop), context_(std::move(context)), spools_(std::make_shared<admin::ImportSpools>()) {}
 
 ControlServer::~ControlServer() = default;
 
@@ -219,14 +222,15 @@ void ControlServer::execute(Caller& caller, Request request) {
   if (callers_.size() > kMaxCallers) return caller.answer(busy());
   auto report = std::make_shared<Report>();
   const auto work = [report, request, fd = caller.fd(), data = context_.data, config = context_.config(),
-                     facts = context_.facts(), &bans = context_.bans](Store& store) {
+                     facts = context_.facts(), &bans = context_.bans, &refusals = context_.refusals,
+                     spools = spools_](Store& store) {
     if (has_hung_up(fd)) {
       // It had to think that nothing was done. Nobody reads from its socket any more, so this is how to know.
       report->exit_code = 1;
       report->error = "not done: the caller went away before its turn";
       return;
     }
-    CommandContext context{store, config, data, &facts, &bans};
+    CommandContext context{store, config, data, &facts, &bans, &refusals, spools.get()};
     *report = run_command(request, context);
   };
   caller.hold();
@@ -235,7 +239,10 @@ void ControlServer::execute(Caller& caller, Request request) {
                                     {"arguments", fmt::format("{}", fmt::join(request.arguments, " "))},
                                     {"exit", fmt::format("{}", report->exit_code)}};
     if (!report->error.empty()) fields.push_back({"error", report->error});
-    context_.log.info("command", fields);
+    // Of what goes on in pieces, the beginning is logged, and what goes wrong.
+    const bool goes_on = !request.after.empty() || (request.command != "transfer begin" &&
+                                                    admin::find_transfer_request(request.command) != nullptr);
+    if (!goes_on || report->exit_code != 0) context_.log.info("command", fields);
     caller.answer(*report);
     caller.unhold();
     if (request.command == "mailbox remove") context_.storage.tidy_removed();

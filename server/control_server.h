@@ -27,6 +27,7 @@ class ControlServer {
     StorageThread& storage;
     Log& log;
     BanList& bans;
+    const RefusalList& refusals;
     std::string data;
     std::function<Config()> config;
     std::function<ServerFacts()> facts;
@@ -54,6 +55,7 @@ class ControlServer {
   Context context_;
   uv_pipe_t* listener_ = nullptr;
   std::unordered_set<Caller*> callers_;
+  std::shared_ptr<admin::ImportSpools> spools_;  // touched on the storage thread only
 };
 
 }  // namespace mailstead

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "protocols/session.h"
@@ -44,8 +45,11 @@ class Driver : public std::enable_shared_from_this<Driver> {
   virtual void after_run() {}
   // Called once a minute: the place to let go of what an idle session needs not.
   virtual void tidy() {}
-  // The connection has ended; no resume() will be heard any more.
-  virtual void connection_closed() {}
+  // May the other side have said why it takes no more before it closed? Then the connection looks for that
+  // where a write fails.
+  virtual bool hears_last_words() const { return false; }
+  // The connection has ended; no resume() will be heard any more. `unread`: input that no session has had.
+  virtual void connection_closed(std::string_view /*unread*/) {}
 
   void set_resume(std::function<void()> resume) { resume_ = std::move(resume); }
 

@@ -155,7 +155,7 @@ void LocalDelivery::done(Job& job) {
   if (job.is_there && !settled.empty()) {
     house_.log().info("delivered-here", {{"id", job.message.id}});
   }
-  house_.give_back(settled);
+  job.is_there ? house_.give_back(settled) : house_.put_off(settled);
   house_.attempted(std::move(outcomes));
   start();
 }

@@ -15,9 +15,6 @@ namespace mailstead {
 
 namespace {
 
-// Of other messages for a destination that nobody answers at: so many are told so at a time.
-constexpr std::size_t kMostSuspended = 200;
-
 using TlsUse = SmtpClientOptions::TlsUse;
 
 // For SCRAM.
@@ -27,16 +24,16 @@ std::string new_nonce() {
   return base64::encode({reinterpret_cast<const char*>(octets.data()), octets.size()});
 }
 
-std::string host_words(const RouteTarget& target) {
-  const std::string address = target.address.text();
-  return target.host == address ? fmt::format("[{}]", address) : fmt::format("{} [{}]", target.host, address);
-}
-
-std::string status_of(const RemoteReply& reply, std::string_view otherwise) {
-  return reply.enhanced.empty() ? std::string(otherwise) : reply.enhanced;
-}
-
 }  // namespace
+
+Result<std::string> read_piece(Consignment& consignment) {
+  std::string piece;
+  const auto wanted = std::min<std::uint64_t>(consignment.message.size - consignment.at, kContentPiece);
+  if (auto done = consignment.reader->read(consignment.at, wanted, piece); !done) return done.error();
+  if (piece.size() < wanted) return Error{ErrorKind::kCorrupt, "the message's file is shorter than it was"};
+  consignment.at += piece.size();
+  return piece;
+}
 
 Outgoing::Outgoing(OutgoingHouse& house, OutgoingTerms terms)
     : house_(house), terms_(std::move(terms)), self_(std::make_shared<Outgoing*>(this)) {
@@ -99,10 +96,11 @@ void Outgoing::load_next(std::function<void()> then) {
     next->reader = *std::move(reader);
     // A small one is sent without another job.
     if (next->message.size > kContentPiece) return;
-    auto read = next->reader->read(0, next->message.size, next->first);
-    if (read && next->first.size() < next->message.size)
-      read = Error{ErrorKind::kCorrupt, "the message's file is shorter than it was"};
-    if (!read) next->error = read.error();
+    if (auto all = read_piece(*next)) {
+      next->first = *std::move(all);
+    } else {
+      next->error = all.error();
+    }
   };
   const auto done = [self = self_, house = &house_, next, then] {
     if (*self == nullptr) return house->give_back(next->work.recipients);
@@ -184,8 +182,8 @@ void Outgoing::dial() {
 
 void Outgoing::on_dialled(Result<int> socket) {
   if (socket) return connect(*socket);
-  last_failure_ = {AttemptResult::Kind::kDeferred, "4.4.1", host_words(route_[target_]),
-                   socket.error().message, false};
+  last_failure_ = {AttemptResult::Kind::kDeferred, "4.4.1", route_[target_].words(), socket.error().message,
+                   false};
   next_target();
 }
 
@@ -197,6 +195,7 @@ void Outgoing::connect(int socket) {
   options.tls = house_.tls().to(plan_.expectation, finding_);
   SmtpClientOptions client;
   client.hostname = house_.hostname();
+  client.may_be_us = terms_.by == Routing::By::kMx;
   client.tls = in_the_clear_ ? TlsUse::kNever : plan_.use;
   if (!terms_.user.empty()) client.login = SmtpClientLogin{terms_.user, terms_.password, new_nonce()};
   const bool usable = stream->ok() && options.tls != nullptr;
@@ -206,7 +205,7 @@ void Outgoing::connect(int socket) {
     (*self)->driver_ = driver;
     return driver;
   };
-  last_failure_ = {AttemptResult::Kind::kDeferred, "4.4.2", host_words(route_[target_]),
+  last_failure_ = {AttemptResult::Kind::kDeferred, "4.4.2", route_[target_].words(),
                    usable ? "the TLS handshake failed" : "the connection could not be set up", false};
   connecting_ = true;
   const auto gone = [self = self_] {
@@ -235,6 +234,16 @@ void Outgoing::on_connection_gone() {
   if (driver_ != nullptr) driver_->forget_owner();
   driver_ = nullptr;
   if (consignment_ == nullptr) return finish();
+  if (std::exchange(leaves_host_, false)) {
+    // The connection was lost while the next piece was fetched.
+    if (consignment_->is_being_read) {
+      consignment_->when_read = [self = self_] {
+        if (*self != nullptr) (*self)->on_host_left();
+      };
+      return;
+    }
+    return on_host_left();
+  }
   if (was_connected_) {
     // It was not begun on this connection: another one takes it.
     house_.give_back(std::exchange(consignment_, nullptr)->work.recipients);
@@ -247,25 +256,22 @@ void Outgoing::on_connection_gone() {
   next_target();
 }
 
-void Outgoing::next_target() {
-  in_the_clear_ = false;
-  if (++target_ < route_.size()) return try_target();
-  all_failed();
+void Outgoing::on_host_left() {
+  was_connected_ = in_the_clear_ = false;
+  if (consignment_->first.empty()) consignment_->at = 0;
+  // Its other addresses are the same host.
+  const std::string host = route_[target_].host;
+  while (route_[target_].host == host) ++target_;
+  try_target();
 }
 
-void Outgoing::remember(const SmtpClientFailure& failure) {
-  tls_failed_ = failure.tls_failed;
-  // RFC 5321 3.1: this host takes no mail. Whether another one does is seen when it is tried.
-  last_failure_ = {failure.permanent ? AttemptResult::Kind::kFailed : AttemptResult::Kind::kDeferred,
-                   status_of(failure.reply, failure.permanent ? "5.3.2" : "4.4.2"),
-                   host_words(route_[target_]), failure.reply.line(), false};
-  if (failure.stage != SmtpStage::kStartTls) return;
-  policy_failed_ = plan_.is_demanded;
-  last_failure_.reply += demand_words(plan_);
-  count(!failure.tls_failed                         ? TlsVerdict::kStartTlsNotSupported
-        : finding_->verdict == TlsVerdict::kSuccess ? TlsVerdict::kValidationFailure
-                                                    : finding_->verdict,
-        finding_->words);
+void Outgoing::next_target() {
+  in_the_clear_ = false;
+  answers_.note(route_[target_].host, last_failure_);
+  for (auto& [_, answers] : answers_for_) answers.note(route_[target_].host, last_failure_);
+  // RFC 5321 5.1: nor does it go to those behind us.
+  if (!leads_to_us_ && ++target_ < route_.size()) return try_target();
+  all_failed();
 }
 
 // RFC 8460 4.3
@@ -291,8 +297,13 @@ void Outgoing::count_connection() {
 }
 
 std::optional<ClientTransaction> Outgoing::next_transaction() {
-  if (!std::exchange(was_connected_, true)) count_connection();
-  if (consignment_ == nullptr) return std::nullopt;
+  if (!std::exchange(was_connected_, true)) {
+    count_connection();
+    ++hosts_asked_;
+    let_in_at_ = uv_now(house_.loop());
+  }
+  if (consignment_ != nullptr) leave_unwanted();
+  if (consignment_ == nullptr || leaves_host_) return std::nullopt;
   ClientTransaction transaction;
   transaction.envelope = consignment_->message.envelope;
   transaction.envelope.recipients.clear();
@@ -305,126 +316,26 @@ std::optional<ClientTransaction> Outgoing::next_transaction() {
   return transaction;
 }
 
-void Outgoing::report(const SmtpClientSession& session) {
-  const auto consignment = std::exchange(consignment_, nullptr);
-  if (consignment == nullptr) return;
-  const std::vector<RecipientOutcome>& outcomes = session.outcomes();
-  using Verdict = RecipientOutcome::Verdict;
-  std::vector<QueueOutcome> decided;
-  std::vector<RecipientRow> untried;
-  for (std::size_t i = 0; i < outcomes.size() && i < consignment->recipients.size(); ++i) {
-    const QueuedRecipient& recipient = consignment->recipients[i];
-    const RecipientOutcome& outcome = outcomes[i];
-    // The transaction was full, or the connection closed between two messages: again, at once.
-    if (outcome.verdict == Verdict::kNotTried) {
-      untried.push_back(recipient.row);
-      continue;
-    }
-    AttemptResult result;
-    result.kind = outcome.verdict == Verdict::kDelivered ? AttemptResult::Kind::kDelivered
-                  : outcome.verdict == Verdict::kFailed  ? AttemptResult::Kind::kFailed
-                                                         : AttemptResult::Kind::kDeferred;
-    result.status = status_of(outcome.reply, outcome.verdict == Verdict::kDelivered ? "2.0.0"
-                                             : outcome.verdict == Verdict::kFailed  ? "5.0.0"
-                                                                                    : "4.0.0");
-    result.host = host_words(route_[target_]);
-    result.reply = outcome.reply.line();
-    result.deliver_by_passed_on = outcome.deliver_by_passed_on;
-    result.passed_on = outcome.dsn_passed_on && recipient.recipient.notify.has_value();
-    decided.push_back(house_.decide_outcome(consignment->message, recipient, std::move(result)));
-    log_outcome(*consignment, recipient, decided.back());
+void Outgoing::leave_unwanted() {
+  std::vector<RecipientRow> unwanted;
+  for (const QueuedRecipient& each : consignment_->recipients) {
+    if (!house_.is_wanted(each.row)) unwanted.push_back(each.row);
   }
-  house_.set_suspect(terms_.destination, false);
-  house_.give_back(untried);
-  house_.attempted(std::move(decided));
-}
-
-void Outgoing::all_failed() {
-  const auto consignment = std::exchange(consignment_, nullptr);
-  const AttemptResult result = last_failure_;
-  // Hosts limit the connections of one client: what this one was told is no answer for the destination as
-  // long as another one may be served, and its mail need not wait for hours.
-  const bool was_turned_away =
-      result.kind == AttemptResult::Kind::kDeferred && !route_.empty() && !policy_failed_;
-  if (was_turned_away && house_.leave_to_others(terms_.destination)) {
-    house_.log().info("turned-away", {{"host", result.host}, {"reply", result.reply}});
-    if (consignment != nullptr) house_.give_back(consignment->work.recipients);
-    return finish();
-  }
-  if (consignment != nullptr) refuse_all(*consignment, result);
-  // A failure for good is this message's answer; each other one asks for itself.
-  if (result.kind == AttemptResult::Kind::kDeferred) {
-    house_.set_suspect(terms_.destination, true);
-    suspend_others(result);
-  } else {
-    finish();
-  }
-}
-
-// What else is due there need not knock on the same door one by one.
-void Outgoing::suspend_others(const AttemptResult& result) {
-  auto others = std::make_shared<std::vector<std::shared_ptr<Consignment>>>();
-  while (others->size() < kMostSuspended && !house_.is_stopping()) {
-    const auto work = house_.next_work(terms_.destination);
-    if (!work) break;
-    auto next = std::make_shared<Consignment>();
-    next->work = *work;
-    others->push_back(std::move(next));
-  }
-  if (others->empty()) return finish();
-  const auto load = [others](Store& store) {
-    for (const auto& each : *others) {
-      auto message = store.queued_message(each->work.message);
-      if (!message) continue;
-      each->message = *std::move(message);
-      for (const QueuedRecipient& recipient : each->message.recipients) {
-        if (std::ranges::find(each->work.recipients, recipient.row) != each->work.recipients.end())
-          each->recipients.push_back(recipient);
-      }
-    }
+  if (unwanted.empty()) return;
+  const auto is_unwanted = [&](RecipientRow row) {
+    return std::ranges::find(unwanted, row) != unwanted.end();
   };
-  const auto done = [self = self_, house = &house_, others, result] {
-    for (const auto& each : *others) {
-      // A policy that stood in the way does not count for each.
-      if (*self == nullptr || ((*self)->policy_failed_ && each->message.tls_is_optional)) {
-        house->give_back(each->work.recipients);
-      } else {
-        (*self)->refuse_all(*each, result);
-      }
-    }
-    if (*self != nullptr) (*self)->finish();
-  };
-  if (house_.storage().post(load, done)) return;
-  for (const auto& each : *others) house_.give_back(each->work.recipients);
-  finish();
+  std::erase_if(consignment_->recipients, [&](const QueuedRecipient& each) { return is_unwanted(each.row); });
+  std::erase_if(consignment_->work.recipients, is_unwanted);
+  house_.give_back(unwanted);
+  if (!consignment_->recipients.empty()) return;
+  consignment_ = nullptr;
+  leaves_host_ = false;
 }
 
-void Outgoing::refuse_all(Consignment& consignment, const AttemptResult& result) {
-  std::vector<QueueOutcome> decided;
-  for (const QueuedRecipient& recipient : consignment.recipients) {
-    decided.push_back(house_.decide_outcome(consignment.message, recipient, result));
-    log_outcome(consignment, recipient, decided.back());
-  }
-  if (consignment.recipients.empty()) return house_.give_back(consignment.work.recipients);
-  house_.attempted(std::move(decided));
-}
-
-void Outgoing::log_outcome(const Consignment& consignment, const QueuedRecipient& recipient,
-                           const QueueOutcome& outcome) const {
-  const QueueState state = outcome.attempt.outcome;
-  std::vector<LogField> fields = {{"id", consignment.message.id},
-                                  {"to", recipient.recipient.address.text()},
-                                  {"host", outcome.attempt.host},
-                                  {"reply", outcome.attempt.reply}};
-  if (driver_ != nullptr) {
-    fields.push_back({"tls", driver_->tls_version().empty() ? "none" : driver_->tls_version()});
-    if (plan_.is_demanded)
-      fields.push_back({"policy", plan_.policy.kind == TlsPolicyKind::kTlsa ? "dane" : "mta-sts"});
-  }
-  house_.log().info(state == QueueState::kDelivered ? "sent"
-                    : state == QueueState::kFailed  ? "failed"
-                                                    : "deferred",
-                    fields);
+bool Outgoing::gives_way() {
+  const std::chrono::milliseconds used(uv_now(house_.loop()) - let_in_at_);
+  return used >= kTurnOfConnection && house_.gives_way(terms_.destination);
 }
 
 void Outgoing::give_up() {

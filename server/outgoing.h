@@ -5,9 +5,13 @@
 // are on their way, and forgets it then. Threads: the reactor.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,14 +51,20 @@ class OutgoingHouse {
   virtual std::string hostname() const = 0;
   virtual bool is_stopping() const = 0;
   virtual std::optional<QueueSchedule::Work> next_work(const std::string& destination) = 0;
+  // False: somebody has held or dropped it since.
+  virtual bool is_wanted(RecipientRow recipient) = 0;
   // They were not tried.
   virtual void give_back(const std::vector<RecipientRow>& recipients) = 0;
+  // Their message could not be read: not to be tried again at once.
+  virtual void put_off(const std::vector<RecipientRow>& recipients) = 0;
   virtual void attempted(std::vector<QueueOutcome> outcomes) = 0;
   virtual QueueOutcome decide_outcome(const QueuedMessage& message, const QueuedRecipient& recipient,
                                       AttemptResult result) = 0;
   virtual void set_suspect(const std::string& destination, bool suspect) = 0;
   // Nobody let it in. True: the destination has other connections, which take what is due.
   virtual bool leave_to_others(const std::string& destination) = 0;
+  // One of its connections has been used for a while. True: others wait for room, and it is to end.
+  virtual bool gives_way(const std::string& destination) = 0;
   // Destroys it.
   virtual void ended(Outgoing& outgoing) = 0;
 
@@ -78,16 +88,28 @@ struct OutgoingTerms {
 // Octets of a message that are read at a time.
 inline constexpr std::size_t kContentPiece = 64u << 10;
 
+// Hosts of a route that have let us in: so many are asked in one attempt, however many a domain has.
+inline constexpr std::size_t kMostHostsAsked = 3;
+
+// A connection is used for so long, whoever waits for room meanwhile.
+inline constexpr std::chrono::seconds kTurnOfConnection{5};
+
 // A message on its way, with those of its recipients that are tried now.
 struct Consignment {
   QueueSchedule::Work work;
   QueuedMessage message;
   std::vector<QueuedRecipient> recipients;
   std::unique_ptr<MessageReader> reader;
-  std::string first;     // octets that were read with the rest; empty when they have been sent
+  std::string first;     // of a small one all octets, until they have been sent
   std::uint64_t at = 0;  // octets that are read
+  bool is_being_read = false;
+  std::function<void()> when_read;  // who waits for that to end
   std::optional<Error> error;
 };
+
+// Its next piece, up to kContentPiece octets. kCorrupt: the message has become shorter. Any thread, one at a
+// time.
+Result<std::string> read_piece(Consignment& consignment);
 
 class OutgoingDriver;
 
@@ -102,6 +124,8 @@ class Outgoing {
   // Ends what is no connection yet; connections are the ConnectionSet's to end.
   void give_up();
   const std::string& destination() const { return terms_.destination; }
+  // Some host has let it in.
+  bool is_answered() const { return was_connected_ || has_left_host_; }
 
  private:
   friend class OutgoingDriver;
@@ -120,18 +144,32 @@ class Outgoing {
   void connect(int socket);
   void next_target();
   void on_connection_gone();
+  void on_host_left();
   bool tries_without_tls();
-  bool serves_one_message() const { return plan_.waives_policy; }
+  bool serves_one_message() const { return plan_.waives_policy || has_left_host_; }
+  bool gives_way();
   void count(TlsVerdict verdict, std::string reason = {});
   void count_connection();
   // For the driver.
   std::optional<ClientTransaction> next_transaction();
   void report(const SmtpClientSession& session);
+  // May the next host be asked for this recipient?
+  bool is_for_others(const Consignment& consignment, const RecipientOutcome& outcome) const;
+  bool has_other_host() const;
+  void leave_host(std::shared_ptr<Consignment> consignment, std::vector<QueuedRecipient> recipients,
+                  const std::string& why);
+  // Of the host that is connected to, for this recipient. All answers to it until now.
+  RouteAnswers& note_answer(RecipientRow recipient, const RecipientOutcome& outcome,
+                            const AttemptResult& result);
   void remember(const SmtpClientFailure& failure);
   // Nobody took what is in hand.
   void all_failed();
+  // What was held or dropped while the way was looked for stays here; with all of its recipients the message.
+  void leave_unwanted();
   void suspend_others(const AttemptResult& result);
   void refuse_all(Consignment& consignment, const AttemptResult& result);
+  void refuse_each(Consignment& consignment,
+                   const std::function<AttemptResult(const QueuedRecipient&)>& result_for);
   void log_outcome(const Consignment& consignment, const QueuedRecipient& recipient,
                    const QueueOutcome& outcome) const;
   void finish();
@@ -152,10 +190,18 @@ class Outgoing {
   bool in_the_clear_ = false;  // TLS was tried with this target, in vain
   bool tls_failed_ = false;
   bool policy_failed_ = false;                // a policy of the domain stood in the way
+  bool leads_to_us_ = false;                  // the host that was connected to
   bool was_connected_ = false;                // a session got so far that it could send
+  std::uint64_t let_in_at_ = 0;               // of the loop's clock, when that was
   bool connecting_ = false;                   // a connection is open
   std::shared_ptr<Consignment> consignment_;  // in hand; null: none
+  bool leaves_host_ = false;                  // the one in hand is for the route's next one
+  bool has_left_host_ = false;                // for another
+  std::size_t hosts_asked_ = 0;               // that have let us in
   AttemptResult last_failure_;
+  RouteAnswers answers_;                              // of hosts that did not let us in
+  std::map<RecipientRow, RouteAnswers> answers_for_;  // theirs, and what others said to the one in hand
+  std::set<RecipientRow> put_off_;                    // of those: some host that let us in has not, now
 };
 
 }  // namespace mailstead

@@ -1,6 +1,5 @@
 #include "server/outgoing_driver.h"
 
-#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -34,8 +33,8 @@ Answered OutgoingDriver::answer_ask() {
   return std::visit([this](auto& ask) { return answer(ask); }, session_.ask());
 }
 
-void OutgoingDriver::connection_closed() {
-  session_.disconnected();
+void OutgoingDriver::connection_closed(std::string_view unread) {
+  session_.disconnected(unread);
   if (session_.wants() == Wants::kAnswer && std::holds_alternative<AskReport>(session_.ask())) {
     if (owner_ != nullptr) owner_->report(session_);
     session_.answer_report();
@@ -54,7 +53,8 @@ Answered OutgoingDriver::answer(AskTransaction&) {
     session_.answer_transaction(std::nullopt);
     return Answered::kNow;
   }
-  if (owner_->consignment_ != nullptr || owner_->serves_one_message()) {
+  if (owner_->consignment_ != nullptr || owner_->serves_one_message() ||
+      (owner_->was_connected_ && owner_->gives_way())) {
     session_.answer_transaction(owner_->next_transaction());
     return Answered::kNow;
   }
@@ -73,29 +73,24 @@ Answered OutgoingDriver::answer(AskContent&) {
     return Answered::kNow;
   }
   if (!consignment->first.empty()) {
-    consignment->at = consignment->first.size();
     session_.answer_content(std::exchange(consignment->first, {}), part_of(*consignment));
     return Answered::kNow;
   }
-  auto piece = std::make_shared<std::string>();
-  auto outcome = std::make_shared<Result<void>>();
-  const auto work = [consignment, piece, outcome] {
-    const std::uint64_t left = consignment->message.size - consignment->at;
-    *outcome =
-        consignment->reader->read(consignment->at, std::min<std::uint64_t>(left, kContentPiece), *piece);
-    if (*outcome && piece->empty() && left > 0)
-      *outcome = Error{ErrorKind::kCorrupt, "the message's file is shorter than it was"};
-    consignment->at += piece->size();
-  };
-  const auto done = [self = self(), consignment, piece, outcome] {
-    if (*outcome) {
-      self->session_.answer_content(*piece, part_of(*consignment));
+  auto piece = std::make_shared<Result<std::string>>(std::string());
+  const auto work = [consignment, piece] { *piece = read_piece(*consignment); };
+  const auto done = [self = self(), consignment, piece] {
+    consignment->is_being_read = false;
+    if (*piece) {
+      self->session_.answer_content(**piece, part_of(*consignment));
     } else {
+      consignment->error = piece->error();
       self->session_.answer_content_failed();
     }
     self->resume();
+    if (const auto then = std::exchange(consignment->when_read, nullptr)) then();
   };
-  if (owner_->house_.files().post(work, done)) return Answered::kLater;
+  consignment->is_being_read = owner_->house_.files().post(work, done);
+  if (consignment->is_being_read) return Answered::kLater;
   session_.answer_content_failed();
   return Answered::kNow;
 }

@@ -22,7 +22,9 @@ class OutgoingDriver final : public Driver {
   void secured(const PeerFacts& peer) override;
   void handshake_failed() override;
   Answered answer_ask() override;
-  void connection_closed() override;
+  // RFC 5321 3.8: a reply that came while the message was being sent is why the server closed.
+  bool hears_last_words() const override { return true; }
+  void connection_closed(std::string_view unread) override;
 
   void forget_owner() { owner_ = nullptr; }
   const std::string& tls_version() const { return session_.peer().tls_version; }

@@ -133,7 +133,7 @@ void Pop3Driver::before_farewell() {
   maildrop_ = nullptr;
 }
 
-void Pop3Driver::connection_closed() {
+void Pop3Driver::connection_closed(std::string_view) {
   closed_ = true;
   if (ticket_ != nullptr) ticket_->abandoned = true;
   before_farewell();

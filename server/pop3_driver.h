@@ -36,7 +36,7 @@ class Pop3Driver final : public Driver {
   void secured(const PeerFacts& peer) override;
   void before_farewell() override;
   void tidy() override;
-  void connection_closed() override;
+  void connection_closed(std::string_view unread) override;
 
  private:
   struct Piece;

@@ -9,6 +9,24 @@ namespace mailstead {
 
 namespace {
 
+constexpr std::int64_t kLongAttempt = 600;  // seconds, of waiting for hosts and for room among others
+
+std::int64_t begin_of(const QueuedMessage& message) {
+  return std::max(message.received_at, message.envelope.hold_until);
+}
+
+// At least as long as delay_after(), and an attempt.
+std::int64_t accounted_for(std::uint32_t attempts, const QueueTerms& terms) {
+  const auto step = [](std::chrono::seconds delay) {
+    const std::int64_t seconds = std::max<std::int64_t>(1, delay.count());
+    return seconds + (seconds + 9) / 10 + std::min(seconds, kLongAttempt);
+  };
+  std::int64_t sum = 0;
+  std::uint32_t count = 0;
+  for (; count < attempts && count < terms.retry.size(); ++count) sum += step(terms.retry[count]);
+  return sum + static_cast<std::int64_t>(attempts - count) * step(terms.retry.back());
+}
+
 std::int64_t delay_after(std::uint32_t attempts, const QueueTerms& terms, double jitter) {
   const std::size_t step = std::min<std::size_t>(attempts, terms.retry.size() - 1);
   const auto seconds = static_cast<double>(terms.retry[step].count());
@@ -22,6 +40,34 @@ std::string permanent(std::string status) {
 }
 
 }  // namespace
+
+void RouteAnswers::note(Answer answer) {
+  const auto known = std::ranges::find(answers_, answer.host, &Answer::host);
+  if (known != answers_.end()) {
+    const bool is_final = known->result.kind != AttemptResult::Kind::kDeferred;
+    if (is_final && answer.result.kind == AttemptResult::Kind::kDeferred) return;
+    answers_.erase(known);
+  }
+  answers_.push_back(std::move(answer));
+}
+
+const AttemptResult& RouteAnswers::conclusion() const {
+  const Answer* best = &answers_.back();
+  const auto weight = [](const Answer& answer) {
+    return answer.result.kind == AttemptResult::Kind::kDeferred ? 2 : answer.is_lack ? 1 : 0;
+  };
+  for (const Answer& each : answers_) {
+    if (weight(each) >= weight(*best)) best = &each;
+  }
+  return best->result;
+}
+
+WayOutRoom room_for(const WaysOut& ways, std::size_t limit) {
+  const std::size_t besides = 3 * limit;
+  const std::size_t counted = ways.counted + (ways.silent > besides ? ways.silent - besides : 0);
+  if (counted >= limit) return WayOutRoom::kNobody;
+  return ways.silent < limit ? WayOutRoom::kAll : WayOutRoom::kNotSuspect;
+}
 
 bool may_report(const QueuedMessage& message, const QueuedRecipient& recipient, QueueReports report) {
   if (!message.envelope.reverse_path || has(recipient.sent, report) || has(recipient.due, report))
@@ -46,6 +92,18 @@ bool may_trace(const QueuedMessage& message, const QueuedRecipient& recipient) {
   return message.envelope.reverse_path && !never && !has(recipient.sent, QueueReports::kSuccess);
 }
 
+std::int64_t age_of(const QueuedMessage& message, const QueuedRecipient& recipient, std::int64_t now,
+                    const QueueTerms& terms) {
+  const std::int64_t accounted = accounted_for(recipient.attempts, terms);
+  const std::int64_t begin = begin_of(message);
+  return now < begin ? accounted : std::min(now - begin, accounted);
+}
+
+std::int64_t longest_delay(const QueueTerms& terms) {
+  const std::int64_t longest = std::ranges::max(terms.retry).count();
+  return longest + longest / 10 + 1;
+}
+
 QueueOutcome decide(const QueuedMessage& message, const QueuedRecipient& recipient, AttemptResult result,
                     std::int64_t now, const QueueTerms& terms, double jitter) {
   QueueOutcome outcome;
@@ -68,21 +126,21 @@ QueueOutcome decide(const QueuedMessage& message, const QueuedRecipient& recipie
   }
   if (result.kind == AttemptResult::Kind::kDeferred) {
     outcome.next_at = now + delay_after(recipient.attempts, terms, jitter);
-    // The last attempt is made when the time is over, not up to a step of the schedule before.
-    const std::int64_t begin = std::max(message.received_at, message.envelope.hold_until);
-    std::int64_t end = begin + terms.expire.count();
-    if (deliver_by && deliver_by->returns) end = std::min(end, deliver_by->at);
-    if (now < end) {
-      outcome.next_at = std::min(outcome.next_at, std::max(end, now + 1));
-      bool is_late = terms.delay_warning.count() > 0 && now >= begin + terms.delay_warning.count();
-      if (deliver_by && !deliver_by->returns && deliver_by->at > message.received_at) {
+    const std::int64_t age = age_of(message, recipient, now, terms);
+    // The sender gave a moment: the clock's word is what there is for it.
+    const bool is_returned = deliver_by && deliver_by->returns && now >= deliver_by->at;
+    if (age < terms.expire.count() && !is_returned) {
+      // The last attempt is made when the time is over, not up to a step of the schedule before.
+      const std::int64_t end = begin_of(message) + terms.expire.count();
+      if (now < end) outcome.next_at = std::min(outcome.next_at, end);
+      if (deliver_by && now < deliver_by->at) outcome.next_at = std::min(outcome.next_at, deliver_by->at);
+      bool is_late = terms.delay_warning.count() > 0 && age >= terms.delay_warning.count();
+      if (deliver_by && !deliver_by->returns && deliver_by->at > message.received_at)
         is_late = is_late || now >= deliver_by->at;
-        if (now < deliver_by->at) outcome.next_at = std::min(outcome.next_at, deliver_by->at);
-      }
       if (is_late) owe(QueueReports::kDelay);
       return outcome;
     }
-    if (deliver_by && deliver_by->returns && now >= deliver_by->at) outcome.attempt.status = "5.4.7";
+    if (is_returned) outcome.attempt.status = "5.4.7";
     outcome.attempt.status = outcome.attempt.status.empty() ? "5.4.7" : permanent(outcome.attempt.status);
     outcome.next_at = 0;
   }

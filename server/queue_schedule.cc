@@ -24,7 +24,6 @@ void QueueSchedule::apply(const QueueEntry& told) {
     entry.domain = told.domain;
     entry.sender = told.sender;
     entry.priority = told.priority;
-    if (entry.priority != 0) ++urgent_;
     messages_[told.message].push_back(told.recipient);
   }
   note_report(told.message, entry, told.report_due);
@@ -42,7 +41,6 @@ void QueueSchedule::apply(const QueueEntry& told) {
 
 void QueueSchedule::forget(RecipientRow recipient) {
   const auto found = entries_.find(recipient);
-  if (found->second.priority != 0) --urgent_;
   const auto message = messages_.find(found->second.message);
   std::erase(message->second, recipient);
   if (message->second.empty()) messages_.erase(message);
@@ -76,20 +74,24 @@ void QueueSchedule::enter(RecipientRow recipient, Entry& entry) {
   entry.destination = &destination;
   auto sender = std::ranges::find(destination.senders, entry.sender, &Sender::name);
   if (sender == destination.senders.end()) {
-    destination.senders.push_back({entry.sender, {}});
+    destination.senders.push_back({entry.sender, {}, {}});
     sender = std::prev(destination.senders.end());
   }
-  sender->waiting.emplace(entry.next_at, recipient);
-  place(destination);
+  sender->waiting[entry.priority].emplace(entry.next_at, recipient);
+  place(destination, *sender);
 }
 
 void QueueSchedule::leave(RecipientRow recipient, Entry& entry) {
   Destination* const destination = std::exchange(entry.destination, nullptr);
   if (destination == nullptr) return;
   const auto sender = std::ranges::find(destination->senders, entry.sender, &Sender::name);
-  sender->waiting.erase({entry.next_at, recipient});
-  if (sender->waiting.empty()) destination->senders.erase(sender);
-  place(*destination);
+  unplace(*destination, *sender);
+  const auto level = sender->waiting.find(entry.priority);
+  level->second.erase({entry.next_at, recipient});
+  if (level->second.empty()) sender->waiting.erase(level);
+  if (!sender->waiting.empty()) return place(*destination, *sender);
+  destination->senders.erase(sender);
+  if (destination->senders.empty()) place(*destination);
 }
 
 std::size_t QueueSchedule::room_of(const Destination& destination) const {
@@ -98,19 +100,37 @@ std::size_t QueueSchedule::room_of(const Destination& destination) const {
   return destination.connections < most ? most - destination.connections : 0;
 }
 
+QueueSchedule::Turn& QueueSchedule::turn_of(const std::string& sender) {
+  const auto [found, is_new] = turn_of_.try_emplace(sender);
+  if (is_new) found->second = turns_.emplace(turns_.end());
+  return *found->second;
+}
+
+void QueueSchedule::unplace(Destination& destination) {
+  for (Sender& sender : destination.senders) unplace(destination, sender);
+}
+
+void QueueSchedule::unplace(Destination& destination, Sender& sender) {
+  if (!sender.ready_at) return;
+  turn_of(sender.name).of(destination).erase({*sender.ready_at, destination.name});
+  sender.ready_at.reset();
+}
+
+void QueueSchedule::place(Destination& destination, Sender& sender) {
+  unplace(destination, sender);
+  if (room_of(destination) == 0) return;
+  sender.ready_at = std::max(first_of(sender), destination.rested_at);
+  turn_of(sender.name).of(destination).emplace(*sender.ready_at, destination.name);
+}
+
 void QueueSchedule::place(Destination& destination) {
-  if (destination.ready_at) ready_.erase({*destination.ready_at, destination.name});
-  destination.ready_at.reset();
+  unplace(destination);
   if (destination.senders.empty()) {
     // Whether it is suspect is worth nothing without work for it.
     if (destination.connections == 0) destinations_.erase(std::string(destination.name));
     return;
   }
-  if (room_of(destination) == 0) return;
-  std::int64_t first = destination.senders.front().waiting.begin()->first;
-  for (const Sender& sender : destination.senders) first = std::min(first, sender.waiting.begin()->first);
-  destination.ready_at = first;
-  ready_.emplace(first, destination.name);
+  for (Sender& sender : destination.senders) place(destination, sender);
 }
 
 void QueueSchedule::arrange_anew(DestinationOf destination_of, std::size_t per_destination) {
@@ -122,14 +142,72 @@ void QueueSchedule::arrange_anew(DestinationOf destination_of, std::size_t per_d
   }
 }
 
-std::optional<std::string> QueueSchedule::next_destination(std::int64_t now) const {
-  if (ready_.empty() || ready_.begin()->first > now) return std::nullopt;
-  return ready_.begin()->second;
+const QueueSchedule::Ready::value_type* QueueSchedule::Turn::first(std::int64_t now, Among among) const {
+  const auto* found = ready.empty() ? nullptr : &*ready.begin();
+  if (among == Among::kAll && !ready_suspects.empty() &&
+      (found == nullptr || ready_suspects.begin()->first < found->first))
+    found = &*ready_suspects.begin();
+  return found != nullptr && found->first <= now ? found : nullptr;
+}
+
+std::optional<std::string> QueueSchedule::next_destination(std::int64_t now, Among among) {
+  for (auto turn = turns_.begin(); turn != turns_.end(); ++turn) {
+    const auto* first = turn->first(now, among);
+    if (first == nullptr) continue;
+    turns_.splice(turns_.end(), turns_, turn);
+    return first->second;
+  }
+  return std::nullopt;
+}
+
+bool QueueSchedule::is_another_due(const std::string& destination, std::int64_t now, Among among) const {
+  const auto is_in = [&](const Ready& ready) {
+    const auto other =
+        std::ranges::find_if(ready, [&](const auto& each) { return each.second != destination; });
+    return other != ready.end() && other->first <= now;
+  };
+  return std::ranges::any_of(turns_, [&](const Turn& turn) {
+    return is_in(turn.ready) || (among == Among::kAll && is_in(turn.ready_suspects));
+  });
+}
+
+void QueueSchedule::rest(const std::string& destination, std::int64_t now) {
+  const auto found = destinations_.find(destination);
+  if (found == destinations_.end()) return;
+  found->second->rested_at = now;
+  place(*found->second);
+}
+
+void QueueSchedule::end_rests() {
+  for (auto& [name, destination] : destinations_) {
+    if (destination->rested_at == 0) continue;
+    destination->rested_at = 0;
+    unplace(*destination);
+    // One that nothing is left of goes when its connection does.
+    if (!destination->senders.empty()) place(*destination);
+  }
 }
 
 std::optional<std::int64_t> QueueSchedule::next_at() const {
-  if (ready_.empty()) return std::nullopt;
-  return ready_.begin()->first;
+  std::optional<std::int64_t> first;
+  for (const Turn& turn : turns_) {
+    for (const Ready* ready : {&turn.ready, &turn.ready_suspects}) {
+      if (!ready->empty() && (!first || ready->begin()->first < *first)) first = ready->begin()->first;
+    }
+  }
+  return first;
+}
+
+std::vector<QueueRow> QueueSchedule::waiting_past(std::int64_t at) const {
+  std::vector<QueueRow> found;
+  for (const auto& [message, recipients] : messages_) {
+    const bool is_past = std::ranges::any_of(recipients, [&](RecipientRow recipient) {
+      const Entry& entry = entries_.at(recipient);
+      return entry.waits && !entry.in_work && entry.next_at > at;
+    });
+    if (is_past) found.push_back(message);
+  }
+  return found;
 }
 
 void QueueSchedule::connection_begins(const std::string& destination) {
@@ -157,6 +235,7 @@ bool QueueSchedule::leave_to_others(const std::string& destination) {
 void QueueSchedule::set_suspect(const std::string& destination, bool suspect) {
   const auto found = destinations_.find(destination);
   if (found == destinations_.end()) return;
+  unplace(*found->second);
   found->second->suspect = suspect;
   // Who serves this well may have room for one more by now.
   if (!suspect && found->second->enough && ++found->second->served == kServedForOneMore) {
@@ -166,20 +245,23 @@ void QueueSchedule::set_suspect(const std::string& destination, bool suspect) {
   place(*found->second);
 }
 
-// RFC 6710 5: of what is due the highest priority, and of that what waits for longest. Where nobody uses
-// priorities none is looked for.
-RecipientRow QueueSchedule::most_urgent(const Sender& sender, std::int64_t now) const {
-  RecipientRow best = sender.waiting.begin()->second;
-  if (urgent_ == 0) return best;
-  int highest = entries_.at(best).priority;
-  for (const auto& [at, recipient] : sender.waiting) {
-    if (at > now) break;
-    const int priority = entries_.at(recipient).priority;
-    if (priority <= highest) continue;
-    highest = priority;
-    best = recipient;
+bool QueueSchedule::is_suspect(const std::string& destination) const {
+  const auto found = destinations_.find(destination);
+  return found != destinations_.end() && found->second->suspect;
+}
+
+std::int64_t QueueSchedule::first_of(const Sender& sender) {
+  std::int64_t first = sender.waiting.begin()->second.begin()->first;
+  for (const auto& [priority, waiting] : sender.waiting) first = std::min(first, waiting.begin()->first);
+  return first;
+}
+
+// RFC 6710 5: of what is due the highest priority, and of that what waits for longest.
+std::optional<RecipientRow> QueueSchedule::most_urgent(const Sender& sender, std::int64_t now) {
+  for (const auto& [priority, waiting] : sender.waiting) {
+    if (waiting.begin()->first <= now) return waiting.begin()->second;
   }
-  return best;
+  return std::nullopt;
 }
 
 std::optional<QueueSchedule::Work> QueueSchedule::take(const std::string& name, std::int64_t now,
@@ -187,11 +269,14 @@ std::optional<QueueSchedule::Work> QueueSchedule::take(const std::string& name, 
   const auto found = destinations_.find(name);
   if (found == destinations_.end()) return std::nullopt;
   Destination& destination = *found->second;
-  const auto sender = std::ranges::find_if(
-      destination.senders, [now](const Sender& each) { return each.waiting.begin()->first <= now; });
-  if (sender == destination.senders.end()) return std::nullopt;
+  std::optional<RecipientRow> first;
+  const auto sender = std::ranges::find_if(destination.senders, [&](const Sender& each) {
+    first = most_urgent(each, now);
+    return first.has_value();
+  });
+  if (!first) return std::nullopt;
   Work work;
-  work.message = entries_.at(most_urgent(*sender, now)).message;
+  work.message = entries_.at(*first).message;
   // Whose turn it was goes to the end.
   destination.senders.splice(destination.senders.end(), destination.senders, sender);
   for (const RecipientRow recipient : messages_.at(work.message)) {
@@ -208,7 +293,12 @@ std::optional<QueueSchedule::Work> QueueSchedule::take(const std::string& name, 
     entry.in_work = true;
   }
   --destination.connections;
-  place(destination);
+  // If more of the sender's waits, he is the last one.
+  if (destination.senders.empty()) {
+    place(destination);
+  } else {
+    place(destination, destination.senders.back());
+  }
   return work;
 }
 
@@ -223,6 +313,11 @@ void QueueSchedule::release(const std::vector<RecipientRow>& recipients) {
       forget(recipient);
     }
   }
+}
+
+bool QueueSchedule::waits(RecipientRow recipient) const {
+  const auto found = entries_.find(recipient);
+  return found != entries_.end() && found->second.waits;
 }
 
 std::optional<QueueRow> QueueSchedule::take_report() {

@@ -2,9 +2,10 @@
 //
 // Recipients are grouped by destination, which is a domain, or a route that several domains share. A
 // destination has at most so many connections at a time, as many as its hosts let in, and one only while it
-// is suspect: the last attempt found nobody there. Within it senders take turns, so that who hands in ten
-// thousand messages does not keep the others waiting; what is due of one sender goes by its priority. Some
-// 200 octets of memory for each recipient. Threads: the reactor. Times are Unix seconds, given by the caller.
+// is suspect: the last attempt found nobody there. Senders take turns within it, and where there is room for
+// one connection more, so that who hands in ten thousand messages, to one domain or to a thousand, does not
+// keep the others waiting; what is due of one sender goes by its priority. Some 200 octets of memory for each
+// recipient. Threads: the reactor. Times are Unix seconds, given by the caller.
 #pragma once
 
 #include <cstddef>
@@ -40,11 +41,20 @@ class QueueSchedule {
   // The routes have changed.
   void arrange_anew(DestinationOf destination_of, std::size_t per_destination);
 
-  // A destination with work that is due, and room for one more connection: the one that waits for longest.
-  std::optional<std::string> next_destination(std::int64_t now) const;
+  enum class Among { kAll, kNotSuspect };
+  // A destination with work that is due, and room for one more connection: of the sender whose turn it is,
+  // who goes to the end by this, the one that waits for longest.
+  std::optional<std::string> next_destination(std::int64_t now, Among among = Among::kAll);
+  // Would it have one beside this one?
+  bool is_another_due(const std::string& destination, std::int64_t now, Among among) const;
+  // It has been served for a while and waits from now on as if for the first time.
+  void rest(const std::string& destination, std::int64_t now);
+  // The clock was set back: nobody waits for what it said before.
+  void end_rests();
   void connection_begins(const std::string& destination);
   void connection_ended(const std::string& destination);
   void set_suspect(const std::string& destination, bool suspect);
+  bool is_suspect(const std::string& destination) const;
   // One of its connections was turned away. If there are others, they go on without a further one until they
   // have ended, and are given what is due. False: it was the only one.
   bool leave_to_others(const std::string& destination);
@@ -52,8 +62,13 @@ class QueueSchedule {
   // `at_most`. They are the caller's until release().
   std::optional<Work> take(const std::string& destination, std::int64_t now, std::size_t at_most);
   void release(const std::vector<RecipientRow>& recipients);
+  // False: it was held or dropped meanwhile.
+  bool waits(RecipientRow recipient) const;
   // When next_destination() will have something, if nothing changes; nullopt: never.
   std::optional<std::int64_t> next_at() const;
+
+  // Messages of which somebody waits for later than `at`.
+  std::vector<QueueRow> waiting_past(std::int64_t at) const;
 
   // A message that owes a report, each once until it is given back.
   std::optional<QueueRow> take_report();
@@ -76,7 +91,10 @@ class QueueSchedule {
   };
   struct Sender {
     std::string name;
-    std::set<std::pair<std::int64_t, RecipientRow>> waiting;  // by next_at
+    // By priority, the highest first, and then by next_at. No set is empty, nor is the map.
+    std::map<int, std::set<std::pair<std::int64_t, RecipientRow>>, std::greater<>> waiting;
+    std::optional<std::int64_t>
+        ready_at;  // its place among what is ready of the sender; nullopt: it has none
   };
   struct Destination {
     std::string name;
@@ -85,16 +103,31 @@ class QueueSchedule {
     std::size_t served = 0;             // messages, since `enough` was changed
     std::optional<std::size_t> enough;  // connections, while it has some; nullopt: as many as may be
     bool suspect = false;
-    std::optional<std::int64_t> ready_at;  // its place in ready_; nullopt: it has none
+    std::int64_t rested_at = 0;  // what is due since before is due since then
+  };
+  using Ready = std::set<std::pair<std::int64_t, std::string>>;
+  // Destinations that are ready for a sender's mail.
+  struct Turn {
+    Ready ready;
+    Ready ready_suspects;
+    Ready& of(const Destination& destination) { return destination.suspect ? ready_suspects : ready; }
+    // What is first of them, if it is due.
+    const Ready::value_type* first(std::int64_t now, Among among) const;
   };
 
-  RecipientRow most_urgent(const Sender& sender, std::int64_t now) const;
+  static std::int64_t first_of(const Sender& sender);
+  static std::optional<RecipientRow> most_urgent(const Sender& sender, std::int64_t now);
   Destination& destination_named(const std::string& name);
   void enter(RecipientRow recipient, Entry& entry);
   void leave(RecipientRow recipient, Entry& entry);
   void note_report(QueueRow message, Entry& entry, bool due);
-  // Puts it at its place in ready_, or forgets it when nothing is left of it.
+  Turn& turn_of(const std::string& sender);
+  // Puts it at its places among those that are ready, or forgets it when nothing is left of it.
   void place(Destination& destination);
+  void unplace(Destination& destination);
+  // For one of its senders: what others have waiting is as it was.
+  void place(Destination& destination, Sender& sender);
+  void unplace(Destination& destination, Sender& sender);
   std::size_t room_of(const Destination& destination) const;
   void forget(RecipientRow recipient);
 
@@ -103,12 +136,12 @@ class QueueSchedule {
   std::unordered_map<RecipientRow, Entry> entries_;
   std::unordered_map<QueueRow, std::vector<RecipientRow>> messages_;
   std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
-  std::set<std::pair<std::int64_t, std::string>> ready_;
+  std::list<Turn> turns_;  // whose turn it is in front; as many as there ever were senders
+  std::unordered_map<std::string, std::list<Turn>::iterator> turn_of_;
   std::map<QueueRow, std::size_t> reports_;  // how many of its recipients
   std::set<QueueRow> reports_waiting_;
   std::set<QueueRow> reports_in_work_;
   std::size_t waiting_ = 0;
-  std::size_t urgent_ = 0;  // entries whose priority is not 0
 };
 
 }  // namespace mailstead

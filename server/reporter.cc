@@ -10,6 +10,7 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kMostUnderWay = 8;
+constexpr std::int64_t kAgainAfter = 60;  // seconds
 // Octets of a message that go back whole; of a longer one its header.
 constexpr std::uint64_t kMostReturned = 512u << 10;
 constexpr std::size_t kMostHeader = 64u << 10;
@@ -35,6 +36,11 @@ Reporter::Reporter(const Config& config, Log& log, StorageThread& storage, Signi
     : config_(config), log_(log), storage_(storage), signing_(signing), schedule_(schedule) {}
 
 void Reporter::pump() {
+  const std::int64_t now = std::time(nullptr);
+  // A clock that was set back is not waited for.
+  if (now >= again_at_ || now < again_at_ - kAgainAfter) {
+    for (const QueueRow message : std::exchange(failed_, {})) schedule_.release_report(message);
+  }
   while (under_way_ < kMostUnderWay) {
     const auto message = schedule_.take_report();
     if (!message) return;
@@ -42,9 +48,9 @@ void Reporter::pump() {
   }
 }
 
-void Reporter::try_again() {
-  for (const QueueRow message : std::exchange(failed_, {})) schedule_.release_report(message);
-  pump();
+void Reporter::postpone(QueueRow message) {
+  if (failed_.empty()) again_at_ = std::time(nullptr) + kAgainAfter;
+  failed_.push_back(message);
 }
 
 void Reporter::load(QueueRow message) {
@@ -80,11 +86,11 @@ void Reporter::load(QueueRow message) {
   const bool posted = storage_.post(work, [this, owed, message] {
     if (owed->is_there && !owed->settles.empty()) return send(owed);
     --under_way_;
-    schedule_.release_report(message);
+    owed->is_there ? schedule_.release_report(message) : postpone(message);
   });
   if (posted) return;
   --under_way_;
-  failed_.push_back(message);
+  postpone(message);
 }
 
 void Reporter::send(std::shared_ptr<Owed> owed) {
@@ -99,16 +105,24 @@ void Reporter::send(std::shared_ptr<Owed> owed) {
   report.message_id = message.message_id;
   report.queue_id = message.id;
   report.received_at = message.received_at;
-  report.tried_until =
-      std::max(message.received_at, message.envelope.hold_until) + config_.queue.expire.count();
+  report.tried_from = std::max(message.received_at, message.envelope.hold_until);
+  report.tried_until = report.tried_from + config_.queue.expire.count();
+  const auto& deliver_by = message.envelope.deliver_by;
+  const bool is_returned = deliver_by && deliver_by->returns;
+  const std::int64_t end = is_returned ? std::min(report.tried_until, deliver_by->at) : report.tried_until;
   report.original = std::move(owed->original);
   report.is_whole = owed->is_whole;
+  report.is_ascii = storage_.store().directory()->resolve(*message.envelope.reverse_path).empty();
   for (const QueuedRecipient& recipient : message.recipients) {
     if (!has(recipient.due, owed->report)) continue;
     const QueueAttempt& last = recipient.last;
     const bool by_another = !last.host.empty();
+    // What was refused at the last attempt was refused all the same.
+    const bool is_given_up =
+        report.kind == ReportKind::kFailure && last.at >= end && !last.reply.starts_with('5');
     report.recipients.push_back({recipient.recipient, last.status, last.host, last.reply, last.at,
-                                 owed->report == QueueReports::kSuccess && by_another});
+                                 owed->report == QueueReports::kSuccess && by_another, recipient.attempts,
+                                 is_given_up});
   }
   Delivery delivery;
   delivery.id = report.id;
@@ -141,7 +155,7 @@ void Reporter::delivered(const std::shared_ptr<Owed>& owed, const Result<Deliver
         too_late)
       return settle(owed);
     --under_way_;
-    failed_.push_back(owed->message.row);
+    postpone(owed->message.row);
     return;
   }
   --under_way_;
@@ -153,7 +167,7 @@ void Reporter::settle(const std::shared_ptr<Owed>& owed) {
   auto outcome = std::make_shared<Result<void>>();
   const auto done = [this, owed, outcome] {
     --under_way_;
-    if (!*outcome) return failed_.push_back(owed->message.row);
+    if (!*outcome) return postpone(owed->message.row);
     schedule_.release_report(owed->message.row);
     pump();
   };

@@ -22,10 +22,9 @@ class Reporter {
  public:
   Reporter(const Config& config, Log& log, StorageThread& storage, Signing& signing, QueueSchedule& schedule);
 
-  // Begins what is owed.
+  // Begins what is owed. Those that could not be delivered are tried again after a minute, by who calls this
+  // at least that often.
   void pump();
-  // Those that could not be delivered are tried once more.
-  void try_again();
 
  private:
   struct Owed;
@@ -34,6 +33,7 @@ class Reporter {
   void send(std::shared_ptr<Owed> owed);
   void delivered(const std::shared_ptr<Owed>& owed, const Result<Delivered>& result);
   void settle(const std::shared_ptr<Owed>& owed);
+  void postpone(QueueRow message);
 
   const Config& config_;
   Log& log_;
@@ -42,6 +42,7 @@ class Reporter {
   QueueSchedule& schedule_;
   std::size_t under_way_ = 0;
   std::vector<QueueRow> failed_;
+  std::int64_t again_at_ = 0;  // those that failed
 };
 
 }  // namespace mailstead

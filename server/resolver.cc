@@ -24,6 +24,13 @@ void begin_library() {
   static_cast<void>(begun);
 }
 
+// In memory, about.
+std::size_t size_of(const dns::Answer& answer) {
+  std::size_t size = sizeof(answer) + answer.name.size();
+  for (const dns::Record& record : answer.records) size += sizeof(record) + record.text.size();
+  return size;
+}
+
 // A container's 127.0.0.11 only passes on what others say.
 bool is_own_validator(const IpAddress& address) {
   const std::string text = address.text();
@@ -62,6 +69,7 @@ struct Resolver::Channel {
   std::unordered_map<ares_socket_t, Socket*> sockets;
   std::unordered_map<Key, std::vector<std::weak_ptr<Done>>, KeyHash> waiting;
   std::unordered_map<Key, Remembered, KeyHash> remembered;
+  std::size_t remembered_octets = 0;
   std::vector<std::pair<std::weak_ptr<Done>, dns::Answer>> ready;
   bool believes = false;
   bool stopped = false;
@@ -73,6 +81,8 @@ struct Resolver::Channel {
   void send(const Key& key);
   void answered(const Key& key, const dns::Answer& answer);
   void remember(const Key& key, const dns::Answer& answer);
+  void forget(const Key& key);
+  void forget_all();
   void tell_soon(const std::weak_ptr<Done>& question, const dns::Answer& answer);
   void tell();
   void watch(ares_socket_t socket, bool readable, bool writable);
@@ -166,11 +176,27 @@ void Resolver::Channel::answered(const Key& key, const dns::Answer& answer) {
 
 void Resolver::Channel::remember(const Key& key, const dns::Answer& answer) {
   if (answer.verdict == dns::Verdict::kFailed || answer.ttl == 0) return;
+  forget(key);
+  const std::size_t octets = size_of(answer);
   // Rarely, and it is only a memory.
-  if (remembered.size() >= kMostRemembered) remembered.clear();
+  if (remembered.size() >= kMostRemembered || remembered_octets + octets > kMostRememberedOctets)
+    forget_all();
+  remembered_octets += octets;
   // RFC 2308 5: what is not there may come; nobody waits for it for hours.
   const std::uint32_t most = answer.verdict == dns::Verdict::kFound ? 24 * 3600 : 300;
   remembered[key] = {answer, uv_now(loop) + std::uint64_t{std::min(answer.ttl, most)} * 1000};
+}
+
+void Resolver::Channel::forget(const Key& key) {
+  const auto found = remembered.find(key);
+  if (found == remembered.end()) return;
+  remembered_octets -= size_of(found->second.answer);
+  remembered.erase(found);
+}
+
+void Resolver::Channel::forget_all() {
+  remembered.clear();
+  remembered_octets = 0;
 }
 
 void Resolver::Channel::tell_soon(const std::weak_ptr<Done>& question, const dns::Answer& answer) {
@@ -245,7 +271,7 @@ void Resolver::stop() {
   std::exchange(channel_, nullptr)->stop();
 }
 
-Resolver::Question Resolver::ask(const std::string& name, dns::Type type, Done done) {
+Resolver::Question Resolver::ask(const std::string& name, dns::Type type, Done done, Behalf behalf) {
   auto question = std::make_shared<Done>(std::move(done));
   if (channel_ == nullptr) return question;
   if (name.empty()) {
@@ -259,7 +285,12 @@ Resolver::Question Resolver::ask(const std::string& name, dns::Type type, Done d
       channel_->tell_soon(question, known->second.answer);
       return question;
     }
-    channel_->remembered.erase(known);
+    channel_->forget(key);
+  }
+  const std::size_t most = behalf == Behalf::kOurs ? kMostOpen : kMostOpenForStrangers;
+  if (channel_->waiting.size() >= most && !channel_->waiting.contains(key)) {
+    channel_->tell_soon(question, {});
+    return question;
   }
   auto& askers = channel_->waiting[key];
   askers.push_back(question);
@@ -268,7 +299,7 @@ Resolver::Question Resolver::ask(const std::string& name, dns::Type type, Done d
 }
 
 void Resolver::use(const Config::Resolver& settings) {
-  channel_->remembered.clear();
+  channel_->forget_all();
   // Questions under way end without an answer: the new servers are asked.
   if (channel_->channel != nullptr) ares_destroy(std::exchange(channel_->channel, nullptr));
   channel_->open(settings);

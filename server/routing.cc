@@ -29,6 +29,11 @@ std::optional<IpAddress> literal(std::string_view domain) {
 
 }  // namespace
 
+std::string RouteTarget::words() const {
+  const std::string text = address.text();
+  return host == text ? fmt::format("[{}]", text) : fmt::format("{} [{}]", host, text);
+}
+
 bool is_nowhere(const IpAddress& address) {
   const auto& o = address.octets;
   if (address.is_ipv4()) return o[12] == 0 || o[12] == 127 || o[12] >= 224;
@@ -77,7 +82,7 @@ void Routing::on_mx(const dns::Answer& answer) {
   }
   has_mx_ = true;
   // RFC 7505 3
-  if (answer.records.size() == 1 && answer.records[0].text.empty()) {
+  if (std::ranges::all_of(answer.records, [](const dns::Record& each) { return each.text.empty(); })) {
     return fail(true, "5.1.10", fmt::format("{} takes no mail at all, as its null MX record says", domain_));
   }
   auto records = order_of(answer.records, terms_.hostname, random_source(), leads_to_us_);
@@ -130,9 +135,13 @@ void Routing::on_addresses(std::size_t place, dns::Type type, const dns::Answer&
 void Routing::assemble() {
   Route route;
   bool unsure = false;
-  std::optional<std::uint16_t> ours;  // from this preference on
+  std::optional<std::uint16_t> preference;
+  std::size_t nearer = 0;  // addresses of hosts whose preference is better than that
+  bool reaches_us = false;
   for (Host& host : hosts_) {
-    if (ours && host.preference >= *ours) break;
+    if (reaches_us) break;
+    if (preference != host.preference) nearer = route.size();
+    preference = host.preference;
     unsure = unsure || host.unsure;
     std::vector<RouteTarget> addresses;
     // The two kinds take turns, so that one of them that leads nowhere costs little (RFC 8305 4).
@@ -148,9 +157,9 @@ void Routing::assemble() {
         continue;
       }
       if (by_ == By::kMx && terms_.is_ours && terms_.is_ours(target.address)) {
-        leads_to_us_ = true;
-        ours = host.preference;
-        std::erase_if(route, [&](const RouteTarget& each) { return each.host == name; });
+        // RFC 5321 5.1: nor are those tried that are as far away as we are.
+        leads_to_us_ = reaches_us = true;
+        route.erase(route.begin() + static_cast<std::ptrdiff_t>(nearer), route.end());
         break;
       }
       if (route.size() < kMostTargets) route.push_back(target);

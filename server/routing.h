@@ -24,6 +24,8 @@ struct RouteTarget {
   // All the way here DNS was validated: the MX records, and the host's address. Then its TLSA records count.
   bool is_authenticated = false;
   std::string canonical;  // what the host's name leads to by CNAMEs; the same without
+
+  std::string words() const;  // "mx.example.org [192.0.2.1]"
 };
 
 struct RouteFailure {

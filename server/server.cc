@@ -126,6 +126,11 @@ Result<void> Server::prepare() {
     log_.warning("unclean-end", {{"data", request_.data},
                                  {"what", "the last server did not end properly; the data was checked"}});
   for (const std::string& action : report.actions) log_.warning("recovered", {{"what", action}});
+  if (auto refused = store_->refused_mail()) {
+    refusals_.load(*std::move(refused));
+  } else {
+    log_.warning("refused-mail-lost", {{"why", refused.error().message}});
+  }
   return certificates_.load_own(config_);
 }
 
@@ -136,17 +141,22 @@ Result<void> Server::begin() {
   files_ = std::make_unique<WorkQueue>(&loop_, kFileThreads, kMaxFileJobs);
   hashing_ = std::make_unique<WorkQueue>(&loop_, kHashingThreads, kMaxHashingJobs);
   login_ = std::make_unique<Login>(&loop_, *storage_, *hashing_, bans_, log_);
+  resolver_ = std::make_unique<Resolver>(&loop_, config_.resolver);
   signing_ = std::make_unique<Signing>(*storage_, *files_, log_);
-  services_ = std::make_unique<Services>(Services{config_, log_, *storage_, *signing_, *files_, *login_,
-                                                  login_delay_, policies_, known_peers_, counters_});
+  border_ = std::make_unique<Border>(
+      Border::Context{&loop_, config_, log_, *store_, *files_, *resolver_, *signing_});
+  services_ =
+      std::make_unique<Services>(Services{config_, log_, *storage_, *signing_, *border_, *files_, *login_,
+                                          login_delay_, policies_, known_peers_, counters_, refusals_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
   queue_ = std::make_unique<QueueRunner>(
-      QueueRunner::Context{&loop_, config_, log_, *storage_, *files_, *signing_,
+      QueueRunner::Context{&loop_, config_, log_, *storage_, *files_, *resolver_, *signing_,
                            [this](const IpAddress& address) { return listens_at(address); }});
   queue_stopped_ = false;
   control_ = std::make_unique<ControlServer>(
-      &loop_, ControlServer::Context{*storage_, log_, bans_, request_.data, [this] { return config_; },
-                                     [this] { return facts(); }, [this] { check_sessions(); }});
+      &loop_,
+      ControlServer::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
+                             [this] { return facts(); }, [this] { check_sessions(); }});
   watch_certificates();
   tend_store();
   uv_timer_init(&loop_, &grace_timer_);
@@ -229,9 +239,17 @@ void Server::tend_store() {
       [](uv_timer_t* timer) {
         auto* self = static_cast<Server*>(timer->data);
         self->storage_->tend(free_terms(self->config_));
+        self->keep_refusals();
         self->connections_.tidy_all();
       },
       0, kTendMs);
+}
+
+// What cannot be written (a full disk) is told until this server ends, and no longer.
+void Server::keep_refusals() {
+  const auto changes = std::make_shared<RefusedMailChanges>(refusals_.take_changes());
+  if (changes->added.empty() && changes->removed.empty()) return;
+  storage_->post([changes](Store& store) { (void)store.change_refused_mail(*changes); }, [] {});
 }
 
 // A connection may hold a second file: the message that it receives, or the one that it reads.
@@ -353,6 +371,9 @@ std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& pe
   options.data_rate = config_.limits.data_rate;
   if (!known_peers_.knows(peer, std::time(nullptr))) options.greeting_delay = config_.smtp.greeting_delay;
   options.judged = policies_.judged(options.service);
+  // Of what is converted no signature could be judged.
+  options.offer_binary =
+      options.service != SmtpService::kExchange || config_.smtp.sender_checks != SenderChecks::kReject;
   return std::make_shared<SmtpDriver>(*services_, std::move(options), peer, service_name(service));
 }
 
@@ -369,6 +390,7 @@ void Server::reload() {
   bans_.set_rules(ban_rules(config_));
   store_->set_default_quota(config_.limits.mailbox_size);
   if (config_.limits.connections != before.limits.connections) tell_of_file_limit();
+  resolver_->use(config_.resolver);
   queue_->reload();
   if (auto changed = listeners_.change_to(config_.listen); !changed.has_value()) {
     config_.listen = before.listen;
@@ -424,6 +446,7 @@ void Server::stop() {
       &grace_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->hurry(); }, kGraceMs, 0);
   connections_.shut_down_all();
   login_->hurry();
+  border_->hurry();
   queue_->stop([this] {
     queue_stopped_ = true;
     connection_gone();
@@ -452,11 +475,14 @@ void Server::wind_down() {
   if (std::exchange(winding_down_, true)) return;
   uv_close(reinterpret_cast<uv_handle_t*>(&grace_timer_), nullptr);
   login_->stop();
+  border_->stop();
+  resolver_->stop();
   // In the order in which work flows: what one queue finishes may still be posted to the next. Nobody is left
   // to hear of a file read or of a password: a storm of logins must not hold up the end. What the store was
   // asked to do, it does.
   files_->stop(WorkQueue::Waiting::kDrop, [this] {
     hashing_->stop(WorkQueue::Waiting::kDrop, [this] {
+      keep_refusals();
       storage_->stop([this] {
         // Without their handlers these signals would kill: the store is still to be closed.
         ignore_signals();

@@ -17,6 +17,7 @@
 
 #include "admin/cli.h"
 #include "server/arrival.h"
+#include "server/border.h"
 #include "server/certificates.h"
 #include "server/connection_set.h"
 #include "server/control_server.h"
@@ -25,6 +26,7 @@
 #include "server/log.h"
 #include "server/proxy_gate.h"
 #include "server/queue_runner.h"
+#include "server/resolver.h"
 #include "server/services.h"
 
 namespace mailstead {
@@ -47,6 +49,7 @@ class Server {
   void watch_signals();
   void watch_certificates();
   void tend_store();
+  void keep_refusals();
   // A connection comes in: is there room for one more at all, is its header to be waited for, who is it, and
   // may that one come in.
   void accept(Listener& listener, std::unique_ptr<TcpStream> stream);
@@ -83,13 +86,16 @@ class Server {
   Counters counters_;
   std::unique_ptr<StorageThread> storage_;
   std::unique_ptr<WorkQueue> files_;
+  std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Signing> signing_;
+  std::unique_ptr<Border> border_;
   std::unique_ptr<WorkQueue> hashing_;
   Bans bans_;
   std::unique_ptr<Login> login_;
   LoginDelay login_delay_;
   SmtpPolicies policies_;
   KnownPeers known_peers_;
+  Refusals refusals_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<QueueRunner> queue_;

@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "admin/config.h"
+#include "server/border.h"
 #include "server/known_peers.h"
 #include "server/log.h"
 #include "server/login.h"
 #include "server/login_delay.h"
+#include "server/refusals.h"
 #include "server/signing.h"
 #include "server/smtp_policies.h"
 #include "server/storage_thread.h"
@@ -39,12 +41,14 @@ struct Services {
   Log& log;
   StorageThread& storage;
   Signing& signing;
+  Border& border;
   WorkQueue& files;  // reading messages, spooling large ones
   Login& login;
   LoginDelay& login_delay;
   SmtpPolicies& policies;
   KnownPeers& known_peers;
   Counters& counters;
+  Refusals& refusals;
 };
 
 inline FreeTerms free_terms(const Config& config) {

@@ -51,6 +51,22 @@ RecipientVerdict verdict_of(Room room) {
   return room == Room::kNo ? RecipientVerdict::kFull : RecipientVerdict::kTooLarge;
 }
 
+// Of an admitted one that too much waits for.
+CommitVerdict verdict_of(Passage passage) {
+  switch (passage) {
+    case Passage::kForged:
+      return CommitVerdict::kForged;
+    case Passage::kNoAuthor:
+      return CommitVerdict::kNoAuthor;
+    case Passage::kAbsurd:
+      return CommitVerdict::kAbsurd;
+    case Passage::kAdmitted:
+    case Passage::kUnavailable:
+      break;
+  }
+  return CommitVerdict::kUnavailable;
+}
+
 std::string path_text(const std::optional<Address>& address) {
   return address.has_value() ? address->text() : "";
 }
@@ -61,6 +77,7 @@ SmtpDriver::SmtpDriver(Services& services, SmtpOptions options, const PeerFacts&
     : services_(services),
       peer_(peer),
       service_(std::move(service)),
+      from_outside_(options.service == SmtpService::kExchange),
       session_(std::move(options), peer),
       directory_(services.storage.store().directory()) {}
 
@@ -90,12 +107,13 @@ void SmtpDriver::secured(const PeerFacts& peer) {
   session_.tls_established(peer);
 }
 
-void SmtpDriver::connection_closed() {
+void SmtpDriver::connection_closed(std::string_view) {
+  *has_gone_ = true;
   if (ticket_ != nullptr) ticket_->abandoned = true;
 }
 
 void SmtpDriver::after_run() {
-  for (const SmtpSession::Refusal& refusal : session_.take_refusals()) {
+  for (SmtpSession::Refusal& refusal : session_.take_refusals()) {
     ++services_.counters.refused;
     services_.log.info("refused", {{"service", service_},
                                    {"peer", peer_.address},
@@ -103,7 +121,20 @@ void SmtpDriver::after_run() {
                                    {"command", refusal.command},
                                    {"subject", refusal.subject},
                                    {"reply", refusal.reply}});
+    remember(std::move(refusal));
   }
+}
+
+// Of mail, that is: what was said before or beside a message is of no use to those who look for one.
+void SmtpDriver::remember(SmtpSession::Refusal refusal) {
+  const bool is_recipient = refusal.command == "RCPT";
+  const bool is_sender = refusal.command == "MAIL";
+  if (!is_recipient && !is_sender && refusal.command != "DATA" && refusal.command != "BDAT") return;
+  if (is_sender) refusal.from = refusal.subject;
+  if (is_recipient) refusal.to = {refusal.subject};
+  services_.refusals.add({0, std::time(nullptr), service_, peer_.address, session_.helo(), session_.user(),
+                          std::move(refusal.command), std::move(refusal.from), std::move(refusal.to),
+                          std::move(refusal.message_id), std::move(refusal.reply)});
 }
 
 Answered SmtpDriver::answer(AskPassword& ask) {
@@ -173,16 +204,15 @@ Answered SmtpDriver::answer(AskBegin&) {
   // Deleted mail that is kept goes before new mail is refused.
   const bool waits = low && store.deleted_totals().messages > 0 &&
                      services_.storage.free_deleted(free_terms(services_.config), [self = self()] {
-                       self->begin();
+                       self->begin(self->services_.storage.store().free_space());
                        self->resume();
                      });
   if (waits) return Answered::kLater;
-  begin();
+  begin(space);
   return Answered::kNow;
 }
 
-void SmtpDriver::begin() {
-  const auto space = services_.storage.store().free_space();
+void SmtpDriver::begin(const Result<std::uint64_t>& space) {
   if (!space.has_value() || *space < services_.config.limits.free_space) {
     services_.log.error("disk-full", {{"service", service_},
                                       {"peer", peer_.address},
@@ -248,15 +278,31 @@ Answered SmtpDriver::answer(AskCommit& ask) {
     delivery.user = session_.user();
   }
   if (ask.reply_each) delivery.failures = Failures::kOfEachRecipient;
-  const std::string author = ask.authors.empty() ? std::string() : ask.authors.front().domain;
-  const bool posted = services_.signing.deliver(
-      std::move(delivery), author, [self = self(), facts = ask](const Result<Delivered>& result) {
-        self->committed(facts, result);
-        self->resume();
-      });
+  const bool posted = from_outside_ && services_.border.guards(peer_)
+                          ? services_.border.check(
+                                {std::move(delivery), {peer_, session_.helo(), has_gone_}, ask.is_converted},
+                                [self = self(), facts = ask](Passage passage, Delivery checked) {
+                                  self->passed(passage, std::move(checked), facts);
+                                })
+                          : deliver(std::move(delivery), ask);
   if (posted) return Answered::kLater;
   session_.answer_commit(CommitVerdict::kUnavailable);
   return Answered::kNow;
+}
+
+void SmtpDriver::passed(Passage passage, Delivery delivery, const AskCommit& facts) {
+  if (passage == Passage::kAdmitted && deliver(std::move(delivery), facts)) return;
+  session_.answer_commit(verdict_of(passage));
+  resume();
+}
+
+bool SmtpDriver::deliver(Delivery delivery, const AskCommit& facts) {
+  const std::string author = facts.authors.empty() ? std::string() : facts.authors.front().domain;
+  return services_.signing.deliver(std::move(delivery), author,
+                                   [self = self(), facts](const Result<Delivered>& result) {
+                                     self->committed(facts, result);
+                                     self->resume();
+                                   });
 }
 
 // A message that was refused is of no more use, and its client may stay for long.

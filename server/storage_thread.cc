@@ -17,7 +17,10 @@ constexpr std::chrono::seconds kAgeForFile(60);
 }  // namespace
 
 StorageThread::StorageThread(uv_loop_t* loop, Store& store, std::function<void(const std::string&)> notice)
-    : store_(store), notice_(std::move(notice)), queue_(loop, 1, kMaxJobs) {}
+    : store_(store),
+      notice_(std::move(notice)),
+      queue_(loop, 1, kMaxJobs),
+      filing_(loop, [this](auto work, auto done) { return post(std::move(work), std::move(done)); }) {}
 
 bool StorageThread::post(std::function<void(Store&)> work, std::function<void()> done) {
   return queue_.post(
@@ -35,6 +38,7 @@ void StorageThread::hear_store() {
   auto notices = store_.take_notices();
   const std::scoped_lock lock(mutex_);
   files_wait_ = store_.files_wait();
+  unfiled_ = store_.unfiled();
   std::move(notices.begin(), notices.end(), std::back_inserter(notices_));
   hear_queue();
 }
@@ -63,7 +67,17 @@ void StorageThread::pass_on_notices() {
   }
   for (const std::string& notice : notices) notice_(notice);
   pass_on_queue();
+  pass_on_unfiled();
   if (files_wait && !importing_) import_files();
+}
+
+void StorageThread::pass_on_unfiled() {
+  std::size_t unfiled = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    unfiled = unfiled_;
+  }
+  filing_.note(unfiled);
 }
 
 void StorageThread::import_files() {
@@ -130,6 +144,7 @@ void StorageThread::make_commit(Commit& commit) {
     std::move(each.outcomes.begin(), each.outcomes.end(), std::back_inserter(outcomes));
   if (!deliveries.empty() || !outcomes.empty()) commit.result = store_.deliver_and_note(deliveries, outcomes);
   const std::scoped_lock lock(mutex_);
+  unfiled_ = store_.unfiled();
   hear_queue();
 }
 
@@ -145,6 +160,7 @@ void StorageThread::tell_of(Commit& commit) {
     commit.deliveries[i].done(std::move(commit.result.delivered[i]));
   for (const Noting& each : commit.notes) each.done(commit.result.noted);
   for (const Waiting& each : refused) each.done(Error{ErrorKind::kUnavailable, "too much waits"});
+  pass_on_unfiled();
 }
 
 void StorageThread::tidy_deleted(MailboxId mailbox) {
@@ -222,7 +238,7 @@ void StorageThread::stop(std::function<void()> stopped) {
     // What was left by a batch that is full.
     if (!waiting_.empty() || !to_note_.empty()) static_cast<void>(expect_commit());
   }
-  queue_.stop(WorkQueue::Waiting::kRun, std::move(stopped));
+  filing_.stop([this, stopped = std::move(stopped)] { queue_.stop(WorkQueue::Waiting::kRun, stopped); });
 }
 
 }  // namespace mailstead

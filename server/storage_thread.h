@@ -1,9 +1,9 @@
 // The one thread that makes the store's calls.
 //
 // Deliveries that wait at the same moment are handed to the store together, so that they share its flushes,
-// and so are outcomes of attempts; no timer holds a batch open, but what only reads goes first, since it may
-// bring more of them. Other calls run one by one, in order of arrival. Threads: all functions on the reactor;
-// callbacks run on the reactor. Lifetime: as WorkQueue.
+// and so are outcomes of attempts; no timer holds a batch open, but other calls go first, up to
+// WorkQueue::kMostPassing of them: what they read may bring more. They run one by one, in order of arrival.
+// Threads: all functions on the reactor; callbacks run on the reactor. Lifetime: as WorkQueue.
 #pragma once
 
 #include <deque>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "protocols/result.h"
+#include "server/mail_filing.h"
 #include "server/work_queue.h"
 #include "storage/store.h"
 
@@ -78,6 +79,7 @@ class StorageThread {
   void hear_queue();  // with the lock held
   void pass_on_queue();
   void pass_on_notices();
+  void pass_on_unfiled();
 
   Store& store_;
   std::function<void(const std::string&)> notice_;
@@ -93,8 +95,10 @@ class StorageThread {
   bool stopping_ = false;
   std::vector<QueueEntry> queue_changes_;
   bool files_wait_ = false;
+  std::size_t unfiled_ = 0;  // messages without a file
 
   WorkQueue queue_;
+  MailFiling filing_;
 };
 
 }  // namespace mailstead

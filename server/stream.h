@@ -18,7 +18,8 @@ namespace mailstead {
 enum class StreamEnd {
   kClosed,     // the other side ended its half properly
   kTruncated,  // TLS: the transport ended without the closing alert (RFC 8446 6.1)
-  kFailed,     // reset, or a TLS error
+  kReset,      // behind what was read the connection was reset: nobody hears an answer any more
+  kFailed,     // reset before that could be read, or a TLS error
 };
 
 class StreamEvents {

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -81,7 +82,15 @@ void TcpStream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buff
     return;
   }
   self->stop_reading();
-  self->events_->on_end(count == UV_EOF ? StreamEnd::kClosed : StreamEnd::kFailed);
+  self->events_->on_end(count == UV_EOF ? self->kind_of_end() : StreamEnd::kFailed);
+}
+
+// A reset that comes together with the last octets is an end to libuv, and its error is still to be fetched.
+StreamEnd TcpStream::kind_of_end() const {
+  pollfd polled{-1, 0, 0};
+  const bool was_reset = uv_fileno(reinterpret_cast<const uv_handle_t*>(&handle_), &polled.fd) == 0 &&
+                         ::poll(&polled, 1, 0) > 0 && (polled.revents & POLLERR) != 0;
+  return was_reset ? StreamEnd::kReset : StreamEnd::kClosed;
 }
 
 void TcpStream::start_reading() {

@@ -34,6 +34,7 @@ class TcpStream final : public Stream {
  private:
   static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer);
   static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
+  StreamEnd kind_of_end() const;
   static void on_write(uv_write_t* request, int status);
 
   uv_tcp_t handle_{};

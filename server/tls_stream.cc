@@ -167,7 +167,7 @@ void TlsStream::deliver() {
     if (reason == SSL_ERROR_WANT_READ && !below_ended_) break;
     delivering_ = false;
     if (reason == SSL_ERROR_ZERO_RETURN) return end(StreamEnd::kClosed);
-    return end(reason == SSL_ERROR_WANT_READ ? StreamEnd::kTruncated : StreamEnd::kFailed);
+    return end(reason == SSL_ERROR_WANT_READ ? end_below_ : StreamEnd::kFailed);
   }
   delivering_ = false;
 }
@@ -181,6 +181,7 @@ void TlsStream::end(StreamEnd how) {
 
 void TlsStream::on_end(StreamEnd how) {
   below_ended_ = true;
+  if (how == StreamEnd::kReset) end_below_ = how;
   if (state_ == State::kHandshake) {
     state_ = State::kEnded;
     const auto secured = std::move(secured_);

@@ -62,6 +62,7 @@ class TlsStream final : public Stream, private StreamEvents {
   bool finish_when_flushed_ = false;
   bool notify_when_flushed_ = false;  // the user's write is outstanding
   bool below_ended_ = false;
+  StreamEnd end_below_ = StreamEnd::kTruncated;  // what that is without a closing alert
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

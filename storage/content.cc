@@ -11,11 +11,9 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kMaxHeaderLine = 400;  // a Delivered-To line with the longest address fits
+constexpr std::size_t kMaxHeaderLine = 1000;  // RFC 5322 2.1.1; a longer one is cut
 constexpr std::string_view kDeliveredTo = "delivered-to:";
 constexpr std::string_view kTlsRequired = "tls-required:";
-constexpr std::string_view kMessageId = "message-id:";
-constexpr std::size_t kMaxMessageId = 300;  // octets kept
 
 bool starts_with_name(std::string_view line, std::string_view lower_name) {
   if (line.size() < lower_name.size()) return false;
@@ -82,16 +80,10 @@ void ContentScan::scan_header(std::string_view bytes) {
 void ContentScan::end_header_line() {
   std::string_view line = line_;
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  const bool folded = !line.empty() && (line.front() == ' ' || line.front() == '\t');
-  if (!folded) in_message_id_ = false;
+  message_id_.read(line);
+  told_.read(line);
   if (line.empty()) {
     in_header_ = false;
-  } else if (folded) {
-    // RFC 5322 2.2.3: long ones stand on a line of their own.
-    if (in_message_id_) take_message_id(line);
-  } else if (starts_with_name(line, kMessageId)) {
-    in_message_id_ = message_id_.empty();
-    if (in_message_id_) take_message_id(line.substr(kMessageId.size()));
   } else if (starts_with_name(line, kTlsRequired)) {
     tls_is_optional_ = tls_is_optional_ || ascii::same(ascii::trim(line.substr(kTlsRequired.size())), "no");
   } else if (starts_with_name(line, kDeliveredTo)) {
@@ -101,22 +93,6 @@ void ContentScan::end_header_line() {
     if (first != std::string_view::npos) delivered_to_.emplace_back(line.substr(first, last - first + 1));
   }
   line_.clear();
-}
-
-void ContentScan::take_message_id(std::string_view value) {
-  message_id_ = bare_message_id(value);
-  if (!message_id_.empty()) in_message_id_ = false;
-}
-
-std::string bare_message_id(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-  if (text.front() == '<') {
-    text.remove_prefix(1);
-    text = text.substr(0, text.find('>'));
-  }
-  return std::string(text.substr(0, kMaxMessageId));
 }
 
 void LineEndNormaliser::add(std::string_view bytes, std::string& into) {

@@ -1,7 +1,7 @@
 // What the store has to know of a message's bytes, learnt while they pass by in pieces of any size.
 //
 // Threads: one at a time. Memory: at most kMaxHeaderLine bytes of a header line, the Delivered-To values, and
-// what a Surrogate keeps.
+// what a ToldHeader and a Surrogate keep.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "protocols/maildrop.h"
+#include "protocols/message_id_field.h"
 #include "protocols/surrogate.h"
+#include "storage/told_header.h"
 
 namespace mailstead {
 
@@ -35,9 +37,9 @@ class ContentScan {
   bool is_canonical() const;
   // Values of the Delivered-To fields of the first header block, without white space around them.
   const std::vector<std::string>& delivered_to() const { return delivered_to_; }
-  // The first Message-ID field's value without its angle brackets (RFC 5322 3.6.4), cut when it is very long;
-  // empty when there is none.
-  const std::string& message_id() const { return message_id_; }
+  const std::string& message_id() const { return message_id_.value(); }
+  // ToldHeader::text().
+  std::string told() const { return told_.text(); }
   // Its sender would rather have it arrive than encrypted: "TLS-Required: No" (RFC 8689 5).
   bool tls_is_optional() const { return tls_is_optional_; }
   // Of all that was added, taken for the whole message.
@@ -46,7 +48,6 @@ class ContentScan {
  private:
   void scan_header(std::string_view bytes);
   void end_header_line();
-  void take_message_id(std::string_view value);
 
   std::uint64_t size_ = 0;
   std::uint64_t carriage_returns_ = 0;
@@ -59,14 +60,11 @@ class ContentScan {
   bool in_header_ = true;
   std::string line_;  // the header line so far, cut
   std::vector<std::string> delivered_to_;
-  std::string message_id_;
+  MessageIdField message_id_;
+  ToldHeader told_;
   bool tls_is_optional_ = false;
-  bool in_message_id_ = false;  // its field's name was the last line's: the value may be folded
   Surrogate surrogate_;
 };
-
-// "<a@b>" and " a@b " as they are looked up: "a@b".
-std::string bare_message_id(std::string_view text);
 
 // Turns bare LF, bare CR and runs of CR before LF into CRLF, over pieces of any size.
 class LineEndNormaliser {

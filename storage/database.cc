@@ -22,6 +22,7 @@ constexpr const char* kPragmas =
     "PRAGMA synchronous=FULL;"
     "PRAGMA foreign_keys=ON;"
     "PRAGMA temp_store=MEMORY;"
+    "PRAGMA cache_size=-8192;"  // KiB: small mail is read from there when it gets its file
     "PRAGMA wal_autocheckpoint=0;"
     "PRAGMA journal_size_limit=33554432;";
 
@@ -68,8 +69,11 @@ Result<bool> Statement::step() {
     case SQLITE_DONE:
       return false;
     default:
-      return database_error(sqlite3_db_handle(statement_.get()), "run a statement");
+      break;
   }
+  Error error = database_error(sqlite3_db_handle(statement_.get()), "run a statement");
+  if (error.kind == ErrorKind::kCorrupt) *damaged_ = true;
+  return error;
 }
 
 std::int64_t Statement::integer(int column) const {
@@ -159,7 +163,7 @@ Result<Statement> Database::prepare(std::string_view sql) {
     }
   }
   assert(sqlite3_stmt_busy(kept) == 0);
-  return Statement(kept);
+  return Statement(kept, &damaged_);
 }
 
 Result<void> Database::run_script(const std::string& sql) {
@@ -189,6 +193,18 @@ std::int64_t Database::last_insert_id() const {
 
 std::int64_t Database::changes() const {
   return sqlite3_changes64(connection_);
+}
+
+Result<void> Database::copy_to(const std::string& path) {
+  sqlite3* copy = nullptr;
+  const int opened = sqlite3_open_v2(path.c_str(), &copy, SQLITE_OPEN_READWRITE, nullptr);
+  Database target(copy);  // closes it in any case
+  if (opened != SQLITE_OK) return database_error(copy, "open the copy of");
+  sqlite3_backup* backup = sqlite3_backup_init(copy, "main", connection_, "main");
+  if (backup == nullptr) return database_error(copy, "copy");
+  sqlite3_backup_step(backup, -1);
+  if (sqlite3_backup_finish(backup) != SQLITE_OK) return database_error(copy, "copy");
+  return {};
 }
 
 Result<void> Database::quick_check() {
@@ -225,21 +241,41 @@ Result<void> Database::checkpoint_all() {
   return {};
 }
 
-Result<Transaction> Transaction::begin(Database& database) {
-  if (auto done = database.run("BEGIN IMMEDIATE"); !done) return done.error();
-  return Transaction(database);
+// SQLite does this when it reads the statement: none of those that are kept.
+Result<void> Database::set_synchronous(Durable when) {
+  return run_script(when == Durable::kNow ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+}
+
+Result<Transaction> Transaction::begin(Database& database, Durable when) {
+  if (when == Durable::kLater) {
+    if (auto done = database.set_synchronous(when); !done) return done.error();
+  }
+  auto begun = database.run("BEGIN IMMEDIATE");
+  if (begun) return Transaction(database, when);
+  if (when == Durable::kLater) static_cast<void>(database.set_synchronous(Durable::kNow));
+  return begun.error();
 }
 
 Transaction::~Transaction() {
-  if (database_ == nullptr || sqlite3_get_autocommit(database_->connection_) != 0) return;
-  static_cast<void>(database_->run("ROLLBACK"));
+  if (database_ == nullptr) return;
+  if (sqlite3_get_autocommit(database_->connection_) == 0) static_cast<void>(database_->run("ROLLBACK"));
+  end();
+}
+
+// SQLite has no reason to refuse; a database that did would promise what it does not keep.
+void Transaction::end() {
+  Database* database = std::exchange(database_, nullptr);
+  if (when_ == Durable::kNow || database->set_synchronous(Durable::kNow)) return;
+  std::fprintf(stderr, "mailstead: stopping, the database does not go back to durable commits\n");
+  std::abort();
 }
 
 Result<void> Transaction::commit() {
   if (int failed = pass_disk_hook("commit")) return system_error(failed, "commit to", "the database");
   auto done = database_->run("COMMIT");
   if (done) {
-    Database* database = std::exchange(database_, nullptr);
+    Database* database = database_;
+    end();
     pass_disk_hook("committed");
     database->tell_of_rows();
     return {};

@@ -1,12 +1,10 @@
 // The one read-write SQLite connection: statements, transactions, checkpoints.
 //
-// WAL with synchronous=FULL: commit() returns after the commit is durable. Checkpoints are made by
-// checkpoint_if_due() and close() only; no other connection writes or checkpoints (SQLite 3.7.0 to 3.51.2
-// can lose commits when two do).
-// Ownership: Database owns the connection and its prepared statements; a Statement borrows one until it is
-// destroyed.
-// Threads: one at a time.
-// Errors: kNoSpace (SQLITE_FULL), kCorrupt (SQLITE_CORRUPT, SQLITE_NOTADB), kExists (UNIQUE), kUnavailable
+// WAL with synchronous=FULL: commit() returns after the commit is durable, unless it may be so later.
+// Checkpoints are made by checkpoint_if_due() and close() only; no other connection writes or checkpoints
+// (SQLite 3.7.0 to 3.51.2 can lose commits when two do). Ownership: Database owns the connection and its
+// prepared statements; a Statement borrows one until it is destroyed. Threads: one at a time. Errors:
+// kNoSpace (SQLITE_FULL), kCorrupt (SQLITE_CORRUPT, SQLITE_NOTADB), kExists (UNIQUE), kUnavailable
 // (SQLITE_BUSY), kDenied, kIo.
 #pragma once
 
@@ -47,9 +45,10 @@ class Statement {
 
  private:
   friend class Database;
-  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  Statement(sqlite3_stmt* statement, bool* damaged) : statement_(statement), damaged_(damaged) {}
 
   std::unique_ptr<sqlite3_stmt, StatementReset> statement_;
+  bool* damaged_;  // the database's
 };
 
 // Hands each row of the statement to `row`, to the end or to the first error.
@@ -67,6 +66,11 @@ Result<void> each_row(Result<Statement> statement, Row row) {
 enum class DatabaseAccess {
   kWrite,    // the store's own
   kSalvage,  // to read what can be read of a damaged file: writes nothing to it or its WAL
+};
+
+enum class Durable {
+  kNow,
+  kLater,  // with the next commit that is; what a crash takes of it, it takes whole
 };
 
 class Database {
@@ -106,6 +110,10 @@ class Database {
   std::int64_t last_insert_id() const;
   std::int64_t changes() const;
 
+  // Copies all of it, as it is now, over the file of this path.
+  Result<void> copy_to(const std::string& path);
+  // Has a statement found it so?
+  bool is_damaged() const { return damaged_; }
   // kCorrupt with the first finding.
   Result<void> quick_check();
   // Moves the WAL into the database when it has grown; failing is no error, the WAL then grows further.
@@ -122,6 +130,8 @@ class Database {
   static int note_wal(void* self, sqlite3* connection, const char* name, int frames);
   static void note_row(void* self, int what, const char* name, const char* table, sqlite3_int64 row);
   void tell_of_rows();
+  // Between transactions only.
+  Result<void> set_synchronous(Durable when);
 
   static Result<void> bind_all(Statement&, int) { return {}; }
   template <typename First, typename... Rest>
@@ -133,6 +143,7 @@ class Database {
   sqlite3* connection_;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
   int wal_frames_ = 0;
+  bool damaged_ = false;
   std::string watched_table_;
   std::function<void(std::int64_t)> on_changed_;
   std::unordered_set<std::int64_t> changed_rows_;  // of it, not told of yet
@@ -142,19 +153,22 @@ class Database {
 // has to be destroyed before commit().
 class Transaction {
  public:
-  static Result<Transaction> begin(Database& database);
-  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  static Result<Transaction> begin(Database& database, Durable when = Durable::kNow);
+  Transaction(Transaction&& other) noexcept
+      : database_(std::exchange(other.database_, nullptr)), when_(other.when_) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
 
-  // Durable on success; on error nothing of it was kept. When SQLite cannot tell which, the process ends with
-  // a line on stderr: the next start reads what the disk says.
+  // Durable on success, as begin() was told; on error nothing of it was kept. When SQLite cannot tell which,
+  // the process ends with a line on stderr: the next start reads what the disk says.
   Result<void> commit();
 
  private:
-  explicit Transaction(Database& database) : database_(&database) {}
+  void end();
+  Transaction(Database& database, Durable when) : database_(&database), when_(when) {}
 
   Database* database_;
+  Durable when_;
 };
 
 }  // namespace mailstead

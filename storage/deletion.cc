@@ -151,8 +151,8 @@ Result<std::size_t> put_aside(Database& database, Maildir& maildir, MailboxId ma
   return index.count_after(mailbox, MessageState::kDeleted, after);
 }
 
-Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox, std::int64_t& after,
-                                 std::size_t at_most) {
+Result<std::size_t> purge_marked(Database& database, Filer& filer, Maildir& maildir, MailboxId mailbox,
+                                 std::int64_t& after, std::size_t at_most) {
   Index index(database);
   auto rows = index.of_state_after(mailbox, MessageState::kDeleting, after, at_most);
   if (!rows) return rows.error();
@@ -160,7 +160,13 @@ Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId
   std::vector<std::int64_t> gone;
   std::vector<MessageRow> not_found;
   Result<void> resisted;
+  bool has_files = false;
   for (const MessageRow& row : *rows) {
+    if (filer.is_unfiled(row.id)) {
+      gone.push_back(row.id);
+      continue;
+    }
+    has_files = true;
     auto done = maildir.remove(row.name);
     if (!done && done.error().kind == ErrorKind::kNotFound) {
       not_found.push_back(row);
@@ -174,13 +180,16 @@ Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId
     if (auto done = remove_renamed(maildir, not_found); !done) return done.error();
   }
   if (!gone.empty()) {
-    if (auto done = maildir.sync_all(); !done) return done.error();
+    if (has_files) {
+      if (auto done = maildir.sync_all(); !done) return done.error();
+    }
     auto transaction = Transaction::begin(database);
     if (!transaction) return transaction.error();
     for (std::int64_t id : gone) {
       if (auto done = index.erase(id); !done) return done.error();
     }
     if (auto done = transaction->commit(); !done) return done.error();
+    for (std::int64_t id : gone) filer.forget(id);
   }
   after = rows->back().id;
   if (!resisted) return resisted.error();

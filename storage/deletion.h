@@ -12,6 +12,7 @@
 
 #include "protocols/result.h"
 #include "storage/database.h"
+#include "storage/filing.h"
 #include "storage/folder.h"
 #include "storage/index.h"
 #include "storage/maildir.h"
@@ -31,7 +32,7 @@ Result<std::size_t> put_aside(Database& database, Maildir& maildir, MailboxId ma
 
 // Removes files and rows of up to `at_most` kDeleting messages, likewise. A file that resists does not keep
 // the others; the error is the first one's.
-Result<std::size_t> purge_marked(Database& database, Maildir& maildir, MailboxId mailbox, std::int64_t& after,
-                                 std::size_t at_most);
+Result<std::size_t> purge_marked(Database& database, Filer& filer, Maildir& maildir, MailboxId mailbox,
+                                 std::int64_t& after, std::size_t at_most);
 
 }  // namespace mailstead

@@ -1,10 +1,11 @@
-// Delivery of a batch of messages into maildirs, file first.
+// Delivery of a batch of messages into maildirs; delivery_plan.cc decides where each goes.
 //
-// Per message and mailbox: a draft in tmp/ is written and synced, then moved to new/; then each touched
-// new/ is synced; then the rows of the whole batch go in one transaction. Only after that is anything
-// reported as delivered. A message that fails on the way is withdrawn whole, without harm to the others. A
-// crash leaves drafts, which are swept, or files without rows, which are adopted: messages that nobody was
-// promised, at most once each.
+// Rows of the whole batch go in one transaction, and with them the bytes of small messages (contents.h),
+// whose files are made later (filing.h). Of a large message, or when there are too many small ones, first the
+// file: for each mailbox a draft in tmp/ is written and synced, then moved to new/; then each touched new/ is
+// synced. Only after the commit is anything reported as delivered. A message that fails on the way is
+// withdrawn whole, without harm to the others. A crash leaves drafts, which are swept, or files without rows,
+// which are adopted: messages that nobody was promised, at most once each.
 // Threads: the storage thread.
 #pragma once
 
@@ -20,8 +21,10 @@
 #include <vector>
 
 #include "storage/content.h"
+#include "storage/contents.h"
 #include "storage/database.h"
 #include "storage/directory.h"
+#include "storage/filing.h"
 #include "storage/folder.h"
 #include "storage/forwarding.h"
 #include "storage/maildir.h"
@@ -39,8 +42,14 @@ class DeliveryBatch {
     std::string srs_key;
     std::function<std::string()> new_id;  // for what is queued besides a message's own copy
   };
+  // Where small messages go.
+  struct Small {
+    Filer& filer;
+    MailContents& mail;
+    QueueContents& queue;
+  };
   DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                const Naming& naming, MaildirWatch& watch, const Quotas& quotas, QueueContents& contents,
+                const Naming& naming, MaildirWatch& watch, const Quotas& quotas, Small small,
                 Passing passing);
 
   // `outcomes` are written down in the same transaction, see noted().
@@ -55,12 +64,15 @@ class DeliveryBatch {
   struct Copy {
     std::size_t message;  // index in the batch
     MailboxId mailbox;
-    std::string name;  // file name, in tmp/ and then in new/
-    HeaderFacts header;
+    std::string name;       // file name, in tmp/ and then in new/
+    std::string head = {};  // of this copy
+    HeaderFacts header = {};
     std::uint64_t size = 0;
+    std::int64_t row = 0;      // once it is written
+    bool in_database = false;  // its bytes go with its row
     bool in_tmp = false;
     bool in_new = false;
-    FileHandle file;  // while its group is written
+    FileHandle file = {};  // while its group is written
   };
   struct Message {
     Delivery* delivery;
@@ -76,6 +88,7 @@ class DeliveryBatch {
     std::vector<std::optional<Error>> failures;
     std::map<MailboxId, Address> asked_as = {};  // the recipient by which each mailbox was reached
     bool tls_is_optional = false;
+    std::string told = {};  // ContentScan::told()
   };
   using Maildirs = std::map<MailboxId, Maildir>;
 
@@ -101,21 +114,23 @@ class DeliveryBatch {
   void plan_queue(std::size_t message, std::vector<QueuedRecipient> recipients);
   void plan_forwarded(std::size_t message, std::string id, Destinations::Copy copy);
   QueuedMessage queued_message(const Message& message) const;
+  static std::string kept_header(const Message& message);
   std::optional<Error> examine(Message& message);
   Result<std::vector<MailboxId>> mailboxes_of(const Address& recipient,
                                               const std::unordered_set<std::string>& delivered_to) const;
   std::optional<Error> find_room(const Message& message, const std::vector<MailboxId>& mailboxes);
   std::string head_of(const Message& message, MailboxId mailbox) const;
-  void write_group(std::span<Copy> group);
+  void plan_copies();
+  void write_files();
+  void write_group(std::span<Copy* const> group);
   Result<void> write_copy(Copy& copy, Maildirs& maildirs);
-  void publish_group(std::span<Copy> group, Maildirs& maildirs);
+  void publish_group(std::span<Copy* const> group, Maildirs& maildirs);
   Result<Maildir*> maildir_of(MailboxId mailbox, Maildirs& maildirs);
   void fail(Copy& copy, const Error& error);
   void withdraw_failed();
   Result<void> write_rows();
   Result<bool> try_write_rows();
   Result<void> write_queue_changes();
-  Result<void> write_outcomes();
   Queueing::Failed failed() const;
   std::vector<Result<Delivered>> results() const;
 
@@ -125,6 +140,8 @@ class DeliveryBatch {
   const Naming& naming_;
   MaildirWatch& watch_;
   const Quotas& quotas_;
+  Filer& filer_;
+  MailContents& contents_;
   std::unordered_map<MailboxId, std::uint64_t> coming_;  // octets, of this batch
   std::int64_t now_;
   Forwarding forwarding_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -186,6 +187,20 @@ Result<void> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
+Result<void> write_at(int fd, std::uint64_t offset, std::string_view bytes) {
+  if (int failed = pass_disk_hook("write")) return system_error(failed, "write", "a file");
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (wrote < 0) {
+      if (errno == EINTR) continue;
+      return system_error(errno, "write", "a file");
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+    offset += static_cast<std::uint64_t>(wrote);
+  }
+  return {};
+}
+
 Result<void> read_some(int fd, std::uint64_t offset, std::size_t length, std::string& into) {
   const std::size_t before = into.size();
   into.resize(before + length);
@@ -239,6 +254,24 @@ Result<void> sync_handle(int fd, std::string_view name) {
   if (int failed = pass_disk_hook("sync")) return system_error(failed, "sync", name);
   if (::fsync(fd) != 0) return system_error(errno, "sync", name);
   return {};
+}
+
+Result<void> sync_file_system(int fd, std::string_view name) {
+  int failed = pass_disk_hook("sync");
+  if (failed == 0 && ::syncfs(fd) != 0) failed = errno;
+  if (failed != 0) return system_error(failed, "sync the file system of", name);
+  return {};
+}
+
+bool sync_file_system_tells_errors() {
+  static const bool tells = [] {
+    struct utsname system {};
+    int major = 0;
+    int minor = 0;
+    if (::uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
+    return major > 5 || (major == 5 && minor >= 8);
+  }();
+  return tells;
 }
 
 Result<void> move_file(int from_at, const std::string& from, int to_at, const std::string& to) {

@@ -76,6 +76,8 @@ Result<FileHandle> create_unnamed_file(int at);
 bool is_being_written(int fd);
 
 Result<void> write_all(int fd, std::string_view bytes);
+// In the place of what is there.
+Result<void> write_at(int fd, std::uint64_t offset, std::string_view bytes);
 // Appends up to `length` bytes from `offset` to `into`; nothing at the end of the file.
 Result<void> read_some(int fd, std::uint64_t offset, std::size_t length, std::string& into);
 // At most `limit` bytes of a small file.
@@ -88,6 +90,12 @@ Result<void> replace_small_file(int at, const std::string& name, std::string_vie
 // first is synced share the disk's flushes. Promises nothing.
 void start_write_back(int fd);
 Result<void> sync_handle(int fd, std::string_view name);
+// All of the file system that this is on, with what others have written there, and one flush of the disk for
+// it: many files are on the disk sooner so. Without sync_file_system_tells_errors() it may have failed
+// unsaid.
+Result<void> sync_file_system(int fd, std::string_view name);
+// Linux 5.8 and later.
+bool sync_file_system_tells_errors();
 
 // Gives a file another name; never replaces what has that name already (kExists).
 Result<void> move_file(int from_at, const std::string& from, int to_at, const std::string& to);

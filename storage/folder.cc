@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kLockFile = "lock";
 constexpr const char* kReserveFile = "reserve";
-constexpr off_t kReserveBytes = 1 << 20;
+constexpr off_t kReserveBytes = 4 << 20;
 constexpr std::uint64_t kLeastFreeSpace = 4u
                                           << 20;  // below this we do not start, and do not refill the reserve
 
@@ -76,12 +76,14 @@ bool may_be_in_new(const std::string& name) {
          name == "control.sock" || name.starts_with("mailstead");
 }
 
-// Does it read "PROCESS HOST" as we write it? An owner that died before that left it empty.
+// Does it read "PROCESS HOST" as we write it? An owner that died before that left it empty, and one that lost
+// its power perhaps as long as it was to be, and no octet of it.
 bool is_our_lock(int at) {
   auto text = read_small_file(at, kLockFile, 100);
   if (!text) return false;
+  if (text->find_first_not_of('\0') == std::string::npos) return true;
   const std::size_t digits = std::min(text->find_first_not_of("0123456789"), text->size());
-  return text->empty() || (digits > 0 && digits < text->size() && (*text)[digits] == ' ');
+  return digits > 0 && digits < text->size() && (*text)[digits] == ' ';
 }
 
 // A database's name, whatever became of it, or our lock.
@@ -168,6 +170,7 @@ Result<void> DataFolder::check_root() {
                                path_, *stranger)};
     }
   }
+  is_new_ = !ours;
   closes_to_others_ = ours || names->empty();
   auto space = free_space();
   if (!space) return space.error();
@@ -196,6 +199,10 @@ Result<void> DataFolder::lock(const std::string& host) {
   if (::pwrite(fd, owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size())) {
     return plain_error(path_, errno);
   }
+  if (!is_new_) return {};
+  // By the lock, whatever is in it, the next start knows a folder in which this one came no further: power
+  // may fail, and of what is made from here on any part may be there.
+  if (auto done = sync_handle(root_.fd(), "the folder"); !done) return in_folder(path_, done.error());
   return {};
 }
 
@@ -219,6 +226,17 @@ Result<std::uint64_t> DataFolder::free_space() const {
   return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
 }
 
+Result<void> DataFolder::check_room() const {
+  const auto space = free_space();
+  if (!space) return space.error();
+  if (*space >= kLeastFreeSpace) return {};
+  return Error{
+      ErrorKind::kNoSpace,
+      fmt::format("{}: fewer than {} MiB are free: new mail waits in the database for its files; free "
+                  "some space on this disk",
+                  path_, kLeastFreeSpace >> 20)};
+}
+
 void DataFolder::release_reserve() {
   ::unlinkat(root_.fd(), kReserveFile, 0);
   reserve_held_ = false;
@@ -227,7 +245,7 @@ void DataFolder::release_reserve() {
 void DataFolder::refill_reserve() {
   if (reserve_held_) return;
   auto space = free_space();
-  if (!space || *space < kLeastFreeSpace) return;
+  if (!space || *space < kLeastFreeSpace + kReserveBytes) return;
   FileHandle file(::openat(root_.fd(), kReserveFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.is_open()) return;
   if (::posix_fallocate(file.fd(), 0, kReserveBytes) == 0) {

@@ -35,8 +35,11 @@ class DataFolder {
   int queue_fd() const { return queue_.fd(); }
 
   Result<std::uint64_t> free_space() const;
+  // kNoSpace: the disk is so low that only what has to be written is.
+  Result<void> check_room() const;
 
-  // 1 MiB set aside, so that marking deletes finds room on a full disk.
+  // 4 MiB set aside, as much as the WAL may hold that the database has no room for yet: so deletes, and the
+  // end, find room on a full disk.
   void release_reserve();
   // Makes the reserve again when there is room for it; quiet when there is not.
   void refill_reserve();
@@ -57,6 +60,7 @@ class DataFolder {
   FileHandle mail_;
   FileHandle queue_;
   bool made_ = false;              // the folder was made by this open()
+  bool is_new_ = false;            // nothing in it was ours before
   bool closes_to_others_ = false;  // it is a data folder already, or empty: its mode is ours to set
   bool reserve_held_ = false;
 };

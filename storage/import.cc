@@ -11,9 +11,9 @@ namespace mailstead {
 
 namespace {
 
-class Import {
+class ForeignImport {
  public:
-  Import(Maildir& maildir, const Naming& naming, std::span<FoundFile> files)
+  ForeignImport(Maildir& maildir, const Naming& naming, std::span<FoundFile> files)
       : maildir_(maildir), naming_(naming) {
     for (FoundFile& file : files) {
       if (file.needs_work()) works_.push_back({&file, {}, {}});
@@ -22,15 +22,14 @@ class Import {
 
   void run() {
     if (works_.empty()) return;
-    each(&Import::write);
+    each(&ForeignImport::write);
     for (const Work& work : works_) {
       if (work.bytes.is_open()) start_write_back(work.bytes.fd());
     }
-    each(&Import::flush);
-    each(&Import::replace);
+    each(&ForeignImport::flush);
+    each(&ForeignImport::replace);
     discard_drafts();
-    each(&Import::rename);
-    sync_folders();
+    each(&ForeignImport::rename);
   }
 
  private:
@@ -40,7 +39,7 @@ class Import {
     FileHandle bytes;   // what has to be on the disk before the file gets its name
   };
 
-  void each(Result<void> (Import::*step)(Work&)) {
+  void each(Result<void> (ForeignImport::*step)(Work&)) {
     for (Work& work : works_) {
       if (work.file->error) continue;
       if (auto done = (this->*step)(work); !done) work.file->error = done.error();
@@ -124,7 +123,7 @@ class Import {
 }  // namespace
 
 void put_right(Maildir& maildir, const Naming& naming, std::span<FoundFile> files) {
-  Import(maildir, naming, files).run();
+  ForeignImport(maildir, naming, files).run();
 }
 
 }  // namespace mailstead

@@ -31,7 +31,8 @@ struct FoundFile {
   bool needs_work() const { return !error && (!name || !facts.canonical); }
 };
 
-// Each file needs a descriptor: pass a few dozen.
+// Each file needs a descriptor: pass a few dozen. What is in them is on the disk then; the folders with their
+// new names are the caller's to sync.
 void put_right(Maildir& maildir, const Naming& naming, std::span<FoundFile> files);
 
 }  // namespace mailstead

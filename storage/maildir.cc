@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <string_view>
 
 #include "storage/message_id.h"
@@ -91,6 +92,14 @@ Result<void> Maildir::publish_draft(const std::string& name) {
   return {};
 }
 
+Result<void> Maildir::publish_draft_as(const std::string& name, const std::string& path) {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto done = move_file(tmp_.fd(), name, at->fd, at->name);
+  if (!done) return here(done.error());
+  return {};
+}
+
 void Maildir::discard_draft(const std::string& name) {
   static_cast<void>(remove_file(tmp_.fd(), name));  // what stays is swept at the next start
 }
@@ -107,6 +116,18 @@ Result<void> Maildir::sync_all() {
   if (done && deleted_.is_open()) done = sync_handle(deleted_.fd(), kDeleted);
   if (!done) return here(done.error());
   return {};
+}
+
+Result<void> Maildir::sync_file_system() {
+  auto done = mailstead::sync_file_system(new_.fd(), "new");
+  if (!done) return here(done.error());
+  return {};
+}
+
+Result<dev_t> Maildir::device() const {
+  struct stat facts {};
+  if (::fstat(new_.fd(), &facts) != 0) return here(system_error(errno, "look at", "new"));
+  return facts.st_dev;
 }
 
 Result<int> Maildir::deleted_fd() const {
@@ -290,6 +311,21 @@ Result<MaildirTimes> Maildir::times_of(const DataFolder& folder, const Address& 
   return times_in(*new_facts, *cur_facts, now);
 }
 
+Result<std::int64_t> Maildir::deleted_time_of(const DataFolder& folder, const Address& address) {
+  const MailboxFolderName name = folder_name(address);
+  const auto facts = stat_name(folder.mail_fd(), fmt::format("{}/{}/{}", name.domain, name.user, kDeleted));
+  if (facts) return nanoseconds(facts->st_mtim);
+  if (facts.error().kind == ErrorKind::kNotFound) return std::int64_t{0};
+  return facts.error();
+}
+
+bool Maildir::is_complete(const DataFolder& folder, const Address& address) {
+  const MailboxFolderName name = folder_name(address);
+  return std::ranges::all_of(std::array{"tmp", "new", "cur", "address"}, [&](const char* part) {
+    return stat_name(folder.mail_fd(), fmt::format("{}/{}/{}", name.domain, name.user, part)).has_value();
+  });
+}
+
 Maildir::Names Maildir::compare(const std::string& first, const std::string& second) const {
   const auto look = [this](const std::string& path) -> Result<struct stat> {
     auto at = place(path);
@@ -307,16 +343,20 @@ Maildir::Names Maildir::compare(const std::string& first, const std::string& sec
   return look(second) ? Names::kOfTwoFiles : Names::kSecondGone;
 }
 
-Result<std::size_t> Maildir::sweep_drafts() {
+Result<std::vector<std::string>> Maildir::drafts() const {
   auto names = list_folder(tmp_.fd());
   if (!names) return here(names.error());
-  std::size_t swept = 0;
+  std::erase_if(*names, [](const std::string& name) { return !parse_message_name(name); });
+  return names;
+}
+
+Result<std::size_t> Maildir::sweep_drafts() {
+  const auto names = drafts();
+  if (!names) return names.error();
   for (const std::string& name : *names) {
-    if (!parse_message_name(name)) continue;
     if (auto done = remove_file(tmp_.fd(), name); !done) return here(done.error());
-    ++swept;
   }
-  return swept;
+  return names->size();
 }
 
 }  // namespace mailstead

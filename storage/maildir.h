@@ -7,6 +7,7 @@
 // files.h, with the mailbox's path in front.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct MaildirTimes {
   std::int64_t new_time = 0;  // nanoseconds
   std::int64_t cur_time = 0;
   std::int64_t taken_at = 0;  // when it was looked
+  std::int64_t latest() const { return std::max(new_time, cur_time); }
   bool operator==(const MaildirTimes& other) const {
     return new_time == other.new_time && cur_time == other.cur_time;
   }
@@ -51,6 +53,10 @@ class Maildir {
   static Result<Maildir> open(const DataFolder& folder, const Address& address);
   // Of a maildir that is not open: a login opens none that nobody changed.
   static Result<MaildirTimes> times_of(const DataFolder& folder, const Address& address);
+  // Likewise of deleted/; 0: there is none.
+  static Result<std::int64_t> deleted_time_of(const DataFolder& folder, const Address& address);
+  // Is there all that delivery needs?
+  static bool is_complete(const DataFolder& folder, const Address& address);
   // Makes what is missing of it, durably, and its `address` file.
   static Result<Maildir> make(const DataFolder& folder, const Address& address);
 
@@ -59,10 +65,15 @@ class Maildir {
   // Delivery: a draft in tmp/ becomes new/NAME; durable after the file's sync and then sync_new().
   Result<FileHandle> create_draft(const std::string& name);
   Result<void> publish_draft(const std::string& name);
+  // The same for any path of a message. kExists: it is taken.
+  Result<void> publish_draft_as(const std::string& name, const std::string& path);
   void discard_draft(const std::string& name);
   Result<void> sync_new();
   // And of deleted/ when it was touched.
   Result<void> sync_all();
+  // The whole file system that new/ is on, see files.h.
+  Result<void> sync_file_system();
+  Result<dev_t> device() const;  // of new/
 
   // deleted/, made durably when it is missing.
   Result<void> make_deleted();
@@ -89,7 +100,9 @@ class Maildir {
   enum class Names { kOfOneFile, kOfTwoFiles, kFirstGone, kSecondGone };
   Names compare(const std::string& first, const std::string& second) const;
 
-  // Drafts of ours that a dead process left. Returns how many went.
+  // Drafts of ours: one that could not be discarded, or that a dead process left.
+  Result<std::vector<std::string>> drafts() const;
+  // Removes them. Returns how many went.
   Result<std::size_t> sweep_drafts();
 
  private:

@@ -16,6 +16,9 @@ constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuv";
 constexpr std::size_t kTimeDigits = 11;
 constexpr std::size_t kRandomDigits = 4;
 constexpr std::size_t kHostLimit = 64;
+constexpr std::size_t kUidlLimit = 70;
+constexpr std::size_t kNameLimit = 245;
+constexpr std::string_view kUidlMark = ",U=";
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -23,6 +26,42 @@ bool is_digit(char c) {
 
 bool is_host_character(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-';
+}
+
+// What may stand in a file name, a shell's line and before a maildir's flags.
+bool is_plain(char c) {
+  return is_host_character(c) || c == '_' || c == '+' || c == '=' || c == '@' || c == '~';
+}
+
+std::string escaped_uidl(std::string_view uidl) {
+  std::string text;
+  for (const char c : uidl) {
+    if (is_plain(c)) {
+      text += c;
+    } else {
+      text += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return text;
+}
+
+// nullopt: not what escaped_uidl() writes.
+std::optional<std::string> unescaped_uidl(std::string_view text) {
+  std::string uidl;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      uidl += text[i];
+      continue;
+    }
+    unsigned code = 0;
+    if (text.size() - i < 3) return std::nullopt;
+    const char* digits = text.data() + i + 1;
+    if (std::from_chars(digits, digits + 2, code, 16).ptr != digits + 2) return std::nullopt;
+    uidl += static_cast<char>(code);
+    i += 2;
+  }
+  if (!is_uidl(uidl) || escaped_uidl(uidl) != text) return std::nullopt;
+  return uidl;
 }
 
 std::uint64_t microseconds_now() {
@@ -51,7 +90,15 @@ std::string MessageIds::next() {
 }
 
 std::string MessageName::text() const {
-  return fmt::format("{}.{}.{}", seconds, id, host);
+  const std::string start = fmt::format("{}.{}.", seconds, id);
+  if (foreign_uidl.empty()) return start + host;
+  const std::string mark = std::string(kUidlMark) + escaped_uidl(foreign_uidl);
+  return start + host.substr(0, kNameLimit - start.size() - mark.size()) + mark;
+}
+
+bool is_uidl(std::string_view text) {
+  return !text.empty() && text.size() <= kUidlLimit &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x21 && c <= 0x7e; });
 }
 
 bool is_message_id(std::string_view text) {
@@ -72,6 +119,12 @@ std::optional<MessageName> parse_message_name(std::string_view base) {
   if (second == std::string_view::npos) return std::nullopt;
 
   MessageName name;
+  if (const std::size_t mark = base.find(kUidlMark, second); mark != std::string_view::npos) {
+    auto uidl = unescaped_uidl(base.substr(mark + kUidlMark.size()));
+    if (!uidl) return std::nullopt;
+    name.foreign_uidl = *std::move(uidl);
+    base = base.substr(0, mark);
+  }
   const std::string_view seconds = base.substr(0, first);
   if (!std::all_of(seconds.begin(), seconds.end(), is_digit)) return std::nullopt;
   std::from_chars(seconds.data(), seconds.data() + seconds.size(), name.seconds);

@@ -40,6 +40,23 @@ struct QueueAttempt {
   std::string reply;                          // "450 4.7.1 try later", or our own words
 };
 
+// What was done with a message besides attempts. Numbers in the database: never change one.
+enum class QueueEventKind : std::int64_t {
+  kHeld = 0,  // these by hand
+  kReleased = 1,
+  kRetried = 2,
+  kDropped = 3,
+  kFailureReported = 4,  // to its sender
+  kDelayReported = 5,
+  kSuccessReported = 6,
+};
+struct QueueEvent {
+  std::int64_t at = 0;
+  QueueEventKind kind = QueueEventKind::kHeld;
+  std::int64_t recipient = 0;  // a RecipientRow; 0: of all
+  std::string report = {};     // its queue id, where one was sent
+};
+
 struct QueuedRecipient {
   RecipientRow row = 0;
   Recipient recipient;

@@ -1,11 +1,12 @@
 #include "storage/queue_recovery.h"
 
 #include <fmt/format.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
+#include "storage/content.h"
 #include "storage/message_id.h"
 #include "storage/queue_file.h"
 #include "storage/queue_table.h"
@@ -14,15 +15,17 @@ namespace mailstead {
 
 namespace {
 
-Result<void> take_in(const QueueFolder& folder, Database& database, const std::string& id) {
+// False: it has no recipients. Nobody waited for it, and what its sender was to be told went with its row.
+Result<bool> take_in(const QueueFolder& folder, Database& database, const std::string& id) {
   auto file = folder.open(id);
   if (!file) return file.error();
   const auto size = static_cast<std::uint64_t>(file->facts.st_size);
   std::string beginning;
-  if (auto done = read_some(file->fd(), 0, kMaxQueueFileHead, beginning); !done) return done;
+  if (auto done = read_some(file->fd(), 0, kMaxQueueFileHead, beginning); !done) return done.error();
   auto head = parse_queue_file_head(beginning);
   if (!head) return head.error();
   QueuedMessage& message = head->message;
+  if (message.recipients.empty()) return false;
   message.id = id;
   message.size = size - head->starts_at;
   const std::int64_t now = unix_seconds();
@@ -31,8 +34,12 @@ Result<void> take_in(const QueueFolder& folder, Database& database, const std::s
     queued.next_at = std::max(now, message.envelope.hold_until);
   auto transaction = Transaction::begin(database);
   if (!transaction) return transaction.error();
-  if (auto done = QueueTable(database).insert(message, head->starts_at); !done) return done;
-  return transaction->commit();
+  ContentScan scan;
+  scan.add(std::string_view(beginning).substr(head->starts_at));
+  if (auto done = QueueTable(database).insert(message, head->starts_at, scan.told()); !done)
+    return done.error();
+  if (auto done = transaction->commit(); !done) return done.error();
+  return true;
 }
 
 }  // namespace
@@ -46,6 +53,7 @@ Result<void> recover_queue(const DataFolder& data, Database& database, std::vect
   auto ids = folder.ids();
   if (!ids) return ids.error();
   std::size_t taken_in = 0;
+  std::size_t dropped = 0;
   for (const std::string& id : *ids) {
     const auto known = filed->find(id);
     if (known != filed->end()) {
@@ -59,9 +67,12 @@ Result<void> recover_queue(const DataFolder& data, Database& database, std::vect
     if (!done && done.error().kind == ErrorKind::kCorrupt) {
       actions.push_back(fmt::format("left queue/{} alone: {}", id, done.error().message));
     } else if (!done) {
-      return done;
-    } else {
+      return done.error();
+    } else if (*done) {
       ++taken_in;
+    } else {
+      if (auto gone = folder.remove(id); !gone) return gone;
+      ++dropped;
     }
   }
   if (*swept > 0) {
@@ -71,6 +82,11 @@ Result<void> recover_queue(const DataFolder& data, Database& database, std::vect
   if (taken_in > 0) {
     actions.push_back(fmt::format("took {} message{} into the queue again whose rows were not there",
                                   taken_in, taken_in == 1 ? "" : "s"));
+  }
+  if (dropped > 0) {
+    actions.push_back(fmt::format(
+        "dropped {} message{} from the queue whose rows were not there and that nobody waited for", dropped,
+        dropped == 1 ? "" : "s"));
   }
   const std::unordered_set<std::string> there(ids->begin(), ids->end());
   for (const auto& [id, where] : *filed) {

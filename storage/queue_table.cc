@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "protocols/address.h"
-#include "storage/queue_contents.h"
+#include "storage/contents.h"
 #include "storage/queue_file.h"
 
 namespace mailstead {
@@ -66,20 +66,49 @@ std::int64_t number(QueueReports reports) {
   return static_cast<std::int64_t>(reports);
 }
 
+QueueEventKind event_kind(QueueReports report) {
+  switch (report) {
+    case QueueReports::kDelay:
+      return QueueEventKind::kDelayReported;
+    case QueueReports::kSuccess:
+      return QueueEventKind::kSuccessReported;
+    case QueueReports::kFailure:
+    case QueueReports::kNone:
+      break;
+  }
+  return QueueEventKind::kFailureReported;
+}
+
+// For LIKE with ESCAPE '\\'.
+std::string in_pattern(const std::string& text) {
+  std::string pattern;
+  for (const char c : text) {
+    if (c == '%' || c == '_' || c == '\\') pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
+// Who is no longer there is passed over.
+Result<void> keep_row(const Result<QueueRow>& row, std::vector<QueueRow>& changed) {
+  if (row) changed.push_back(*row);
+  if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
+  return {};
+}
+
 }  // namespace
 
-Result<void> QueueTable::insert(QueuedMessage& message, std::uint64_t starts_at) {
+Result<void> QueueTable::insert(QueuedMessage& message, std::uint64_t starts_at, const std::string& header) {
   auto done = database_.run(
       "INSERT INTO queue (queue_id, reverse_path, user, message_id, starts_at, size, flags, envelope_id, "
       "returned,"
-      " received_at, hold_until, deliver_by, priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-      "?12, "
-      "?13)",
+      " received_at, hold_until, deliver_by, priority, header)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
       message.id, text_of(message.envelope.reverse_path), message.user, message.message_id,
       static_cast<std::int64_t>(starts_at), static_cast<std::int64_t>(message.size), flags_of(message),
       message.envelope.envelope_id, static_cast<std::int64_t>(message.envelope.returned), message.received_at,
       message.envelope.hold_until, deliver_by_words(message.envelope.deliver_by),
-      std::int64_t{message.envelope.priority.value_or(kNoPriority)});
+      std::int64_t{message.envelope.priority.value_or(kNoPriority)}, header);
   if (!done) return done;
   message.row = database_.last_insert_id();
   for (QueuedRecipient& queued : message.recipients) {
@@ -100,6 +129,14 @@ Result<void> QueueTable::insert(QueuedMessage& message, std::uint64_t starts_at)
     if (!done) return done;
   }
   return {};
+}
+
+Result<std::string> QueueTable::header(QueueRow message) {
+  std::string header;
+  auto done = each_row(database_.query("SELECT header FROM queue WHERE id = ?1", message),
+                       [&](const Statement& s) { header = s.text(0); });
+  if (!done) return done.error();
+  return header;
 }
 
 Result<std::uint64_t> QueueTable::starts_at(QueueRow message) {
@@ -191,10 +228,15 @@ Result<std::vector<QueueRow>> QueueTable::rows_of_message_id(const std::string& 
                               message_id));
 }
 
-Result<std::vector<QueueRow>> QueueTable::rows_to(const std::string& address, std::size_t at_most) {
+Result<std::vector<QueueRow>> QueueTable::rows_about(const Address& address, std::size_t at_most) {
+  const std::string text = address.text();
+  // A sender whose mail was passed on stands in a reverse-path of ours: protocols/srs.h.
+  const std::string rewritten = "SRS0=%=" + in_pattern(address.domain + '=' + address.local_part) + "@%";
   return rows(database_.query(
-      "SELECT DISTINCT message FROM queue_recipients WHERE address = ?1 ORDER BY message DESC LIMIT ?2",
-      address, static_cast<std::int64_t>(at_most)));
+      "SELECT id FROM queue WHERE user = ?1 COLLATE NOCASE OR reverse_path = ?1 COLLATE NOCASE"
+      " OR reverse_path LIKE ?2 ESCAPE '\\' OR id IN (SELECT message FROM queue_recipients"
+      " WHERE address = ?1 COLLATE NOCASE OR original = ?3 COLLATE NOCASE) ORDER BY id DESC LIMIT ?4",
+      text, rewritten, "rfc822;" + text, static_cast<std::int64_t>(at_most)));
 }
 
 Result<std::vector<QueueRow>> QueueTable::unfinished(QueueRow after, std::size_t at_most) {
@@ -202,8 +244,10 @@ Result<std::vector<QueueRow>> QueueTable::unfinished(QueueRow after, std::size_t
                               after, static_cast<std::int64_t>(at_most)));
 }
 
-Result<std::vector<QueueRow>> QueueTable::unheld() {
-  return rows(database_.query("SELECT id FROM queue WHERE finished_at = 0 AND held = 0 ORDER BY id"));
+Result<std::vector<QueueRow>> QueueTable::unheld(QueueRow after, std::size_t at_most) {
+  return rows(database_.query(
+      "SELECT id FROM queue WHERE finished_at = 0 AND held = 0 AND id > ?1 ORDER BY id LIMIT ?2", after,
+      static_cast<std::int64_t>(at_most)));
 }
 
 Result<std::vector<QueueRow>> QueueTable::finished_before(std::int64_t at, std::size_t at_most) {
@@ -265,10 +309,12 @@ Result<QueueRow> QueueTable::note(const QueueOutcome& outcome) {
   if (!message) return message.error();
   if (message->empty()) return Error{ErrorKind::kNotFound, "the recipient is no longer in the queue"};
   const QueueAttempt& attempt = outcome.attempt;
-  // Who was dropped meanwhile stays dropped; that it was delivered all the same is worth knowing.
+  // Who was dropped meanwhile stays dropped, and nobody is told; that it was delivered all the same is worth
+  // knowing.
   auto done = database_.run(
-      "UPDATE queue_recipients SET attempts = attempts + 1, next_at = ?2, due = due | (?3 & ~sent),"
-      " passed_on = ?4, state = CASE WHEN state = 0 OR ?5 = 1 THEN ?5 ELSE state END WHERE id = ?1",
+      "UPDATE queue_recipients SET attempts = attempts + 1, next_at = ?2,"
+      " due = CASE WHEN state = 3 THEN due ELSE due | (?3 & ~sent) END, passed_on = ?4,"
+      " state = CASE WHEN state = 0 OR ?5 = 1 THEN ?5 ELSE state END WHERE id = ?1",
       outcome.recipient, outcome.next_at, number(outcome.due), std::int64_t{outcome.passed_on},
       static_cast<std::int64_t>(attempt.outcome));
   if (done) {
@@ -283,16 +329,34 @@ Result<QueueRow> QueueTable::note(const QueueOutcome& outcome) {
   return message->front();
 }
 
-Result<QueueRow> QueueTable::settle(const SettledReport& report, std::int64_t now) {
+Result<QueueRow> QueueTable::settle(const SettledReport& settled, const std::string& report,
+                                    std::int64_t now) {
   auto message =
-      rows(database_.query("SELECT message FROM queue_recipients WHERE id = ?1", report.recipient));
+      rows(database_.query("SELECT message FROM queue_recipients WHERE id = ?1", settled.recipient));
   if (!message) return message.error();
   if (message->empty()) return Error{ErrorKind::kNotFound, "the recipient is no longer in the queue"};
   auto done = database_.run("UPDATE queue_recipients SET due = due & ~?2, sent = sent | ?2 WHERE id = ?1",
-                            report.recipient, number(report.report));
+                            settled.recipient, number(settled.report));
+  if (done && !report.empty())
+    done = add_event(message->front(), {now, event_kind(settled.report), settled.recipient, report});
   if (done) done = finish_if_done(message->front(), now);
   if (!done) return done.error();
   return message->front();
+}
+
+Result<void> QueueTable::note_all(std::span<const QueueOutcome> outcomes, std::vector<QueueRow>& changed) {
+  for (const QueueOutcome& outcome : outcomes) {
+    if (auto done = keep_row(note(outcome), changed); !done) return done;
+  }
+  return {};
+}
+
+Result<void> QueueTable::settle_all(std::span<const SettledReport> reports, const std::string& report,
+                                    std::int64_t now, std::vector<QueueRow>& changed) {
+  for (const SettledReport& each : reports) {
+    if (auto done = keep_row(settle(each, report, now), changed); !done) return done;
+  }
+  return {};
 }
 
 Result<void> QueueTable::finish_if_done(QueueRow message, std::int64_t now) {
@@ -325,8 +389,12 @@ Result<void> QueueTable::end_hold(QueueRow message, std::int64_t now) {
 }
 
 Result<void> QueueTable::drop(QueueRow message, std::int64_t now) {
-  auto done =
-      database_.run("UPDATE queue_recipients SET state = 3 WHERE message = ?1 AND state = 0", message);
+  auto done = database_.run(
+      "INSERT INTO queue_events (message, recipient, at, kind, report)"
+      " SELECT message, id, ?2, ?3, '' FROM queue_recipients WHERE message = ?1 AND state = 0",
+      message, now, static_cast<std::int64_t>(QueueEventKind::kDropped));
+  if (done)
+    done = database_.run("UPDATE queue_recipients SET state = 3 WHERE message = ?1 AND state = 0", message);
   if (done) done = database_.run("UPDATE queue_recipients SET due = 0 WHERE message = ?1", message);
   if (done) done = finish_if_done(message, now);
   return done;
@@ -334,6 +402,24 @@ Result<void> QueueTable::drop(QueueRow message, std::int64_t now) {
 
 Result<void> QueueTable::erase(QueueRow message) {
   return database_.run("DELETE FROM queue WHERE id = ?1", message);
+}
+
+Result<void> QueueTable::add_event(QueueRow message, const QueueEvent& event) {
+  return database_.run(
+      "INSERT INTO queue_events (message, recipient, at, kind, report) VALUES (?1, ?2, ?3, ?4, ?5)", message,
+      event.recipient, event.at, static_cast<std::int64_t>(event.kind), event.report);
+}
+
+Result<std::vector<QueueEvent>> QueueTable::events(QueueRow message) {
+  std::vector<QueueEvent> events;
+  auto done = each_row(
+      database_.query("SELECT at, kind, recipient, report FROM queue_events WHERE message = ?1 ORDER BY id",
+                      message),
+      [&](const Statement& s) {
+        events.push_back({s.integer(0), static_cast<QueueEventKind>(s.integer(1)), s.integer(2), s.text(3)});
+      });
+  if (!done) return done.error();
+  return events;
 }
 
 std::vector<QueueEntry> entries_of(const QueuedMessage& message) {

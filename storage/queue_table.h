@@ -17,7 +17,7 @@
 
 namespace mailstead {
 
-// Where a message begins that has no file: it is in the database (queue_contents.h). Before a message in a
+// Where a message begins that has no file: it is in the database (contents.h). Before a message in a
 // file stands its envelope.
 inline constexpr std::uint64_t kWithoutFile = 0;
 
@@ -26,19 +26,21 @@ class QueueTable {
   explicit QueueTable(Database& database) : database_(database) {}
 
   // Gives the message and its recipients their rows. kExists: this id is queued already.
-  Result<void> insert(QueuedMessage& message, std::uint64_t starts_at);
+  Result<void> insert(QueuedMessage& message, std::uint64_t starts_at, const std::string& header);
+  Result<std::string> header(QueueRow message);
   Result<std::uint64_t> starts_at(QueueRow message);
   Result<void> set_starts_at(QueueRow message, std::uint64_t starts_at);
 
   Result<std::optional<QueuedMessage>> find(QueueRow message);
   Result<std::optional<QueueRow>> row_of(const std::string& id);
   Result<std::vector<QueueRow>> rows_of_message_id(const std::string& message_id);
-  // Messages with a recipient of this address, the newest first.
-  Result<std::vector<QueueRow>> rows_to(const std::string& address, std::size_t at_most);
+  // Messages to or from this address, or passed on by it, the newest first; the case of ASCII letters makes
+  // no difference. Reads all of the queue's history.
+  Result<std::vector<QueueRow>> rows_about(const Address& address, std::size_t at_most);
   // Of unfinished messages behind `after`, the oldest first.
   Result<std::vector<QueueRow>> unfinished(QueueRow after, std::size_t at_most);
-  // Of those that are not held, all.
-  Result<std::vector<QueueRow>> unheld();
+  // Likewise of those that are not held.
+  Result<std::vector<QueueRow>> unheld(QueueRow after, std::size_t at_most);
   // Of messages that were finished before `at`.
   Result<std::vector<QueueRow>> finished_before(std::int64_t at, std::size_t at_most);
   // What a message has to do with a file of its name.
@@ -47,21 +49,31 @@ class QueueTable {
   Result<QueueTotals> totals();
   Result<std::vector<QueueAttempt>> attempts(RecipientRow recipient);
 
-  // kNotFound: there is no such recipient. Both finish the message when nothing is left to do; its row then
-  // stays for `why`, and its file may go.
-  Result<QueueRow> note(const QueueOutcome& outcome);
-  Result<QueueRow> settle(const SettledReport& report, std::int64_t now);
+  // A recipient that is no longer there is passed over; rows of the messages of the others go behind
+  // `changed`. Both finish a message when nothing is left to do; its row then stays for `why`, and its file
+  // may go.
+  Result<void> note_all(std::span<const QueueOutcome> outcomes, std::vector<QueueRow>& changed);
+  // `report`: queue id of the message that tells the sender; empty: he is told nothing.
+  Result<void> settle_all(std::span<const SettledReport> reports, const std::string& report, std::int64_t now,
+                          std::vector<QueueRow>& changed);
   // The recipients that wait, at once or when the time is over that its sender wants it held for.
   Result<void> try_at(QueueRow message, std::int64_t at);
   Result<void> set_held(QueueRow message, bool held);
   // Its sender wanted it held for a time that is not over yet: it is.
   Result<void> end_hold(QueueRow message, std::int64_t now);
-  // Waiting recipients are waited for no longer, owed reports are not sent.
+  // Recipients that wait are waited for no longer, reports that are owed are not sent. An event of each.
   Result<void> drop(QueueRow message, std::int64_t now);
   Result<void> erase(QueueRow message);
 
+  Result<void> add_event(QueueRow message, const QueueEvent& event);
+  // In the order they came about.
+  Result<std::vector<QueueEvent>> events(QueueRow message);
+
  private:
   Result<std::vector<QueueRow>> rows(Result<Statement> statement);
+  // kNotFound: there is no such recipient.
+  Result<QueueRow> note(const QueueOutcome& outcome);
+  Result<QueueRow> settle(const SettledReport& settled, const std::string& report, std::int64_t now);
   Result<void> finish_if_done(QueueRow message, std::int64_t now);
 
   Database& database_;

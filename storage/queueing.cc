@@ -1,11 +1,11 @@
 #include "storage/queueing.h"
 
 #include <algorithm>
-#include <string>
 
 namespace mailstead {
 
-void Queueing::add(std::size_t message, QueuedMessage queued, const QueuedContent& content) {
+void Queueing::add(std::size_t message, QueuedMessage queued, const QueuedContent& content,
+                   std::string header) {
   queued.size = content.size();
   const bool in_database = content.spool == nullptr && queued.size <= QueueContents::kMostOfOne &&
                            contents_.has_room(messages_in_database_ + 1, octets_in_database_ + queued.size);
@@ -13,7 +13,7 @@ void Queueing::add(std::size_t message, QueuedMessage queued, const QueuedConten
     ++messages_in_database_;
     octets_in_database_ += queued.size;
   }
-  copies_.push_back({message, std::move(queued), content, in_database});
+  copies_.push_back({message, std::move(queued), content, std::move(header), in_database});
 }
 
 std::vector<std::pair<std::size_t, Error>> Queueing::write(const Failed& failed) {
@@ -42,7 +42,7 @@ Result<void> Queueing::insert_rows(const Failed& failed, std::size_t& place) {
     if (failed(copy.message)) continue;
     place = copy.message;
     const std::uint64_t starts_at = copy.in_database ? kWithoutFile : files_[*copy.file].starts_at;
-    if (auto done = table_.insert(copy.queued, starts_at); !done) return done;
+    if (auto done = table_.insert(copy.queued, starts_at, copy.header); !done) return done;
     if (!copy.in_database) continue;
     auto done = contents_.insert(copy.queued.row, copy.content.head, copy.content.rest);
     if (!done) return done;

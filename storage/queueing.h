@@ -1,5 +1,5 @@
 // The part of a delivery that goes into the queue: large messages as files first, then rows in the batch's
-// transaction, and small messages with them (queue_contents.h).
+// transaction, and small messages with them (contents.h).
 //
 // As with maildirs, what a crash leaves is a draft, which is swept, or a file without a row, which is
 // adopted. Ownership: borrows spools and contents until it is destroyed. Threads: the storage thread.
@@ -10,12 +10,13 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "protocols/result.h"
+#include "storage/contents.h"
 #include "storage/queue.h"
-#include "storage/queue_contents.h"
 #include "storage/queue_file.h"
 #include "storage/queue_table.h"
 #include "storage/queue_writer.h"
@@ -29,8 +30,8 @@ class Queueing {
   Queueing(QueueFolder folder, QueueTable table, QueueContents& contents)
       : folder_(folder), table_(table), contents_(contents) {}
 
-  // `queued` without row and size.
-  void add(std::size_t message, QueuedMessage queued, const QueuedContent& content);
+  // `queued` without row and size. `header`: what is kept of it for when the message is gone.
+  void add(std::size_t message, QueuedMessage queued, const QueuedContent& content, std::string header);
   // Of each message that failed here, its place and why. Call it once, when all are added.
   std::vector<std::pair<std::size_t, Error>> write(const Failed& failed);
   void withdraw(const Failed& failed);
@@ -48,6 +49,7 @@ class Queueing {
     std::size_t message;
     QueuedMessage queued;
     QueuedContent content;
+    std::string header;
     bool in_database;
     std::optional<std::size_t> file = std::nullopt;  // its place in files_
   };

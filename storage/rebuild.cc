@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -9,12 +10,16 @@
 
 #include "storage/accounts.h"
 #include "storage/app_passwords.h"
+#include "storage/contents.h"
 #include "storage/files.h"
+#include "storage/filing.h"
+#include "storage/index.h"
+#include "storage/maildir.h"
 #include "storage/message_id.h"
-#include "storage/queue_contents.h"
 #include "storage/queue_table.h"
 #include "storage/queue_writer.h"
 #include "storage/schema.h"
+#include "storage/snapshot.h"
 
 namespace mailstead {
 
@@ -22,6 +27,7 @@ namespace {
 
 constexpr const char* kRebuildFile = "mailstead.db.rebuild";
 constexpr std::size_t kRebuildFileLimit = 200;
+constexpr std::uint64_t kCheckedAlways = 8u << 20;  // octets: some 10 ms
 
 // 0 when it is absent.
 std::uint64_t size_of(const DataFolder& folder, const std::string& name) {
@@ -58,17 +64,40 @@ Result<void> move_aside(const DataFolder& folder, const std::string& aside) {
   return sync_handle(folder.fd(), "the data folder");
 }
 
+struct SalvagedMail {
+  std::size_t messages = 0;
+  std::size_t unreadable = 0;
+  bool is_whole = true;  // all of them have been seen
+};
+
+struct SalvagedQueue {
+  std::size_t messages = 0;
+  std::size_t unreadable = 0;
+  std::size_t reports = 0;  // messages that nobody waits for, and whose sender is owed a report
+  bool is_whole = true;     // all of them have been seen
+};
+
 struct Salvaged {
   std::size_t mailboxes = 0;
   std::size_t aliases = 0;
   std::size_t app_passwords = 0;
-  std::size_t queued = 0;
+  SalvagedMail mail;
+  SalvagedQueue queue;
 };
 
+// An older schema has none.
+bool lacks_table(Database& database, std::string_view name) {
+  auto statement = database.query("SELECT 1 FROM sqlite_master WHERE name = ?1", name);
+  if (!statement) return false;
+  auto there = statement->step();
+  return there && !*there;
+}
+
 // Messages of the queue that are in the damaged database only get files, which the start then takes in.
-Result<std::size_t> salvage_queue(const DataFolder& folder, Database& damaged) {
+Result<SalvagedQueue> salvage_queue(const DataFolder& folder, Database& damaged) {
+  SalvagedQueue salvaged;
   QueueContents contents(damaged);
-  static_cast<void>(contents.load());  // an older schema has none
+  salvaged.is_whole = contents.load().has_value() || lacks_table(damaged, "queue_contents");
   QueueTable table(damaged);
   const QueueFolder files(folder.queue_fd());
   // A crash, or a full disk, in the middle of this: it is done once more.
@@ -76,22 +105,64 @@ Result<std::size_t> salvage_queue(const DataFolder& folder, Database& damaged) {
   auto ids = files.ids();
   if (!ids) return ids.error();
   const std::unordered_set<std::string> there(ids->begin(), ids->end());
-  std::size_t salvaged = 0;
   for (const QueueRow row : contents.before(QueueContents::Clock::now(), SIZE_MAX)) {
     auto message = table.find(row);
     auto bytes = contents.read(row);
-    if (!message || !*message || !bytes) continue;
+    if (message && *message && (*message)->finished_at != 0) continue;
+    const bool is_whole = message && *message && bytes && is_message_id((*message)->id) &&
+                          bytes->size() == (*message)->size && !(*message)->recipients.empty();
+    if (!is_whole) {
+      ++salvaged.unreadable;
+      continue;
+    }
     const QueuedMessage& queued = **message;
-    const bool is_whole =
-        is_message_id(queued.id) && bytes->size() == queued.size && !queued.recipients.empty();
-    if (!is_whole || queued.finished_at != 0) continue;
-    ++salvaged;
+    // A file names those who wait (queue_file.h), and the report would be all there is of it.
+    if (std::ranges::none_of(queued.recipients,
+                             [](const auto& each) { return each.state == QueueState::kWaiting; })) {
+      ++salvaged.reports;
+      continue;
+    }
+    ++salvaged.messages;
     if (there.contains(queued.id)) continue;
     QueueFile file{&queued, {*bytes, nullptr, {}}};
     write_queue_files(files, {&file, 1});
     if (!file.error) continue;
     withdraw_queue_file(files, file);
     return *file.error;
+  }
+  return salvaged;
+}
+
+// Mail that is in the damaged database only gets files, which the start then takes in under the same UIDL.
+Result<SalvagedMail> salvage_mail(const DataFolder& folder, Database& damaged,
+                                  const std::unordered_map<MailboxId, Address>& addresses) {
+  SalvagedMail salvaged;
+  MailContents contents(damaged);
+  salvaged.is_whole = contents.load().has_value() || lacks_table(damaged, "contents");
+  Index index(damaged);
+  for (const Contents::Row message : contents.before(Contents::Clock::now(), SIZE_MAX)) {
+    auto rows = index.of_id(message);
+    if (rows && !rows->empty() && rows->front().state == MessageState::kDeleting) continue;
+    auto bytes = contents.read(message);
+    const bool is_whole = rows && !rows->empty() && bytes && bytes->size() == rows->front().size &&
+                          parse_message_name(base_name(rows->front().name)) &&
+                          addresses.contains(rows->front().mailbox);
+    if (!is_whole) {
+      ++salvaged.unreadable;
+      continue;
+    }
+    auto maildir = Maildir::make(folder, addresses.at(rows->front().mailbox));
+    if (!maildir) return maildir.error();
+    if (is_kept(rows->front().state)) {
+      if (auto made = maildir->make_deleted(); !made) return made.error();
+      rows->front().name = path_aside(rows->front().name);
+    }
+    auto file = write_mail_file(*maildir, rows->front().name, *bytes);
+    if (!file) return file.error();
+    auto synced = sync_handle(file->fd(), rows->front().name);
+    if (synced) synced = maildir->sync_all();
+    if (!synced) return in_folder(maildir->path(), synced.error());
+    ++salvaged.messages;
   }
   return salvaged;
 }
@@ -108,6 +179,7 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
   Accounts to(into);
   std::vector<AccountRow> accounts;
   std::unordered_set<MailboxId> kept;
+  std::unordered_map<MailboxId, Address> addresses;
   static_cast<void>(from.read_mailboxes(accounts));
   for (const AccountRow& account : accounts) {
     auto again = parse_address(account.address.text());
@@ -117,6 +189,7 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
     if (!added) return added.error();
     ++salvaged.mailboxes;
     kept.insert(account.id);
+    addresses.emplace(account.id, account.address);
   }
   std::unordered_map<MailboxId, std::uint64_t> quotas;
   static_cast<void>(from.read_quotas(quotas));  // an older schema has none
@@ -141,10 +214,51 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
     if (!added && added.error().kind != ErrorKind::kExists) return added.error();
     if (added) ++salvaged.app_passwords;
   }
-  auto queued = salvage_queue(folder, **damaged);
-  if (!queued) return queued.error();
-  salvaged.queued = *queued;
+  auto mail = salvage_mail(folder, **damaged, addresses);
+  if (!mail) return mail.error();
+  salvaged.mail = *mail;
+  auto queue = salvage_queue(folder, **damaged);
+  if (!queue) return queue.error();
+  salvaged.queue = *queue;
   return salvaged;
+}
+
+void tell_of_mail(const SalvagedMail& mail, RecoveryReport& report) {
+  const auto messages = [](std::size_t count) {
+    return fmt::format("{} message{} that had no file yet", count, count == 1 ? "" : "s");
+  };
+  if (mail.messages > 0)
+    report.actions.push_back(fmt::format("read {} from the damaged database", messages(mail.messages)));
+  if (mail.unreadable > 0) {
+    report.actions.push_back(
+        fmt::format("could not read {} in the damaged database", messages(mail.unreadable)));
+  }
+  if (!mail.is_whole) {
+    report.actions.push_back(
+        "the damaged database could not be read to the end of the mail that had no file yet: there may have "
+        "been more messages");
+  }
+}
+
+void tell_of_queue(const SalvagedQueue& queue, RecoveryReport& report) {
+  const auto messages = [](std::size_t count) {
+    return fmt::format("{} message{} on the way out", count, count == 1 ? "" : "s");
+  };
+  if (queue.messages > 0)
+    report.actions.push_back(fmt::format("read {} from the damaged database", messages(queue.messages)));
+  if (queue.unreadable > 0) {
+    report.actions.push_back(
+        fmt::format("could not read {} in the damaged database", messages(queue.unreadable)));
+  }
+  if (queue.reports > 0) {
+    report.actions.push_back(
+        fmt::format("dropped {} in the damaged database of which only reports to the senders were left to do",
+                    messages(queue.reports)));
+  }
+  if (!queue.is_whole) {
+    report.actions.push_back(
+        "the damaged database could not be read to the end of its queue: there may have been more messages");
+  }
 }
 
 // With the salvaged rows in one transaction, and "filled" set by it: a crash repeats it whole or not at all.
@@ -162,10 +276,8 @@ Result<void> fill_from(const DataFolder& folder, const std::string& aside, Datab
     report.actions.push_back(
         fmt::format("read {} mailboxes, {} aliases and {} app passwords from the damaged database",
                     salvaged->mailboxes, salvaged->aliases, salvaged->app_passwords));
-    if (salvaged->queued > 0) {
-      report.actions.push_back(fmt::format("read {} message{} on the way out from the damaged database",
-                                           salvaged->queued, salvaged->queued == 1 ? "" : "s"));
-    }
+    tell_of_mail(salvaged->mail, report);
+    tell_of_queue(salvaged->queue, report);
   }
   if (auto done = remove_file(folder.fd(), kRebuildFile); !done)
     return in_folder(folder.path(), done.error());
@@ -185,6 +297,14 @@ Result<void> create_empty(const DataFolder& folder) {
   if (auto done = sync_handle(folder.fd(), "the data folder"); !done)
     return in_folder(folder.path(), done.error());
   return {};
+}
+
+// A large one that was closed properly is believed: a check reads all of it. What a statement finds damaged
+// is never closed so.
+bool must_be_checked(Database& database, std::uint64_t octets) {
+  if (octets <= kCheckedAlways) return true;
+  const auto clean = read_meta(database, "clean");
+  return !clean || *clean != "1";
 }
 
 }  // namespace
@@ -225,8 +345,12 @@ Result<std::unique_ptr<Database>> open_database(const DataFolder& folder, Recove
   }
   auto database = Database::open(folder.database_path(), DatabaseAccess::kWrite);
   if (!database) return database.error();
-  if (auto done = (*database)->quick_check(); !done) return in_folder(folder.path(), done.error());
-  auto migrated = migrate(**database, schema_migrations());
+  if (must_be_checked(**database, static_cast<std::uint64_t>(facts->st_size))) {
+    if (auto done = (*database)->quick_check(); !done) return in_folder(folder.path(), done.error());
+  }
+  auto migrated = snapshot_before_migration(folder, **database, schema_migrations().back().version, report);
+  if (!migrated) return migrated.error();
+  migrated = migrate(**database, schema_migrations());
   if (migrated) migrated = check_schema(**database, schema_migrations());
   if (!migrated) return in_folder(folder.path(), migrated.error());
   if (!aside.empty()) {

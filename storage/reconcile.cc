@@ -25,11 +25,12 @@ constexpr std::size_t kFileGroup = 64;  // files that share the disk's flushes; 
 // One slice.
 class Settlement {
  public:
-  Settlement(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-             FilesOfOthers& others, std::uint64_t most_octets,
+  Settlement(Database& database, const Filer& filer, Maildir& maildir, MailboxId mailbox,
+             const Naming& naming, FilesOfOthers& others, std::uint64_t most_octets,
              const std::function<Result<void>()>& before_change, Reconciled& result)
       : database_(database),
         index_(database),
+        filer_(filer),
         maildir_(maildir),
         mailbox_(mailbox),
         naming_(naming),
@@ -70,9 +71,12 @@ class Settlement {
   Result<void> write_rows();
   Result<void> write_deletions();
   void skip(const std::string& path, const Error& error);
+  MessageRow row_of(const FoundFile& file, MessageState state) const;
+  void sort_new_rows();
 
   Database& database_;
   Index index_;
+  const Filer& filer_;
   Maildir& maildir_;
   MailboxId mailbox_;
   const Naming& naming_;
@@ -130,7 +134,7 @@ Result<void> Settlement::load(const Work& work) {
   }
   for (const std::string& path : work.paths) {
     if (const auto name = parse_message_name(base_name(path))) {
-      if (auto done = add(index_.of_uidl(mailbox_, name->id)); !done) return done;
+      if (auto done = add(index_.of_uidl(mailbox_, name->uidl())); !done) return done;
     }
     if (maildir_.is_there(path)) (path.starts_with("deleted/") ? aside_ : unmatched_).push_back(path);
   }
@@ -140,7 +144,8 @@ Result<void> Settlement::load(const Work& work) {
 // What lies in deleted/ is a message that can be restored, and no file of the mailbox's.
 void Settlement::add_row(MessageRow row) {
   const bool counts = row.state == MessageState::kDeleting || !row.name.starts_with("deleted/");
-  has_file_.push_back(counts && maildir_.is_there(row.name));
+  // What is to get one soon counts as if it had it.
+  has_file_.push_back(counts && (filer_.is_unfiled(row.id) || maildir_.is_there(row.name)));
   row_by_base_.emplace(base_name(row.name), rows_.size());
   uidls_.insert(row.uidl);
   rows_.push_back(std::move(row));
@@ -215,26 +220,42 @@ void Settlement::match_deleted(const std::string& path) {
   changed_.push_back(i);
 }
 
+// The row of a file that is to be taken in. The file of a message that was imported by command is of the
+// message's own time; its name tells when it came here, and that is its place among the others.
+MessageRow Settlement::row_of(const FoundFile& file, MessageState state) const {
+  const MessageName& name = *file.name;
+  const std::int64_t received_at = name.foreign_uidl.empty() ? name.seconds : file.facts.modified_at;
+  return {0,
+          mailbox_,
+          name.uidl(),
+          file.path,
+          file.facts.size,
+          file.facts.has_dot_lines,
+          received_at,
+          name.id,
+          state,
+          file.facts.message_id,
+          file.facts.header};
+}
+
 // Their rows were lost, or never were: they can be restored, and have their whole time before them.
 void Settlement::adopt_deleted() {
   std::vector<FoundFile> found;
   for (const std::string& path : deleted_) {
     auto name = parse_message_name(base_name(path));
-    if (!name || uidls_.contains(name->id)) {
+    if (!name || uidls_.contains(name->uidl())) {
       skip(path, Error{ErrorKind::kInvalid, name ? "its id is another message's" : "its name is not ours"});
       continue;
     }
     const auto facts = inspect(path);
     if (!facts) continue;
-    uidls_.insert(name->id);
+    uidls_.insert(name->uidl());
     found.push_back({path, name, *facts, false, std::nullopt});
   }
   make_right(found);
   for (const FoundFile& file : found) {
     if (file.error || file.needs_work()) continue;
-    new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
-                         file.name->seconds, file.name->id, MessageState::kAside, file.facts.message_id,
-                         file.facts.header});
+    new_rows_.push_back(row_of(file, MessageState::kAside));
     ++result_.kept;
   }
 }
@@ -266,14 +287,14 @@ std::vector<FoundFile> Settlement::ours() {
   std::uint64_t octets = 0;  // that were read for it
   std::erase_if(unmatched_, [&](const std::string& path) {
     auto name = parse_message_name(base_name(path));
-    if (!name || uidls_.contains(name->id)) return false;
+    if (!name || uidls_.contains(name->uidl())) return false;
     if (octets >= most_octets_) {
       postponed_.push_back(path);
       return true;
     }
     if (const auto facts = inspect(path)) {
       octets += facts->size;
-      uidls_.insert(name->id);
+      uidls_.insert(name->uidl());
       found.push_back({path, name, *facts, false, std::nullopt});
     }
     return true;
@@ -354,9 +375,7 @@ Result<bool> Settlement::take_in(std::size_t imports) {
   set_aside_others();
   const bool more = imports > 0 && import_others(imports, found);
   for (const FoundFile& file : found) {
-    new_rows_.push_back({0, mailbox_, file.name->id, file.path, file.facts.size, file.facts.has_dot_lines,
-                         file.name->seconds, file.name->id, MessageState::kPresent, file.facts.message_id,
-                         file.facts.header});
+    new_rows_.push_back(row_of(file, MessageState::kPresent));
     ++(file.imported ? result_.imported : result_.adopted);
   }
   if (new_rows_.empty()) return more;
@@ -432,11 +451,25 @@ Result<void> Settlement::settle_rows(bool sure) {
   return {};
 }
 
+// In the order in which they came here.
+void Settlement::sort_new_rows() {
+  std::vector<std::pair<std::int64_t, MessageRow>> rows;  // with the seconds of their names
+  rows.reserve(new_rows_.size());
+  for (MessageRow& row : new_rows_) {
+    const auto name = parse_message_name(base_name(row.name));
+    const std::int64_t seconds = name ? name->seconds : row.received_at;
+    rows.emplace_back(seconds, std::move(row));
+  }
+  std::sort(rows.begin(), rows.end(), [](const auto& one, const auto& other) {
+    return std::tie(one.first, one.second.queue_id) < std::tie(other.first, other.second.queue_id);
+  });
+  std::transform(rows.begin(), rows.end(), new_rows_.begin(),
+                 [](auto& row) { return std::move(row.second); });
+}
+
 Result<void> Settlement::write_rows() {
   if (new_rows_.empty() && changed_.empty() && gone_.empty()) return {};
-  std::sort(new_rows_.begin(), new_rows_.end(), [](const MessageRow& one, const MessageRow& other) {
-    return std::tie(one.received_at, one.uidl) < std::tie(other.received_at, other.uidl);
-  });
+  sort_new_rows();
   if (changes_messages_) {
     if (auto done = before_change_(); !done) return done;
   }
@@ -508,9 +541,10 @@ std::vector<std::string> sentences(const Reconciled& found, std::string_view add
   return lines;
 }
 
-Reconciler::Reconciler(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-                       MarkedFiles marked, std::size_t expected)
+Reconciler::Reconciler(Database& database, const Filer& filer, Maildir& maildir, MailboxId mailbox,
+                       const Naming& naming, MarkedFiles marked, std::size_t expected)
     : database_(database),
+      filer_(filer),
       maildir_(maildir),
       mailbox_(mailbox),
       naming_(naming),
@@ -539,7 +573,8 @@ Result<bool> Reconciler::settle(const Slice& slice, const std::function<Result<v
   work.any_file = differences_.any_file || !differences_.any_message;
   work.imports = last ? slice.imports : 0;
   Reconciled result = result_;
-  Settlement settlement(database_, maildir_, mailbox_, naming_, others_, slice.octets, before_change, result);
+  Settlement settlement(database_, filer_, maildir_, mailbox_, naming_, others_, slice.octets, before_change,
+                        result);
   auto more = settlement.run(work);
   if (!more) return more;
   result_ = std::move(result);

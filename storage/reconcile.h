@@ -25,6 +25,7 @@
 #include "protocols/result.h"
 #include "storage/database.h"
 #include "storage/directory.h"
+#include "storage/filing.h"
 #include "storage/import.h"
 #include "storage/maildir.h"
 #include "storage/search.h"
@@ -62,8 +63,8 @@ struct FilesOfOthers {
 class Reconciler {
  public:
   // All of it outlives the reconciler. `expected` files, about.
-  Reconciler(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming,
-             MarkedFiles marked, std::size_t expected);
+  Reconciler(Database& database, const Filer& filer, Maildir& maildir, MailboxId mailbox,
+             const Naming& naming, MarkedFiles marked, std::size_t expected);
 
   // Goes past `at_most` files or rows. True: there is more; otherwise settle() may begin.
   Result<bool> search(std::size_t at_most);
@@ -85,6 +86,7 @@ class Reconciler {
 
  private:
   Database& database_;
+  const Filer& filer_;
   Maildir& maildir_;
   const MailboxId mailbox_;
   const Naming& naming_;

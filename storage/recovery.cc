@@ -7,12 +7,15 @@
 #include <array>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "storage/accounts.h"
+#include "storage/contents.h"
 #include "storage/files.h"
+#include "storage/filing.h"
 #include "storage/index.h"
 #include "storage/mailbox_tree.h"
 #include "storage/queue_recovery.h"
@@ -39,7 +42,10 @@ class Recovery {
         accounts_(database),
         naming_(naming),
         watch_(watch),
-        report_(report) {}
+        report_(report),
+        contents_(database),
+        filer_(database, contents_, watch, folder,
+               [this](MailboxId mailbox) { return maildir_of(mailbox); }) {}
 
   Result<void> run();
 
@@ -47,7 +53,10 @@ class Recovery {
   Result<void> note_start();
   Result<void> finish_removed_mailboxes();
   Result<void> adopt_folders();
+  bool is_as_it_was_left(const AccountRow& account);
+  Result<Maildir> maildir_of(MailboxId mailbox);
   Result<void> recover_mailbox(const AccountRow& account);
+  void recover_contents(const AccountRow& account);
   Result<Reconciled> look_at(const AccountRow& account, Maildir& maildir);
   Result<void> check_totals(const AccountRow& account);
   void sweep_spools();
@@ -58,6 +67,10 @@ class Recovery {
   const Naming& naming_;
   MaildirWatch& watch_;
   RecoveryReport& report_;
+  MailContents contents_;
+  Filer filer_;
+  std::unordered_map<MailboxId, Address> addresses_;
+  std::unordered_map<MailboxId, FolderTimes> left_;  // by a proper end
 };
 
 Result<void> Recovery::run() {
@@ -69,8 +82,10 @@ Result<void> Recovery::run() {
     if (done.error().kind == ErrorKind::kCorrupt) return done;
     report_.actions.push_back("could not check the queue: " + done.error().message);
   }
+  if (auto done = contents_.load(); !done) return done;
   auto accounts = accounts_.mailboxes();
   if (!accounts) return accounts.error();
+  for (const AccountRow& account : *accounts) addresses_.emplace(account.id, account.address);
   for (const AccountRow& account : *accounts) {
     auto done = recover_mailbox(account);
     if (done) continue;
@@ -93,6 +108,12 @@ Result<void> Recovery::note_start() {
   if (uuid->empty()) {
     if (auto done = write_meta(database_, "uuid", new_uuid()); !done) return done;
   }
+  if (report_.clean) {
+    auto left = load_folder_times(database_);
+    if (!left) return left.error();
+    left_ = std::move(*left);
+  }
+  if (auto done = forget_folder_times(database_); !done) return done;
   if (auto done = write_meta(database_, "clean", "0"); !done) return done;
   return transaction->commit();
 }
@@ -160,12 +181,26 @@ Result<void> Recovery::adopt_folders() {
   return {};
 }
 
+// Then nobody has to wait for a look. One that a change of ours was the last in is looked at behind.
+bool Recovery::is_as_it_was_left(const AccountRow& account) {
+  const auto left = left_.find(account.id);
+  if (left == left_.end() || !contents_.of(account.id).empty()) return false;
+  const auto now = folder_times_of(folder_, account.address);
+  if (!now || now->times != left->second.times || now->deleted_time != left->second.deleted_time)
+    return false;
+  watch_.remember(account.id, now->times, left->second.changed_by_us, unix_seconds());
+  watch_.saw_deleted(account.id, now->deleted_time);
+  return true;
+}
+
 Result<void> Recovery::recover_mailbox(const AccountRow& account) {
+  if (is_as_it_was_left(account)) return {};
   if (auto done = bring_folder_back(folder_, account.address); !done) return done;
   auto maildir = Maildir::make(folder_, account.address);
   if (!maildir) return maildir.error();
   auto swept = maildir->sweep_drafts();
   if (!swept) return swept.error();
+  recover_contents(account);
   auto found = look_at(account, *maildir);
   if (found && found->unsure > 0) {
     // Somebody changed it just now; in a moment a change will show in its times.
@@ -186,14 +221,36 @@ Result<void> Recovery::recover_mailbox(const AccountRow& account) {
   return {};
 }
 
+Result<Maildir> Recovery::maildir_of(MailboxId mailbox) {
+  return Maildir::open(folder_, addresses_.at(mailbox));
+}
+
+// What cannot have its file now, on a full disk say, is read from the database as before.
+void Recovery::recover_contents(const AccountRow& account) {
+  const std::size_t before = contents_.of(account.id).size();
+  auto done = filer_.recover(account.id);
+  const std::size_t filed = before - contents_.of(account.id).size();
+  if (filed > 0) {
+    report_.actions.push_back(fmt::format("wrote {} message{} of {} that had no file yet", filed,
+                                          filed == 1 ? "" : "s", account.address.text()));
+  }
+  if (!done) {
+    report_.actions.push_back(
+        fmt::format("could not write messages of {}: {}", account.address.text(), done.error().message));
+  }
+}
+
 // All of it at once, but for files of others, of which a slice is imported: nobody waits yet.
 Result<Reconciled> Recovery::look_at(const AccountRow& account, Maildir& maildir) {
   auto times = maildir.times();
   if (!times) return times.error();
   watch_.scan_begins(account.id, *times);
+  if (const auto time = Maildir::deleted_time_of(folder_, account.address))
+    watch_.saw_deleted(account.id, *time);
   auto totals = Index(database_).totals_of(account.id);
   if (!totals) return totals.error();
-  Reconciler reconciler(database_, maildir, account.id, naming_, MarkedFiles::kRemove, totals->messages);
+  Reconciler reconciler(database_, filer_, maildir, account.id, naming_, MarkedFiles::kRemove,
+                        totals->messages);
   auto more = Result<bool>(true);
   while (more && *more) more = reconciler.search(SIZE_MAX);
   const auto still = [&] {
@@ -259,9 +316,10 @@ Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming
   return recover_once(folder, naming, watch, report);
 }
 
-Result<void> mark_clean(Database& database) {
+Result<void> mark_clean(Database& database, const std::unordered_map<MailboxId, FolderTimes>& times) {
   auto transaction = Transaction::begin(database);
   if (!transaction) return transaction.error();
+  if (auto done = write_folder_times(database, times); !done) return done;
   if (auto done = write_meta(database, "clean", "1"); !done) return done;
   return transaction->commit();
 }

@@ -8,9 +8,11 @@
 #pragma once
 
 #include <memory>
+#include <unordered_map>
 
 #include "storage/database.h"
 #include "storage/folder.h"
+#include "storage/folder_times.h"
 #include "storage/reconcile.h"
 #include "storage/store.h"
 #include "storage/watch.h"
@@ -22,7 +24,7 @@ namespace mailstead {
 Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming& naming, MaildirWatch& watch,
                                           RecoveryReport& report);
 
-// Marks the folder as closed properly.
-Result<void> mark_clean(Database& database);
+// Marks the folder as closed properly. `times`: of mailboxes that the next start need not look into.
+Result<void> mark_clean(Database& database, const std::unordered_map<MailboxId, FolderTimes>& times);
 
 }  // namespace mailstead

@@ -247,12 +247,68 @@ CREATE TABLE tls_reported (
 ) WITHOUT ROWID;
 )sql"},
     {10, R"sql(
--- Of small messages of the queue that have no file, their bytes: storage/queue_contents.h. Of such a message
+-- Of small messages of the queue that have no file, their bytes: storage/contents.h. Of such a message
 -- queue.starts_at is 0.
 CREATE TABLE queue_contents (
   message INTEGER PRIMARY KEY REFERENCES queue (id) ON DELETE CASCADE,
   bytes BLOB NOT NULL
 );
+)sql"},
+    // What people ask about when the message itself is gone: 'mailstead why'.
+    {11, R"sql(
+ALTER TABLE queue ADD COLUMN header TEXT NOT NULL DEFAULT '';    -- of its header what storage/told_header.h keeps
+CREATE TABLE queue_events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  message INTEGER NOT NULL REFERENCES queue (id) ON DELETE CASCADE,
+  recipient INTEGER NOT NULL,                   -- of queue_recipients; 0: of all
+  at INTEGER NOT NULL,
+  kind INTEGER NOT NULL,                        -- QueueEventKind
+  report TEXT NOT NULL                          -- queue id of the report, where it is one that was sent
+);
+CREATE INDEX queue_events_of_message ON queue_events (message);
+INSERT INTO queue_events (message, recipient, at, kind, report)
+  SELECT message, r.id, finished_at, 3, '' FROM queue_recipients AS r JOIN queue AS q ON q.id = message
+    WHERE state = 3 AND finished_at > 0;
+
+CREATE TABLE refused_mail (                     -- storage/refused_mail.h
+  serial INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  service TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  helo TEXT NOT NULL,
+  user TEXT NOT NULL,
+  command TEXT NOT NULL,
+  sender TEXT NOT NULL,
+  recipients TEXT NOT NULL,                     -- a line each
+  message_id TEXT NOT NULL,
+  reply TEXT NOT NULL
+);
+)sql"},
+    {12, R"sql(
+-- Of small messages whose file is not known to be on the disk yet, their bytes: storage/contents.h.
+CREATE TABLE contents (
+  message INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+  bytes BLOB NOT NULL
+);
+-- How a proper end left the folders of mailboxes: storage/watch.h. Gone from the next start on.
+CREATE TABLE folder_times (
+  mailbox INTEGER PRIMARY KEY REFERENCES mailboxes (id) ON DELETE CASCADE,
+  new_time INTEGER NOT NULL,                    -- nanoseconds since 1970
+  cur_time INTEGER NOT NULL,
+  deleted_time INTEGER NOT NULL,                -- 0: there is no deleted/
+  changed INTEGER NOT NULL                      -- by us since it was looked at
+);
+)sql"},
+    // What was brought from other servers and files, also when it has been deleted here since.
+    {13, R"sql(
+CREATE TABLE imported (
+  mailbox INTEGER NOT NULL REFERENCES mailboxes (id) ON DELETE CASCADE,
+  source TEXT NOT NULL,
+  item TEXT NOT NULL,                           -- what the source calls the message
+  uidl TEXT NOT NULL,                           -- what it is called here
+  PRIMARY KEY (mailbox, source, item)
+) WITHOUT ROWID;
+CREATE INDEX imported_by_uidl ON imported (mailbox, uidl);
 )sql"},
 };
 
@@ -312,15 +368,16 @@ Result<void> migrate(Database& database, std::span<const Migration> migrations) 
     if (!tables->empty())
       return Error{ErrorKind::kCorrupt, "the database is damaged: it has lost its version"};
   }
+  if (*version == newest) return {};
+  // All or nothing: what a crash leaves is a schema that some program has written.
+  auto transaction = Transaction::begin(database);
+  if (!transaction) return transaction.error();
   for (const Migration& migration : migrations) {
     if (migration.version <= *version) continue;
-    auto transaction = Transaction::begin(database);
-    if (!transaction) return transaction.error();
     const std::string script = fmt::format("{}\nPRAGMA user_version={};", migration.sql, migration.version);
     if (auto done = database.run_script(script); !done) return done;
-    if (auto done = transaction->commit(); !done) return done;
   }
-  return {};
+  return transaction->commit();
 }
 
 Result<void> check_schema(Database& database, std::span<const Migration> migrations) {

@@ -25,6 +25,11 @@ Result<void> FileSpool::append(std::string_view bytes) {
   return {};
 }
 
+Result<void> FileSpool::overwrite(std::uint64_t offset, std::string_view bytes) {
+  if (auto done = write_at(file_.fd(), offset, bytes); !done) return in_folder("queue", done.error());
+  return {};
+}
+
 Result<void> FileSpool::read(std::uint64_t offset, std::size_t length, std::string& into) const {
   auto done = read_some(file_.fd(), offset, length, into);
   if (!done) return in_folder("queue", done.error());

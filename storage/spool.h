@@ -18,6 +18,7 @@ class FileSpool final : public Spool {
   static Result<std::unique_ptr<Spool>> make(int folder);
 
   Result<void> append(std::string_view bytes) override;
+  Result<void> overwrite(std::uint64_t offset, std::string_view bytes) override;
   std::uint64_t size() const override { return scan_.size(); }
   Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) const override;
 

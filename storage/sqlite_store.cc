@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 #include "storage/delivery.h"
@@ -11,6 +12,7 @@
 #include "storage/queue_file.h"
 #include "storage/queueing.h"
 #include "storage/recovery.h"
+#include "storage/refused_table.h"
 #include "storage/removal.h"
 #include "storage/schema.h"
 #include "storage/spool.h"
@@ -67,6 +69,10 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   store->database_ = std::move(*database);
   store->queue_contents_.emplace(*store->database_);
   if (auto done = store->queue_contents_->load(); !done) return done.error();
+  store->contents_.emplace(*store->database_);
+  if (auto done = store->contents_->load(); !done) return done.error();
+  store->filer_.emplace(*store->database_, *store->contents_, store->watch_, *store->folder_,
+                        [self = store.get()](MailboxId mailbox) { return self->maildir_of(mailbox); });
   if (auto done = store->begin_quotas(); !done) return done.error();
   for (MailboxId mailbox : report.unfinished) store->to_look_at_[mailbox] = MarkedFiles::kLeave;
   auto unexamined = Index(*store->database_).unexamined_mailboxes();
@@ -95,22 +101,52 @@ Result<void> SqliteStore::close() {
   look_.reset();
   make_room({});  // the end has to be written, too
   // A lost index after it costs no message.
-  const auto now = QueueContents::Clock::now();
-  while (QueueContents::Clock::now() < now + kPatienceAtEnd) {
+  const auto now = Contents::Clock::now();
+  file_all(now + kPatienceAtEnd);
+  while (Contents::Clock::now() < now + kPatienceAtEnd) {
     const auto rows = queue_contents_->before(now, kFiledAtEnd);
     if (rows.empty()) break;
     // What fails counts as new from then on, and the others have their turn.
     static_cast<void>(move_to_files(QueueFolder(folder_->queue_fd()), *database_, *queue_contents_, rows));
   }
   static_cast<void>(write_notes());  // who logged in and took what is no reason to call the end unclean
-  auto done = mark_clean(*database_);
+  const auto settled = settled_folders();
+  // A damaged one is looked at again, all of it.
+  auto done = database_->is_damaged() ? Result<void>(Error{ErrorKind::kCorrupt, "the database is damaged"})
+                                      : mark_clean(*database_, settled);
   if (!done && done.error().kind == ErrorKind::kNoSpace) {
     folder_->release_reserve();
-    done = mark_clean(*database_);
+    done = mark_clean(*database_, settled);
   }
-  if (auto emptied = database_->checkpoint_all(); done && !emptied) done = emptied;
+  auto emptied = database_->checkpoint_all();
+  if (!emptied && emptied.error().kind == ErrorKind::kNoSpace) {
+    folder_->release_reserve();
+    emptied = database_->checkpoint_all();
+  }
+  // Without any room the WAL stays: all is in it, and the next start takes it in.
+  if (done && !emptied && emptied.error().kind != ErrorKind::kNoSpace) done = emptied;
   database_.reset();
   return done;
+}
+
+// Those that the next start need not look into, when nobody has changed them by then.
+std::unordered_map<MailboxId, FolderTimes> SqliteStore::settled_folders() const {
+  std::unordered_map<MailboxId, FolderTimes> settled;
+  std::this_thread::sleep_for(MaildirWatch::kGrain);  // then our last change is told from a later one
+  for (const MailboxEntry& mailbox : directory()->mailboxes()) {
+    if (to_purge_.contains(mailbox.id) || to_look_at_.contains(mailbox.id)) continue;
+    if (!contents_->of(mailbox.id).empty()) continue;
+    auto times = folder_times_of(*folder_, mailbox.address);
+    if (!times || !watch_.is_settled(mailbox.id, times->times)) continue;
+    if (!watch_.is_deleted_as_seen(mailbox.id, times->deleted_time)) continue;
+    // What could not be discarded is for a start.
+    const auto maildir = maildir_of(mailbox.id);
+    const auto drafts = maildir ? maildir->drafts() : maildir.error();
+    if (!drafts || !drafts->empty()) continue;
+    times->changed_by_us = watch_.is_changed_by_us(mailbox.id);
+    settled.emplace(mailbox.id, *times);
+  }
+  return settled;
 }
 
 std::shared_ptr<const Directory> SqliteStore::directory() const {
@@ -192,6 +228,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
     // first, also what resisted before.
     to_purge_[entry->id] = {};
     if (auto left = purge_deleted(entry->id, SIZE_MAX); !left) return left.error();
+    if (auto filed = filer_->file_now(entry->id); !filed) return filed.error();
   }
   {
     auto transaction = Transaction::begin(*database_);
@@ -200,6 +237,7 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
     if (!removal) return removal.error();
     if (auto done = transaction->commit(); !done) return done;
   }
+  filer_->forget_mailbox(entry->id);
   quotas_.forget(entry->id);
   watch_.forget(entry->id);
   listings_.forget(entry->id);
@@ -305,6 +343,17 @@ Result<void> SqliteStore::write_notes() {
   return {};
 }
 
+Result<std::vector<RefusedMail>> SqliteStore::refused_mail() {
+  if (!database_) return closed_error();
+  return RefusedTable(*database_).all();
+}
+
+Result<void> SqliteStore::change_refused_mail(const RefusedMailChanges& changes) {
+  if (!database_) return closed_error();
+  if (changes.added.empty() && changes.removed.empty()) return {};
+  return in_transaction([&] { return RefusedTable(*database_).change(changes); });
+}
+
 Result<std::vector<MailboxSummary>> SqliteStore::list_mailboxes() {
   if (!database_) return closed_error();
   auto accounts = Accounts(*database_).mailboxes();
@@ -375,14 +424,47 @@ Store::Committed SqliteStore::deliver_and_note(std::span<Delivery> deliveries,
   if (deliveries.empty()) return {{}, note_outcomes(outcomes)};
   make_room(deliveries);
   const auto directory_now = directory();
-  DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_, *queue_contents_,
-                      {srs_key(), [this] { return ids_.next(); }});
+  DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_,
+                      {*filer_, *contents_, *queue_contents_}, {srs_key(), [this] { return ids_.next(); }});
   Committed committed{batch.deliver(deliveries, outcomes), {}};
   tell_queue_changes(batch.changed_in_queue());
   if (!batch.noted() && !outcomes.empty()) committed.noted = note_outcomes(outcomes);
   database_->checkpoint_if_due();
   folder_->refill_reserve();
   return committed;
+}
+
+Result<std::unique_ptr<Filing>> SqliteStore::begin_filing(std::chrono::milliseconds age,
+                                                          std::size_t at_most) {
+  if (!database_) return closed_error();
+  Result<void> failure;
+  std::unique_ptr<Filing> filing = filer_->write(Contents::Clock::now() - age, at_most, failure);
+  if (!failure) {
+    if (filing == nullptr) return failure.error();
+    notice_failure(failure);
+  }
+  return filing;
+}
+
+Result<void> SqliteStore::end_filing(Filing& filing) {
+  if (!database_) return closed_error();
+  auto* batch = dynamic_cast<FiledBatch*>(&filing);
+  if (batch == nullptr) return Error{ErrorKind::kInvalid, "a filing of another store"};
+  auto done = filer_->settle(*batch);
+  database_->checkpoint_if_due();
+  return done;
+}
+
+void SqliteStore::file_all(Contents::Clock::time_point deadline) {
+  const auto began = Contents::Clock::now();
+  filer_->give_up();  // who asked for a filing does not end it any more
+  while (Contents::Clock::now() < deadline) {
+    Result<void> failure;
+    const auto batch = filer_->write(began, kFiledAtEnd, failure);
+    if (batch == nullptr) break;
+    batch->sync();
+    static_cast<void>(filer_->settle(*batch));
+  }
 }
 
 }  // namespace mailstead

@@ -2,7 +2,8 @@
 //
 // sqlite_store_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
 // sqlite_store_keys.cc the keys that sign mail, sqlite_store_looks.cc what other tools did to the maildirs,
-// sqlite_store_maildrops.cc maildrops, sqlite_store_queue.cc the queue, sqlite_store.cc the rest.
+// sqlite_store_maildrops.cc maildrops, sqlite_store_queue.cc the queue, sqlite_store_transfer.cc import and
+// export, sqlite_store.cc the rest.
 #pragma once
 
 #include <chrono>
@@ -18,16 +19,18 @@
 
 #include "storage/accounts.h"
 #include "storage/aging.h"
+#include "storage/contents.h"
 #include "storage/database.h"
 #include "storage/dkim_keyring.h"
+#include "storage/filing.h"
 #include "storage/folder.h"
+#include "storage/folder_times.h"
 #include "storage/index.h"
 #include "storage/listing.h"
 #include "storage/maildir.h"
 #include "storage/maildrop.h"
 #include "storage/message_id.h"
 #include "storage/notes.h"
-#include "storage/queue_contents.h"
 #include "storage/quotas.h"
 #include "storage/reconcile.h"
 #include "storage/secret_key.h"
@@ -69,6 +72,8 @@ class SqliteStore final : public Store {
   Result<void> note_taken(MailboxId mailbox, const std::string& device,
                           std::span<const TakenMessage> taken) override;
   Result<void> write_notes() override;
+  Result<std::vector<RefusedMail>> refused_mail() override;
+  Result<void> change_refused_mail(const RefusedMailChanges& changes) override;
   Result<std::vector<DeviceFacts>> list_devices(const Address& address) override;
   Result<std::vector<MailboxSummary>> list_mailboxes() override;
   Result<MailboxSummary> show_mailbox(const Address& address) override;
@@ -87,6 +92,9 @@ class SqliteStore final : public Store {
   Result<std::unique_ptr<Spool>> new_spool() override;
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries) override;
   Committed deliver_and_note(std::span<Delivery> deliveries, std::span<const QueueOutcome> outcomes) override;
+  Result<std::unique_ptr<Filing>> begin_filing(std::chrono::milliseconds age, std::size_t at_most) override;
+  Result<void> end_filing(Filing& filing) override;
+  std::size_t unfiled() const override { return filer_ ? filer_->waiting() : 0; }
 
   Result<std::vector<QueueEntry>> queue_entries(QueueRow& after, std::size_t at_most) override;
   std::vector<QueueEntry> take_queue_changes() override { return std::exchange(queue_changes_, {}); }
@@ -99,7 +107,10 @@ class SqliteStore final : public Store {
   Result<QueuedMessage> find_queued(const std::string& id) override;
   Result<std::vector<QueuedMessage>> search_queue(const std::string& what) override;
   Result<std::vector<QueueAttempt>> queue_attempts(RecipientRow recipient) override;
-  Result<std::size_t> retry_queued(const std::optional<std::string>& id) override;
+  Result<std::vector<QueueEvent>> queue_events(QueueRow message) override;
+  Result<std::string> queued_header(QueueRow message) override;
+  Result<void> retry_queued(const std::string& id) override;
+  Result<std::size_t> retry_queue(QueueRow& after, std::size_t at_most) override;
   Result<void> hold_queued(const std::string& id) override;
   Result<void> release_queued(const std::string& id) override;
   Result<void> drop_queued(const std::string& id) override;
@@ -129,6 +140,15 @@ class SqliteStore final : public Store {
   Result<KnownMessage> show_message(const Address& address, const std::string& uidl) override;
   Result<std::vector<KnownMessage>> find_messages(const std::string& id) override;
   Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) override;
+
+  std::vector<Result<Imported>> import_messages(const Address& address,
+                                                std::span<const Import> messages) override;
+  Result<std::vector<bool>> were_imported(const Address& address, const std::string& source,
+                                          std::span<const std::string> items) override;
+  Result<std::vector<ExportEntry>> export_entries(const Address& address, std::int64_t after,
+                                                  std::size_t at_most) override;
+  Result<std::unique_ptr<MessageReader>> open_entry(const Address& address,
+                                                    const ExportEntry& entry) override;
 
   Result<bool> take_in_files(std::size_t at_most) override;
   bool files_wait() const override {
@@ -172,12 +192,16 @@ class SqliteStore final : public Store {
   // Good until the next call.
   Result<Maildir*> maildir_to_read(MailboxId mailbox);
   void forget_maildir_to_read(MailboxId mailbox);
+  // Of its deleted/; 0: there is none, or it cannot be told.
+  std::int64_t deleted_time_of(MailboxId mailbox) const;
   Result<void> make_folder_of(MailboxId mailbox, const Address& address);
   // A look at what other tools did in a maildir.
   struct Look {
-    Look(Database& database, MailboxId of, Maildir in, const Naming& naming, MarkedFiles marked,
-         std::uint64_t messages)
-        : mailbox(of), maildir(std::move(in)), reconciler(database, maildir, of, naming, marked, messages) {}
+    Look(Database& database, const Filer& filer, MailboxId of, Maildir in, const Naming& naming,
+         MarkedFiles marked, std::uint64_t messages)
+        : mailbox(of),
+          maildir(std::move(in)),
+          reconciler(database, filer, maildir, of, naming, marked, messages) {}
 
     const MailboxId mailbox;
     Maildir maildir;
@@ -214,6 +238,8 @@ class SqliteStore final : public Store {
   Result<void> unlink_these(const std::vector<MessageRow>& rows);
   // Before a delivery: deleted mail makes room for new mail.
   void make_room(std::span<const Delivery> deliveries);
+  void file_all(Contents::Clock::time_point deadline);
+  std::unordered_map<MailboxId, FolderTimes> settled_folders() const;
   void tell_of_jump(const Age& age);
   // The committed changes of these messages are told, and the files of the finished ones go.
   void tell_queue_changes(const std::vector<QueueRow>& messages);
@@ -230,6 +256,8 @@ class SqliteStore final : public Store {
   Quotas quotas_;
   std::unique_ptr<Database> database_;  // null once closed
   std::optional<QueueContents> queue_contents_;
+  std::optional<MailContents> contents_;
+  std::optional<Filer> filer_;
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
   Listings listings_;
   Notes notes_;
@@ -254,6 +282,7 @@ class SqliteStore final : public Store {
   std::vector<std::pair<MailboxId, Maildir>> reading_;           // the last one used in front
   std::vector<std::string> notices_;
   std::vector<QueueEntry> queue_changes_;
+  std::vector<std::string> queue_leftovers_;  // ids of finished messages whose files could not be removed
   std::unordered_set<std::string> troubles_noticed_;
 
   mutable std::mutex directory_mutex_;  // guards the next two

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "protocols/message_id_field.h"
 #include "storage/deletion.h"
 #include "storage/history.h"
 #include "storage/restore.h"
@@ -18,7 +19,7 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::uint64_t kRoomToWork = 4 << 20;    // octets beside the messages, for the index
+constexpr std::uint64_t kRoomToWork = 8 << 20;    // octets beside the messages: the index, and the reserve
 constexpr std::size_t kSliceForRoom = 200;        // messages
 constexpr std::int64_t kJumpWorthTelling = 3600;  // seconds
 constexpr std::int64_t kAnyAge = std::numeric_limits<std::int64_t>::max();
@@ -180,11 +181,14 @@ Result<std::vector<std::string>> SqliteStore::restore_messages(const Address& ad
   auto maildir = maildir_of(entry->id);
   if (!maildir) return maildir.error();
   if (auto ready = listings_.before_change(*database_, entry->id); !ready) return ready.error();
+  if (auto filed = filer_->file_now(entry->id, Filer::Which::kDeleted); !filed) return filed.error();
   auto before = maildir->times();
   const bool quiet = before && watch_.is_quiet(entry->id, *before);
+  const std::int64_t deleted_before = deleted_time_of(entry->id);
   auto done = restore_deleted(*folder_, *database_, *maildir, *entry, uidls, lost);
   auto after = maildir->times();
   if (done && after && quiet) watch_.expect(entry->id, *after);
+  watch_.expect_deleted(entry->id, deleted_before, deleted_time_of(entry->id));
   // Those that an older program wrote may not have been looked at while they were deleted.
   if (done) to_examine_[entry->id] = 0;
   if (done) {
@@ -263,7 +267,7 @@ Result<std::vector<KnownMessage>> SqliteStore::find_messages(const std::string& 
   static_cast<void>(write_notes());
   Index index(*database_);
   std::vector<MessageRow> rows;
-  if (is_message_id(id)) {
+  if (is_uidl(id)) {
     const auto directory_now = directory();
     for (const MailboxEntry& mailbox : directory_now->mailboxes()) {
       auto found = index.of_uidl(mailbox.id, id);
@@ -285,6 +289,11 @@ Result<std::string> SqliteStore::read_beginning(const KnownMessage& message, std
   auto rows = Index(*database_).of_uidl(message.mailbox, message.uidl);
   if (!rows) return rows.error();
   if (rows->empty()) return Error{ErrorKind::kNotFound, "the message is gone from the index"};
+  if (contents_->holds(rows->front().id)) {
+    auto bytes = contents_->read(rows->front().id);
+    if (bytes && bytes->size() > at_most) bytes->resize(at_most);
+    return bytes;
+  }
   auto maildir = maildir_to_read(message.mailbox);
   if (!maildir) return maildir.error();
   auto file = (*maildir)->open_message(rows->front().name);

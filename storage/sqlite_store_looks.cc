@@ -124,7 +124,8 @@ Result<std::unique_ptr<SqliteStore::Look>> SqliteStore::begin_look(MailboxId mai
   if (!totals) return totals.error();
   if (!watch_.needs_scan(mailbox, *times, unix_seconds(), totals->messages)) return std::unique_ptr<Look>();
   watch_.scan_begins(mailbox, *times);
-  return std::make_unique<Look>(*database_, mailbox, std::move(maildir), naming_, marked, totals->messages);
+  return std::make_unique<Look>(*database_, *filer_, mailbox, std::move(maildir), naming_, marked,
+                                totals->messages);
 }
 
 bool SqliteStore::is_still(const Look& look) const {

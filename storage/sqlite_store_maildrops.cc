@@ -42,6 +42,14 @@ Result<Maildir> SqliteStore::maildir_of(MailboxId mailbox) const {
   return maildir;
 }
 
+std::int64_t SqliteStore::deleted_time_of(MailboxId mailbox) const {
+  const auto directory_now = directory();
+  const MailboxEntry* entry = directory_now->find(mailbox);
+  const auto time = entry == nullptr ? Result<std::int64_t>(mailbox_gone())
+                                     : Maildir::deleted_time_of(*folder_, entry->address);
+  return time ? *time : 0;
+}
+
 Result<Maildir*> SqliteStore::maildir_to_read(MailboxId mailbox) {
   const auto found = std::find_if(reading_.begin(), reading_.end(),
                                   [mailbox](const auto& each) { return each.first == mailbox; });
@@ -157,6 +165,11 @@ Result<std::unique_ptr<MessageReader>> SqliteStore::open_message(const Maildrop&
   if (!page) return page.error();
   const MaildropEntry& entry = (**page)[index % totals.page];
   const MailboxId mailbox = maildrop.mailbox();
+  if (contents_->holds(entry.key)) {
+    auto bytes = contents_->read(entry.key);
+    if (!bytes) return bytes.error();
+    return std::unique_ptr<MessageReader>(std::make_unique<TextReader>(*std::move(bytes)));
+  }
   auto maildir = maildir_to_read(mailbox);
   if (!maildir) return maildir.error();
   auto path = path_of(maildrop, index, entry.key);
@@ -252,14 +265,22 @@ Result<std::size_t> SqliteStore::purge_deleted(MailboxId mailbox, std::size_t at
   if (!maildir) return maildir.error();
   auto before = maildir->times();
   const bool quiet = before && watch_.is_quiet(mailbox, *before);
+  const std::int64_t deleted_before = deleted_time_of(mailbox);
   const auto known = to_purge_.find(mailbox);
   Tidying tidying = known == to_purge_.end() ? Tidying{} : known->second;
   // What is to be freed first: it makes the room that the rest may need.
-  auto left = tidying.frees ? purge_marked(*database_, *maildir, mailbox, tidying.freed_after, at_most)
-                            : std::size_t{0};
-  auto to_move = put_aside(*database_, *maildir, mailbox, tidying.aside_after, at_most);
+  auto left = tidying.frees
+                  ? purge_marked(*database_, *filer_, *maildir, mailbox, tidying.freed_after, at_most)
+                  : std::size_t{0};
+  Result<std::size_t> to_move = std::size_t{0};
+  if (auto filed = filer_->file_now(mailbox, Filer::Which::kDeleted); filed) {
+    to_move = put_aside(*database_, *maildir, mailbox, tidying.aside_after, at_most);
+  } else {
+    to_move = filed.error();
+  }
   auto after = maildir->times();
   if (after && quiet) watch_.expect(mailbox, *after);
+  watch_.expect_deleted(mailbox, deleted_before, deleted_time_of(mailbox));
   if (left && to_move) *left += *to_move;
   if (left && !to_move) left = to_move.error();
   if (!left) {

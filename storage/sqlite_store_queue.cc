@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocols/message_id_field.h"
 #include "storage/queue_file.h"
 #include "storage/queue_table.h"
 #include "storage/queueing.h"
@@ -37,8 +38,11 @@ void SqliteStore::tell_queue_changes(const std::vector<QueueRow>& messages) {
     queue_changes_.insert(queue_changes_.end(), std::make_move_iterator(entries.begin()),
                           std::make_move_iterator(entries.end()));
     // Not synced: a file that comes back after a power loss meets its finished row at the next start.
-    if ((*message)->finished_at != 0 && !queue_contents_->forget(row))
-      notice_failure(folder.remove((*message)->id));
+    if ((*message)->finished_at == 0 || queue_contents_->forget(row)) continue;
+    if (auto gone = folder.remove((*message)->id); !gone) {
+      notice_failure(gone);
+      queue_leftovers_.push_back((*message)->id);
+    }
   }
 }
 
@@ -89,12 +93,7 @@ Result<void> SqliteStore::note_outcomes(std::span<const QueueOutcome> outcomes) 
   std::vector<QueueRow> changed;
   auto done = in_transaction([&]() -> Result<void> {
     changed.clear();
-    for (const QueueOutcome& outcome : outcomes) {
-      auto row = QueueTable(*database_).note(outcome);
-      if (row) changed.push_back(*row);
-      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
-    }
-    return {};
+    return QueueTable(*database_).note_all(outcomes, changed);
   });
   if (!done) return done;
   tell_queue_changes(changed);
@@ -108,12 +107,7 @@ Result<void> SqliteStore::settle_reports(std::span<const SettledReport> reports)
   const std::int64_t now = unix_seconds();
   auto done = in_transaction([&]() -> Result<void> {
     changed.clear();
-    for (const SettledReport& report : reports) {
-      auto row = QueueTable(*database_).settle(report, now);
-      if (row) changed.push_back(*row);
-      if (!row && row.error().kind != ErrorKind::kNotFound) return row.error();
-    }
-    return {};
+    return QueueTable(*database_).settle_all(reports, {}, now, changed);
   });
   if (done) tell_queue_changes(changed);
   return done;
@@ -157,9 +151,9 @@ Result<std::vector<QueuedMessage>> SqliteStore::search_queue(const std::string& 
   if (!by_message_id) return by_message_id.error();
   rows.insert(rows.end(), by_message_id->rbegin(), by_message_id->rend());
   if (auto address = parse_address(what)) {
-    auto to = table.rows_to(address->text(), kMostFound);
-    if (!to) return to.error();
-    rows.insert(rows.end(), to->begin(), to->end());
+    auto about = table.rows_about(*address, kMostFound);
+    if (!about) return about.error();
+    rows.insert(rows.end(), about->begin(), about->end());
   }
   std::vector<QueuedMessage> messages;
   for (QueueRow row : rows) {
@@ -177,6 +171,16 @@ Result<std::vector<QueueAttempt>> SqliteStore::queue_attempts(RecipientRow recip
   return QueueTable(*database_).attempts(recipient);
 }
 
+Result<std::vector<QueueEvent>> SqliteStore::queue_events(QueueRow message) {
+  if (!database_) return closed_error();
+  return QueueTable(*database_).events(message);
+}
+
+Result<std::string> SqliteStore::queued_header(QueueRow message) {
+  if (!database_) return closed_error();
+  return QueueTable(*database_).header(message);
+}
+
 template <typename Change>
 Result<void> SqliteStore::change_queued(const std::string& id, Change change) {
   auto message = find_queued(id);
@@ -187,36 +191,49 @@ Result<void> SqliteStore::change_queued(const std::string& id, Change change) {
   return done;
 }
 
-Result<std::size_t> SqliteStore::retry_queued(const std::optional<std::string>& id) {
+Result<void> SqliteStore::retry_queued(const std::string& id) {
+  const std::int64_t now = unix_seconds();
+  return change_queued(id, [now](QueueTable table, QueueRow row) {
+    auto done = table.try_at(row, now);
+    return done ? table.add_event(row, {now, QueueEventKind::kRetried}) : done;
+  });
+}
+
+Result<std::size_t> SqliteStore::retry_queue(QueueRow& after, std::size_t at_most) {
   if (!database_) return closed_error();
   const std::int64_t now = unix_seconds();
-  if (id) {
-    auto done = change_queued(*id, [&](QueueTable table, QueueRow row) { return table.try_at(row, now); });
-    if (!done) return done.error();
-    return std::size_t{1};
-  }
-  auto rows = QueueTable(*database_).unheld();
+  QueueTable table(*database_);
+  auto rows = table.unheld(after, at_most);
   if (!rows) return rows.error();
+  if (rows->empty()) return std::size_t{0};
   auto done = in_transaction([&]() -> Result<void> {
     for (QueueRow row : *rows) {
-      if (auto tried = QueueTable(*database_).try_at(row, now); !tried) return tried;
+      if (auto tried = table.try_at(row, now); !tried) return tried;
+      if (auto told = table.add_event(row, {now, QueueEventKind::kRetried}); !told) return told;
     }
     return {};
   });
   if (!done) return done.error();
   tell_queue_changes(*rows);
+  database_->checkpoint_if_due();
+  after = rows->back();
   return rows->size();
 }
 
 Result<void> SqliteStore::hold_queued(const std::string& id) {
-  return change_queued(id, [](QueueTable table, QueueRow row) { return table.set_held(row, true); });
+  const std::int64_t now = unix_seconds();
+  return change_queued(id, [now](QueueTable table, QueueRow row) {
+    auto done = table.set_held(row, true);
+    return done ? table.add_event(row, {now, QueueEventKind::kHeld}) : done;
+  });
 }
 
 Result<void> SqliteStore::release_queued(const std::string& id) {
   const std::int64_t now = unix_seconds();
   return change_queued(id, [now](QueueTable table, QueueRow row) {
     auto done = table.set_held(row, false);
-    return done ? table.end_hold(row, now) : done;
+    if (done) done = table.end_hold(row, now);
+    return done ? table.add_event(row, {now, QueueEventKind::kReleased}) : done;
   });
 }
 
@@ -227,9 +244,11 @@ Result<void> SqliteStore::drop_queued(const std::string& id) {
 
 Result<bool> SqliteStore::file_queued(std::chrono::seconds age, std::size_t at_most) {
   if (!database_) return closed_error();
+  const QueueFolder folder(folder_->queue_fd());
+  std::erase_if(queue_leftovers_, [&](const std::string& id) { return folder.remove(id).has_value(); });
   const auto rows = queue_contents_->before(QueueContents::Clock::now() - age, at_most);
   if (rows.empty()) return false;
-  auto done = move_to_files(QueueFolder(folder_->queue_fd()), *database_, *queue_contents_, rows);
+  auto done = move_to_files(folder, *database_, *queue_contents_, rows);
   database_->checkpoint_if_due();
   if (!done) return done.error();
   return rows.size() == at_most;
@@ -244,20 +263,21 @@ Result<bool> SqliteStore::forget_finished(std::size_t at_most) {
   // A file that a power loss brought back has to be gone for good before its row is: without one it would be
   // sent again.
   const QueueFolder folder(folder_->queue_fd());
+  std::vector<QueueRow> gone;
   for (QueueRow row : *rows) {
     auto message = table.find(row);
     if (!message) return message.error();
-    if (auto done = folder.remove((*message)->id); !done) return done.error();
+    if (folder.remove((*message)->id)) gone.push_back(row);
   }
   if (auto done = folder.sync(); !done) return done.error();
   auto done = in_transaction([&]() -> Result<void> {
-    for (QueueRow row : *rows) {
-      if (auto gone = table.erase(row); !gone) return gone;
+    for (QueueRow row : gone) {
+      if (auto erased = table.erase(row); !erased) return erased;
     }
     return {};
   });
   if (!done) return done.error();
-  return rows->size() == at_most;
+  return !gone.empty() && rows->size() == at_most;
 }
 
 }  // namespace mailstead

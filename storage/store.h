@@ -27,7 +27,9 @@
 #include "storage/directory.h"
 #include "storage/dkim_keys.h"
 #include "storage/queue.h"
+#include "storage/refused_mail.h"
 #include "storage/tls_facts.h"
+#include "storage/transfer.h"
 
 namespace mailstead {
 
@@ -53,6 +55,9 @@ class Spool {
  public:
   virtual ~Spool() = default;
   virtual Result<void> append(std::string_view bytes) = 0;
+  // As many octets in their place: `offset` and what follows is there. What was learnt of the octets as they
+  // were stays: change nothing in it but the name of a header field of no other use.
+  virtual Result<void> overwrite(std::uint64_t offset, std::string_view bytes) = 0;
   virtual std::uint64_t size() const = 0;  // octets
   // Appends up to `length` octets from `offset`; none at the end.
   virtual Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) const = 0;
@@ -75,6 +80,7 @@ struct Delivery {
   std::string rest;
   std::string tags = {};        // header lines for the top of the message, each with its CRLF
   std::string signatures = {};  // likewise, above `tags`, only where the message goes to other hosts
+  std::string seal = {};        // likewise, above those, only where an alias passes it on (ARC, RFC 8617)
   Failures failures = Failures::kOfAll;
   Relaying relaying = Relaying::kNo;
   std::string user = {};  // who handed it in by submission; may be empty
@@ -244,6 +250,15 @@ class MessageReader {
   virtual Result<void> read(std::uint64_t offset, std::size_t length, std::string& into) = 0;
 };
 
+// Files that were written for small messages and are still to be brought to the disk.
+class Filing {
+ public:
+  virtual ~Filing() = default;
+  // Waits for the disk. Any thread, once.
+  virtual void sync() = 0;
+  virtual std::size_t size() const = 0;  // messages
+};
+
 class Store {
  public:
   // Opens or makes the data folder, takes its lock, migrates the schema, and recovers. kInUse: another
@@ -291,6 +306,9 @@ class Store {
   virtual Result<void> note_taken(MailboxId mailbox, const std::string& device,
                                   std::span<const TakenMessage> taken) = 0;
   virtual Result<void> write_notes() = 0;
+  // Refused mail, remembered for the next server: all of it, the oldest first; and what is new.
+  virtual Result<std::vector<RefusedMail>> refused_mail() = 0;
+  virtual Result<void> change_refused_mail(const RefusedMailChanges& changes) = 0;
   // The last seen first.
   virtual Result<std::vector<DeviceFacts>> list_devices(const Address& address) = 0;
   virtual Result<std::vector<MailboxSummary>> list_mailboxes() = 0;
@@ -337,6 +355,16 @@ class Store {
   virtual Committed deliver_and_note(std::span<Delivery> deliveries,
                                      std::span<const QueueOutcome> outcomes) = 0;
 
+  // Small messages are durable, and can be read, before they have a file. Writes files for those that came
+  // `age` ago or earlier, the oldest first; then sync() has to be called, on whatever thread, and
+  // end_filing(). Null: there are none. A message that cannot have one now stays where it is: an error of
+  // either call is for people.
+  virtual Result<std::unique_ptr<Filing>> begin_filing(std::chrono::milliseconds age,
+                                                       std::size_t at_most) = 0;
+  virtual Result<void> end_filing(Filing& filing) = 0;
+  // How many have none, and no Filing of theirs is under way.
+  virtual std::size_t unfiled() const = 0;
+
   // The queue (queue.h). What has to be known of it to work it off, of unfinished messages behind `after`,
   // the oldest first, up to `at_most` messages; `after` becomes the last one's row. Later changes are told by
   // take_queue_changes().
@@ -359,18 +387,27 @@ class Store {
   virtual Result<std::vector<QueuedMessage>> search_queue(const std::string& what) = 0;
   // Of one of its recipients, in time's order.
   virtual Result<std::vector<QueueAttempt>> queue_attempts(RecipientRow recipient) = 0;
-  // Its recipients are tried at once, but not before its Envelope::hold_until. Without an id: those of all
-  // messages that are not held; returns how many messages.
-  virtual Result<std::size_t> retry_queued(const std::optional<std::string>& id) = 0;
+  // What was done with it besides, in time's order.
+  virtual Result<std::vector<QueueEvent>> queue_events(QueueRow message) = 0;
+  // What is kept of its header also when the message itself is gone: trace fields, results of checks, From
+  // and Subject, as they stand. Empty: it came before this was kept.
+  virtual Result<std::string> queued_header(QueueRow message) = 0;
+  // Its recipients are tried at once, but not before its Envelope::hold_until.
+  virtual Result<void> retry_queued(const std::string& id) = 0;
+  // Likewise at most so many messages behind `after` that are not held, the oldest first; `after` becomes the
+  // last of them. How many; fewer than asked for: that was all.
+  virtual Result<std::size_t> retry_queue(QueueRow& after, std::size_t at_most) = 0;
   virtual Result<void> hold_queued(const std::string& id) = 0;
   // Ends hold_queued(), and the sender's own hold_until.
   virtual Result<void> release_queued(const std::string& id) = 0;
   // Nobody is sent it any more, and nobody is told.
   virtual Result<void> drop_queued(const std::string& id) = 0;
   // Gives up to `at_most` messages their files that have waited for longer than `age` without one; true when
-  // there are more. What is worth a file costs nobody a message when the index is lost.
+  // there are more. What is worth a file costs nobody a message when the index is lost. Files of finished
+  // messages that could not be removed are tried again.
   virtual Result<bool> file_queued(std::chrono::seconds age, std::size_t at_most) = 0;
-  // Forgets up to `at_most` messages whose history is over; true when there are more.
+  // Forgets up to `at_most` messages whose history is over, but for those whose file cannot be removed; true
+  // when there are more.
   virtual Result<bool> forget_finished(std::size_t at_most) = 0;
 
   // Takes the POP3 lock, and the mailbox as it is now, the oldest message first. Costs the same for any
@@ -409,6 +446,23 @@ class Store {
   virtual Result<std::vector<KnownMessage>> find_messages(const std::string& id) = 0;
   // The first `at_most` octets of a message of any standing.
   virtual Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) = 0;
+
+  // Mail from other servers and files, with the UIDLs and times that it had there. Durable on return,
+  // together, and in the order of the batch; the i-th result is the i-th message's. No quota holds for it.
+  // One that fails (kInvalid, kNoSpace, kIo) does not keep the others. Call it with some dozens at a time:
+  // nobody else has the store meanwhile.
+  virtual std::vector<Result<Imported>> import_messages(const Address& address,
+                                                        std::span<const Import> messages) = 0;
+  // Which of these items of a source import_messages() brought before.
+  virtual Result<std::vector<bool>> were_imported(const Address& address, const std::string& source,
+                                                  std::span<const std::string> items) = 0;
+  // The first `at_most` present messages behind this key (0: the beginning), in the maildrop's order. Who
+  // reads page after page sees a message that comes meanwhile at the end.
+  virtual Result<std::vector<ExportEntry>> export_entries(const Address& address, std::int64_t after,
+                                                          std::size_t at_most) = 0;
+  // kNotFound: it was deleted since. kCorrupt: its file has another size.
+  virtual Result<std::unique_ptr<MessageReader>> open_entry(const Address& address,
+                                                            const ExportEntry& entry) = 0;
 
   // Of other hosts' TLS; see tls_facts.h. Durable on return.
   virtual Result<std::vector<KeptStsPolicy>> sts_policies() = 0;

@@ -32,6 +32,17 @@ class MaildirWatch {
   // It found all settled. A folder that had been changed in the moment it began may have changed again
   // without another time: then nothing is noted, and the next login scans once more.
   void scan_settled(MailboxId mailbox, std::int64_t now);
+  // What an earlier process saw, of a maildir that nobody has changed since. `changed_by_us`: it is to be
+  // looked at again in a while.
+  void remember(MailboxId mailbox, const MaildirTimes& times, bool changed_by_us, std::int64_t now);
+  // Is it as the last look, or change of ours, left it, and would a later change show?
+  bool is_settled(MailboxId mailbox, const MaildirTimes& times) const;
+  bool is_changed_by_us(MailboxId mailbox) const;
+  // deleted/ is looked into at a start only. It had this time when it was (0: it is not there), and has
+  // another one after a change of ours.
+  void saw_deleted(MailboxId mailbox, std::int64_t time) { deleted_times_[mailbox] = time; }
+  void expect_deleted(MailboxId mailbox, std::int64_t before, std::int64_t after);
+  bool is_deleted_as_seen(MailboxId mailbox, std::int64_t time) const;
   // After a change of ours to a maildir that was quiet before it.
   void expect(MailboxId mailbox, const MaildirTimes& times);
   void forget(MailboxId mailbox);
@@ -47,6 +58,7 @@ class MaildirWatch {
     bool telling = true;  // a change since the scan began has another time
   };
   std::unordered_map<MailboxId, Seen> seen_;
+  std::unordered_map<MailboxId, std::int64_t> deleted_times_;
 };
 
 }  // namespace mailstead

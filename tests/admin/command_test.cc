@@ -9,6 +9,8 @@
 #include "admin/command_table.h"
 #include "admin/dns_records.h"
 #include "admin/message_head.h"
+#include "admin/message_report.h"
+#include "protocols/mta_sts.h"
 #include "storage/password.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
@@ -358,13 +360,30 @@ TEST_CASE("dns records tells what to publish", "[command]") {
   for (const Json& key : place.json("dkim show", {"example.org"})) {
     CHECK(records["TXT " + key["name"].get<std::string>()]["value"] == key["value"]);
   }
+  const Json& sts = records["TXT _mta-sts.example.org"];
+  CHECK(sts["required"] == false);
+  CHECK(sts["policy_url"] == "https://mta-sts.example.org/.well-known/mta-sts.txt");
+  const auto policy = parse_sts_policy(sts["policy"].get<std::string>());
+  REQUIRE(policy);
+  CHECK(policy->mode == StsPolicy::Mode::kTesting);
+  CHECK(policy->hosts == std::vector<std::string>{"mail.example.org"});
+  const std::string announced[] = {sts["value"].get<std::string>()};
+  CHECK(sts_policy_id(announced).has_value());
+  // The same policy has the same id, another one another.
+  CHECK(records["TXT _mta-sts.xn--bcher-kva.example"]["value"] == sts["value"]);
+  CHECK_FALSE(records["MX example.org"].contains("policy"));
   const std::string zone = place.run("dns records", {"example.org"}, {"zone"}).text;
+  CHECK(zone.find("\n;   mode: testing\n") != std::string::npos);
+  CHECK(zone.find("\n; _mta-sts.example.org. 3600 IN TXT \"v=STSv1; id=") != std::string::npos);
   CHECK(zone.find("\nexample.org. 3600 IN MX 10 mail.example.org.\n") != std::string::npos);
   CHECK(zone.find("xn--") == std::string::npos);
   place.config.listen.pop3s.clear();
   place.config.queue.smarthost.host = "smtp.example.net";
   const std::string text = place.run("dns records", {"example.org"}).text;
   CHECK(text.find("_pop3s") == std::string::npos);
+  CHECK(text.find("\n    mx: mail.example.org\n") != std::string::npos);
+  place.config.hostname = "mx.example.org";
+  CHECK(place.run("dns records", {"example.org"}).text.find(announced[0]) == std::string::npos);
   CHECK(text.find("v=spf1 mx ~all") != std::string::npos);
   CHECK(text.find("include:") != std::string::npos);
   CHECK(place.run("dns records", {"elsewhere.example"}).exit_code == 1);
@@ -437,7 +456,9 @@ TEST_CASE("listeners without TLS, or none, are left out of a mail program's sett
 TEST_CASE("every command of the table can be run or is the command line's own", "[command]") {
   for (const admin::Command& command : admin::commands()) {
     INFO(command.name);
-    CHECK((command.run == nullptr) == (command.needs == admin::Needs::kNothing));
+    const bool runs_elsewhere =
+        command.needs == admin::Needs::kNothing || command.needs == admin::Needs::kTransfer;
+    CHECK((command.run == nullptr) == runs_elsewhere);
     CHECK_FALSE(command.summary.empty());
     CHECK(command.least <= command.most);
     CHECK(command.arguments.empty() == (command.most == 0));
@@ -542,10 +563,29 @@ TEST_CASE("why says what an address is and what to do", "[command]") {
   CHECK(place.run("why", {std::string("\0\n<x", 4)}).exit_code == 1);
 }
 
+TEST_CASE("of checks only ours are told, above our trace line", "[command]") {
+  const std::string ours = "Authentication-Results: mx.example.org; dmarc=fail header.from=a.example\r\n";
+  const std::string others = "Authentication-Results: mx.far.example; dmarc=pass\r\n";
+  const auto checks_of = [](const std::string& header) {
+    return admin::checks_text(admin::read_head(header + "\r\nx\r\n", "mx.example.org").checks);
+  };
+  CHECK(checks_of("Return-Path: <>\r\n" + others + ours + "Received: x\r\n") == "DMARC fail");
+  CHECK(checks_of("Received: x\r\n" + ours).empty());
+  // The host was called otherwise when it came.
+  const std::string trace = "Received: from a ([192.0.2.1])\r\n\tby mx.far.example with ESMTP id 1; now\r\n";
+  CHECK(checks_of(others + trace) == "DMARC pass");
+  CHECK(checks_of(trace + others).empty());
+  CHECK(checks_of("Authentication-Results: mx.wide.example; dmarc=pass\r\n" + trace).empty());
+  CHECK(checks_of(others).empty());
+  CHECK(admin::doubt_of(admin::read_head(others, "mx.example.org").checks).empty());
+  CHECK(admin::doubt_of(admin::read_head(ours, "mx.example.org").checks).find("forged") != std::string::npos);
+}
+
 TEST_CASE("a header is told as text that is safe on a terminal", "[command]") {
   const auto head = admin::read_head(
       "Received: x\r\nSUBJECT : =?iso-8859-1?Q?Gr=FC=DFe_?=\r\n\t=?UTF-8?b?4oKs?= and\r\n more\r\n"
-      "From: a\x1b[31m <a@b>\r\nSubject: second\r\n\r\nDate: body\r\n");
+      "From: a\x1b[31m <a@b>\r\nSubject: second\r\n\r\nDate: body\r\n",
+      "mx.example.org");
   CHECK(head.subject == "Gr\u00fc\u00dfe \u20ac and more");
   CHECK(head.from.find('\x1b') == std::string::npos);
   CHECK(head.date.empty());
@@ -553,6 +593,6 @@ TEST_CASE("a header is told as text that is safe on a terminal", "[command]") {
   CHECK(admin::decode_words("=?utf-8?Q?=4") == "=?utf-8?Q?=4");
   CHECK(admin::decode_words("=?utf-8?Q?a=?=") == "a=");
   CHECK(admin::decode_words("=?") == "=?");
-  CHECK(admin::read_head("no header\r\n").subject.empty());
-  CHECK(admin::read_head("").subject.empty());
+  CHECK(admin::read_head("no header\r\n", "mx").subject.empty());
+  CHECK(admin::read_head("", "mx").subject.empty());
 }

@@ -80,6 +80,7 @@ more_keys = ["/etc/k2.pem"]
 [smtp]
 bare_newline = "normalise"
 greeting_delay = "5 s"
+sender_checks = "reject"
 [submission]
 check_from = false
 recipients_per_hour = 12
@@ -150,10 +151,10 @@ format = "json"
   CHECK(config.resolver.servers[2].text() == "[::1]:5353");
   CHECK(error("[queue]\nroutes = \"x\"\n").find("list of routes") != std::string::npos);
   CHECK(error("[queue]\nroutes = [\"a.example\"]\n").find("'a.example'") != std::string::npos);
+  CHECK(error("[queue]\nroutes = [\"a.example mx\", \"A.example b.example\"]\n")
+            .find("two routes for a.example") != std::string::npos);
   CHECK(error("[queue]\nretry = []\n").find("list of times") != std::string::npos);
   CHECK(error("[queue]\nretry = [\"1 s\"]\n").find("'1 s'") != std::string::npos);
-  CHECK(error("[queue.smarthost]\nuser = \"a\"\n").find("both or neither") != std::string::npos);
-  CHECK(error("[queue]\nsmarthost = \"x\"\n").find("smarthost") != std::string::npos);
   CHECK(error("[resolver]\nservers = [\"dns.example\"]\n").find("not an address") != std::string::npos);
   CHECK(error("[resolver]\nservers = [\":53\"]\n").find("not an address") != std::string::npos);
   CHECK(config.hostname == "mail.example.org");
@@ -177,6 +178,7 @@ format = "json"
   CHECK(config.tls.more_keys == std::vector<std::string>{"/etc/k2.pem"});
   CHECK(config.smtp.bare_newline == BareNewline::kNormalise);
   CHECK(config.smtp.greeting_delay == std::chrono::seconds(5));
+  CHECK(config.smtp.sender_checks == SenderChecks::kReject);
   CHECK_FALSE(config.submission.check_from);
   CHECK(config.submission.recipients_per_hour == 12);
   CHECK(config.submission.recipients_per_day == 0);
@@ -282,6 +284,7 @@ TEST_CASE("a wrong value is named with its line and what to write", "[config]") 
        "tls.more_certificates and tls.more_keys must name as many files as each other"},
       {"submission.check_from = \"yes\"", "submission.check_from: must be true or false"},
       {"submission.check_from = 1", "submission.check_from: must be true or false"},
+      {"smtp.sender_checks = true", "smtp.sender_checks: must be \"note\", \"reject\" or \"off\""},
       {"smtp.bare_newline = 'keep'", "smtp.bare_newline: must be \"reject\" or \"normalise\""},
       {"tls.more_keys = \"k\"",
        "tls.more_keys: must be a list of paths of files such as [\"/etc/a.pem\", \"/etc/b.pem\"]"},
@@ -412,4 +415,26 @@ TEST_CASE("only the data folder's own file may be absent", "[config]") {
   CHECK_FALSE(load_config({folder.path(), folder / "fifo"}));
   admin_test::write(folder / "large.toml", std::string((1u << 20) + 1, '\n'));
   CHECK_FALSE(load_config({folder.path(), folder / "large.toml"}));
+}
+
+TEST_CASE("a smarthost is one line, and a slip in it is told", "[config]") {
+  const auto smarthost = [](const std::string& words) {
+    return parsed("[queue]\nsmarthost = { " + words + " }\n").queue.smarthost;
+  };
+  const auto wrong = [](const std::string& words) { return error("[queue]\nsmarthost = " + words + "\n"); };
+  CHECK(smarthost("host = \"192.0.2.1\"").host == "[192.0.2.1]");
+  CHECK(smarthost("host = \"[192.0.2.1]\"").host == "[192.0.2.1]");
+  CHECK(smarthost("host = \"2001:db8::1\"").host == "[IPv6:2001:db8::1]");
+  CHECK(smarthost("host = \"[IPv6:2001:db8::1]\"").host == "[IPv6:2001:db8::1]");
+  CHECK(smarthost("host = \"smtp.isp.example\"").tls == SmarthostTls::kStartTls);
+  CHECK(smarthost("host = \"smtp.isp.example\", port = 465").tls == SmarthostTls::kImplicit);
+  CHECK(smarthost("host = \"smtp.isp.example\", port = 465, tls = \"starttls\"").tls ==
+        SmarthostTls::kStartTls);
+  CHECK(wrong("\"smtp.isp.example\"").find("smarthost = { host = \"smtp.isp.example\" }") !=
+        std::string::npos);
+  CHECK(wrong("{ host = \"smtp.isp.example:587\" }").find("port = 587") != std::string::npos);
+  CHECK(wrong("{ host = \"a b\" }").find("port = 587") == std::string::npos);
+  CHECK(wrong("{ user = \"a\", password_file = \"/p\" }").find("without queue.smarthost.host") !=
+        std::string::npos);
+  CHECK(wrong("{ host = \"a.example\", user = \"a\" }").find("both or neither") != std::string::npos);
 }

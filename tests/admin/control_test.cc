@@ -38,6 +38,25 @@ TEST_CASE("reports come back as they were", "[control]") {
   CHECK(back->error == report.error);
 }
 
+TEST_CASE("what an import hands over travels with its request", "[control]") {
+  Request request{"import batch", {"anna@example.org", "maildir"}, {}, ""};
+  CHECK(encode_request(request).find("content") == std::string::npos);
+  request.content = R"([{"item": "a\"b"}])";
+  CHECK(decode_request(encode_request(request))->content == request.content);
+}
+
+TEST_CASE("where a report goes on travels with report and request, and not when there is nothing",
+          "[control]") {
+  Request request{"queue list", {}, {}, ""};
+  CHECK(encode_request(request).find("after") == std::string::npos);
+  request.after = "17 500";
+  CHECK(decode_request(encode_request(request))->after == "17 500");
+  Report report{0, "a\n", "[]", ""};
+  CHECK(encode_report(report).find("next") == std::string::npos);
+  report.next = "17 500";
+  CHECK(decode_report(encode_report(report))->next == "17 500");
+}
+
 TEST_CASE("garbage is no request", "[control]") {
   for (const std::string& line : {std::string(),
                                   std::string("\n"),

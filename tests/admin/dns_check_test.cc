@@ -1,5 +1,6 @@
 #include "admin/dns_check.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
@@ -34,6 +35,19 @@ dns::Answer exchanges(const std::vector<std::pair<std::uint16_t, std::string>>& 
   return answer;
 }
 
+dns::Record named(std::uint16_t preference, const std::string& text) {
+  dns::Record record;
+  record.preference = preference;
+  record.text = text;
+  return record;
+}
+
+dns::Record placed(const IpAddress& address) {
+  dns::Record record;
+  record.address = address;
+  return record;
+}
+
 DnsVerdict verdict(const std::string& wanted, const std::vector<std::string>& found) {
   return judge_record({"example.org", "TXT", wanted, ""}, texts(found)).verdict;
 }
@@ -54,29 +68,88 @@ TEST_CASE("of SPF it is judged whether it allows this server", "[dns-check]") {
       judge_record({"example.org", "TXT", wanted, ""}, texts({"v=spf1 mx -all", "v=spf1 a -all"}));
   CHECK(two.verdict == DnsVerdict::kDiffers);
   CHECK(two.advice.find("several") != std::string::npos);
-  CHECK(verdict("v=spf1 a -all", {"v=spf1 mx -all"}) == DnsVerdict::kDiffers);
+  CHECK(verdict("v=spf1 a -all", {"v=spf1 -all"}) == DnsVerdict::kDiffers);
   CHECK(verdict("v=spf1 a -all", {"v=spf1 a -all"}) == DnsVerdict::kRight);
 }
 
+TEST_CASE("SPF is read as others read it", "[dns-check]") {
+  const std::string wanted = "v=spf1 mx -all";
+  CHECK(verdict(wanted, {"v=spf1 -all mx"}) == DnsVerdict::kDiffers);  // nobody comes to what is behind "all"
+  CHECK(verdict(wanted, {"v=spf1 ?mx +all"}) == DnsVerdict::kDiffers);
+  CHECK(verdict(wanted, {"v=spf1 mx/24 -all"}) == DnsVerdict::kRight);
+  CHECK(verdict(wanted, {"v=spf1 -include:a.example mx -all"}) == DnsVerdict::kRight);
+  CHECK(verdict(wanted, {"v=spf1 redirect=_spf.example.net"}) == DnsVerdict::kCannotTell);
+  // A small server is often the domain's web server, too.
+  CHECK(verdict(wanted, {"v=spf1 a -all"}) == DnsVerdict::kCannotTell);
+  CHECK(verdict(wanted, {"v=spf1 a:mail.example.org -all"}) == DnsVerdict::kCannotTell);
+  for (const char* broken : {"v=spf1 mx -al", "v=spf1 mx ip4:192.0.2 -all", "v=spf1 mx include: -all"}) {
+    const DnsFinding finding = judge_record({"example.org", "TXT", wanted, ""}, texts({broken}));
+    CHECK(finding.verdict == DnsVerdict::kDiffers);
+    CHECK(finding.advice.find("cannot read it") != std::string::npos);
+  }
+}
+
 TEST_CASE("of keys the key counts, of policies that there is one", "[dns-check]") {
-  const std::string key = "v=DKIM1; k=rsa; p=QUJD";
-  CHECK(verdict(key, {"k=rsa;p=QU JD;"}) == DnsVerdict::kRight);
-  CHECK(verdict(key, {"v=DKIM1; k=rsa; p=QUJE"}) == DnsVerdict::kDiffers);
+  const std::string key = DkimKey::make(DkimAlgorithm::kEd25519Sha256)->record();
+  const std::string p = key.substr(key.find("p=") + 2);
+  CHECK(verdict(key, {"k=ed25519;p=" + p.substr(0, 7) + " " + p.substr(7) + ";"}) == DnsVerdict::kRight);
+  CHECK(verdict(key, {DkimKey::make(DkimAlgorithm::kEd25519Sha256)->record()}) == DnsVerdict::kDiffers);
   CHECK(verdict(key, {"v=DKIM1; k=rsa; p="}) == DnsVerdict::kMissing);
   CHECK(verdict(key, {}) == DnsVerdict::kMissing);
+  // Forms of registrars know RSA only, and drop what they do not know.
+  CHECK(verdict(key, {"v=DKIM1; p=" + p}) == DnsVerdict::kDiffers);
+  CHECK(verdict(key, {"v=DKIM1; k=rsa; p=" + p}) == DnsVerdict::kDiffers);
+  CHECK(verdict(key, {"k=ed25519; v=DKIM1; p=" + p}) == DnsVerdict::kDiffers);
+  CHECK(verdict(key, {"v=DKIM1; k=ed25519; h=sha1; p=" + p}) == DnsVerdict::kDiffers);
+  CHECK(verdict(key, {"v=DKIM1; k=ed25519; t=y; p=" + p}) == DnsVerdict::kCannotTell);
+  CHECK(verdict(key, {key, "v=DKIM1; k=rsa; p=QUJD"}) == DnsVerdict::kDiffers);
   const std::string dmarc = "v=DMARC1; p=none";
   CHECK(verdict(dmarc, {"v=DMARC1; p=reject; rua=mailto:x@example.org"}) == DnsVerdict::kRight);
   CHECK(verdict(dmarc, {"v=DMARC1; sp=none"}) == DnsVerdict::kDiffers);
   CHECK(verdict(dmarc, {"v=spf1 mx"}) == DnsVerdict::kMissing);
   CHECK(verdict("v=TLSRPTv1; rua=mailto:a@b.example", {"v=TLSRPTv1;rua=https://c.example"}) ==
         DnsVerdict::kRight);
+  // What others take for nothing is nothing.
+  CHECK(verdict(dmarc, {dmarc, "v=DMARC1; p=reject"}) == DnsVerdict::kDiffers);
+  CHECK(verdict(dmarc, {"v=DMARC1; p=strict"}) == DnsVerdict::kDiffers);
+  CHECK(verdict(dmarc, {"v=DMARC1; p=none; p=reject"}) == DnsVerdict::kDiffers);
+  for (const char* wrong :
+       {"v=TLSRPTv1", "v=TLSRPTv1; rua=postmaster@b.example", "v=TLSRPTv1 rua=mailto:a@b.example"})
+    CHECK(verdict("v=TLSRPTv1; rua=mailto:a@b.example", {wrong}) == DnsVerdict::kDiffers);
+  CHECK(verdict("v=TLSRPTv1; rua=mailto:a@b.example",
+                {"v=TLSRPTv1; rua=mailto:a@b.example", "v=TLSRPTv1; rua=mailto:c@b.example"}) ==
+        DnsVerdict::kDiffers);
+}
+
+TEST_CASE("a record of MTA-STS has to be one that others can read", "[dns-check]") {
+  const std::string wanted = "v=STSv1; id=20261129";
+  CHECK(verdict(wanted, {"v=STSv1;id=1;"}) == DnsVerdict::kRight);
+  CHECK(verdict(wanted, {"something else", "v=STSv1; id=another; new=field"}) == DnsVerdict::kRight);
+  CHECK(verdict(wanted, {}) == DnsVerdict::kMissing);
+  CHECK(verdict(wanted, {"v=spf1 -all"}) == DnsVerdict::kMissing);  // of a wildcard
+  for (const char* wrong :
+       {"v=STSv1", "v=STSv1; id=", "v=STSv1; id=2026-11-29", "v=STSv2; id=1", "V=stsv1; id=1", "v=STSv1 id=1",
+        "v=STSv1; id=123456789012345678901234567890123", "sts"})
+    CHECK(verdict(wanted, {wrong}) == DnsVerdict::kDiffers);
+  const DnsFinding two =
+      judge_record({"_mta-sts.example.org", "TXT", wanted, ""}, texts({"v=STSv1; id=1", "v=STSv1; id=2"}));
+  CHECK(two.verdict == DnsVerdict::kDiffers);
+  CHECK(two.found == "v=STSv1; id=1, v=STSv1; id=2");
+  CHECK(two.advice.find("several") != std::string::npos);
 }
 
 TEST_CASE("of MX the host counts", "[dns-check]") {
   const DnsRecord wanted{"example.org", "MX", "10 mail.example.org", ""};
   CHECK(judge_record(wanted, exchanges({{5, "mail.example.org"}})).verdict == DnsVerdict::kRight);
-  CHECK(judge_record(wanted, exchanges({{5, "a.example"}, {50, "mail.example.org"}})).verdict ==
+  CHECK(judge_record(wanted, exchanges({{50, "a.example"}, {5, "mail.example.org"}})).verdict ==
         DnsVerdict::kRight);
+  // A filter in front of this server, or the provider before it, whose record was forgotten.
+  for (const std::uint16_t preference : {std::uint16_t{5}, std::uint16_t{50}}) {
+    const DnsFinding second =
+        judge_record(wanted, exchanges({{preference, "a.example"}, {50, "mail.example.org"}}));
+    CHECK(second.verdict == DnsVerdict::kCannotTell);
+    CHECK(second.advice.find("a.example") != std::string::npos);
+  }
   const DnsFinding other = judge_record(wanted, exchanges({{5, "a.example"}, {6, "b.example"}}));
   CHECK(other.verdict == DnsVerdict::kDiffers);
   CHECK(other.found == "5 a.example, 6 b.example");
@@ -108,4 +181,80 @@ TEST_CASE("the exit code tells whether all that is needed is right", "[dns-check
   CHECK(bad.error.empty());
   CHECK(bad.text.find("One record is not right") != std::string::npos);
   CHECK(nlohmann::json::parse(bad.json).at(0).at("verdict") == "differs");
+  // Trouble of the DNS says nothing of the records.
+  const Report lost = check_dns(records, {}, [](const auto&, const std::vector<DnsQuestion>& questions) {
+    return std::vector<dns::Answer>(questions.size());
+  });
+  CHECK(lost.exit_code == 1);
+  CHECK(lost.text.find("not right") == std::string::npos);
+  CHECK(lost.text.find("One record is not known: no DNS server answered for it.") != std::string::npos);
+}
+
+TEST_CASE("where nobody knows the server's address, what the DNS has of it is judged", "[dns-check]") {
+  const std::string records =
+      R"([{"name":"example.org","type":"MX","value":"10 mail.example.org","required":true}])";
+  const auto check = [&](const std::vector<std::string>& addresses, const std::string& name) {
+    const LookUp look_up = [&](const std::vector<ListenAddress>&, const std::vector<DnsQuestion>& questions) {
+      std::vector<dns::Answer> answers;
+      for (const DnsQuestion& question : questions) {
+        dns::Answer answer;
+        answer.verdict = dns::Verdict::kNoRecords;
+        const auto add = [&](dns::Record record) {
+          record.type = question.type;
+          answer.records.push_back(record);
+          answer.verdict = dns::Verdict::kFound;
+        };
+        if (question.type == dns::Type::kMx) add(named(10, "mail.example.org"));
+        if (question.type == dns::Type::kPtr && !name.empty()) add(named(0, name));
+        for (const std::string& address : addresses) {
+          const auto parsed = parse_ip(address);
+          if (question.type == (parsed->is_ipv4() ? dns::Type::kA : dns::Type::kAaaa)) add(placed(*parsed));
+        }
+        answers.push_back(answer);
+      }
+      return answers;
+    };
+    const Report report = check_dns(records, {}, look_up);
+    std::string verdicts = std::to_string(report.exit_code);
+    for (const auto& each : nlohmann::json::parse(report.json)) {
+      verdicts += "; " + each.at("type").get<std::string>() + ' ' + each.at("verdict").get<std::string>();
+    }
+    return verdicts;
+  };
+  CHECK(check({}, "") == "1; A missing; MX ok");
+  CHECK(check({"192.0.2.1"}, "mail.example.org") == "0; A cannot tell; PTR ok; MX ok");
+  CHECK(check({"192.0.2.1", "2001:db8::1"}, "x.isp.example") ==
+        "1; A cannot tell; AAAA cannot tell; PTR differs; PTR differs; MX ok");
+  CHECK(check({"2001:db8::1"}, "") == "1; AAAA cannot tell; PTR missing; MX ok");
+  CHECK(check({"192.168.1.5"}, "mail.example.org") == "1; A differs; MX ok");
+}
+
+TEST_CASE("a host that nobody else can find is told of", "[dns-check]") {
+  for (const char* host : {"localhost", "3f2a9c1b", "[192.0.2.1]", "box.local", "box.localdomain", "nas.lan"})
+    CHECK_FALSE(can_be_found(host));
+  CHECK(can_be_found("mail.example.org"));
+  const std::string records = R"([{"name":"example.org","type":"MX","value":"10 3f2a9c1b","required":true}])";
+  const Report report = check_dns(records, {}, [](const auto&, const std::vector<DnsQuestion>& questions) {
+    CHECK(questions.size() == 1);
+    return std::vector<dns::Answer>(questions.size());
+  });
+  CHECK(report.text.find("calls itself 3f2a9c1b") != std::string::npos);
+}
+
+TEST_CASE("a key that signs no more stays in the zone as long as it is needed", "[dns-check]") {
+  constexpr std::int64_t kNow = 1'800'000'000;
+  const auto key = DkimKey::make(DkimAlgorithm::kEd25519Sha256);
+  const auto selectors = [&](std::int64_t since) {
+    const std::vector<DkimKeyEntry> keys = {{{"example.org", "old", *key}, DkimKeyState::kRetired, since},
+                                            {{"example.org", "new", *key}, DkimKeyState::kActive, since}};
+    std::vector<std::string> found;
+    for (const DnsRecord& record : domain_records("example.org", Config(), keys, kNow)) {
+      const bool is_key = record.name.find("_domainkey") != std::string::npos;
+      if (is_key) found.push_back(record.name.substr(0, 3));
+      CHECK((!is_key || record.required));
+    }
+    return found;
+  };
+  CHECK(selectors(kNow - 3600) == std::vector<std::string>{"old", "new"});
+  CHECK(selectors(kNow - kDkimRetirement - 1) == std::vector<std::string>{"new"});
 }

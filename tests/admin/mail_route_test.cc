@@ -16,6 +16,8 @@ TEST_CASE("a route is a domain, a host and how TLS is used", "[config][route]") 
         MailRoute{"example.net", "[192.0.2.1]", 2525, SmarthostTls::kStartTls});
   CHECK(read("example.net [2001:db8::1]:465 tls") ==
         MailRoute{"example.net", "[IPv6:2001:db8::1]", 465, SmarthostTls::kImplicit});
+  CHECK(read("example.net 2001:db8::1 tls") ==
+        MailRoute{"example.net", "[IPv6:2001:db8::1]", 25, SmarthostTls::kImplicit});
   CHECK(read("b\xC3\xBC"
              "cher.example mx") == MailRoute{"xn--bcher-kva.example", "", 25, SmarthostTls::kOpportunistic});
   for (const char* text :

@@ -8,9 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <string>
+
+#include "bench/give_up.h"
 
 namespace mailstead::bench {
 
@@ -19,11 +20,6 @@ namespace {
 constexpr std::size_t kInbox = 64 * 1024;
 
 }  // namespace
-
-void give_up(const std::string& why) {
-  std::fprintf(stderr, "pop3_load: %s\n", why.c_str());
-  std::exit(1);
-}
 
 // BoringSSL reads the five octets of a record's head and then its body; straight from the socket that were
 // two system calls for each 16 KiB.

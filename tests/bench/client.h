@@ -9,12 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
 
 namespace mailstead::bench {
-
-[[noreturn]] void give_up(const std::string& why);
 
 class Client {
  public:

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "bench/client.h"
+#include "bench/give_up.h"
 
 namespace mailstead::bench {
 

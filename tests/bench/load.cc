@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "bench/client.h"
+#include "bench/give_up.h"
 
 namespace mailstead::bench {
 

@@ -97,8 +97,7 @@ def main():
         sys.exit("set MAILSTEAD and POP3_LOAD to the binaries")
     options = arguments()
     begin = time.monotonic()
-    # The server counts two files for each connection, and keeps some for other work.
-    most = (processes.raise_file_limit(2 * max(options.sessions) + 1000) - 600) // 2
+    most = processes.most_connections(max(options.sessions))
     if max(options.sessions) > most:
         print("the hard limit of open files (ulimit -Hn) bounds idle sessions to %d" % most)
         options.sessions = sorted({min(count, most) for count in options.sessions})

@@ -7,8 +7,6 @@
 //
 // The users are lines of its input, one connection each, up to an empty line. See load.h and crowd.h. Ends
 // with 1 when the server does not answer as it should.
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -17,7 +15,9 @@
 
 #include "bench/client.h"
 #include "bench/crowd.h"
+#include "bench/give_up.h"
 #include "bench/load.h"
+#include "bench/processor_time.h"
 
 namespace {
 
@@ -28,15 +28,6 @@ std::vector<std::string> read_users() {
   std::string line;
   while (std::getline(std::cin, line) && !line.empty()) users.push_back(line);
   return users;
-}
-
-double processor_seconds() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 }  // namespace
@@ -50,7 +41,8 @@ int main(int argc, char** argv) {
     const auto done =
         mailstead::bench::load({port, tls, std::stod(words[4]), words[3], words[5], read_users()});
     std::printf("%llu %llu %.3f %.3f\n", static_cast<unsigned long long>(done.sessions),
-                static_cast<unsigned long long>(done.octets), done.seconds, processor_seconds());
+                static_cast<unsigned long long>(done.octets), done.seconds,
+                mailstead::bench::processor_seconds());
     return 0;
   }
   mailstead::bench::CrowdOrder order{port, tls, words[3], std::stoul(words[4]), {}, read_users()};

@@ -3,6 +3,7 @@
 import os
 import resource
 
+RESERVED = 700  # open files that a server of ours keeps for other work, and a few more
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,3 +50,9 @@ def raise_file_limit(wanted):
     except (ValueError, PermissionError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def most_connections(wanted):
+    """As many of them as the limit of open files allows a server of ours, which counts two for each; the limit is raised as far as
+    it may be."""
+    return min(wanted, (raise_file_limit(2 * wanted + RESERVED) - RESERVED) // 2)

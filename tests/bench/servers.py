@@ -73,7 +73,7 @@ def message_id(number):
 
 @contextlib.contextmanager
 def data_on(where, gib=4):
-    """Data folders are made there meanwhile: "image", a new ext4 with a journal (needs root), or a folder."""
+    """Data folders are made there meanwhile: "image", a new ext4 with a journal (needs root) of that size, or a folder."""
     if where != "image":
         with below(where):
             yield
@@ -94,7 +94,9 @@ def data_on(where, gib=4):
             with below(mounted):
                 yield
         finally:
-            subprocess.run(["umount", mounted], check=True)
+            # A peer's processes may still be ending.
+            mailstead.until(lambda: subprocess.run(["umount", mounted], stderr=subprocess.DEVNULL).returncode == 0,
+                            "%s is unmounted" % mounted, timeout=30)
     finally:
         shutil.rmtree(folder)
 

@@ -178,6 +178,19 @@ def waiting(site, port, count, size):
         sink.close()
 
 
+def report(results):
+    def both(column):
+        return [statistics.median(row[column] for row in results[name]) for name in ("Mailstead", "Postfix")]
+
+    table = Table(("Mailstead", "Postfix"))
+    table.rate("in and out again", "messages/s", both(0), 5)
+    table.cost("", "CPU s for 1,000", both(1), 5)
+    table.cost("", "MB", [octets / 1e6 for octets in both(2)])
+    table.rate("out, of a queue that has waited", "messages/s", both(3), 5)
+    table.cost("", "CPU s for 1,000", both(4), 5)
+    print("%d goals were not reached" % table.missed)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--messages", type=int, default=3000)
@@ -208,17 +221,7 @@ def main():
         finally:
             for site in sites:
                 site.close()
-
-    def both(column):
-        return [statistics.median(row[column] for row in results[name]) for name in ("Mailstead", "Postfix")]
-
-    table = Table(("Mailstead", "Postfix"))
-    table.rate("in and out again", "messages/s", both(0), 5)
-    table.cost("", "CPU s for 1,000", both(1), 5)
-    table.cost("", "MB", [octets / 1e6 for octets in both(2)])
-    table.rate("out, of a queue that has waited", "messages/s", both(3), 5)
-    table.cost("", "CPU s for 1,000", both(4), 5)
-    print("%d goals were not reached" % table.missed)
+        report(results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,17 @@
 """What was measured, beside each other and beside what we want."""
 
 
+class Row:
+    """Prints cells of these widths; the first `left` of them begin at the left."""
+
+    def __init__(self, widths, left):
+        self.widths, self.left = widths, left
+
+    def show(self, *cells):
+        print(" ".join(cell.ljust(width) if index < self.left else cell.rjust(width)
+                       for index, (cell, width) in enumerate(zip(cells, self.widths))).rstrip(), flush=True)
+
+
 class Table:
     """Prints each row as it comes. "times" is how many times better the first server is than the second."""
 

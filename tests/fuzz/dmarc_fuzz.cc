@@ -1,10 +1,12 @@
 // Any text as a DMARC record, and any name as an author domain: the record is read or not, what is read of it
-// is in its bounds, and a domain and its organization stay what they are.
+// is in its bounds, and a domain, its organization and its U-labels stay what they are.
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "protocols/a_label.h"
+#include "protocols/address.h"
 #include "protocols/ascii.h"
 #include "protocols/dmarc.h"
 #include "tests/fuzz/input.h"
@@ -42,6 +44,12 @@ void check_organization(const std::string& domain) {
   require(is_aligned(domain, organization, DmarcRecord::Alignment::kRelaxed), "and with its organization");
 }
 
+void check_letters(const std::string& domain) {
+  const auto name = parse_domain(domain);
+  if (name)
+    require(ascii_domain(unicode_domain(*name)) == *name, "in its own letters a domain is the same one");
+}
+
 }  // namespace
 }  // namespace mailstead::fuzz
 
@@ -53,6 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string domain(input.choices);
   check_read(input.wire);
   check_organization(domain);
+  check_letters(domain);
 
   DmarcDiscovery discovery(domain);
   std::string_view lines = input.wire;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocols/ascii.h"
 #include "protocols/base64.h"
 #include "protocols/sasl.h"
 #include "tests/fuzz/input.h"
@@ -67,11 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool initial = choices.draw(2) == 1;
   sasl::Exchange exchange(mechanism, offered);
   std::string_view wire = input.wire;
-  const auto line = [&wire] {
-    const std::string_view first = wire.substr(0, wire.find('\n'));
-    wire.remove_prefix(first.size() + (first.size() < wire.size() ? 1 : 0));
-    return first;
-  };
+  const auto line = [&wire] { return ascii::take_until(wire, '\n'); };
   Step step = settle(exchange, exchange.begin(initial ? line() : std::string_view()));
   int turns = 0;
   while (!is_over(step) && !wire.empty()) {

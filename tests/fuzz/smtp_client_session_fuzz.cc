@@ -253,6 +253,8 @@ class ClientRun {
       require(!is_delivered || outcome.reply.code / 100 == 2, "what is delivered was accepted");
       require((!is_delivered && !outcome.may_be_delivered) || given_.size() == setting_.content.size(),
               "only what was sent whole can be delivered");
+      require((!is_delivered && !outcome.may_be_delivered) || outcome.end_was_said,
+              "and is not for anybody else");
     }
     transcript_.reports.push_back(outcomes);
     session_.answer_report();

@@ -46,12 +46,15 @@ dns::Answer answer_of(dns::Type type, std::string_view line) {
 void check_record(std::string_view text) {
   const auto record = parse_spf_record(text);
   if (!record) return require(is_line(record.error().message), "what is wrong is told in a line");
-  for (const SpfMechanism& each : record->mechanisms) {
-    require(is_line(each.text), "a record that is one is printable");
-    require(each.domain_spec.empty() || is_spf_domain_spec(each.domain_spec), "a domain-spec is one");
-    require(each.ip4_length <= 32 && each.ip6_length <= 128 && each.network.bits <= 128,
+  require(record->mechanisms.size() <= kMaxSpfRecord, "it is no longer than its text");
+  std::string_view rest = record->mechanisms;
+  while (const auto each = take_spf_mechanism(rest)) {
+    require(is_line(each->text) && each->text.size() <= kMaxSpfTerm, "a record that is one is printable");
+    require(each->domain_spec.empty() || is_spf_domain_spec(each->domain_spec), "a domain-spec is one");
+    require(each->ip4_length <= 32 && each->ip6_length <= 128 && each->network.bits <= 128,
             "lengths are in bits");
   }
+  require(rest.empty(), "all of it is read again");
 }
 
 }  // namespace

@@ -33,6 +33,9 @@ TEST_CASE("the addresses of a field are found", "[address]") {
       {"Friends: anna@example.org, Bert <bert@example.org>;, carl@example.org",
        {"anna@example.org", "bert@example.org", "carl@example.org"}},
       {"undisclosed-recipients:;", {}},
+      // What some programs write: it names nobody else, however it is read.
+      {"anna@example.org <anna@example.org>", {"anna@example.org"}},
+      {"Anna@Example.org <anna@example.org>, bert@example.org", {"anna@example.org", "bert@example.org"}},
       {"", {}},
       {"(nobody)", {}},
   };
@@ -48,6 +51,8 @@ TEST_CASE("the addresses of a field are found", "[address]") {
 
 TEST_CASE("what is no list of addresses is told to be none", "[address]") {
   for (const std::string value : {"bert@example.org <anna@example.org>",
+                                  "anna@example.org anna@example.org <anna@example.org>",
+                                  "anna@example.org, <bert@example.org> <anna@example.org>",
                                   "bert@example.org:;",
                                   "bert@example.org: anna@example.org;",
                                   "[<bert@example.org>] <anna@example.org>",
@@ -81,4 +86,11 @@ TEST_CASE("what is no list of addresses is told to be none", "[address]") {
     INFO(value);
     CHECK_FALSE(parse_address_list(value).has_value());
   }
+}
+
+TEST_CASE("a tab is a blank", "[address]") {
+  const auto found = parse_address_list("Anna\t<anna@example.org>,\t\tbert@example.net\t(x\ty)");
+  REQUIRE(found);
+  REQUIRE(found->size() == 2);
+  CHECK(found->at(1).text() == "bert@example.net");
 }

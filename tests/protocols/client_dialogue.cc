@@ -83,6 +83,7 @@ const std::map<std::string, ClientDirective>& client_directives() {
          d.options.login = SmtpClientLogin{user, password, rest};
        }},
       {"plaintext-login", [](auto& d, auto&) { d.options.allow_plaintext_login = true; }},
+      {"may-be-us", [](auto& d, auto&) { d.options.may_be_us = true; }},
       {"message", add_message},
       {"content", [](auto& d, auto& rest) { set_content(d, unescape(rest)); }},
       {"long-content",
@@ -266,7 +267,8 @@ class ClientPlayer {
       const auto& failure = session_.failure();
       if (!failure) return {"none", rest};
       return {stage_name(failure->stage) + (failure->permanent ? " permanent " : " temporary ") +
-                  (failure->tls_failed ? "tls-failed " : "") + failure->reply.line(),
+                  (failure->tls_failed ? "tls-failed " : "") + (failure->leads_to_us ? "us " : "") +
+                  failure->reply.line(),
               unescape(rest)};
     }
     if (what != "outcome") return {"an unknown outcome: " + what, {}};
@@ -276,8 +278,8 @@ class ClientPlayer {
       return {"no such outcome", "one"};
     const RecipientOutcome& outcome = world_.reports[report - 1][recipient - 1];
     return {kVerdicts.at(outcome.verdict) + ' ' + stage_name(outcome.stage) +
-                (outcome.may_be_delivered ? " perhaps " : " ") + (outcome.dsn_passed_on ? "dsn " : "") +
-                outcome.reply.line(),
+                (outcome.may_be_delivered ? " perhaps " : " ") + (outcome.server_lacks_it ? "lacking " : "") +
+                (outcome.dsn_passed_on ? "dsn " : "") + outcome.reply.line(),
             unescape(rest)};
   }
 

@@ -1,5 +1,7 @@
 #include "protocols/delivery_report.h"
 
+#include <algorithm>
+
 #include "tests/catch.h"
 
 using namespace mailstead;
@@ -61,6 +63,80 @@ TEST_CASE("a status is of the class that its action says", "[report]") {
   CHECK(holds(write_report(report), "Action: delivered\r\nStatus: 2.0.0\r\n"));
   report.recipients[0].relayed = true;
   CHECK(holds(write_report(report), "Action: relayed\r\n"));
+}
+
+TEST_CASE("a delay is no refusal, and its end tells how long it was tried", "[report]") {
+  DeliveryReport report = failure();
+  report.kind = ReportKind::kDelay;
+  report.recipients[0].status = "4.7.1";
+  report.recipients[0].reply = "450 4.7.1 greylisted";
+  CHECK(holds(write_report(report), "The other server does not take the message yet;"));
+  CHECK_FALSE(holds(write_report(report), "It was tried"));
+  report.kind = ReportKind::kFailure;
+  report.tried_from = report.received_at;
+  report.recipients[0].last_at = report.tried_from + 5 * 24 * 3600 + 100;
+  report.recipients[0].attempts = 41;
+  report.recipients[0].is_given_up = true;
+  const std::string text = write_report(report);
+  CHECK(holds(text,
+              "    carl@far.example\r\n\r\nIt was tried for 5 days, 41 times.\r\nThe other server put it off "
+              "each time. "
+              "Send it again later, or tell the recipient in another way.\r\n"));
+  CHECK(holds(text, "    450 4.7.1 greylisted\r\n"));
+  CHECK_FALSE(holds(text, "does not want this message"));
+}
+
+TEST_CASE("who wrote to an alias is told so, and of no slip of his own", "[report]") {
+  DeliveryReport report = failure();
+  report.recipients[0].recipient.original = "rfc822;Carl@FAR.example";
+  CHECK_FALSE(holds(write_report(report), "passed on"));
+  report.recipients[0].recipient.original = "rfc822;team@example.org";
+  std::string text = write_report(report);
+  CHECK(holds(text, "    carl@far.example\r\n    (where mail to team@example.org is passed on to)\r\n"));
+  CHECK(holds(text, "tell those who look after team@example.org.\r\n"));
+  CHECK_FALSE(holds(text, "slip of the pen"));
+  report.recipients[0].status = "5.2.2";
+  CHECK(holds(write_report(report), "mailbox is full"));
+  for (const char* hostile : {"rfc822;a\r\nb@example.org", "x400;/c=de/", "rfc822;", "nothing"}) {
+    report.recipients[0].recipient.original = hostile;
+    CHECK_FALSE(holds(write_report(report), "(where mail"));
+  }
+}
+
+TEST_CASE("what goes to another host needs no extension there", "[report]") {
+  DeliveryReport report = failure();
+  report.recipients[0].reply = "550 5.1.1 pas de b\u00eatises";
+  report.original = "Subject: gr\u00fc\u00dfe\r\nX: y\r\n\r\n\u00e4\r\n";
+  const std::string here = write_report(report);
+  CHECK(holds(here, "b\u00eatises"));
+  CHECK(holds(here, "gr\u00fc\u00dfe"));
+  CHECK(holds(here, "Content-Type: message/global\r\n"));
+  report.is_ascii = true;
+  const std::string elsewhere = write_report(report);
+  CHECK(std::ranges::none_of(elsewhere, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }));
+  CHECK_FALSE(holds(elsewhere, "8bit"));
+  CHECK(holds(elsewhere, "550 5.1.1 pas de b??tises"));
+  CHECK(holds(elsewhere,
+              "Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+              "Subject: =?UTF-8?"));
+  CHECK(holds(elsewhere, "?=\r\nX: y\r\n\r\n--=_report-"));
+  report.original = "Subject: x\r\n\r\ny\r\n";
+  CHECK(holds(write_report(report), "Content-Type: message/rfc822\r\n"));
+  // This one can go to hosts with SMTPUTF8 only.
+  report.recipients[0].recipient.address.local_part = "k\u00e4the";
+  report.original = "Subject: gr\u00fc\u00dfe\r\n\r\n\u00e4\r\n";
+  CHECK(holds(write_report(report), "Content-Type: message/global\r\n"));
+}
+
+TEST_CASE("what was only passed on is not called delivered", "[report]") {
+  DeliveryReport report = failure();
+  report.kind = ReportKind::kSuccess;
+  report.recipients[0].relayed = true;
+  CHECK(holds(write_report(report), "Subject: Your message was passed on\r\n"));
+  CHECK_FALSE(holds(write_report(report), "was delivered"));
+  report.recipients.push_back(report.recipients[0]);
+  report.recipients[1].relayed = false;
+  CHECK(holds(write_report(report), "Subject: Your message was delivered\r\n"));
 }
 
 TEST_CASE("a report tells by when and from when a message was to be delivered", "[report]") {

@@ -10,6 +10,7 @@
 #include "protocols/dkim_verifier.h"
 #include "tests/catch.h"
 #include "tests/protocols/dkim_model.h"
+#include "tests/protocols/dns_zone.h"
 
 using namespace mailstead;
 
@@ -19,7 +20,7 @@ ArcVerifier::Keys published_keys(const std::filesystem::path& folder) {
   ArcVerifier::Keys keys;
   std::ifstream records(folder / "records");
   for (std::string name, record; records >> name && std::getline(records >> std::ws, record);) {
-    keys[name] = dkim_test::txt_answer({record});
+    keys[name] = txt_answer({record});
   }
   return keys;
 }
@@ -33,8 +34,7 @@ std::string exchange_verdicts(const std::string& message, const ArcVerifier::Key
   const DkimVerifier dkim(read);
   for (std::size_t i = 0; i < dkim.size(); ++i) {
     const auto key = keys.find(dkim.key_name(i));
-    const DkimVerdict verdict =
-        dkim.verify(i, key == keys.end() ? dkim_test::txt_answer({}) : key->second, now);
+    const DkimVerdict verdict = dkim.verify(i, key == keys.end() ? txt_answer({}) : key->second, now);
     lines += std::string("dkim ") + std::string(name_of(verdict.result)) + " " + verdict.reason + "\n";
   }
   const ArcVerdict arc = ArcVerifier(read).verify(keys, now);

@@ -91,17 +91,6 @@ std::string model_signature(std::string_view message, std::string tags, const Dk
   return std::string(name) + ": " + tags + "\r\n";
 }
 
-dns::Answer txt_answer(std::initializer_list<std::string> records) {
-  dns::Answer answer;
-  answer.verdict = records.size() == 0 ? dns::Verdict::kNoRecords : dns::Verdict::kFound;
-  for (const std::string& text : records) {
-    answer.records.emplace_back();
-    answer.records.back().type = dns::Type::kTxt;
-    answer.records.back().text = text;
-  }
-  return answer;
-}
-
 void read_in_pieces(SignedMessage& into, std::string_view message, std::size_t piece) {
   for (std::size_t at = 0; at < message.size(); at += piece) into.read(message.substr(at, piece));
   into.finish();

@@ -1,13 +1,11 @@
-// Signatures of every kind, made in the plainest way, and DNS answers: for tests of verifiers. The signers of
+// Signatures of every kind, made in the plainest way: for tests of verifiers. The signers of
 // ours know one form only.
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
 
 #include "protocols/dkim_key.h"
-#include "protocols/dns_message.h"
 #include "protocols/signed_message.h"
 
 namespace mailstead::dkim_test {
@@ -19,8 +17,6 @@ std::string model_body(std::string_view body, DkimForm form);
 // what c=, h= and l= say.
 std::string model_signature(std::string_view message, std::string tags, const DkimKey& key,
                             std::string_view name = "DKIM-Signature");
-
-dns::Answer txt_answer(std::initializer_list<std::string> records);
 
 // Read in pieces of this size.
 void read_in_pieces(SignedMessage& into, std::string_view message, std::size_t piece);

@@ -2,15 +2,18 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocols/dkim_signer.h"
 #include "tests/catch.h"
 #include "tests/protocols/dkim_keys.h"
 #include "tests/protocols/dkim_model.h"
+#include "tests/protocols/dns_zone.h"
 
 using namespace mailstead;
 using namespace mailstead::dkim_test;
+using namespace std::string_literals;
 
 namespace {
 
@@ -305,6 +308,9 @@ TEST_CASE("what a signature may say", "[dkim]") {
   CHECK(outcome_with("bh=@", "bh=?") == "neutral: malformed signature: bh=");
   std::string bad = model_signature(kMail, kTags, ed25519_key()) + kMail;
   CHECK(outcome(bad.insert(bad.find(" b=") + 3, "?")) == "neutral: malformed signature: b=");
+  const DkimVerdict verdict = verdict_of(bad.insert(bad.find(" b=") + 3, std::string(2000, 'Q')), {});
+  CHECK(said(verdict) == "neutral: malformed signature: b= is too long");
+  CHECK(verdict.signature_start == "QQQQQQQQ");
 }
 
 TEST_CASE("i= is within d=", "[dkim]") {
@@ -408,8 +414,31 @@ TEST_CASE("a message without a signature has none, and one that cannot be read n
   nothing.finish();
   CHECK(DkimVerifier(nothing).size() == 0);
   const std::string whole = model_signature(kMail, kTags, ed25519_key()) + kMail;
-  CHECK(outcome("no field\r\n" + whole) == "neutral: header cannot be read");
-  CHECK(outcome("X: " + std::string(kMaxDkimHeader, 'x') + "\r\n" + whole) == "neutral: header is too long");
+  const std::string long_field = "X: " + std::string(kMaxDkimHeader, 'x') + "\r\n";
+  std::string many;
+  while (many.size() < kMaxDkimFields * 4) many += "a:\r\n";
+  for (const auto& [broken, why] :
+       std::vector<std::pair<std::string, std::string>>{{"no field\r\n", "a line of the header is no field"},
+                                                        {long_field, "header is longer than 1048576 octets"},
+                                                        {many, "header has more than 10000 fields"}}) {
+    CHECK(outcome(broken + whole) == "neutral: " + why);
+    for (const std::size_t piece : {1000UL, 65536UL}) {
+      for (const std::string& message :
+           {whole + "x", broken + kMail, "Subject: x\r\n DKIM-Signature: x\r\n" + broken + kMail,
+            broken + kMail.substr(0, kMail.find("\r\n\r\n") + 4) + "DKIM-Signature: y\r\n", broken}) {
+        SignedMessage read;
+        read_in_pieces(read, message, piece);
+        CHECK(DkimVerifier(read).size() == (message == whole + "x" ? 1 : 0));
+      }
+      for (const std::string& field : {"dkim-signature: x\r\n"s, "DKIM-Signature\v: x\r\n"s,
+                                       "DKIM-Signature"s, "\0DKIM-Signature : x"s}) {
+        SignedMessage read;
+        read_in_pieces(read, broken + kMail.substr(0, kMail.find("\r\n\r\n") + 2) + field, piece);
+        CHECK(DkimVerifier(read).size() == 1);
+      }
+    }
+  }
+  CHECK(outcome("a:\r\n" + many.substr(0, (kMaxDkimFields - 4) * 4) + whole) == "pass");
 }
 
 TEST_CASE("a part of b= tells signatures apart: RFC 6008", "[dkim]") {
@@ -428,6 +457,74 @@ TEST_CASE("a part of b= tells signatures apart: RFC 6008", "[dkim]") {
   CHECK(start(1) == "abcdefghijK");
   CHECK(start(2) == "abcd");
   CHECK(start(3) == "xyzxyzxy");
+}
+
+TEST_CASE("a pass that a domain can be held to: RFC 7489 3.1.1", "[dkim]") {
+  const dns::Answer keys = txt_answer({ed25519_key().record()});
+  const auto counts = [&keys](const std::string& message) {
+    const DkimVerdict verdict = verdict_of(message, keys);
+    CHECK(said(verdict) == "pass");
+    return counts_for_alignment(verdict);
+  };
+  const auto sign = [](const std::string& tags, const std::string& message) {
+    return model_signature(message, tags, ed25519_key()) + message;
+  };
+  const std::string whole = sign(kTags, kMail);
+  CHECK(counts(whole));
+  CHECK_FALSE(counts_for_alignment(verdict_of(whole + "x", keys)));
+  CHECK_FALSE(counts_for_alignment(verdict_of(whole, dns::Answer())));
+  const std::string data = ed25519_key().record().substr(ed25519_key().record().find("p="));
+  CHECK(verdict_of(whole, txt_answer({"k=ed25519; t=y; " + data})).result == DkimResult::kPass);
+  CHECK_FALSE(counts_for_alignment(verdict_of(whole, txt_answer({"k=ed25519; t=y; " + data}))));
+  CHECK(counts_for_alignment(verdict_of(whole, txt_answer({"k=ed25519; t=s; " + data}))));
+  const std::string with_length = sign(changed_tags("bh=@", "l=8; bh=@"), kMail);
+  CHECK(counts(with_length));
+  CHECK_FALSE(counts(with_length + "spam\r\n"));
+  // RFC 6376 8.15: one more From, which the signature does not cover, and which a reader may show.
+  CHECK_FALSE(counts("From: ceo@example.net\r\n" + whole));
+  CHECK_FALSE(counts("from : ceo@example.net\r\n" + whole));
+  CHECK_FALSE(counts(sign(changed_tags("from:to", "from:from:to"), "From: ceo@example.net\r\n" + kMail)));
+}
+
+TEST_CASE("a message's authors are read besides", "[dkim]") {
+  const auto authors = [](const std::string& message, std::size_t wanted) {
+    std::string text;
+    for (const std::size_t piece : {1UL, 7UL, message.size() + 1}) {
+      SignedMessage read;
+      read_in_pieces(read, message, piece);
+      CHECK(read.from_fields() == wanted);
+      text.clear();
+      if (!read.authors()) text = "unreadable";
+      if (read.authors()) {
+        for (const Address& address : *read.authors()) text += address.text() + " ";
+      }
+    }
+    return text;
+  };
+  CHECK(authors(kMail, 1) == "anna@example.org ");
+  CHECK(authors("FROM :\r\n\tAnna\r\n\t<anna@Example.org>,\r\n bert@b\xc3\xbc"
+                "cher.example\r\n\r\nFrom: x@y\r\n",
+                1) == "anna@example.org bert@xn--bcher-kva.example ");
+  CHECK(authors("From: a@b.example\r\nTo: c@d.example\r\nFrom: e@f.example", 2) ==
+        "a@b.example e@f.example ");
+  CHECK(authors("", 0) == "unreadable");
+  CHECK(authors("\r\nFrom: a@b.example\r\n", 0) == "unreadable");
+  CHECK(authors("To: a@b.example\r\n\r\n", 0) == "unreadable");
+  CHECK(authors("From: nobody:;\r\n\r\n", 1) == "unreadable");
+  CHECK(authors("From: a@b@c\r\n\r\n", 1) == "unreadable");
+  CHECK(authors("From: a@b.example\r\nFrom: x\r\n\r\n", 2) == "unreadable");
+  // A line that is no field hides no author, but one that may be a From is one that nobody can read.
+  CHECK(authors("no field\r\nFrom: a@b.example\r\n\r\n", 1) == "a@b.example ");
+  CHECK(authors("From: a@b.example\r\nFrom\v: c@d.example\r\n\r\n", 2) == "unreadable");
+  CHECK(authors("From: a@b.example\r\nFrom c@d.example\r\n\r\n", 2) == "unreadable");
+  CHECK(authors("From: a@b.example\r\nFromage: c@d.example\r\n\r\n", 1) == "a@b.example ");
+  CHECK(authors("From: \"" + std::string(kMaxDkimHeader / 2, 'x') + "\" <a@b.example>\r\n\r\n", 1) ==
+        "unreadable");
+  CHECK(authors("From: a@b.example\r\nX: " + std::string(kMaxDkimHeader, 'x') + "\r\n\r\n", 0) ==
+        "unreadable");
+  std::string many;
+  while (many.size() < kMaxDkimHeader - 20) many += "From: a@b.c\r\n";
+  CHECK(authors(many, many.size() / 13) == "unreadable");
 }
 
 TEST_CASE("hostile headers cost little", "[dkim]") {

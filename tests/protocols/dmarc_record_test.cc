@@ -1,6 +1,7 @@
 #include "protocols/dmarc_record.h"
 
 #include "tests/catch.h"
+#include "tests/protocols/dns_zone.h"
 
 using namespace mailstead;
 
@@ -16,26 +17,21 @@ DmarcRecord dmarc_record_of(const std::string& tags) {
 }
 
 std::size_t dmarc_records_of(const std::vector<std::string>& texts) {
-  std::vector<dns::Record> records;
-  for (const std::string& text : texts) {
-    dns::Record record;
-    record.type = dns::Type::kTxt;
-    record.text = text;
-    records.push_back(record);
-  }
-  return dmarc_records(records).size();
+  return dmarc_records(txt_answer(texts).records).size();
 }
 
 }  // namespace
 
 TEST_CASE("DMARC's records begin with its version", "[dmarc]") {
   for (const char* ours :
-       {"v=DMARC1; p=none", "v=DMARC1;p=none;", "v = DMARC1 ; p=none", "v=DMARC1", " v=DMARC1;"}) {
+       {"v=DMARC1; p=none", "v=DMARC1;p=none;", "v = DMARC1 ; p=none", "v=DMARC1", " v=DMARC1;",
+        // RFC 7489 6.4, RFC 5234 2.3: the name of the tag has no case, its value has.
+        "V=DMARC1; p=none"}) {
     CAPTURE(ours);
     CHECK(dmarc_records_of({ours}) == 1);
   }
   for (const char* other :
-       {"", "v=DMARC2; p=none", "v=dmarc1; p=none", "V=DMARC1; p=none", "v=DMARC1 p=none", "p=none; v=DMARC1",
+       {"", "v=DMARC2; p=none", "v=dmarc1; p=none", "V=Dmarc1; p=none", "v=DMARC1 p=none", "p=none; v=DMARC1",
         "; v=DMARC1", "v=DMARC1.0; p=none", "v=spf1 -all", "DMARC1"}) {
     CAPTURE(other);
     CHECK(dmarc_records_of({other}) == 0);
@@ -156,6 +152,8 @@ TEST_CASE("without a policy a record is about reports, or about nothing", "[dmar
 TEST_CASE("a tag stands once in a record", "[dmarc]") {
   CHECK(parse_dmarc_record("v=DMARC1; p=none; p=reject").error().message ==
         "its DMARC record has a tag twice");
-  CHECK_FALSE(parse_dmarc_record("v=DMARC1; p=none; x=1; x=2"));
+  CHECK_FALSE(parse_dmarc_record("v=DMARC1; p=none; v=DMARC1"));
+  // RFC 7489 6.3: what nobody knows is ignored.
+  CHECK(dmarc_record_of("p=reject; x=1; x=2; np=none; NP=reject") == dmarc_record_of("p=reject"));
   CHECK_FALSE(parse_dmarc_record("v=DMARC1; p=none; pct=1; PCT=1; rua=mailto:a@far.example"));
 }

@@ -42,6 +42,17 @@ dns::Record zone_record(dns::Type type, std::string_view data) {
 
 }  // namespace
 
+dns::Answer txt_answer(const std::vector<std::string>& texts) {
+  dns::Answer answer;
+  answer.verdict = texts.empty() ? dns::Verdict::kNoRecords : dns::Verdict::kFound;
+  for (const std::string& text : texts) {
+    answer.records.emplace_back();
+    answer.records.back().type = dns::Type::kTxt;
+    answer.records.back().text = text;
+  }
+  return answer;
+}
+
 DnsZone::DnsZone(std::string_view text) {
   std::string name;
   while (!text.empty()) {

@@ -11,6 +11,9 @@
 
 namespace mailstead {
 
+// TXT records with these texts.
+dns::Answer txt_answer(const std::vector<std::string>& texts);
+
 // A record on a line: "mx.far.example A 192.0.2.1"; A, AAAA, MX (with its preference), PTR, CNAME, TXT (the
 // rest of the line). "far.example FAILS TXT": no answer about these; "far.example FAILS": about none. A line
 // that begins with a blank belongs to the name before it.

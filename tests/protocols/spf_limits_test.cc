@@ -135,6 +135,40 @@ TEST_CASE("no zone makes a check ask for ever", "[spf]") {
   CHECK(questions == 1 + 8 * 11 + 11 + 1);
 }
 
+TEST_CASE("macros of a record, and the names in them, are not endless", "[spf]") {
+  std::string many = "v=spf1 exists:";
+  while (many.size() < 2 * kMaxSpfTerm) many += "%{s}";
+  CHECK(verdict_of_record(many + " -all") == "permerror");
+  // RFC 7208 4.3: a HELO that is too long for a name is none, not the end of one.
+  const DnsZone zone(
+      "a.example TXT v=spf1 exists:%{h}.b.example -all exp=why.example\n"
+      "why.example TXT for <%{h}>\n");
+  const std::string name = std::string(63, 'x') + "." + std::string(63, 'x') + "." + std::string(63, 'x');
+  const auto run_for = [&](const std::string& helo) {
+    return run_spf(zone, spf_client("anna@a.example", "192.0.2.1", helo));
+  };
+  const std::string longest = name + "." + std::string(61, 'x');
+  CHECK(run_for(longest).result.explanation == "for <" + longest + ">");
+  CHECK(run_for(longest + ".").questions.size() == 3);
+  const SpfRun too_long = run_for(longest + "x");
+  CHECK(too_long.result.explanation == "for <>");
+  CHECK(too_long.questions.size() == 2);
+}
+
+TEST_CASE("a chain of the longest records is followed", "[spf]") {
+  const auto record_at = [](int i) {
+    std::string record = std::to_string(i) + ".b.example TXT v=spf1";
+    for (int j = 0; j < 1000; ++j) record += " ip4:10.0.0.1";
+    return record + (i == 10 ? " ip4:192.0.2.1" : " ?include:" + std::to_string(i + 1) + ".b.example") +
+           " -all\n";
+  };
+  std::string zone;
+  for (int i = 1; i <= 10; ++i) zone += record_at(i);
+  CHECK(verdict_of_record("v=spf1 include:10.b.example -all", zone) == "pass");
+  CHECK(verdict_of_record("v=spf1 ~include:1.b.example -all", zone) == "fail");
+  CHECK(verdict_of_record("v=spf1 ~include:9.b.example include:10.b.example -all", zone) == "pass");
+}
+
 TEST_CASE("an answer that nobody asked for changes nothing", "[spf]") {
   SpfCheck check(spf_client("anna@localhost", "192.0.2.1"));
   CHECK_FALSE(check.question());

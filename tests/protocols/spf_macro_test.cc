@@ -162,6 +162,12 @@ TEST_CASE("an explanation is one short line of ASCII", "[spf]") {
   CHECK(as_text(std::string(kMaxSpfExplanation, 'x')).size() == kMaxSpfExplanation);
   CHECK(as_text(std::string(kMaxSpfExplanation + 1, 'x')) == "(none)");
   CHECK(as_text("see b.example.") == "see b.example.");
+  // Nor is what costs work and leaves nothing.
+  values.local_part = "-x";
+  CHECK(as_text("see%{l1r-}", values) == "see");
+  std::string nothing;
+  while (nothing.size() <= kMaxSpfMacroString) nothing += "%{l1r-}";
+  CHECK(as_text(nothing, values) == "(none)");
   values.local_part = "j\xc3\xb6rg";
   CHECK(as_text("%{l}", values) == "(none)");
   CHECK(as_text("%{L}", values) == "j%C3%B6rg");

@@ -1,6 +1,7 @@
 #include "protocols/spf_record.h"
 
 #include "tests/catch.h"
+#include "tests/protocols/dns_zone.h"
 
 using namespace mailstead;
 
@@ -15,11 +16,19 @@ SpfRecord spf_record_of(const std::string& terms) {
   return *record;
 }
 
+std::vector<SpfMechanism> spf_mechanisms_of(const SpfRecord& record) {
+  std::vector<SpfMechanism> mechanisms;
+  std::string_view rest = record.mechanisms;
+  while (auto next = take_spf_mechanism(rest)) mechanisms.push_back(*std::move(next));
+  CHECK(rest.empty());
+  return mechanisms;
+}
+
 SpfMechanism spf_mechanism_of(const std::string& term) {
-  const SpfRecord record = spf_record_of(term);
-  REQUIRE(record.mechanisms.size() == 1);
-  CHECK(record.mechanisms[0].text == term);
-  return record.mechanisms[0];
+  const auto mechanisms = spf_mechanisms_of(spf_record_of(term));
+  REQUIRE(mechanisms.size() == 1);
+  CHECK(mechanisms[0].text == term);
+  return mechanisms[0];
 }
 
 bool is_spf(const std::string& terms) {
@@ -27,14 +36,7 @@ bool is_spf(const std::string& terms) {
 }
 
 std::size_t spf_records_of(const std::vector<std::string>& texts) {
-  std::vector<dns::Record> records;
-  for (const std::string& text : texts) {
-    dns::Record record;
-    record.type = dns::Type::kTxt;
-    record.text = text;
-    records.push_back(record);
-  }
-  return spf_records(records).size();
+  return spf_records(txt_answer(texts).records).size();
 }
 
 }  // namespace
@@ -61,10 +63,11 @@ TEST_CASE("SPF's records are those with its version and a blank or nothing behin
 TEST_CASE("a record is a list of terms", "[spf]") {
   const SpfRecord record =
       spf_record_of("  +mx   a:%{d2}/24 exp=why.%{o}  ~include:b.example redirect=c.example ");
-  REQUIRE(record.mechanisms.size() == 3);
-  CHECK(record.mechanisms[0].kind == SpfKind::kMx);
-  CHECK(record.mechanisms[1].kind == SpfKind::kA);
-  CHECK(record.mechanisms[2].kind == SpfKind::kInclude);
+  const auto mechanisms = spf_mechanisms_of(record);
+  REQUIRE(mechanisms.size() == 3);
+  CHECK(mechanisms[0].kind == SpfKind::kMx);
+  CHECK(mechanisms[1].kind == SpfKind::kA);
+  CHECK(mechanisms[2].kind == SpfKind::kInclude);
   CHECK(record.explanation == "why.%{o}");
   CHECK(record.redirect == "c.example");
   CHECK(parse_spf_record("v=spf1").value() == SpfRecord{});
@@ -232,8 +235,9 @@ TEST_CASE("a mistake behind what decides is one, too", "[spf]") {
 
 TEST_CASE("nothing follows from what stands behind all", "[spf]") {
   const SpfRecord record = spf_record_of("redirect=b.example mx -all a exp=c.example +all");
-  REQUIRE(record.mechanisms.size() == 2);
-  CHECK(record.mechanisms[1].qualifier == SpfQualifier::kFail);
+  const auto mechanisms = spf_mechanisms_of(record);
+  REQUIRE(mechanisms.size() == 2);
+  CHECK(mechanisms[1].qualifier == SpfQualifier::kFail);
   CHECK_FALSE(record.redirect);
   CHECK(record.explanation == "c.example");
 }
@@ -246,4 +250,22 @@ TEST_CASE("terms are divided by blanks only, and a record is not endless", "[spf
   const std::string most = std::string(kMaxSpfRecord - std::string("v=spf1 -all").size(), ' ') + "-all";
   CHECK(is_spf(most));
   CHECK_FALSE(is_spf(" " + most));
+}
+
+TEST_CASE("a record needs no more memory than its text", "[spf]") {
+  std::string terms;
+  while (terms.size() + sizeof("v=spf1 a ") < kMaxSpfRecord) terms += "a ";
+  const SpfRecord record = spf_record_of(terms);
+  CHECK(record.mechanisms.capacity() <= kMaxSpfRecord);
+  CHECK(spf_mechanisms_of(record).size() > 8000);
+}
+
+TEST_CASE("a term is not endless", "[spf]") {
+  const std::string most =
+      "a:" + std::string(kMaxSpfTerm - std::string("a:.example").size(), 'x') + ".example";
+  CHECK(is_spf(most));
+  CHECK(parse_spf_record("v=spf1 x" + most).error().message ==
+        "its record has a term that is too long: xa:" + std::string(77, 'x'));
+  CHECK_FALSE(is_spf("-all redirect=" + most));
+  CHECK_FALSE(is_spf("-all unknown=" + most));
 }

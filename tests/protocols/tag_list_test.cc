@@ -51,6 +51,12 @@ TEST_CASE("parts of a value", "[dkim]") {
   CHECK_FALSE(has_part("", "sha256"));
   CHECK(without_space(" a\r\n\tb ") == "ab");
   CHECK(folded_base64("QU\r\n JD").value() == "ABC");
-  CHECK_FALSE(folded_base64("QUJ").has_value());
+  for (const char* text : {"QQ==", "QQ=", "QQ", "Q\r\n Q\t= ="}) CHECK(folded_base64(text) == "A");
+  for (const char* text : {"QUI=", "QUI"}) CHECK(folded_base64(text) == "AB");
+  for (const char* bad :
+       {"Q", "Q=", "Q==", "Q===", "QQ===", "QUI==", "QUJD=", "QUJDQ", "=", "==", "QQ==QQ==", "QQ=Q"}) {
+    INFO(bad);
+    CHECK_FALSE(folded_base64(bad).has_value());
+  }
   CHECK_FALSE(folded_base64("QU-D").has_value());
 }

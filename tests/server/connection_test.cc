@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "tests/catch.h"
 #include "tests/server/loopback.h"
@@ -169,6 +171,46 @@ TEST_CASE("long output is made only as fast as the client takes it", "[connectio
     CHECK(rest.size() == 200u * (64u << 10) + std::string("end\r\nbye\r\n").size());
     CHECK(rest.ends_with("xend\r\nbye\r\n"));
   });
+}
+
+TEST_CASE("what was said before a connection broke is handed to its driver", "[connection]") {
+  Loopback house;
+  house.run([](std::uint16_t port) {
+    Client client(port);
+    client.send("much\n");
+    REQUIRE(client.read_line() == "hello");
+    client.send("no more of it\n");
+    // With so much unread this is a reset.
+  });
+  CHECK(house.driver->closed);
+  CHECK(house.driver->last_words == "no more of it\n");
+}
+
+TEST_CASE("a write that fails finds what was said before in the socket", "[connection]") {
+  Loopback house;
+  std::atomic<bool> is_asked = false;
+  std::atomic<bool> is_gone = false;
+  // All that happens while the loop is elsewhere.
+  house.driver->on_ask = [&](LineDriver& driver) {
+    is_asked = true;
+    while (!is_gone) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    driver.line_session.answer("too late");
+    return Answered::kNow;
+  };
+  house.run([&](std::uint16_t port) {
+    {
+      Client client(port);
+      client.send("ask\n");
+      while (!is_asked) std::this_thread::yield();
+      client.send("no more of it\n");
+      const linger reset{1, 0};
+      setsockopt(client.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
+    is_gone = true;
+  });
+  CHECK(house.driver->closed);
+  CHECK(house.driver->last_words == "no more of it\n");
 }
 
 TEST_CASE("commands before the end of the stream are still answered", "[connection]") {

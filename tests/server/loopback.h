@@ -53,7 +53,11 @@ class LineDriver final : public Driver {
     return futile;
   }
   void before_farewell() override { ++farewells; }
-  void connection_closed() override { closed = true; }
+  bool hears_last_words() const override { return true; }
+  void connection_closed(std::string_view unread) override {
+    closed = true;
+    last_words = unread;
+  }
 
   LineSession line_session;
   std::function<Answered(LineDriver&)> on_ask;
@@ -62,6 +66,7 @@ class LineDriver final : public Driver {
   bool futile = false;                 // its asks change nothing but what the session says
   int farewells = 0;
   bool closed = false;
+  std::string last_words;  // that no session has had
 };
 
 enum class Entry { kDirect, kProxyGate };

@@ -1,5 +1,7 @@
 #include "server/queue_schedule.h"
 
+#include <chrono>
+
 #include "tests/catch.h"
 
 using namespace mailstead;
@@ -43,6 +45,18 @@ TEST_CASE("a destination is due when the first of its recipients is", "[queue]")
   CHECK(taken(schedule, "far.example", 99).empty());
   CHECK(taken(schedule, "nowhere.example", 99).empty());
   CHECK(schedule.waiting() == 3);
+}
+
+TEST_CASE("who waits past a time is found, but for those that are worked on", "[queue]") {
+  QueueSchedule schedule(itself, 2);
+  schedule.apply(entry(1, 10, "far.example", "anna", 100));
+  schedule.apply(entry(2, 10, "wide.example", "anna", 5000));
+  schedule.apply(entry(3, 11, "far.example", "anna", 101));
+  CHECK(schedule.waiting_past(5000).empty());
+  CHECK(schedule.waiting_past(101) == std::vector<QueueRow>{10});
+  CHECK(schedule.waiting_past(0).size() == 2);
+  CHECK(taken(schedule, "wide.example", 5000) == std::vector<RecipientRow>{2});
+  CHECK(schedule.waiting_past(101).empty());
 }
 
 TEST_CASE("a message goes with all of its recipients at the destination that are due", "[queue]") {
@@ -94,6 +108,28 @@ TEST_CASE("a destination has its connections, and one only while it is suspect",
   schedule.connection_begins("far.example");
   schedule.set_suspect("far.example", false);
   CHECK(schedule.next_destination(5) == "far.example");
+}
+
+TEST_CASE("a destination that is suspect is passed over when there is only room for others", "[queue]") {
+  using Among = QueueSchedule::Among;
+  QueueSchedule schedule(itself, 2);
+  schedule.apply(entry(1, 10, "dead.example", "anna", 1));
+  schedule.apply(entry(2, 11, "far.example", "anna", 5));
+  CHECK(schedule.next_destination(5, Among::kNotSuspect) == "dead.example");
+  schedule.set_suspect("dead.example", true);
+  CHECK(schedule.is_suspect("dead.example"));
+  CHECK_FALSE(schedule.is_suspect("far.example"));
+  CHECK_FALSE(schedule.is_suspect("wide.example"));
+  CHECK(schedule.next_destination(5, Among::kNotSuspect) == "far.example");
+  CHECK_FALSE(schedule.next_destination(4, Among::kNotSuspect).has_value());
+  CHECK(schedule.next_destination(4) == "dead.example");
+  CHECK(schedule.next_at() == 1);
+  CHECK(taken(schedule, "far.example", 5) == std::vector<RecipientRow>{2});
+  CHECK_FALSE(schedule.next_destination(5, Among::kNotSuspect).has_value());
+  schedule.set_suspect("dead.example", false);
+  CHECK(schedule.next_destination(5, Among::kNotSuspect) == "dead.example");
+  CHECK(taken(schedule, "dead.example", 5) == std::vector<RecipientRow>{1});
+  CHECK_FALSE(schedule.next_at().has_value());
 }
 
 TEST_CASE("a destination that turns a connection away has no more than the others until they have ended",
@@ -148,6 +184,47 @@ TEST_CASE("senders take turns", "[queue]") {
   std::vector<RecipientRow> order;
   for (int i = 0; i < 5; ++i) order.push_back(taken(schedule, "far.example", 2).at(0));
   CHECK(order == std::vector<RecipientRow>{1, 2001, 2, 2002, 3});
+}
+
+TEST_CASE("senders take turns where there is room for a connection, too", "[queue]") {
+  using Among = QueueSchedule::Among;
+  QueueSchedule schedule(itself, 1);
+  for (RecipientRow row = 1; row <= 5; ++row)
+    schedule.apply(entry(row, row, "far" + std::to_string(row) + ".example", "anna", row));
+  schedule.apply(entry(11, 11, "wide.example", "bert", 8));
+  schedule.apply(entry(12, 12, "wider.example", "bert", 99));
+  std::vector<std::string> order;
+  while (const auto next = schedule.next_destination(9)) {
+    schedule.connection_begins(*next);
+    order.push_back(*next);
+  }
+  CHECK(order == std::vector<std::string>{"far1.example", "wide.example", "far2.example", "far3.example",
+                                          "far4.example", "far5.example"});
+  CHECK_FALSE(schedule.is_another_due("far1.example", 98, Among::kAll));
+  CHECK(schedule.is_another_due("far1.example", 99, Among::kAll));
+  CHECK_FALSE(schedule.is_another_due("wider.example", 99, Among::kAll));
+  schedule.set_suspect("wider.example", true);
+  CHECK(schedule.is_another_due("far1.example", 99, Among::kAll));
+  CHECK_FALSE(schedule.is_another_due("far1.example", 99, Among::kNotSuspect));
+}
+
+TEST_CASE("a destination that was served for a while waits behind the others of its senders", "[queue]") {
+  QueueSchedule schedule(itself, 1);
+  for (RecipientRow row = 1; row <= 3; ++row) schedule.apply(entry(row, row, "far.example", "anna", 1));
+  schedule.apply(entry(4, 4, "wide.example", "anna", 2));
+  schedule.connection_begins("far.example");
+  CHECK(taken(schedule, "far.example", 9) == std::vector<RecipientRow>{1});
+  CHECK(schedule.is_another_due("far.example", 9, QueueSchedule::Among::kAll));
+  schedule.rest("far.example", 9);
+  schedule.connection_ended("far.example");
+  CHECK(schedule.next_destination(9) == "wide.example");
+  CHECK(taken(schedule, "wide.example", 9) == std::vector<RecipientRow>{4});
+  CHECK_FALSE(schedule.next_destination(8).has_value());
+  CHECK(schedule.next_destination(9) == "far.example");
+  CHECK(taken(schedule, "far.example", 9) == std::vector<RecipientRow>{2});
+  // The clock was set back.
+  schedule.end_rests();
+  CHECK(schedule.next_destination(1) == "far.example");
 }
 
 TEST_CASE("a held or dropped message is not sent, a released one is", "[queue]") {
@@ -220,4 +297,22 @@ TEST_CASE("what is due of one sender goes by its priority", "[queue]") {
   schedule.apply(with(6, 91, 0));
   CHECK(taken(schedule, "far.example", 99) == std::vector<RecipientRow>{5});
   CHECK(taken(schedule, "far.example", 99) == std::vector<RecipientRow>{6});
+}
+
+TEST_CASE("who gives all of much mail a priority is served as quickly", "[queue]") {
+  constexpr RecipientRow kMany = 50'000;
+  QueueSchedule schedule(itself, 5);
+  for (RecipientRow row = 1; row <= kMany; ++row) {
+    QueueEntry each = entry(row, row, "far.example", "anna", 1);
+    each.priority = row == kMany ? 1 : -3;
+    schedule.apply(each);
+  }
+  schedule.connection_begins("far.example");
+  const auto began = std::chrono::steady_clock::now();
+  CHECK(taken(schedule, "far.example", 1) == std::vector<RecipientRow>{kMany});
+  RecipientRow count = 1;
+  while (schedule.take("far.example", 1, 100)) ++count;
+  CHECK(count == kMany);
+  // By looking at all of it each time it took twenty.
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
 }

@@ -257,3 +257,54 @@ TEST_CASE("that an answer was validated is believed of whom the configuration sa
   server.close();
   world.run();
 }
+
+TEST_CASE("what is remembered has a bound, however large answers are", "[resolver]") {
+  World world;
+  const std::vector<std::string> many(25, kThere);
+  NameServer server(&world.loop, [&](const std::string& q) { return answer_to(q, Code::kOk, many); });
+  Resolver resolver(&world.loop, server.settings());
+  const auto ask = [&](int number) {
+    bool heard = false;
+    const auto question = resolver.ask("mx" + std::to_string(number) + ".example", dns::Type::kA,
+                                       [&](const dns::Answer& answer) {
+                                         CHECK(answer.records.size() == many.size());
+                                         heard = true;
+                                       });
+    world.run_while([&] { return !heard; });
+  };
+  // Longer than that in sum.
+  constexpr int kNames = Resolver::kMostRememberedOctets / (25 * sizeof(dns::Record)) + 1;
+  for (int i = 0; i < kNames; ++i) ask(i);
+  CHECK(server.questions() == kNames);
+  ask(kNames - 1);
+  CHECK(server.questions() == kNames);
+  ask(0);
+  CHECK(server.questions() == kNames + 1);
+  resolver.stop();
+  server.close();
+  world.run();
+}
+
+TEST_CASE("what strangers make us ask leaves room for what we ask ourselves", "[resolver]") {
+  World world;
+  NameServer silent(&world.loop, [](const std::string&) { return std::string(); });
+  Resolver resolver(&world.loop, silent.settings());
+  std::vector<Resolver::Question> questions;
+  std::size_t failed = 0;
+  const auto ask = [&](const std::string& name, Resolver::Behalf behalf) {
+    questions.push_back(resolver.ask(
+        name, dns::Type::kTxt,
+        [&](const dns::Answer& answer) { failed += answer.verdict == dns::Verdict::kFailed ? 1U : 0U; },
+        behalf));
+  };
+  for (std::size_t i = 0; i < Resolver::kMostOpenForStrangers + 2; ++i)
+    ask("k" + std::to_string(i) + ".example", Resolver::Behalf::kStrangers);
+  ask("mx.example", Resolver::Behalf::kOurs);
+  ask("k1.example", Resolver::Behalf::kStrangers);  // is asked already
+  world.run_while([&] { return failed == 0; });
+  for (int i = 0; i < 5; ++i) uv_run(&world.loop, UV_RUN_ONCE);
+  CHECK(failed == 2);
+  resolver.stop();
+  silent.close();
+  world.run();
+}

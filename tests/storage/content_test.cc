@@ -81,6 +81,36 @@ TEST_CASE("a message says that it need not be encrypted", "[storage]") {
   CHECK_FALSE(is_optional("A: b\r\n\r\nTLS-Required: No\r\n"));
 }
 
+TEST_CASE("the first Received, From and Subject are kept as they stand, cut when they are long",
+          "[storage]") {
+  const struct {
+    std::string text;
+    std::string told;
+  } cases[] = {
+      {"Subject: a\r\nFROM : b\r\n\tc\r\nTo: d\r\n e\r\nFrom: f\r\n g\r\nSubject:h\r\n\r\nFrom: i\r\n",
+       "FROM : b\r\n\tc\r\nSubject: a\r\n"},
+      {"From: a\r\n\r\n", "From: a\r\n"},
+      {"X: y\r\nReceived: a\r\n\tb\r\nReceived: c\r\nFrom: d\r\n\r\n", "Received: a\r\n\tb\r\nFrom: d\r\n"},
+      {"From: =?utf-8?q?=C3=A4?=\r\n\r\n", "From: =?utf-8?q?=C3=A4?=\r\n"},
+      {"X-From: a\r\nFromage: b\r\nFrom\r\n\r\n", "From\r\n"},
+      {"", ""},
+      {"Subject: " + std::string(600, 'x') + "\r\n " + std::string(600, 'y') + "\r\n z\r\n\r\n",
+       "Subject: " + std::string(600, 'x') + "\r\n " + std::string(388, 'y') + "\r\n"},
+      {"Subject: " + std::string(2000, 'x') + "\r\n\r\n", "Subject: " + std::string(991, 'x') + "\r\n"},
+      {"Subject:" + std::string(990, 'x') + "\r\n y\r\n z\r\n\r\n",
+       "Subject:" + std::string(990, 'x') + "\r\n"},
+  };
+  for (const auto& each : cases) {
+    for (std::size_t step : {std::size_t{1}, std::size_t{7}, each.text.size() + 1}) {
+      INFO(each.text << " by " << step);
+      ContentScan scan;
+      for (std::size_t at = 0; at < each.text.size(); at += step)
+        scan.add(std::string_view(each.text).substr(at, step));
+      CHECK(scan.told() == each.told);
+    }
+  }
+}
+
 TEST_CASE("the Message-ID is found in pieces of any size, folded or not, the first one only", "[storage]") {
   const struct {
     std::string text;

@@ -1,4 +1,5 @@
 #include "storage/delivery.h"
+#include "storage/delivery_content.h"
 
 #include <filesystem>
 
@@ -72,6 +73,32 @@ TEST_CASE("spooled pieces and the rest make one message", "[storage]") {
   CHECK(fetch_all(*store, "bert@example.org")[0].content == kept("bert@example.org", content));
 }
 
+TEST_CASE("octets of a message are replaced where they are, in the spool and behind it", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"anna@example.org"});
+  const std::string content = "From: a@b.example\r\nSubject: x\r\n\r\nabc\r\n";
+  for (std::size_t spooled = 0; spooled <= content.size(); ++spooled) {
+    auto delivery = message(*store, {"anna@example.org"}, content.substr(spooled));
+    if (spooled > 0) {
+      delivery.spool = std::move(*store->new_spool());
+      REQUIRE(delivery.spool->append(content.substr(0, spooled)).has_value());
+    }
+    std::string expected = content;
+    for (const auto& [at, bytes] :
+         {std::pair<std::size_t, std::string>{0, "Xrom"}, {19, "XXXXX"}, {33, "xyz"}}) {
+      REQUIRE(overwrite_content(delivery, at, bytes).has_value());
+      expected.replace(at, bytes.size(), bytes);
+    }
+    std::string read;
+    REQUIRE(read_content(delivery, [&](std::string_view piece) { read += piece; }).has_value());
+    CHECK(read == expected);
+    std::vector<Delivery> batch;
+    batch.push_back(std::move(delivery));
+    REQUIRE(store->deliver(batch)[0].has_value());
+    CHECK(fetch_all(*store, "anna@example.org").back().content == kept("anna@example.org", expected));
+  }
+}
+
 TEST_CASE("an empty message and one without a final line end are kept with whole lines", "[storage]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {"anna@example.org"});
@@ -135,15 +162,22 @@ TEST_CASE("a message to more mailboxes than are written at one time goes to all 
   for (const std::string& mailbox : mailboxes) CHECK(fetch_all(*store, mailbox).size() == 1);
 
   std::filesystem::remove_all(scratch.data() + "/mail/example.org/user149/new");
-  auto refused = deliver(*store, mailboxes, "A: 2\r\n\r\n");
+  // What is here already is not lost for that, and what comes then is not taken.
+  REQUIRE(deliver_unfiled(*store, mailboxes, "A: 2\r\n\r\n").has_value());
+  while (store->unfiled() > 1) static_cast<void>(file_mail(*store));
+  auto refused = deliver(*store, mailboxes, "A: 3\r\n\r\n");
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().kind != ErrorKind::kNotFound);
   CHECK(refused.error().message.find("mail/example.org/user149") != std::string::npos);
   for (int i = 0; i < 149; ++i) {
     const std::string box = scratch.data() + "/mail/example.org/user" + std::to_string(i);
-    CHECK(names_in(box + "/new").size() == 1);
+    CHECK(names_in(box + "/new").size() == 2);
     CHECK(names_in(box + "/tmp").empty());
   }
+  std::filesystem::create_directory(scratch.data() + "/mail/example.org/user149/new");
+  REQUIRE(file_mail(*store).has_value());
+  REQUIRE(deliver(*store, mailboxes, "A: 3\r\n\r\n").has_value());
+  CHECK(fetch_all(*store, mailboxes.back()).size() == 2);  // the first one's file went with the folder
 }
 
 TEST_CASE("a message id is delivered once", "[storage]") {
@@ -163,6 +197,7 @@ TEST_CASE("a message id is delivered once", "[storage]") {
   CHECK(results[3].error().kind == ErrorKind::kInvalid);
   CHECK(fetch_all(*store, "anna@example.org").size() == 1);
   CHECK(fetch_all(*store, "bert@example.org")[0].content == kept("bert@example.org", "A: 3\r\n\r\n"));
+  REQUIRE(file_mail(*store).has_value());
   CHECK(names_in(scratch.data() + "/mail/example.org/bert/new").size() == 1);
 }
 

@@ -55,6 +55,7 @@ TEST_CASE("a stranger's mail is passed on under a reverse-path that leads back t
   REQUIRE(store->add_alias(kTeam, {address(kAnna), address(kFarTarget), address(kWideTarget)}).has_value());
   Delivery delivery = sent_by(*store, kEmil, {kTeam});
   delivery.tags = "X-Tag: 1\r\n";
+  delivery.seal = "X-Seal: 1\r\n";
   const std::string id = delivery.id;
   const auto delivered = deliver_alone(*store, std::move(delivery));
   REQUIRE(delivered.has_value());
@@ -65,7 +66,9 @@ TEST_CASE("a stranger's mail is passed on under a reverse-path that leads back t
   CHECK(messages[0].id == id);
   CHECK(who_waits(messages[0]) == std::vector<std::string>{kFarTarget, kWideTarget});
   CHECK(content_of(*store, messages[0]) ==
-        std::string("Delivered-To: team@example.org\r\nX-Tag: 1\r\n") + kForwarded);
+        std::string("Delivered-To: team@example.org\r\nX-Seal: 1\r\nX-Tag: 1\r\n") + kForwarded);
+  // It is not sealed for who has it here.
+  CHECK(fetch_all(*store, kAnna)[0].content.find("X-Seal") == std::string::npos);
   const Recipient& far = messages[0].recipients[0].recipient;
   CHECK(far.original == "rfc822;team@example.org");
   CHECK(messages[0].envelope.returned == ReturnedContent::kHeaders);

@@ -208,6 +208,10 @@ class ChangingMailbox {
         database_(Database::open_in_memory().value()),
         maildir_(Maildir::make(*folder_, address(kAnna)).value()) {
     REQUIRE(migrate(*database_, schema_migrations()).has_value());
+    contents_ = std::make_unique<MailContents>(*database_);
+    filer_ = std::make_unique<Filer>(*database_, *contents_, watch_, *folder_, [](MailboxId) {
+      return Error{ErrorKind::kNotFound, "none"};
+    });
     REQUIRE(database_
                 ->run("INSERT INTO mailboxes (local, domain, key, created_at) VALUES ('', '', ?1, 0)",
                       std::string_view(kAnna))
@@ -236,7 +240,8 @@ class ChangingMailbox {
   // A slice of a look. Nothing is missed whose file is there.
   void look_on() {
     if (look_ == nullptr) {
-      look_ = std::make_unique<Reconciler>(*database_, maildir_, kMailbox, naming_, MarkedFiles::kLeave, 0);
+      look_ = std::make_unique<Reconciler>(*database_, *filer_, maildir_, kMailbox, naming_,
+                                           MarkedFiles::kLeave, 0);
       still_ = true;
       searching_ = true;
     }
@@ -258,7 +263,7 @@ class ChangingMailbox {
   void check() {
     look_.reset();
     for (int i = 0; i < 2; ++i) {
-      Reconciler whole(*database_, maildir_, kMailbox, naming_, MarkedFiles::kLeave, 0);
+      Reconciler whole(*database_, *filer_, maildir_, kMailbox, naming_, MarkedFiles::kLeave, 0);
       while (whole.search(SIZE_MAX).value()) {
       }
       const auto nothing = [] { return Result<void>(); };
@@ -361,6 +366,9 @@ class ChangingMailbox {
   Naming naming_{ids_, "host"};
   std::unique_ptr<DataFolder> folder_;
   std::unique_ptr<Database> database_;
+  MaildirWatch watch_;
+  std::unique_ptr<MailContents> contents_;  // empty
+  std::unique_ptr<Filer> filer_;
   Maildir maildir_;
   std::unique_ptr<Reconciler> look_;
   bool searching_ = false;

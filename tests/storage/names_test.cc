@@ -83,9 +83,38 @@ TEST_CASE("a message's file name gives its parts again, and foreign names are no
     INFO(foreign);
     CHECK_FALSE(parse_message_name(foreign).has_value());
   }
+  CHECK(parsed->uidl() == name.id);
   CHECK(base_name("cur/1.x.y:2,S") == "1.x.y");
   CHECK(base_name("new/1.x.y") == "1.x.y");
   CHECK(sanitised_host("a b/c:d") == "a-b-c-d");
   CHECK(sanitised_host("") == "localhost");
   CHECK(sanitised_host(std::string(300, 'h')).size() == 64);
+}
+
+TEST_CASE("a UIDL from elsewhere stands in the file name, and comes out of it again", "[storage]") {
+  std::string all;
+  for (char c = 0x21; c < 0x7f; ++c) all += c;
+  for (const std::string& uidl :
+       {std::string("000000015f3a2b10"), all.substr(0, 70), all.substr(24), std::string(70, '/'),
+        std::string("%"), std::string("a:2,S"), std::string(",U=x"), std::string("x/../y")}) {
+    INFO(uidl);
+    const MessageName name{999'999'999'999, "0123456789abcde", std::string(64, 'h'), uidl};
+    const std::string text = name.text();
+    CHECK(text.size() <= 245);
+    CHECK(text.find_first_of("/:\\ \n") == std::string::npos);
+    CHECK(base_name("cur/" + text + ":2,FS") == text);
+    auto parsed = parse_message_name(text);
+    REQUIRE(parsed.has_value());
+    CHECK(parsed->foreign_uidl == uidl);
+    CHECK(parsed->uidl() == uidl);
+    CHECK(parsed->id == name.id);
+  }
+  for (const char* mark :
+       {",U=", ",U=%", ",U=%2", ",U=%zz", ",U=%2F", ",U=%61", ",U=a b", ",U=\x7f", ",S=12"}) {
+    INFO(mark);
+    CHECK_FALSE(parse_message_name(std::string("1700000000.0123456789abcde.host") + mark).has_value());
+  }
+  CHECK_FALSE(is_uidl(""));
+  CHECK_FALSE(is_uidl(std::string(71, 'a')));
+  CHECK(is_uidl(std::string(70, 'a')));
 }

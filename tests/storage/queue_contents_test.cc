@@ -1,5 +1,5 @@
 // Small messages of the queue: in the database at first, and in a file when they wait.
-#include "storage/queue_contents.h"
+#include "storage/contents.h"
 
 #include <filesystem>
 
@@ -231,4 +231,84 @@ TEST_CASE("a damaged database gives up what it holds of the queue", "[storage][q
   // Who has it already does not get it again.
   REQUIRE(messages[0].recipients.size() == 1);
   CHECK(messages[0].recipients[0].recipient.address == address(kWide));
+}
+
+TEST_CASE("what a damaged database does not give up of the queue is told", "[storage][queue]") {
+  Scratch scratch;
+  auto running = store_with(scratch.data(), {kAnna});
+  for (int i = 0; i < 4; ++i) REQUIRE(submit(*running, submission(*running, {kFar}, kContent)).has_value());
+  const auto messages = queued(*running);
+  // Of one only a report is left to do.
+  auto failed = outcome(messages[1].recipients[0], QueueState::kFailed, "550 5.1.1 nobody");
+  failed.due = QueueReports::kFailure;
+  REQUIRE(running->note_outcomes(std::vector{failed}).has_value());
+  const std::string data = scratch.path() + "/crashed";
+  copy_folder(scratch.data(), data);
+  run_sql(data + "/mailstead.db",
+          "DROP TABLE messages;"
+          "UPDATE queue_contents SET bytes = substr(bytes, 2) WHERE message IN (SELECT id FROM queue WHERE "
+          "queue_id IN ('" +
+              messages[2].id + "', '" + messages[3].id + "'))");
+  RecoveryReport report;
+  auto store = open_store(data, &report);
+  CHECK(mentions(report, "read 1 message on the way out from the damaged database"));
+  CHECK(mentions(report, "could not read 2 messages on the way out in the damaged database"));
+  CHECK(mentions(report, "dropped 1 message on the way out in the damaged database"));
+  CHECK_FALSE(mentions(report, "to the end of its queue"));
+  REQUIRE(queued(*store).size() == 1);
+  CHECK(queued(*store)[0].id == messages[0].id);
+  CHECK(files_of(data).size() == 1);
+}
+
+TEST_CASE("a damaged database whose queue cannot be read to its end is told of", "[storage][queue]") {
+  Scratch scratch;
+  store_with(scratch.data(), {kAnna}).reset();
+  const bool has_none = GENERATE(false, true);  // as that of an older program
+  run_sql(scratch.data() + "/mailstead.db", "DROP TABLE messages; DROP TABLE queue;");
+  if (has_none) run_sql(scratch.data() + "/mailstead.db", "DROP TABLE queue_contents");
+  RecoveryReport report;
+  open_store(scratch.data(), &report);
+  CHECK(mentions(report, "the database was damaged"));
+  CHECK(mentions(report, "to the end of its queue") != has_none);
+}
+
+TEST_CASE("a file of the queue that names nobody is no message any more", "[storage][queue]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(submit(*store, submission(*store, {kFar}, kContent)).has_value());
+  const auto message = queued(*store)[0];
+  auto failed = outcome(message.recipients[0], QueueState::kFailed, "550 5.1.1 nobody");
+  failed.due = QueueReports::kFailure;
+  REQUIRE(store->note_outcomes(std::vector{failed}).has_value());
+  REQUIRE_FALSE(*store->file_queued(std::chrono::seconds(0), 10));
+  REQUIRE(files_of(scratch.data()).size() == 1);
+  store.reset();
+  const bool is_lost = GENERATE(true, false);
+  if (is_lost) std::filesystem::remove(scratch.data() + "/mailstead.db");
+  RecoveryReport report;
+  store = open_store(scratch.data(), &report);
+  CHECK(mentions(report, "dropped 1 message from the queue") == is_lost);
+  CHECK(queued(*store).size() == (is_lost ? 0u : 1u));
+  CHECK(files_of(scratch.data()).size() == (is_lost ? 0u : 1u));
+}
+
+TEST_CASE("a finished message's file that could not be removed goes later", "[storage][queue]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (int i = 0; i < 2; ++i) REQUIRE(submit(*store, submission(*store, {kFar}, kContent)).has_value());
+  REQUIRE_FALSE(*store->file_queued(std::chrono::seconds(0), 10));
+  const auto messages = queued(*store);
+  const std::string path = scratch.data() + "/queue/" + messages[0].id;
+  std::filesystem::remove(path);
+  std::filesystem::create_directories(path + "/x");
+  for (const QueuedMessage& each : messages) REQUIRE(store->drop_queued(each.id).has_value());
+  REQUIRE_FALSE(*store->file_queued(std::chrono::seconds(0), 10));
+  std::filesystem::remove_all(path);
+  write_file(path, "it is back");
+  REQUIRE_FALSE(*store->file_queued(std::chrono::seconds(0), 10));
+  CHECK(files_of(scratch.data()).empty());
+  // Only once: the name may be a file's that is none of ours.
+  write_file(path, "and again");
+  REQUIRE_FALSE(*store->file_queued(std::chrono::seconds(0), 10));
+  CHECK(files_of(scratch.data()).size() == 1);
 }

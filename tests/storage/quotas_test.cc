@@ -346,7 +346,7 @@ TEST_CASE("a store of the schema without quotas is brought to this one with its 
   RecoveryReport report;
   it.store = open_store(it.scratch.data(), &report);
   CHECK(report.clean);
-  CHECK(report.actions.empty());
+  CHECK(report.actions.size() == 1);  // that it is
   CHECK(uidls_of(fetch_all(*it.store, kAnna)) == before);
   CHECK(it.room(kAnna, 1'000'000) == Room::kYes);
   it.set(kAnna, 500);

@@ -130,16 +130,20 @@ TEST_CASE("a maildir that is a link out of the data folder is not followed", "[s
   std::vector<Delivery> batch;
   batch.push_back(message(*store, {kAnna}, "A: 1\r\n\r\n"));
   batch.push_back(message(*store, {"bert@example.org"}, "A: 2\r\n\r\n"));
-  auto results = store->deliver(batch);
-  CHECK_FALSE(results[0].has_value());
-  CHECK(results[1].has_value());
+  for (const auto& delivered : store->deliver(batch)) CHECK(delivered.has_value());
+  CHECK_FALSE(file_mail(*store).has_value());
+  CHECK(names_in(outside).empty());
+  CHECK(store->unfiled() == 1);
+  // Now it is known.
+  CHECK_FALSE(deliver_unfiled(*store, {kAnna}, "A: 3\r\n\r\n").has_value());
+  CHECK(deliver_unfiled(*store, {"bert@example.org"}, "A: 4\r\n\r\n").has_value());
   CHECK(names_in(outside).empty());
   CHECK_FALSE(store->open_maildrop(id_of(*store, kAnna)).has_value());
   store.reset();
   RecoveryReport report;
   store = open_store(scratch.data(), &report);
   CHECK(mentions(report, "could not check anna@example.org"));
-  CHECK(fetch_all(*store, "bert@example.org").size() == 1);
+  CHECK(fetch_all(*store, "bert@example.org").size() == 2);
   CHECK(names_in(outside).empty());
   // Removing the mailbox removes the link, not what it leads to.
   write_file(outside + "/precious", "x");

@@ -71,9 +71,26 @@ Delivery message(Store& store, const std::vector<std::string>& recipients, const
 
 Result<Delivered> deliver(Store& store, const std::vector<std::string>& recipients,
                           const std::string& content) {
+  auto delivered = deliver_unfiled(store, recipients, content);
+  if (delivered) REQUIRE(file_mail(store).has_value());
+  return delivered;
+}
+
+Result<Delivered> deliver_unfiled(Store& store, const std::vector<std::string>& recipients,
+                                  const std::string& content) {
   std::vector<Delivery> batch;
   batch.push_back(message(store, recipients, content));
   return std::move(store.deliver(batch)[0]);
+}
+
+Result<void> file_mail(Store& store) {
+  while (true) {
+    auto filing = store.begin_filing(std::chrono::milliseconds(0), SIZE_MAX);
+    if (!filing) return filing.error();
+    if (*filing == nullptr) return {};
+    (*filing)->sync();
+    if (auto done = store.end_filing(**filing); !done) return done;
+  }
 }
 
 MailboxId id_of(Store& store, const std::string& mailbox) {

@@ -37,6 +37,11 @@ std::unique_ptr<Store> store_with(const std::string& data, const std::vector<std
 Delivery message(Store& store, const std::vector<std::string>& recipients, const std::string& content);
 Result<Delivered> deliver(Store& store, const std::vector<std::string>& recipients,
                           const std::string& content);
+// Likewise, but its file is still to be written.
+Result<Delivered> deliver_unfiled(Store& store, const std::vector<std::string>& recipients,
+                                  const std::string& content);
+// What is delivered gets its file, as the server has it done within a second.
+Result<void> file_mail(Store& store);
 MailboxId id_of(Store& store, const std::string& mailbox);
 
 struct Fetched {
@@ -67,9 +72,11 @@ void run_sql(const std::string& database, const std::string& sql);
 // runs.
 void copy_folder(const std::string& from, const std::string& to);
 
-// SQL that takes what schemas 7 to 10 added: for a database as an older program left it.
+// SQL that takes what schemas 7 to 13 added: for a database as an older program left it.
 inline const std::string kWithoutQueue =
-    " DROP TABLE queue_contents; DROP TABLE queue_attempts; DROP TABLE queue_recipients; DROP TABLE queue;"
+    " DROP TABLE imported; DROP TABLE folder_times; DROP TABLE contents; DROP TABLE refused_mail;"
+    " DROP TABLE queue_events; DROP TABLE queue_contents; DROP TABLE "
+    "queue_attempts; DROP TABLE queue_recipients; DROP TABLE queue;"
     " DROP TABLE sts_policies; DROP TABLE tls_counts; DROP TABLE tls_reported; ";
 
 inline const std::string kSender = "sender@elsewhere.example";

@@ -1,10 +1,17 @@
 """What is to be published in the DNS, and what is there: against a name server of the test's own."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import unittest
 
 import internet
 import mailstead
 import sending
+
+CHECKZONE = shutil.which("nsd-checkzone") or shutil.which("nsd-checkzone", path="/usr/sbin:/sbin")
 
 
 class Records(sending.Sender):
@@ -37,6 +44,18 @@ class Records(sending.Sender):
         self.publish("TXT _smtp._tls.example.org")
         self.assertEqual(self.check(0)["TXT _smtp._tls.example.org"], "missing")
 
+    def test_of_mta_sts_only_what_others_cannot_read_is_told(self):
+        record = "_mta-sts.example.org"
+        self.publish("TXT " + record)
+        for published, verdict in (([], "missing"), (["v=STSv1; id=mine"], "ok"), (["v=STSv1; id=a-b"], "differs"),
+                                   (["v=STSv1; id=1", "v=STSv1; id=2"], "differs")):
+            with self.subTest(published=published):
+                self.names.zone[record] = {"TXT": published}
+                self.assertEqual(self.check(0)["TXT " + record], verdict)
+        text = self.server.admin("dns", "check").stdout
+        self.assertIn("There are several records", text)
+        self.assertIn("All that is needed is there", text)
+
     def test_keys_are_compared(self):
         self.publish()
         self.server.admin("dkim", "rotate", "example.org")
@@ -45,6 +64,10 @@ class Records(sending.Sender):
         self.names.zone.clear()
         self.publish()
         self.assertEqual(set(self.check(0).values()), {"ok"})
+        # Those that sign no more stay for a week.
+        self.server.admin("dkim", "rotate", "example.org", "--activate")
+        self.assertEqual(set(self.check(0).values()), {"ok"})
+        self.assertEqual(self.server.admin("dns", "records", "--zone").stdout.count("_domainkey.example.org."), 4)
 
     def test_long_answers_come_by_tcp_and_trouble_is_no_absence(self):
         self.publish()
@@ -54,6 +77,59 @@ class Records(sending.Sender):
         verdicts = self.check(1)
         self.assertEqual((verdicts["MX example.org"], verdicts["TXT example.org"]), ("no answer", "no answer"))
         self.assertEqual({value for name, value in verdicts.items() if "_domainkey" in name}, {"ok"})
+
+    def test_a_host_that_is_a_domain_of_ours_has_one_policy(self):
+        self.server.add_cheap_mailbox("bert@mail.example.org")
+        for domain in ([], ["example.org"], ["mail.example.org"]):
+            policies = [each["value"] for each in self.server.json("dns", "records", *domain)
+                        if each["name"] == "mail.example.org" and each["value"].startswith("v=spf1")]
+            self.assertEqual(policies, [] if domain == ["example.org"] else ["v=spf1 mx -all"])
+
+    def test_a_host_that_others_cannot_find_is_told_of(self):
+        self.server.stop()
+        self.server.environment = dict(os.environ, MAILSTEAD_HOSTNAME="3f2a9c1b")
+        self.server.start()
+        for flags in ([], ["--zone"]):
+            text = self.server.admin("dns", "records", *flags).stdout
+            self.assertIn("This server calls itself 3f2a9c1b, and others can find no host of that name.", text)
+            self.assertIn("mail.example.org, and ask again.\n", text)
+
+    def test_an_address_of_the_host_that_is_not_here_is_told(self):
+        self.publish()
+        self.names.add("mail.example.org", "A", "203.0.113.9")
+        verdicts = self.check(1)
+        self.assertEqual(verdicts["PTR 9.113.0.203.in-addr.arpa"], "missing")
+        self.assertIn("see that mail to it comes here", self.server.admin("dns", "check", code=1).stdout)
+
+    @unittest.skipUnless(CHECKZONE, "nsd is not installed")
+    def test_the_zone_is_one_to_a_name_server(self):
+        self.server.admin("alias", "add", "info@b\u00fccher.example", sending.ANNA)
+        published = self.server.json("dns", "records")
+        zone = os.path.join(self.folder.name, "zone")
+        with open(zone, "w") as file:  # the root's, so that all domains lie in it
+            file.write(". 60 IN SOA ns.invalid. admin.invalid. 1 1 1 1 1\n. 60 IN NS ns.invalid.\n")
+            file.write(self.server.admin("dns", "records", "--zone").stdout)
+        done = subprocess.run([CHECKZONE, "-p", ".", zone], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        read, origin, owner = set(), "", ""
+        for line in done.stdout.splitlines():
+            if line.startswith("$ORIGIN "):
+                origin = line.split()[1]
+                continue
+            found = re.fullmatch(r"(\S*)\s+(\d+)\s+IN\s+(\S+)\s+(.*)", line)
+            if not found:
+                continue
+            owner = found[1] or owner
+            name = owner if owner.endswith(".") else owner + "." + origin
+            value = "".join(re.findall(r'"([^"]*)"', found[4])) if found[3] == "TXT" else found[4].rstrip(".")
+            if found[2] == "3600":
+                read.add((name.rstrip("."), found[3], value))
+        # What is the address owner's, and what is of use only beside a web server, are remarks.
+        wanted = {(each["name"], each["type"], each["value"]) for each in published
+                  if not each["reverse"] and not each["name"].startswith("_mta-sts.")}
+        self.assertEqual(read, wanted)
+        self.assertEqual({kind for _, kind, _ in read} & {"MX", "TXT", "SRV"}, {"MX", "TXT", "SRV"})
+        self.assertIn(("xn--bcher-kva.example", "MX", "10 mail.example.org"), read)
 
     def test_without_a_server_too(self):
         self.publish()

@@ -42,7 +42,9 @@ class Forwarding(sending.Sender):
         (taken,), ((_, kept),) = self.far.taken, self.server.fetch(ANNA)
         self.assertEqual(taken["to"], ["<carl@far.example>"])
         self.assertRegex(self.path_of(taken), r"^SRS0=[^=]{6}=..=elsewhere\.example=emil@example\.org$")
-        self.assertTrue(taken["content"].startswith(b"Delivered-To: team@example.org\r\nReceived: from "), taken["content"])
+        names = [name for name, _ in mailstead.header_fields(taken["content"])[0]]
+        self.assertEqual(names[:6], [b"delivered-to", b"arc-seal", b"arc-message-signature", b"arc-authentication-results",
+                                     b"authentication-results", b"received"])
         self.assertTrue(taken["content"].endswith(MESSAGE))  # its author's signatures go on to hold
         self.assertTrue(kept.endswith(MESSAGE))
         self.assertIn(sent.encode(), taken["content"])
@@ -59,6 +61,21 @@ class Forwarding(sending.Sender):
         self.assertNotIn(b".dot", report["content"])  # a stranger's words go back to nobody
         # The domain above the host that reports signs for it.
         self.assertIn(b" d=example.org;", report["content"])
+
+    def test_a_report_needs_no_extension_of_the_senders_host(self):
+        self.alias("carl@far.example")
+        self.far.replies["RCPT"] = "550 5.1.1 nobody of this name: b\u00eatises"
+        self.elsewhere.extensions = []
+        for parameters in ("", " RET=FULL"):
+            with self.subTest(parameters=parameters):
+                self.elsewhere.taken.clear()
+                self.arrive(TEAM, message=MESSAGE.replace(b"Subject: x", b"Subject: gr\xc3\xbc\xc3\x9fe").replace(b".dot", b"\xe4"),
+                            parameters=" BODY=8BITMIME" + parameters)
+                self.emptied()
+                (report,) = self.elsewhere.taken
+                self.assertIn(b"nobody of this name", report["content"])
+                self.assertIn(b"Subject: =?UTF-8?", report["content"])
+                self.assertTrue(report["content"].isascii())
 
     def test_a_report_of_the_next_host_finds_its_way_back(self):
         self.alias("carl@far.example")

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 import mailstead
 
@@ -143,13 +144,14 @@ class Names:
 # ---- mail servers
 
 class Host:
-    """Somebody's mail server. What it says is decided by `replies`: {command: reply or function of the line}, and
-    `extensions`. What it takes is in `taken`: {"from", "to", "content", "tls", "helo"}."""
+    """Somebody's mail server. What it says is decided by `replies`: {command: reply or function of the line}, where None hangs up, and
+    `extensions`. Besides commands there are "greeting", "content" (None hangs up in its midst, a reply is said before that) and "end". What it takes is in `taken`: {"from", "to", "content", "tls", "helo", "at"}."""
 
     def __init__(self, address, port=25, certificate=None, extensions=("PIPELINING", "8BITMIME", "SIZE 10000000")):
         self.address, self.certificate, self.extensions = address, certificate, list(extensions)
         self.replies, self.taken, self.connections, self.said = {}, [], 0, []
         self.one_message = False  # a connection closes at the second
+        self.silence = 0  # seconds behind STARTTLS, without a certificate
         self.lock = threading.Lock()
         host = self
 
@@ -161,7 +163,8 @@ class Host:
                     pass
                 finally:
                     if getattr(self, "secured", None):
-                        self.secured.close()
+                        # Its files would keep it open.
+                        os.close(self.secured.detach())
 
         class Listening(socketserver.ThreadingTCPServer):
             allow_reuse_address = daemon_threads = True
@@ -203,12 +206,16 @@ class Host:
             if verb == "EHLO":
                 helo = text[5:]
                 offers = self.extensions + (["STARTTLS"] if self.certificate and not tls else [])
-                say(self.reply(verb, text, "\r\n".join(["250-" + self.address] + ["250-" + each for each in offers] + ["250 HELP"])))
+                answer = self.reply(verb, text, "\r\n".join(["250-" + self.address] + ["250-" + each for each in offers] + ["250 HELP"]))
+                if answer is None:
+                    return
+                say(answer)
             elif verb == "STARTTLS":
                 answer = self.reply(verb, text, "220 go ahead")
                 say(answer)
                 if answer.startswith("220"):
                     if not self.certificate:
+                        time.sleep(self.silence)
                         return
                     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                     context.load_cert_chain(*self.certificate)
@@ -222,11 +229,12 @@ class Host:
                 if self.one_message and taken:
                     return
                 answer = self.reply(verb, text, "250 2.1.0 OK")
-                if answer.startswith("2"):
-                    envelope = {"from": text[10:], "to": [], "tls": tls, "helo": helo}
+                if answer is None:
+                    return
+                envelope = {"from": text[10:], "to": [], "tls": tls, "helo": helo} if answer.startswith("2") else None
                 say(answer)
             elif verb == "RCPT":
-                answer = self.reply(verb, text, "250 2.1.5 OK")
+                answer = self.reply(verb, text, "250 2.1.5 OK") if envelope else "503 5.5.1 MAIL first"
                 if answer is None:
                     return
                 if answer.startswith("2"):
@@ -235,12 +243,17 @@ class Host:
             elif verb == "DATA":
                 nobody = not envelope or not envelope["to"]
                 answer = "554 5.5.1 there is nobody to have it" if nobody else self.reply(verb, text, "354 go ahead")
+                if answer is None:
+                    return
                 say(answer)
                 if not answer.startswith("354"):
                     continue
                 content = []
                 while (line := stream.rfile.readline()) != b".\r\n":
-                    if not line:
+                    chosen = self.reply("content", "", "")
+                    if chosen:
+                        say(chosen)
+                    if not line or chosen != "":
                         return
                     content.append(line[1:] if line.startswith(b".") else line)
                 answer = self.reply("end", text, "250 2.0.0 taken")
@@ -248,8 +261,9 @@ class Host:
                     return
                 if answer.startswith("2"):
                     with self.lock:
-                        self.taken.append(dict(envelope, content=b"".join(content)))
+                        self.taken.append(dict(envelope, content=b"".join(content), at=time.monotonic()))
                     taken += 1
+                envelope = None
                 say(answer)
             elif verb == "QUIT":
                 say("221 2.0.0 bye")

@@ -6,6 +6,7 @@ Nothing here waits for a time to pass: until() polls a condition, and TIMEOUT on
 """
 
 import base64
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -15,6 +16,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import stat
 import subprocess
@@ -30,6 +32,7 @@ SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 TRACE = (b"return-path", b"delivered-to", b"received")
+RESULTS = b"authentication-results"  # of what did not come from this machine
 
 BINARY = os.path.abspath(os.environ["MAILSTEAD"]) if "MAILSTEAD" in os.environ else None
 if BINARY:
@@ -166,6 +169,15 @@ class Server:
         self.process = None
         self.check_sanitizer()
         return code
+
+    def wait_filed(self):
+        """Until all mail that is here has a file, and is read from it."""
+        end = time.monotonic() + TIMEOUT
+        with contextlib.closing(sqlite3.connect("file:%s/mailstead.db?mode=ro" % self.data, uri=True)) as database:
+            while database.execute("SELECT COUNT(*) FROM contents").fetchone()[0] > 0:
+                if time.monotonic() > end:
+                    raise AssertionError("mail waits for its files:\n" + self.log())
+                time.sleep(0.05)
 
     def check_sanitizer(self):
         for sign in ("AddressSanitizer", "LeakSanitizer", "runtime error:"):
@@ -630,11 +642,11 @@ def header_fields(message):
 
 
 def split_trace(message):
-    """(trace fields at the top, the message that was sent). The trace is ours: exactly one of each."""
+    """(trace fields at the top, the message that was sent). The trace is ours: exactly one of each, and one of RESULTS at most."""
     position, trace = 0, []
     while True:
         name = message[position:position + 40].partition(b":")[0].lower()
-        if name not in TRACE or name in [field for field, _ in trace]:
+        if name not in (*TRACE, RESULTS) or name in [field for field, _ in trace]:
             return dict(trace), message[position:]
         end = message.find(b"\r\n", position) + 2
         while message[end:end + 1] in (b" ", b"\t"):

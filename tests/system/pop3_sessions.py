@@ -456,6 +456,7 @@ class Commands(mailstead.SharedServerTest):
         self.assertEqual(self.server.fetch(user), found)
 
     def mail_files(self, user):
+        self.server.wait_filed()
         local, _, domain = user.partition("@")
         found = []
         for parent, _, files in os.walk(os.path.join(self.server.data, "mail")):

@@ -352,6 +352,7 @@ class InARow(mailstead.SharedServerTest):
     def test_a_file_that_goes_meanwhile(self):
         """What was read ahead may still be had; of what was not, nothing is said but that it is gone."""
         user, kept = self.filled()
+        self.server.wait_filed()
         with self.server.pop3(user) as session:
             for number in (1, 2, 3):
                 session.retr(number)

@@ -152,6 +152,7 @@ class Quotas(mailstead.ServerTest):
             session.quit()
         self.assertEqual((self.count(), self.count(OTHER)), (2, 2))
         maildir = os.path.join(self.server.data, "mail", "example.org", "anna")
+        self.server.wait_filed()
         self.assertEqual((len(os.listdir(maildir + "/new")), os.listdir(maildir + "/tmp")), (2, []))
         log = self.server.log()
         self.assertIn("mailbox-full", log)

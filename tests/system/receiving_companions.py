@@ -1,5 +1,5 @@
 """What people put beside their mail servers meets what ours sends: postgrey puts it off, postsrsd passes it on under addresses of its
-own, and rspamd and opendkim verify our signatures. Each is Debian's."""
+own, and rspamd and opendkim verify our signatures and seals. Each is Debian's."""
 
 import json
 import re
@@ -26,6 +26,8 @@ options { filters = "dkim"; url_tld = "/etc/rspamd/endings"; tempdir = "/tmp"; d
 logging { type = "console"; level = "info"; }
 worker "normal" { bind_socket = "%s:%d"; count = 1; }
 dkim { }
+arc { }
+modules { path = "/usr/share/rspamd/plugins/arc.lua"; }
 """ % (internet.NAME_SERVER[0], *RSPAMD)
 
 
@@ -164,7 +166,21 @@ class Signatures(Beside):
         request = urllib.request.Request("http://%s:%d/checkv2" % RSPAMD, message, {"IP": internet.US, "From": ANNA, "Rcpt": "carl@" + Postfix.DOMAIN})
         with urllib.request.urlopen(request, timeout=mailstead.TIMEOUT) as answer:
             symbols = json.load(answer)["symbols"]
-        return {name: sorted(symbol["options"]) for name, symbol in symbols.items() if name.startswith("R_DKIM")}
+        return {name: sorted(symbol.get("options", [])) for name, symbol in symbols.items()
+                if name.startswith(("R_DKIM", "ARC")) and not name.endswith("_NA")}
+
+    def test_rspamd_follows_the_chain_of_what_is_passed_on(self):
+        self.service("rspamd", "install -d -o _rspamd /var/lib/rspamd; rspamd -f -u _rspamd -g _rspamd -c /etc/rspamd/only.conf",
+                     {"/etc/rspamd/only.conf": RSPAMD_SETTINGS, "/etc/rspamd/endings": "example\n"}, ("_rspamd",), RSPAMD)
+        self.server.admin("alias", "add", TEAM, "carl@" + Postfix.DOMAIN)
+        for name, message in messages.small_messages().items():
+            if name != FORM_FEED:
+                self.server.deliver(messages.written_by(EMIL, message), TEAM, sender=EMIL)
+        self.emptied()
+        for copy in self.postfix.taken("carl"):
+            with self.subTest(re.search(rb"\r\nX-Message: (\S+)", copy)[1].decode()):
+                self.assertEqual(set(self.rspamd(copy)), {"ARC_ALLOW"})
+        self.assertEqual(set(self.rspamd(copy.replace(b"\r\nSubject: m", b"\r\nSubject: M"))), {"ARC_REJECT"})
 
     def test_opendkim_finds_them_good(self):
         """It knows RSA only, and leaves the other one alone."""

@@ -361,6 +361,64 @@ class Policies(sending.Sender):
                 far.close()
                 web.close()
 
+    def requiring(self, address):
+        with self.server.smtp("submissions", user=ANNA) as client:
+            client.must("MAIL FROM:<%s> REQUIRETLS" % ANNA)
+            client.must("RCPT TO:<%s>" % address)
+            client.must("DATA", "354")
+            client.stream.send(mailstead.stuffed(MESSAGE))
+            client.expect("250")
+
+    def three_hosts(self):
+        """Of far.example, in order: one that has no REQUIRETLS, one that nobody knows, one that has all; all are in its policy."""
+        names = ["mx%d.far.example" % number for number in (1, 2, 3)]
+        offers = [["8BITMIME"], ["8BITMIME", "REQUIRETLS"], ["8BITMIME", "REQUIRETLS"]]
+        pairs = [self.good(names[0]), internet.certificate(self.folder.name, names[1]), self.good(names[2])]
+        hosts = []
+        for number, name in enumerate(names):
+            hosts.append(self.host("192.0.2.1%d" % number, certificate=pairs[number], extensions=offers[number]))
+            self.names.add("far.example", "MX", "%d %s" % (number, name))
+            self.names.add(name, "A", hosts[-1].address)
+        self.announce(self.web("far.example"), "far.example", mode="testing", hosts=names)
+        return hosts
+
+    def test_a_message_that_requires_tls_goes_to_the_next_host_that_can_keep_it(self):
+        hosts = self.three_hosts()
+        self.requiring("carl@far.example")
+        self.emptied()
+        self.assertEqual([len(host.taken) for host in hosts], [0, 0, 1])
+        self.assertIn("REQUIRETLS", hosts[2].taken[0]["from"])
+        self.assertEqual([host.said[-1] for host in hosts], ["QUIT"] * 3)
+        # That is nothing against the first one.
+        self.submit("dora@far.example")
+        self.emptied()
+        self.assertEqual([len(host.taken) for host in hosts], [1, 0, 1])
+        self.assertEqual(self.mail(), [])
+
+    def test_a_message_that_requires_tls_waits_for_a_host_that_does_not_answer(self):
+        hosts = self.three_hosts()
+        hosts[2].replies["greeting"] = "421 4.3.2 later"
+        self.requiring("carl@far.example")
+        self.assertIn("421 4.3.2 later", self.told("deferred", "carl@far.example")[-1])
+        self.submit("dora@far.example")  # nobody else waits for it
+        self.told("sent", "dora@far.example")
+        del hosts[2].replies["greeting"]
+        hosts[1].replies["greeting"] = "421 4.3.2 later"
+        self.server.admin("queue", "retry")
+        self.emptied()
+        self.assertEqual([len(host.taken) for host in hosts], [1, 0, 1])
+
+    def test_a_message_that_requires_tls_fails_when_no_host_can_keep_it(self):
+        hosts = self.three_hosts()
+        hosts[2].extensions.remove("REQUIRETLS")
+        self.requiring("carl@far.example")
+        self.emptied()
+        self.assertEqual([host.connections for host in hosts], [1, 1, 1])
+        report = self.report().as_string()
+        self.assertIn("Status: 5.7.30", report)
+        self.assertIn("mx3.far.example", report)
+        self.assertEqual([host.taken for host in hosts], [[], [], []])
+
     # ---- reports
 
     def test_a_domain_that_asks_for_it_is_told_how_a_day_went(self):

@@ -1,0 +1,230 @@
+// import mbox FILE ADDRESS
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <deque>
+#include <unordered_map>
+#include <utility>
+
+#include "admin/mbox_reader.h"
+#include "admin/received_time.h"
+#include "admin/request.h"
+#include "admin/text.h"
+#include "admin/transfer.h"
+#include "protocols/sha256.h"
+#include "storage/content.h"
+#include "storage/message_id.h"
+
+namespace mailstead::admin {
+namespace {
+
+constexpr const char* kMboxSource = "mbox";
+constexpr std::size_t kMboxPiece = 64u << 10;
+constexpr std::uint64_t kMostWaiting = 8u << 20;  // octets of messages whose fate is asked for together
+
+// What identifies a message is its content: files grow, shrink, and are moved about. Of the same content in
+// one file each is a message.
+class MboxImport final : public MboxSink {
+ public:
+  MboxImport(const CommandLine& line, StoreAccess& store, int file, std::uint64_t size)
+      : line_(line),
+        dry_run_(has_flag(line.request, "dry-run")),
+        file_(file),
+        importer_(store, line.request.arguments[1], kMboxSource),
+        progress_("importing", size, speech_of(line)) {}
+
+  ImportSummary run() {
+    ImportSummary summary{"the mbox " + line_.request.arguments[0], line_.request.arguments[1]};
+    summary.dry_run = dry_run_;
+    if (auto done = read_all(); !done) summary.stopped = done.error();
+    summary.counts = importer_.counts();
+    summary.counts.brought += would_bring_;
+    summary.counts.octets += would_octets_;
+    summary.troubles = importer_.troubles();
+    add_remarks(summary);
+    return summary;
+  }
+  bool is_no_mbox() const { return reader_.is_no_mbox(); }
+
+  void message_begins(std::optional<std::int64_t> date, std::uint64_t) override {
+    waiting_.emplace_back();
+    has_date_ = date.has_value();
+    if (date) last_date_ = *date;
+    received_ = ReceivedTime();
+    lines_ = LineEndNormaliser();
+    hash_ = Sha256Stream();
+  }
+
+  void message_content(std::string_view bytes) override {
+    clean_.clear();
+    lines_.add(bytes, clean_);
+    received_.add(clean_);
+    keep(clean_);
+  }
+
+  void message_ends(const std::string& uidl, bool is_folder_data) override {
+    clean_.clear();
+    lines_.finish(clean_);
+    keep(clean_);
+    if (is_folder_data || waiting_.back().text.size() == 0) {
+      ++(is_folder_data ? folder_data_ : empty_);
+      waiting_.pop_back();
+      return;
+    }
+    Waiting& message = waiting_.back();
+    if (!has_date_) {
+      ++without_date_;
+      last_date_ = received_.value().value_or(last_date_);
+    }
+    message.item.received_at = last_date_;
+    const Sha256 digest = hash_.finish();
+    std::string name;
+    for (std::size_t i = 0; i < 16; ++i) name += fmt::format("{:02x}", digest[i]);
+    const std::uint64_t nth = ++seen_[name];
+    message.item.item = nth == 1 ? name : fmt::format("{} {}", name, nth);
+    if (is_uidl(uidl)) message.item.uidl = uidl;
+    waiting_octets_ += message.text.size();
+    if (failure_) return;
+    if (waiting_.size() < kKnownItems && waiting_octets_ < kMostWaiting) return;
+    if (auto done = bring(); !done) failure_ = done.error();
+  }
+
+ private:
+  struct Waiting {
+    ImportItem item;
+    MessageText text;
+  };
+
+  void keep(std::string_view bytes) {
+    hash_.add(bytes);
+    if (failure_) return;
+    if (auto done = waiting_.back().text.append(bytes); !done) failure_ = done.error();
+  }
+
+  Result<void> read_all() {
+    std::array<char, kMboxPiece> piece;
+    std::uint64_t offset = 0;
+    while (!failure_ && !reader_.is_no_mbox()) {
+      if (Interruption::happened()) return interrupted_error();
+      const ssize_t got = ::pread(file_, piece.data(), piece.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0)
+        return Error{ErrorKind::kIo, fmt::format("cannot read the mbox: {}", std::strerror(errno))};
+      if (got == 0) break;
+      offset += static_cast<std::uint64_t>(got);
+      reader_.add({piece.data(), static_cast<std::size_t>(got)});
+      progress_.show(offset, counted(importer_.counts().brought + importer_.counts().there, "message"));
+    }
+    if (failure_) return *failure_;
+    reader_.finish();
+    if (failure_) return *failure_;
+    if (auto done = bring(); !done) return done;
+    return importer_.flush();
+  }
+
+  Result<void> bring() {
+    std::vector<std::string> items;
+    for (const Waiting& message : waiting_) items.push_back(message.item.item);
+    if (items.empty()) return {};
+    const auto known = importer_.known(items);
+    if (!known) return known.error();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      Waiting& message = waiting_[i];
+      if ((*known)[i]) {
+        importer_.count_known();
+      } else if (dry_run_) {
+        ++would_bring_;
+        would_octets_ += message.text.size();
+      } else if (auto done = importer_.add(std::move(message.item), message.text); !done) {
+        return done;
+      }
+    }
+    waiting_.clear();
+    waiting_octets_ = 0;
+    return {};
+  }
+
+  void add_remarks(ImportSummary& summary) const {
+    const auto remark = [&](std::uint64_t count, std::string_view one, std::string_view many) {
+      if (count > 0)
+        summary.remarks.push_back(fmt::format("{} {}", counted(count, "message"), count == 1 ? one : many));
+    };
+    remark(without_date_, "has no date in its \"From \" line, and got that of its header.",
+           "have no date in their \"From \" lines, and got those of their headers.");
+    remark(empty_, "was empty, and is left out.", "were empty, and are left out.");
+    remark(folder_data_, "was a mail program's own note in the file, and is left out.",
+           "were a mail program's own notes in the file, and are left out.");
+    if (reader_.doubtful_lines() > 0) {
+      summary.remarks.push_back(fmt::format(
+          "{} {} like the beginning of a message, but no empty line stands before: {} taken for text.",
+          counted(reader_.doubtful_lines(), "line"), reader_.doubtful_lines() == 1 ? "looks" : "look",
+          reader_.doubtful_lines() == 1 ? "it was" : "they were"));
+    }
+  }
+
+  const CommandLine& line_;
+  const bool dry_run_;
+  const int file_;
+  MboxReader reader_{*this};
+  Importer importer_;
+  Progress progress_;
+  std::deque<Waiting> waiting_;
+  std::uint64_t waiting_octets_ = 0;
+  std::unordered_map<std::string, std::uint64_t> seen_;  // how often each content was in the file so far
+  LineEndNormaliser lines_;
+  Sha256Stream hash_;
+  std::string clean_;
+  std::int64_t last_date_ = std::time(nullptr);
+  bool has_date_ = false;
+  ReceivedTime received_;
+  std::optional<Error> failure_;
+  std::uint64_t would_bring_ = 0;
+  std::uint64_t would_octets_ = 0;
+  std::uint64_t without_date_ = 0;
+  std::uint64_t empty_ = 0;
+  std::uint64_t folder_data_ = 0;
+};
+
+Error no_mbox(const std::string& path, int file) {
+  std::array<char, 4> start{};
+  const ssize_t got = ::pread(file, start.data(), start.size(), 0);
+  const std::string_view bytes(start.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  if (bytes.starts_with("\x1f\x8b") || bytes.starts_with("BZh") ||
+      bytes.starts_with("\xfd"
+                        "7zX"))
+    return Error{ErrorKind::kInvalid, fmt::format("{} is compressed; unpack it first", path)};
+  if (got == 0) return Error{ErrorKind::kInvalid, fmt::format("{} is empty", path)};
+  return Error{ErrorKind::kInvalid,
+               fmt::format("{} is no mbox: it does not begin with a line \"From sender date\"", path)};
+}
+
+}  // namespace
+
+Report import_mbox(const CommandLine& line) {
+  const std::string& path = line.request.arguments[0];
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return failed(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0 || S_ISDIR(facts.st_mode)) {
+    return failed(fmt::format(
+        "{} is a folder; 'mailstead import maildir' reads a maildir, and an mbox is one file", path));
+  }
+  if (!S_ISREG(facts.st_mode)) return failed(fmt::format("{} is no file", path));
+  std::array<char, 5> start{};
+  if (::pread(file.get(), start.data(), start.size(), 0) <= 0) return failed(no_mbox(path, file.get()));
+  auto store = StoreAccess::open(line, line.request.arguments[1], "import mbox");
+  if (!store) return failed(store.error());
+  const Interruption interruption;
+  MboxImport run(line, **store, file.get(), static_cast<std::uint64_t>(facts.st_size));
+  const ImportSummary summary = run.run();
+  if (run.is_no_mbox()) return failed(no_mbox(path, file.get()));
+  return report_of(summary);
+}
+
+}  // namespace mailstead::admin

@@ -1,0 +1,114 @@
+// Bytes of small messages in the database, for as long as that is worth it.
+//
+// They are part of the commit that takes the message in: one flush, which everybody shares who waits for it,
+// and no file. Mail of the queue has mostly left within seconds, and never gets one (QueueContents); mail of
+// a mailbox gets its file within a moment (MailContents, filing.h). Both are bounded, so that the database
+// stays small.
+// Memory: some 70 octets for each message. Threads: the storage thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "protocols/result.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+#include "storage/queue.h"
+
+namespace mailstead {
+
+class Contents {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Row = std::int64_t;
+
+  // A larger message has a file from the start.
+  static constexpr std::uint64_t kMostOfOne = 128u << 10;
+
+  // What an earlier program left here; it counts as old.
+  Result<void> load();
+  // Is there room for so many messages of so many octets together? A message beyond it has a file from the
+  // start.
+  bool has_room(std::size_t messages, std::uint64_t octets) const;
+
+  // In the caller's transaction.
+  Result<void> insert(Row message, std::string_view head, std::string_view rest);
+  Result<void> erase(Row message);
+  // What has become of it, after the commit.
+  void keep(Row message, std::uint64_t octets, MailboxId mailbox = 0);
+  // False: it was not here.
+  bool forget(Row message);
+  // It could not be moved into a file: it counts as new.
+  void postpone(Row message);
+
+  bool holds(Row message) const { return kept_.contains(message); }
+  MailboxId mailbox_of(Row message) const;  // 0: it is not here
+  std::size_t size() const { return kept_.size(); }
+  std::uint64_t octets() const { return octets_; }
+  // kNotFound: it is not here.
+  Result<std::string> read(Row message);
+  // Those that came before `until`, the oldest first.
+  std::vector<Row> before(Clock::time_point until, std::size_t at_most,
+                          const std::unordered_set<Row>& except = {}) const;
+  // All of one mailbox, likewise.
+  std::vector<Row> of(MailboxId mailbox) const;
+
+ protected:
+  // Literals: statements are kept by them.
+  struct Table {
+    std::string_view load;  // row, octets, mailbox
+    std::string_view insert;
+    std::string_view erase;
+    std::string_view read;
+  };
+  struct Limits {
+    std::size_t messages;
+    std::uint64_t octets;
+  };
+  Contents(Database& database, const Table& table, Limits limits)
+      : database_(database), table_(table), limits_(limits) {}
+
+ private:
+  struct Kept {
+    std::uint64_t octets;
+    Clock::time_point since;
+    MailboxId mailbox;
+  };
+
+  Database& database_;
+  const Table& table_;
+  const Limits limits_;
+  std::map<Row, Kept> kept_;
+  std::uint64_t octets_ = 0;
+};
+
+class QueueContents : public Contents {
+ public:
+  static constexpr std::size_t kMostMessages = 8192;
+  static constexpr std::uint64_t kMostOctets = 32u << 20;
+
+  explicit QueueContents(Database& database);
+
+ private:
+  static const Table kTable;
+};
+
+class MailContents : public Contents {
+ public:
+  static constexpr std::size_t kMostMessages = 16'384;
+  static constexpr std::uint64_t kMostOctets = 64u << 20;
+
+  explicit MailContents(Database& database);
+
+ private:
+  static const Table kTable;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,32 @@
+#include "storage/imported_table.h"
+
+namespace mailstead {
+
+Result<std::optional<std::string>> ImportedTable::uidl_of(MailboxId mailbox, const std::string& source,
+                                                          const std::string& item) {
+  std::optional<std::string> uidl;
+  auto done =
+      each_row(database_.query("SELECT uidl FROM imported WHERE mailbox = ?1 AND source = ?2 AND item = ?3",
+                               mailbox, source, item),
+               [&](const Statement& row) { uidl = row.text(0); });
+  if (!done) return done.error();
+  return uidl;
+}
+
+Result<bool> ImportedTable::has_uidl(MailboxId mailbox, const std::string& uidl) {
+  bool found = false;
+  auto done = each_row(
+      database_.query("SELECT 1 FROM imported WHERE mailbox = ?1 AND uidl = ?2 LIMIT 1", mailbox, uidl),
+      [&](const Statement&) { found = true; });
+  if (!done) return done.error();
+  return found;
+}
+
+Result<void> ImportedTable::add(MailboxId mailbox, const std::string& source, const std::string& item,
+                                const std::string& uidl) {
+  return database_.run(
+      "INSERT OR REPLACE INTO imported (mailbox, source, item, uidl) VALUES (?1, ?2, ?3, ?4)", mailbox,
+      source, item, uidl);
+}
+
+}  // namespace mailstead

@@ -1,0 +1,32 @@
+// Which messages of other servers and files were imported, by mailbox: they are not brought again.
+//
+// Every function runs in the caller's transaction, or by itself when there is none.
+// Threads: one at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "protocols/result.h"
+#include "storage/database.h"
+#include "storage/directory.h"
+
+namespace mailstead {
+
+class ImportedTable {
+ public:
+  explicit ImportedTable(Database& database) : database_(database) {}
+
+  // The UIDL that the item got; nullopt: it is new.
+  Result<std::optional<std::string>> uidl_of(MailboxId mailbox, const std::string& source,
+                                             const std::string& item);
+  // Some imported message has, or had, this UIDL.
+  Result<bool> has_uidl(MailboxId mailbox, const std::string& uidl);
+  Result<void> add(MailboxId mailbox, const std::string& source, const std::string& item,
+                   const std::string& uidl);
+
+ private:
+  Database& database_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,77 @@
+// Imports a batch of messages into one mailbox, with the UIDLs and times that they had elsewhere.
+//
+// Each message is a draft in tmp/ whose name holds its UIDL and whose time is the message's; drafts are
+// flushed together, moved to new/, and then the batch's rows go in one transaction, in the order of the
+// batch. A crash leaves drafts, which are swept, or files without rows, which a start takes in under the same
+// UIDL: when the import is begun again, they are found to be there. A UIDL is never given twice. One that is
+// taken by another message gives way to one made of the message's source and item: the same in every try.
+// Threads: the storage thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "storage/content.h"
+#include "storage/database.h"
+#include "storage/imported_table.h"
+#include "storage/index.h"
+#include "storage/maildir.h"
+#include "storage/reconcile.h"
+#include "storage/transfer.h"
+
+namespace mailstead {
+
+class ImportBatch {
+ public:
+  ImportBatch(Database& database, Maildir& maildir, MailboxId mailbox, const Naming& naming);
+
+  // The i-th result is the i-th message's.
+  std::vector<Result<Imported>> run(std::span<const Import> messages);
+
+ private:
+  struct Work {
+    const Import* message;
+    std::optional<Error> error = {};
+    ImportOutcome outcome = ImportOutcome::kNew;
+    bool is_noted = false;  // `imported` knows it already
+    std::string uidl = {};
+    std::string name = {};  // of its file
+    ContentScan scan = {};
+    bool in_tmp = false;
+    bool in_new = false;
+    FileHandle file = {};  // while its group is written
+
+    bool is_new() const { return !error && outcome == ImportOutcome::kNew; }
+  };
+  enum class Claim { kFree, kSame, kTaken };
+
+  Result<void> plan(Work& work);
+  Result<Claim> claim(const Work& work, const std::string& uidl);
+  Result<bool> is_same(const Import& message, const MessageRow& row) const;
+  void each_new(std::span<Work> group, Result<void> (ImportBatch::*step)(Work&));
+  void write_group(std::span<Work> group);
+  Result<void> write(Work& work);
+  Result<void> flush(Work& work);
+  Result<void> publish(Work& work);
+  Result<void> write_rows();
+  void withdraw_failed();
+
+  Database& database_;
+  Index index_;
+  ImportedTable imported_;
+  Maildir& maildir_;
+  const MailboxId mailbox_;
+  const Naming& naming_;
+  const std::int64_t now_;  // Unix seconds
+  std::vector<Work> works_;
+  std::set<std::string> uidls_;  // of this batch
+  std::set<std::pair<std::string, std::string>> items_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,46 @@
+// Mail that moves between this store and others: what an import hands over, and what an export is told.
+//
+// Plain values. Errors and durability stand with the calls, in store.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace mailstead {
+
+class Spool;
+
+// A message from another server or a file. `source` and `item` are its identity there: what was imported once
+// into a mailbox is not imported again, even when it has been deleted here since.
+struct Import {
+  std::string source;  // "pop3 anna@mail.example.org", "maildir"; at most 400 octets
+  std::string item;    // what the source calls it; at most 400 octets
+  // What its clients know it by (RFC 1939 7); empty: nothing, it gets one that follows from source and item.
+  std::string uidl;
+  std::int64_t received_at = 0;  // Unix seconds
+  // The message is the spool's octets, which may be absent, then `rest`. Its line ends become CRLF.
+  std::unique_ptr<Spool> spool;
+  std::string rest;
+};
+
+enum class ImportOutcome {
+  kNew,
+  kThere,  // it was imported before, or the mailbox holds the same message under this UIDL
+};
+
+struct Imported {
+  ImportOutcome outcome = ImportOutcome::kNew;
+  std::string uidl;        // not the one asked for when another message has, or had, that one
+  std::uint64_t size = 0;  // octets; 0 when it was there
+};
+
+// A message that is present, for an export.
+struct ExportEntry {
+  std::int64_t key = 0;  // grows in the maildrop's order, and with time
+  std::string uidl;
+  std::uint64_t size = 0;        // octets
+  std::int64_t received_at = 0;  // Unix seconds
+};
+
+}  // namespace mailstead

@@ -1,0 +1,74 @@
+#include "needless_syncs.h"
+
+namespace mailstead::power {
+
+namespace {
+
+struct Needless {
+  std::string_view synced;    // how the sync's text begins
+  std::string_view function;  // that is in it
+  std::string_view why;
+};
+
+constexpr std::string_view kBeforeTheFirstCommit =
+    "nothing is promised before open() returns, and its own commit syncs what came before";
+constexpr std::string_view kDoneAgain =
+    "what it notes is done: the next start finds that, and notes it again";
+constexpr std::string_view kSourceOfMove =
+    "nothing is given a name there: a move is one step here, which is the other folder's, and not on every "
+    "file system";
+constexpr std::string_view kNothingChanged =
+    "the three folders are synced together, whichever of them was changed";
+constexpr std::string_view kSyncedBefore =
+    "each commit has synced it; SQLite makes sure before it moves pages";
+
+constexpr std::string_view kRestoredByALook = "the files lie where restored ones do: a look restores them";
+
+constexpr Needless kNeedless[] = {
+    {"mailstead.db-wal: ", "checkpoint_", kSyncedBefore},
+    {"mailstead.db-wal: ", "commit < migrate", kBeforeTheFirstCommit},
+    {"data: ", "configure", kBeforeTheFirstCommit},
+    {"mailstead.db-journal: ", "configure", kBeforeTheFirstCommit},
+    {"data: open_database", "", kBeforeTheFirstCommit},
+    {"data: make", "", kBeforeTheFirstCommit},
+    {"data: lay_out", "", kBeforeTheFirstCommit},
+    {"mailstead.db-wal: ", "commit < purge_marked", kDoneAgain},
+    {"mailstead.db-wal: ", "commit < put_aside", kDoneAgain},
+    {"mailstead.db-wal: ", "commit < move_to_files", kDoneAgain},
+    {"mailstead.db-wal: ", "commit < forget < finish_removals_of", kDoneAgain},
+    {"mailstead.db-wal: ", "commit < settle", kDoneAgain},
+    {"mailstead.db-wal: ", "commit < remove_mailbox",
+     "what was asked for may be done in part until the commit after the folder's move, which syncs it, too"},
+    {"mailstead.db-wal: ", "commit < commit", kRestoredByALook},
+    {"mailstead.db-wal: ", "commit < restore_deleted", kRestoredByALook},
+    {"mailstead.db-wal: ", "commit < mark_clean",
+     "close() takes the journal into the database after it, and syncs that"},
+    {"a small file: replace_small_file < make", "",
+     "a mailbox's address is read only when the index is lost"},
+    {"cur: sync_all", "put_aside", kSourceOfMove},
+    {"new: sync_new < sync_all", "put_aside", kSourceOfMove},
+    {"deleted: sync_all", "restore_deleted", kSourceOfMove},
+    {"cur: sync_all", "free_these", kNothingChanged},
+    {"new: sync_new < sync_all", "free_these", kNothingChanged},
+    {"deleted: sync_all", "take_in", kNothingChanged},
+    {"cur: sync_all", "make_folder_of < add_mailbox", kNothingChanged},
+    {"new: sync_new < sync_all", "make_folder_of < add_mailbox", kNothingChanged},
+    {"cur: sync_all", "discard_drafts",
+     "two names change places in one step here, and not on every file system"},
+    {"new: sync_new < sync_all", "discard_drafts",
+     "two names change places in one step here, and not on every file system"},
+    {"dkim: replace < activate", "", "only the first keys of a domain make a folder there"},
+    {"dkim: replace < prepare", "", "only the first keys of a domain make a folder there"},
+};
+
+}  // namespace
+
+std::optional<std::string> why_needless(std::string_view sync) {
+  for (const Needless& needless : kNeedless) {
+    if (sync.starts_with(needless.synced) && sync.find(needless.function) != std::string_view::npos)
+      return std::string(needless.why);
+  }
+  return std::nullopt;
+}
+
+}  // namespace mailstead::power
