@@ -15,8 +15,7 @@ namespace mailstead {
 namespace {
 
 constexpr int kBusyMilliseconds = 10'000;
-constexpr int kCheckpointFrames = 1'000;           // 4 MB of pages: about as much as one flush takes anyway
-constexpr int kInsistentCheckpointFrames = 8'000;  // readers held the small ones up: wait for them now
+constexpr int kCheckpointFrames = 1'000;  // 4 MB of pages: about as much as one flush takes anyway
 constexpr const char* kPragmas =
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=FULL;"
@@ -111,8 +110,8 @@ Result<void> Statement::bind(int position, Octets value) {
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, DatabaseAccess access) {
   sqlite3* connection = nullptr;
-  const int flags =
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  const int flags = (access == DatabaseAccess::kRead ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
+                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(path.c_str(), &connection, flags, nullptr);
   if (connection == nullptr) return Error{ErrorKind::kUnavailable, "no memory for the database connection"};
   std::unique_ptr<Database> database(new Database(connection));
@@ -134,6 +133,10 @@ Result<std::unique_ptr<Database>> Database::open_in_memory() {
 
 Result<void> Database::configure(DatabaseAccess access) {
   sqlite3_busy_timeout(connection_, kBusyMilliseconds);
+  if (access == DatabaseAccess::kRead) {
+    sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    return run_script("PRAGMA query_only=ON;");
+  }
   if (access == DatabaseAccess::kSalvage) {
     sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     // writable_schema lets SQLite read a file that was cut short; query_only keeps it from writing.
@@ -224,11 +227,11 @@ int Database::note_wal(void* self, sqlite3*, const char*, int frames) {
 
 void Database::checkpoint_if_due() {
   if (wal_frames_ < kCheckpointFrames) return;
-  const int mode =
-      wal_frames_ < kInsistentCheckpointFrames ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
   int frames = 0;
   int moved = 0;
-  const int code = sqlite3_wal_checkpoint_v2(connection_, nullptr, mode, &frames, &moved);
+  // Passive: who reads beside us, for a backup, is not waited for. When he is gone the next one moves all.
+  const int code =
+      sqlite3_wal_checkpoint_v2(connection_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
   // A WAL that is moved whole starts again at the next commit, which tells us its length.
   if (code == SQLITE_OK && frames == moved) wal_frames_ = 0;
 }

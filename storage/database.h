@@ -2,7 +2,8 @@
 //
 // WAL with synchronous=FULL: commit() returns after the commit is durable, unless it may be so later.
 // Checkpoints are made by checkpoint_if_due() and close() only; no other connection writes or checkpoints
-// (SQLite 3.7.0 to 3.51.2 can lose commits when two do). Ownership: Database owns the connection and its
+// (SQLite 3.7.0 to 3.51.2 can lose commits when two do); one that only reads sees one moment for as long as a
+// statement of its lasts, and holds nobody up but the WAL, which cannot begin anew meanwhile. Ownership: Database owns the connection and its
 // prepared statements; a Statement borrows one until it is destroyed. Threads: one at a time. Errors:
 // kNoSpace (SQLITE_FULL), kCorrupt (SQLITE_CORRUPT, SQLITE_NOTADB), kExists (UNIQUE), kUnavailable
 // (SQLITE_BUSY), kDenied, kIo.
@@ -65,6 +66,7 @@ Result<void> each_row(Result<Statement> statement, Row row) {
 
 enum class DatabaseAccess {
   kWrite,    // the store's own
+  kRead,     // another one beside it, of whatever process: never writes, checkpoints or recovers
   kSalvage,  // to read what can be read of a damaged file: writes nothing to it or its WAL
 };
 
