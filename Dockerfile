@@ -8,7 +8,7 @@ COPY packaging/apt.sh packaging/
 COPY packaging/debian-packages packaging/debian-packages/
 RUN bash -c '. packaging/apt.sh && install_packages packaging/debian-packages/build.txt'
 COPY . .
-RUN bash -c '. packaging/apt.sh && cmake --preset release -DMAILSTEAD_TESTS=OFF -DCMAKE_UNITY_BUILD=ON && \
+RUN bash -c '. packaging/apt.sh && cmake --preset release -DMAILSTEAD_TESTS=OFF -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O2 -DNDEBUG" -DCMAKE_UNITY_BUILD=ON && \
       cmake --build --preset release --target mailstead --parallel "$(build_jobs)"' && \
     mkdir /out && strip -o /out/mailstead build/release/mailstead && packaging/run-packages /out/mailstead >/out/packages
 

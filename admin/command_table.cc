@@ -42,6 +42,8 @@ constexpr std::array kFileAndAddress = {Argument{"FILE"}, Argument{"ADDRESS", Ar
 constexpr std::array kHostAndAddress = {Argument{"HOST"}, Argument{"ADDRESS", ArgumentKind::kAddress}};
 constexpr std::array kAddressAndFolder = {Argument{"ADDRESS", ArgumentKind::kAddress}, Argument{"FOLDER"}};
 constexpr std::array kAddressAndFile = {Argument{"ADDRESS", ArgumentKind::kAddress}, Argument{"FILE"}};
+constexpr std::array kWord = {Argument{"WORD"}};
+constexpr std::array<std::string_view, 2> kVerifyFlags = {"all", "repair"};
 constexpr std::array<std::string_view, 1> kDryRun = {"dry-run"};
 constexpr std::array kMaildirOptions = {Choice{"folder", {}, "NAME"}, Choice{"uidl-format", {}, "FORMAT"}};
 constexpr std::array<std::string_view, 4> kPop3Flags = {"dry-run", "delete", "insecure", "apop"};
@@ -390,6 +392,20 @@ constexpr std::array kCommands = {
                       "new; what\n"
                       "it holds stands in FILE.exported beside it. The form is mboxrd, with the UIDL in a "
                       "field X-UIDL."},
+    Command{
+        .name = "verify",
+        .flags = kVerifyFlags,
+        .needs = Needs::kTransfer,
+        .summary = "check that all mail is there and as it came",
+        .detail =
+            "Looks through the database, the mailboxes, their files and the queue while the server runs, "
+            "and\n"
+            "tells what is wrong and what to do. Of more than 10,000 messages it reads about 10,000 whole, "
+            "other\n"
+            "ones each time; of the rest it looks whether they are there, and how long.\n"
+            "  --all     read every message whole\n"
+            "  --repair  mend what can be mended. No mail is deleted: what is no mail any more goes to the\n"
+            "            folder quarantine of its mailbox"},
     Command{.name = "config show", .needs = Needs::kNothing, .summary = "print the values in force"},
     Command{.name = "config check",
             .needs = Needs::kNothing,
@@ -411,6 +427,9 @@ constexpr std::array kCommands = {
 };
 
 constexpr std::array kTransferRequests = {
+    Command{.name = "folder begin", .arguments = kWord, .least = 1, .most = 1, .run = begin_in_folder},
+    Command{.name = "verify judge", .run = judge_suspicions},
+    Command{.name = "verify mend", .run = mend_database},
     Command{.name = "transfer begin",
             .arguments = kAddressAndWords,
             .least = 2,

@@ -30,12 +30,16 @@ void tell(const std::string& text) {
 
 Result<std::unique_ptr<StoreAccess>> StoreAccess::open(const CommandLine& line, const std::string& address,
                                                        const std::string& what) {
-  if (auto entered = enter_folder(line.data, MissingFolder::kRefused, Rights::kLent); !entered)
-    return entered.error();
-  std::unique_ptr<StoreAccess> access(new StoreAccess(line.data));
   Request begin;
   begin.command = "transfer begin";
   begin.arguments = {address, what};
+  return open(line, begin);
+}
+
+Result<std::unique_ptr<StoreAccess>> StoreAccess::open(const CommandLine& line, const Request& begin) {
+  if (auto entered = enter_folder(line.data, MissingFolder::kRefused, Rights::kLent); !entered)
+    return entered.error();
+  std::unique_ptr<StoreAccess> access(new StoreAccess(line.data));
   const auto deadline = SteadyClock::now() + kPatienceToBegin;
   // As in dispatch.cc: a server that starts or stops has the lock and no socket.
   while (true) {

@@ -19,7 +19,10 @@ namespace mailstead::admin {
 
 class StoreAccess {
  public:
-  // `what` it is for stands in the server's log; kNotFound: there is no mailbox of this address.
+  // `begin` is asked first; what it is for stands in the server's log.
+  static Result<std::unique_ptr<StoreAccess>> open(const CommandLine& line, const Request& begin);
+  // Of a mailbox. `what` it is for stands in the server's log; kNotFound: there is no mailbox of this
+  // address.
   static Result<std::unique_ptr<StoreAccess>> open(const CommandLine& line, const std::string& address,
                                                    const std::string& what);
   ~StoreAccess();

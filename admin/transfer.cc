@@ -60,6 +60,7 @@ Report run_transfer(const CommandLine& line) {
   if (name == "import mbox") return import_mbox(line);
   if (name == "import pop3") return import_pop3(line);
   if (name == "export maildir") return export_maildir(line);
+  if (name == "verify") return verify(line);
   return export_mbox(line);
 }
 

@@ -3,10 +3,10 @@
 // WAL with synchronous=FULL: commit() returns after the commit is durable, unless it may be so later.
 // Checkpoints are made by checkpoint_if_due() and close() only; no other connection writes or checkpoints
 // (SQLite 3.7.0 to 3.51.2 can lose commits when two do); one that only reads sees one moment for as long as a
-// statement of its lasts, and holds nobody up but the WAL, which cannot begin anew meanwhile. Ownership: Database owns the connection and its
-// prepared statements; a Statement borrows one until it is destroyed. Threads: one at a time. Errors:
-// kNoSpace (SQLITE_FULL), kCorrupt (SQLITE_CORRUPT, SQLITE_NOTADB), kExists (UNIQUE), kUnavailable
-// (SQLITE_BUSY), kDenied, kIo.
+// statement of its lasts, and holds nobody up but the WAL, which cannot begin anew meanwhile. Ownership:
+// Database owns the connection and its prepared statements; a Statement borrows one until it is destroyed.
+// Threads: one at a time. Errors: kNoSpace (SQLITE_FULL), kCorrupt (SQLITE_CORRUPT, SQLITE_NOTADB), kExists
+// (UNIQUE), kUnavailable (SQLITE_BUSY), kDenied, kIo.
 #pragma once
 
 #include <sqlite3.h>
@@ -116,6 +116,10 @@ class Database {
   Result<void> copy_to(const std::string& path);
   // Has a statement found it so?
   bool is_damaged() const { return damaged_; }
+  // It counts as damaged from now on.
+  void distrust() { damaged_ = true; }
+  // kExists: rows contradict one another.
+  Result<void> rebuild_indexes() { return run_script("REINDEX"); }
   // kCorrupt with the first finding.
   Result<void> quick_check();
   // Moves the WAL into the database when it has grown; failing is no error, the WAL then grows further.

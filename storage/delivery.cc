@@ -19,6 +19,7 @@ namespace {
 // Drafts that are open, unsynced, at one time: writing them all before the first sync lets the file system
 // flush them together. Each needs a descriptor, and up to four for its maildir.
 constexpr std::size_t kGroup = 64;
+constexpr std::size_t kPiece = 256 * 1024;
 
 // What is known of the header with our own lines on top, which name addresses.
 HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
@@ -109,6 +110,10 @@ void DeliveryBatch::plan_copies() {
       copy.size += message.delivery->spool->size();
       continue;
     }
+    ContentHasher hasher;
+    hasher.add(copy.head);
+    hasher.add(message.rest);
+    copy.hash = hasher.value();
     copy.in_database = copy.size <= MailContents::kMostOfOne &&
                        filer_.has_room(copy.mailbox, messages + 1, octets + copy.size);
     if (!copy.in_database) continue;
@@ -160,6 +165,24 @@ Result<void> DeliveryBatch::write_copy(Copy& copy, Maildirs& maildirs) {
   if (done && spool != nullptr) done = spool->copy_to(copy.file);
   if (done && spool != nullptr) done = write_all(copy.file.fd(), message.rest);
   if (!done) return in_folder((*maildir)->path(), done.error());
+  return spool == nullptr ? Result<void>() : hash_large(copy);
+}
+
+// Of what was received, not of the file: what a disk makes of it is to be found out.
+Result<void> DeliveryBatch::hash_large(Copy& copy) const {
+  const Message& message = messages_[copy.message];
+  const Spool& spool = *message.delivery->spool;
+  ContentHasher hasher;
+  hasher.add(copy.head);
+  std::string piece;
+  for (std::uint64_t at = 0; at < spool.size(); at += piece.size()) {
+    piece.clear();
+    if (auto done = spool.read(at, kPiece, piece); !done) return done;
+    if (piece.empty()) return Error{ErrorKind::kIo, "a spool file is shorter than what was written to it"};
+    hasher.add(piece);
+  }
+  hasher.add(message.rest);
+  copy.hash = hasher.value();
   return {};
 }
 
@@ -235,9 +258,9 @@ Result<bool> DeliveryBatch::try_write_rows() {
   for (Copy& copy : copies_) {
     const Message& message = messages_[copy.message];
     if (message.error) continue;
-    auto done =
-        index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size, message.has_dot_lines, now_,
-                      message.delivery->id, MessageState::kPresent, message.message_id, copy.header});
+    auto done = index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size,
+                              message.has_dot_lines, now_, message.delivery->id, MessageState::kPresent,
+                              message.message_id, copy.header, copy.hash});
     if (!done && done.error().kind == ErrorKind::kExists) {
       fail(copy, again);
       return false;

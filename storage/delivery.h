@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "storage/content.h"
+#include "storage/content_hash.h"
 #include "storage/contents.h"
 #include "storage/database.h"
 #include "storage/directory.h"
@@ -68,6 +69,7 @@ class DeliveryBatch {
     std::string head = {};  // of this copy
     HeaderFacts header = {};
     std::uint64_t size = 0;
+    ContentHash hash = {};
     std::int64_t row = 0;      // once it is written
     bool in_database = false;  // its bytes go with its row
     bool in_tmp = false;
@@ -123,6 +125,7 @@ class DeliveryBatch {
   void plan_copies();
   void write_files();
   void write_group(std::span<Copy* const> group);
+  Result<void> hash_large(Copy& copy) const;
   Result<void> write_copy(Copy& copy, Maildirs& maildirs);
   void publish_group(std::span<Copy* const> group, Maildirs& maildirs);
   Result<Maildir*> maildir_of(MailboxId mailbox, Maildirs& maildirs);

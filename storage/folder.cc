@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace mailstead {
 
@@ -130,6 +131,19 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(const std::string& path, co
   return folder;
 }
 
+Result<std::unique_ptr<DataFolder>> DataFolder::open_to_read(const std::string& path) {
+  std::unique_ptr<DataFolder> folder(new DataFolder(path));
+  folder->root_ = FileHandle(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder->root_.is_open()) return plain_error(path, errno);
+  if (auto done = folder->find_real_path(); !done) return done.error();
+  for (auto [name, handle] : {std::pair{"mail", &folder->mail_}, {"queue", &folder->queue_}}) {
+    auto opened = open_folder(folder->fd(), name);
+    if (!opened) return in_folder(path, opened.error());
+    *handle = std::move(*opened);
+  }
+  return folder;
+}
+
 Result<void> DataFolder::open_root() {
   int fd = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT) {
@@ -142,6 +156,10 @@ Result<void> DataFolder::open_root() {
   }
   if (fd < 0) return plain_error(path_, errno);
   root_ = FileHandle(fd);
+  return find_real_path();
+}
+
+Result<void> DataFolder::find_real_path() {
   std::unique_ptr<char, decltype(&::free)> real(::realpath(path_.c_str(), nullptr), &::free);
   if (!real) return plain_error(path_, errno);
   real_path_ = real.get();

@@ -26,6 +26,10 @@ class DataFolder {
   // our names and a mail/DOMAIN/USER/address) or empty but for lost+found, tls, dkim and mailstead….
   static Result<std::unique_ptr<DataFolder>> open(const std::string& path, const std::string& host);
 
+  // Without the lock, to look at beside its owner: a folder that a store has laid out before. Nothing is made
+  // or changed.
+  static Result<std::unique_ptr<DataFolder>> open_to_read(const std::string& path);
+
   int fd() const { return root_.fd(); }
   const std::string& path() const { return path_; }  // as given
   // The path without symbolic links, for SQLite, which opens by path.
@@ -49,6 +53,7 @@ class DataFolder {
   explicit DataFolder(std::string path) : path_(std::move(path)) {}
 
   Result<void> open_root();
+  Result<void> find_real_path();
   Result<void> check_root();
   Result<void> lock(const std::string& host);
   Result<void> lay_out();

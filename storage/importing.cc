@@ -186,6 +186,7 @@ Result<void> ImportBatch::write(Work& work) {
   work.file = std::move(*file);
   auto done = each_piece(*work.message, [&](std::string_view piece) {
     work.scan.add(piece);
+    work.hasher.add(piece);
     return write_all(work.file.fd(), piece);
   });
   if (!done) return in_folder(maildir_.path(), done.error());
@@ -226,9 +227,10 @@ Result<void> ImportBatch::write_rows() {
     const Import& message = *work.message;
     if (work.outcome == ImportOutcome::kNew) {
       const auto name = parse_message_name(work.name);
-      auto row = index_.insert({0, mailbox_, work.uidl, "new/" + work.name, work.scan.size(),
-                                work.scan.has_dot_lines(), message.received_at, name->id,
-                                MessageState::kPresent, work.scan.message_id(), work.scan.header()});
+      auto row =
+          index_.insert({0, mailbox_, work.uidl, "new/" + work.name, work.scan.size(),
+                         work.scan.has_dot_lines(), message.received_at, name->id, MessageState::kPresent,
+                         work.scan.message_id(), work.scan.header(), work.hasher.value()});
       if (!row) return row.error();
     }
     auto noted = imported_.add(mailbox_, message.source, message.item, work.uidl);

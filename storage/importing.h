@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "storage/content.h"
+#include "storage/content_hash.h"
 #include "storage/database.h"
 #include "storage/imported_table.h"
 #include "storage/index.h"
@@ -43,6 +44,7 @@ class ImportBatch {
     std::string uidl = {};
     std::string name = {};  // of its file
     ContentScan scan = {};
+    ContentHasher hasher = {};
     bool in_tmp = false;
     bool in_new = false;
     FileHandle file = {};  // while its group is written

@@ -5,7 +5,7 @@
 // A literal for each query: prepared statements are kept by it.
 #define MAILSTEAD_SELECT_MESSAGES                                                               \
   "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id, " \
-  "header, surrogate_growth FROM messages"
+  "header, surrogate_growth, hash FROM messages"
 
 namespace mailstead {
 
@@ -31,12 +31,13 @@ MailboxTotals totals_in(const Statement& row) {
 Result<std::int64_t> Index::insert(const MessageRow& row) {
   auto done = database_.run(
       "INSERT INTO messages (mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id,"
-      " header, surrogate_growth, kept_since)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+      " header, surrogate_growth, hash, kept_since)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
       " COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'retention'), 0))",
       row.mailbox, row.uidl, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
       row.received_at, row.queue_id, static_cast<std::int64_t>(row.state), row.message_id,
-      static_cast<std::int64_t>(row.header.text), std::int64_t{row.header.surrogate_growth});
+      static_cast<std::int64_t>(row.header.text), std::int64_t{row.header.surrogate_growth},
+      Octets{row.hash.octets()});
   if (!done) return done.error();
   return database_.last_insert_id();
 }
@@ -104,6 +105,7 @@ Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
     message.message_id = row.text(9);
     message.header.text = static_cast<HeaderText>(row.integer(10));
     message.header.surrogate_growth = static_cast<std::int32_t>(row.integer(11));
+    message.hash = ContentHash::of_octets(row.text(12));
   });
   if (!done) return done.error();
   return rows;
@@ -134,15 +136,21 @@ Result<std::vector<std::pair<std::int64_t, std::string>>> Index::paths(MailboxId
 Result<void> Index::update(const MessageRow& row) {
   return database_.run(
       "UPDATE messages SET name = ?2, size = ?3, dot_lines = ?4, state = ?5, header = ?6,"
-      " surrogate_growth = ?7 WHERE id = ?1",
+      " surrogate_growth = ?7, hash = ?8 WHERE id = ?1",
       row.id, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
       static_cast<std::int64_t>(row.state), static_cast<std::int64_t>(row.header.text),
-      std::int64_t{row.header.surrogate_growth});
+      std::int64_t{row.header.surrogate_growth}, Octets{row.hash.octets()});
 }
 
-Result<void> Index::set_header(std::int64_t id, const HeaderFacts& header) {
-  return database_.run("UPDATE messages SET header = ?2, surrogate_growth = ?3 WHERE id = ?1", id,
-                       static_cast<std::int64_t>(header.text), std::int64_t{header.surrogate_growth});
+Result<void> Index::set_header(std::int64_t id, const HeaderFacts& header, const ContentHash& hash) {
+  return database_.run("UPDATE messages SET header = ?2, surrogate_growth = ?3, hash = ?4 WHERE id = ?1", id,
+                       static_cast<std::int64_t>(header.text), std::int64_t{header.surrogate_growth},
+                       Octets{hash.octets()});
+}
+
+Result<void> Index::learn_hash(std::int64_t id, std::uint64_t size, const ContentHash& hash) {
+  return database_.run("UPDATE messages SET hash = ?3 WHERE id = ?1 AND size = ?2 AND hash = x''", id,
+                       static_cast<std::int64_t>(size), Octets{hash.octets()});
 }
 
 Result<std::vector<MailboxId>> Index::unexamined_mailboxes() {

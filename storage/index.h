@@ -13,6 +13,7 @@
 #include "protocols/maildrop.h"
 #include "protocols/result.h"
 #include "storage/content.h"
+#include "storage/content_hash.h"
 #include "storage/database.h"
 #include "storage/directory.h"
 
@@ -42,6 +43,7 @@ struct MessageRow {
   MessageState state = MessageState::kPresent;
   std::string message_id;  // of its header, without brackets; may be empty
   HeaderFacts header;
+  ContentHash hash;  // not known: an older program wrote it
 };
 
 // Kept up to date by the database itself, see schema.cc.
@@ -89,9 +91,11 @@ class Index {
   Result<std::int64_t> id_at(MailboxId mailbox, std::int64_t after, std::int64_t newest, std::size_t offset);
   // The greatest id of all messages, of whatever mailbox and state; 0 without any.
   Result<std::int64_t> newest();
-  // Writes name, size, has_dot_lines, state and header.
+  // Writes name, size, has_dot_lines, state, header and hash.
   Result<void> update(const MessageRow& row);
-  Result<void> set_header(std::int64_t id, const HeaderFacts& header);
+  Result<void> set_header(std::int64_t id, const HeaderFacts& header, const ContentHash& hash);
+  // Unless it is known, or the message has another size.
+  Result<void> learn_hash(std::int64_t id, std::uint64_t size, const ContentHash& hash);
   Result<void> set_state(std::int64_t id, MessageState state);
   // Its time until expiry begins now.
   Result<void> keep_anew(std::int64_t id);

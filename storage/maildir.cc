@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <string_view>
 
 #include "storage/message_id.h"
@@ -20,6 +22,7 @@ std::string path_of(const MailboxFolderName& name) {
 }
 
 constexpr const char* kDeleted = "deleted";
+constexpr const char* kQuarantine = "quarantine";
 constexpr std::string_view kDeletedPrefix = "deleted/";
 
 std::int64_t nanoseconds(const struct timespec& time) {
@@ -148,6 +151,41 @@ Result<void> Maildir::make_deleted() {
   return {};
 }
 
+Result<Maildir::Quarantine> Maildir::quarantine_for(const std::string& name) {
+  auto made = make_folder(root_.fd(), kQuarantine);
+  if (made) {
+    if (auto done = sync_handle(root_.fd(), "the folder"); !done) return here(done.error());
+  }
+  if (!made) return here(made.error());
+  std::string free_name = name;
+  for (int i = 2; stat_name(made->fd(), free_name); ++i) free_name = fmt::format("{}.{}", name, i);
+  return Quarantine{std::move(*made), std::move(free_name)};
+}
+
+Result<std::string> Maildir::put_in_quarantine(const std::string& path) {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto quarantine = quarantine_for(at->name);
+  if (!quarantine) return quarantine.error();
+  auto done = move_file(at->fd, at->name, quarantine->folder.fd(), quarantine->name);
+  // There first: a power cut may leave it in both places, and never in none.
+  if (done) done = sync_handle(quarantine->folder.fd(), kQuarantine);
+  if (done) done = sync_handle(at->fd, path);
+  if (!done) return here(done.error());
+  return fmt::format("{}/{}/{}", path_, kQuarantine, quarantine->name);
+}
+
+Result<std::string> Maildir::keep_in_quarantine(const std::string& path) {
+  auto at = place(path);
+  if (!at) return at.error();
+  auto quarantine = quarantine_for(at->name);
+  if (!quarantine) return quarantine.error();
+  if (::linkat(at->fd, at->name.c_str(), quarantine->folder.fd(), quarantine->name.c_str(), 0) != 0)
+    return here(system_error(errno, "link", path));
+  if (auto done = sync_handle(quarantine->folder.fd(), kQuarantine); !done) return here(done.error());
+  return fmt::format("{}/{}/{}", path_, kQuarantine, quarantine->name);
+}
+
 bool Maildir::is_there(const std::string& path) const {
   auto at = place(path);
   return at && stat_name(at->fd, at->name);
@@ -210,15 +248,17 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
   if (!file) return file.error();
   const bool unfinished = is_being_written(file->fd());
   ContentScan scan;
+  ContentHasher hasher;
   std::string piece;
   do {
     piece.clear();
     if (auto done = read_some(file->fd(), scan.size(), kPiece, piece); !done) return here(done.error());
     scan.add(piece);
+    hasher.add(piece);
   } while (!piece.empty());
-  return MessageFacts{scan.size(),  scan.has_dot_lines(),       scan.is_canonical(),
-                      unfinished,   file->facts.st_mtim.tv_sec, scan.message_id(),
-                      scan.header()};
+  return MessageFacts{
+      scan.size(),       scan.has_dot_lines(), scan.is_canonical(), unfinished, file->facts.st_mtim.tv_sec,
+      scan.message_id(), scan.header(),        hasher.value()};
 }
 
 Result<void> Maildir::remove(const std::string& path) {

@@ -16,6 +16,7 @@
 #include "protocols/address.h"
 #include "protocols/result.h"
 #include "storage/content.h"
+#include "storage/content_hash.h"
 #include "storage/files.h"
 #include "storage/folder.h"
 
@@ -41,6 +42,7 @@ struct MessageFacts {
   std::int64_t modified_at = 0;  // Unix seconds
   std::string message_id;        // of its header, without brackets
   HeaderFacts header;
+  ContentHash hash;
 };
 
 // Where a deleted message's file is kept: "deleted/NAME:2,FLAGS" for either folder's path.
@@ -79,6 +81,12 @@ class Maildir {
   Result<void> make_deleted();
   bool is_there(const std::string& path) const;
 
+  // Moves what is no message, whatever it is, to quarantine/, durably: nobody looks there but people. Returns
+  // its path.
+  Result<std::string> put_in_quarantine(const std::string& path);
+  // A second name for the message in quarantine/, before its file is made another: likewise.
+  Result<std::string> keep_in_quarantine(const std::string& path);
+
   // The names in "new/", "cur/" or "deleted/"; none when there is no such folder. Those that begin with a dot
   // are no messages.
   Result<FolderNames> names_in(std::string_view place) const;
@@ -113,6 +121,11 @@ class Maildir {
   Result<Place> place(const std::string& path) const;
   // kNotFound: there is none yet.
   Result<int> deleted_fd() const;
+  struct Quarantine {
+    FileHandle folder;
+    std::string name;  // free
+  };
+  Result<Quarantine> quarantine_for(const std::string& name);
   Error here(Error error) const { return in_folder(path_, std::move(error)); }
   Result<void> write_normalised(const FileHandle& from, const FileHandle& to) const;
 

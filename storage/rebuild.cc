@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -133,33 +134,49 @@ Result<SalvagedQueue> salvage_queue(const DataFolder& folder, Database& damaged)
   return salvaged;
 }
 
+struct UnfiledRow {
+  MailboxId mailbox;
+  std::string name;
+  std::uint64_t size;
+  MessageState state;
+};
+
+// What every schema that has `contents` has of a message.
+std::optional<UnfiledRow> unfiled_row(Database& damaged, Contents::Row message) {
+  auto statement = damaged.query("SELECT mailbox, name, size, state FROM messages WHERE id = ?1", message);
+  if (!statement) return std::nullopt;
+  auto there = statement->step();
+  if (!there || !*there) return std::nullopt;
+  return UnfiledRow{statement->integer(0), statement->text(1),
+                    static_cast<std::uint64_t>(statement->integer(2)),
+                    static_cast<MessageState>(statement->integer(3))};
+}
+
 // Mail that is in the damaged database only gets files, which the start then takes in under the same UIDL.
 Result<SalvagedMail> salvage_mail(const DataFolder& folder, Database& damaged,
                                   const std::unordered_map<MailboxId, Address>& addresses) {
   SalvagedMail salvaged;
   MailContents contents(damaged);
   salvaged.is_whole = contents.load().has_value() || lacks_table(damaged, "contents");
-  Index index(damaged);
   for (const Contents::Row message : contents.before(Contents::Clock::now(), SIZE_MAX)) {
-    auto rows = index.of_id(message);
-    if (rows && !rows->empty() && rows->front().state == MessageState::kDeleting) continue;
+    auto row = unfiled_row(damaged, message);
+    if (row && row->state == MessageState::kDeleting) continue;
     auto bytes = contents.read(message);
-    const bool is_whole = rows && !rows->empty() && bytes && bytes->size() == rows->front().size &&
-                          parse_message_name(base_name(rows->front().name)) &&
-                          addresses.contains(rows->front().mailbox);
+    const bool is_whole = row && bytes && bytes->size() == row->size &&
+                          parse_message_name(base_name(row->name)) && addresses.contains(row->mailbox);
     if (!is_whole) {
       ++salvaged.unreadable;
       continue;
     }
-    auto maildir = Maildir::make(folder, addresses.at(rows->front().mailbox));
+    auto maildir = Maildir::make(folder, addresses.at(row->mailbox));
     if (!maildir) return maildir.error();
-    if (is_kept(rows->front().state)) {
+    if (is_kept(row->state)) {
       if (auto made = maildir->make_deleted(); !made) return made.error();
-      rows->front().name = path_aside(rows->front().name);
+      row->name = path_aside(row->name);
     }
-    auto file = write_mail_file(*maildir, rows->front().name, *bytes);
+    auto file = write_mail_file(*maildir, row->name, *bytes);
     if (!file) return file.error();
-    auto synced = sync_handle(file->fd(), rows->front().name);
+    auto synced = sync_handle(file->fd(), row->name);
     if (synced) synced = maildir->sync_all();
     if (!synced) return in_folder(maildir->path(), synced.error());
     ++salvaged.messages;

@@ -235,7 +235,8 @@ MessageRow Settlement::row_of(const FoundFile& file, MessageState state) const {
           name.id,
           state,
           file.facts.message_id,
-          file.facts.header};
+          file.facts.header,
+          file.facts.hash};
 }
 
 // Their rows were lost, or never were: they can be restored, and have their whole time before them.

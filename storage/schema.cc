@@ -310,6 +310,9 @@ CREATE TABLE imported (
 ) WITHOUT ROWID;
 CREATE INDEX imported_by_uidl ON imported (mailbox, uidl);
 )sql"},
+    {14, R"sql(
+ALTER TABLE messages ADD COLUMN hash BLOB NOT NULL DEFAULT x'';  -- storage/content_hash.h; empty: not known
+)sql"},
 };
 
 }  // namespace

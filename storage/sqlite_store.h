@@ -1,9 +1,9 @@
 // The Store over SQLite and maildirs: the façade that joins the parts of this folder.
 //
-// sqlite_store_credentials.cc holds what logins need, sqlite_store_deleted.cc what becomes of deleted mail,
-// sqlite_store_keys.cc the keys that sign mail, sqlite_store_looks.cc what other tools did to the maildirs,
-// sqlite_store_maildrops.cc maildrops, sqlite_store_queue.cc the queue, sqlite_store_transfer.cc import and
-// export, sqlite_store.cc the rest.
+// sqlite_store_check.cc holds what becomes of a check's suspicions, sqlite_store_credentials.cc what logins
+// need, sqlite_store_deleted.cc what becomes of deleted mail, sqlite_store_keys.cc the keys that sign mail,
+// sqlite_store_looks.cc what other tools did to the maildirs, sqlite_store_maildrops.cc maildrops,
+// sqlite_store_queue.cc the queue, sqlite_store_transfer.cc import and export, sqlite_store.cc the rest.
 #pragma once
 
 #include <chrono>
@@ -150,6 +150,10 @@ class SqliteStore final : public Store {
   Result<std::unique_ptr<MessageReader>> open_entry(const Address& address,
                                                     const ExportEntry& entry) override;
 
+  std::vector<Result<Judgement>> judge(std::span<const Suspicion> suspicions, Mend mend) override;
+  Result<Judgement> mend_database() override;
+  Result<void> learn_hashes(std::span<const LearntHash> learnt) override;
+
   Result<bool> take_in_files(std::size_t at_most) override;
   bool files_wait() const override {
     return look_ != nullptr || !to_look_at_.empty() || !to_examine_.empty();
@@ -223,6 +227,21 @@ class SqliteStore final : public Store {
   bool is_still(const Look& look) const;
   Result<std::string> path_of(const Maildrop& maildrop, std::size_t index, std::int64_t key);
   void notice(const Reconciled& found, MailboxId mailbox, const Maildir& maildir);
+  Result<Judgement> judge_one(const Suspicion& suspicion, Mend mend);
+  Result<Judgement> judge_message(std::int64_t id, Mend mend);
+  Result<Judgement> judge_bytes(const MessageRow& row);
+  Result<Judgement> judge_missing(MessageRow& row, Maildir& maildir, Mend mend);
+  Result<Judgement> judge_changed(MessageRow& row, Maildir& maildir, const MessageFacts& facts, Mend mend);
+  Result<Judgement> put_in_quarantine(MessageRow& row, Maildir& maildir, const std::string& what);
+  Result<Judgement> take_as_it_is(MessageRow& row, Maildir& maildir, const MessageFacts& facts,
+                                  const std::string& what);
+  // A message that clients may see, or are to see no more.
+  Result<void> change_row(const MessageRow& row);
+  Result<Judgement> look_again(MailboxId mailbox, const std::string& what, Mend mend);
+  Result<Judgement> judge_file(MailboxId mailbox, const std::string& path, Mend mend);
+  Result<Judgement> judge_totals(MailboxId mailbox, Mend mend);
+  Result<Judgement> judge_queued(QueueRow id);
+  Result<Judgement> judge_queue_file(const std::string& name);
   Result<void> examine_some(MailboxId mailbox, std::size_t at_most);
   void notice_failure(const Result<void>& done);
   bool is_news(const std::string& trouble);

@@ -188,21 +188,21 @@ Result<void> SqliteStore::examine_some(MailboxId mailbox, std::size_t at_most) {
   if (!maildir) return maildir.error();
   auto rows = Index(*database_).unexamined(mailbox, to_examine_[mailbox], at_most);
   if (!rows) return rows.error();
-  std::vector<std::pair<std::int64_t, HeaderFacts>> found;
+  std::vector<std::pair<std::int64_t, MessageFacts>> found;
   std::uint64_t octets = 0;
   for (const MessageRow& row : *rows) {
     if (octets > kOctets) break;
     octets += row.size;
     to_examine_[mailbox] = row.id;
     auto facts = maildir->inspect(row.name);
-    if (facts && facts->size == row.size) found.emplace_back(row.id, facts->header);
+    if (facts && facts->size == row.size) found.emplace_back(row.id, *std::move(facts));
   }
   if (rows->empty()) to_examine_.erase(mailbox);
   if (found.empty()) return {};
   if (auto done = listings_.before_change(*database_, mailbox); !done) return done;
   return in_transaction([&]() -> Result<void> {
-    for (const auto& [id, header] : found) {
-      if (auto done = Index(*database_).set_header(id, header); !done) return done;
+    for (const auto& [id, facts] : found) {
+      if (auto done = Index(*database_).set_header(id, facts.header, facts.hash); !done) return done;
     }
     return {};
   });

@@ -24,6 +24,7 @@
 #include "protocols/result.h"
 #include "protocols/scram.h"
 #include "protocols/tls_report.h"
+#include "storage/check.h"
 #include "storage/directory.h"
 #include "storage/dkim_keys.h"
 #include "storage/queue.h"
@@ -473,6 +474,15 @@ class Store {
   virtual Result<std::vector<TlsCount>> tls_counts_of(const DueTlsReport& report) = 0;
   virtual Result<std::vector<DueTlsReport>> due_tls_reports(std::int64_t before) = 0;
   virtual Result<void> settle_tls_report(const DueTlsReport& report) = 0;
+
+  // Looks anew at what a check (checker.h) suspects, and mends it. The i-th is the i-th suspicion's. A
+  // message that is to be mended may be read whole: pass a few. Durable on return.
+  virtual std::vector<Result<Judgement>> judge(std::span<const Suspicion> suspicions, Mend mend) = 0;
+  // A database that a check found damaged: its indexes are made anew. What that does not mend is left to the
+  // next start, which then makes another database of what can be read.
+  virtual Result<Judgement> mend_database() = 0;
+  // Of messages that are gone, or whose hash is known by now, nothing is noted.
+  virtual Result<void> learn_hashes(std::span<const LearntHash> learnt) = 0;
 
   // Imports up to `at_most` of the files that other mail tools put into the mailboxes' folders, of what the
   // start and logins found there and left for later; then looks at up to `at_most` messages whose header an

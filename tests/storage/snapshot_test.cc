@@ -20,7 +20,8 @@ const std::string kSnapshot = "/mailstead.db.schema-11";
 // As a program of schema 11 leaves it.
 void make_older(const std::string& data) {
   run_sql(data + "/mailstead.db",
-          "DROP TABLE imported; DROP TABLE folder_times; DROP TABLE contents; PRAGMA user_version = 11;");
+          "ALTER TABLE messages DROP COLUMN hash; DROP TABLE imported; DROP TABLE folder_times; DROP TABLE "
+          "contents; PRAGMA user_version = 11;");
 }
 
 int version_of(const std::string& path) {

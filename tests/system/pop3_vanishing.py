@@ -161,6 +161,7 @@ def setUpModule():
         for number in range(COUNT):
             session.send(b"Subject: %d\r\n\r\n" % number, "a@b.example", [MANY])
     server.deliver(messages.numbered(1, 300), EMPTIED)
+    server.wait_filed()  # until then nothing is opened to read mail
     server.fetch(EMPTIED, delete=True)
     # What the server opens once and keeps, such as the folders of mailboxes in use, is open by now.
     for service in ("pop3", "pop3s"):

@@ -194,6 +194,7 @@ class Place(RefusedStart):
         before = self.server.fetch(USER)
         self.refused(self.server.data, str(self.server.pid), database="same logically")
         self.server.deliver(PLAIN, USER)
+        self.server.wait_filed()  # or it would be what changes there
         self.assertEqual(self.server.fetch(USER)[:1], before)
         # By another name for the same folder, too.
         link = os.path.join(self.server.folder, "link")

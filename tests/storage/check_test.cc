@@ -1,0 +1,338 @@
+// Checks of a data folder, while its store is open: what a Checker suspects, what the store says of it, and
+// how it mends it.
+#include "storage/checker.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "support.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using namespace mailstead::storage_test;
+
+namespace {
+
+using Verdict = Judgement::Verdict;
+
+std::string text(int number) {
+  return "Subject: " + std::to_string(number) + "\r\n\r\nbody " + std::to_string(number) + "\r\n";
+}
+
+std::string folder(const Scratch& scratch, const std::string& place) {
+  return scratch.data() + "/mail/example.org/anna/" + place;
+}
+
+// The only file there.
+std::string file_in(const Scratch& scratch, const std::string& place) {
+  const auto names = names_in(folder(scratch, place));
+  REQUIRE(names.size() == 1);
+  return folder(scratch, place) + "/" + names.front();
+}
+
+Checker::Found look(const std::string& data, std::uint64_t one_in = 1) {
+  auto checker = Checker::open(data);
+  REQUIRE(checker.has_value());
+  Checker::Found found;
+  const auto mailboxes = (*checker)->mailboxes();
+  REQUIRE(mailboxes.has_value());
+  for (const Checker::Mailbox& mailbox : *mailboxes) {
+    bool more = true;
+    while (more) {
+      const auto done = (*checker)->check_messages(mailbox, {one_in, 7}, found);
+      REQUIRE(done.has_value());
+      more = *done;
+    }
+    REQUIRE((*checker)->check_files(mailbox, found).has_value());
+  }
+  REQUIRE((*checker)->check_totals(found).has_value());
+  REQUIRE((*checker)->check_queue(found).has_value());
+  const auto database = (*checker)->check_database();
+  REQUIRE(database.has_value());
+  CHECK(database->empty());
+  return found;
+}
+
+// What is told of all that is suspected, without what turns out to be sound.
+std::vector<Judgement> check(Store& store, const std::string& data, Mend mend) {
+  const Checker::Found found = look(data);
+  REQUIRE(store.learn_hashes(found.learnt).has_value());
+  std::vector<Judgement> told;
+  for (const auto& judgement : store.judge(found.suspicions, mend)) {
+    REQUIRE(judgement.has_value());
+    if (judgement->verdict != Verdict::kSound) told.push_back(*judgement);
+  }
+  return told;
+}
+
+Judgement only(const std::vector<Judgement>& told) {
+  REQUIRE(told.size() == 1);
+  return told.front();
+}
+
+bool says(const Judgement& judgement, const std::string& words) {
+  INFO(judgement.text);
+  return judgement.text.find(words) != std::string::npos;
+}
+
+void change_octet(const std::string& path) {
+  std::string bytes = read_file(path);
+  bytes[bytes.size() - 4] = '!';
+  write_file(path, bytes);
+}
+
+}  // namespace
+
+TEST_CASE("a folder in order gives no reason to say anything", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, kBert});
+  for (int i = 0; i < 5; ++i) REQUIRE(deliver(*store, {kAnna, kBert}, text(i)).has_value());
+  REQUIRE(
+      deliver(*store, {kAnna}, "Subject: large\r\n\r\n" + std::string(300'000, 'x') + "\r\n").has_value());
+  REQUIRE(deliver_unfiled(*store, {kAnna}, text(9)).has_value());
+  delete_messages(*store, kAnna, {0});
+  auto maildrop = store->open_maildrop(id_of(*store, kBert));
+  const std::vector<std::size_t> first{0};
+  REQUIRE(store->commit_deletes(**maildrop, first, {Deleted::kKept, "phone"}).has_value());
+  REQUIRE(store->purge_deleted(id_of(*store, kBert), SIZE_MAX).has_value());
+
+  const Checker::Found found = look(scratch.data());
+  CHECK(found.suspicions.empty());
+  CHECK(found.learnt.empty());
+  CHECK(found.rows == 11);
+  CHECK(found.files == 11);
+  CHECK(found.octets > 300'000);
+  CHECK(look(scratch.data(), 1'000'000).files < 11);
+}
+
+TEST_CASE("a file that has changed is found by its hash, and what is there becomes what clients get",
+          "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const auto before = fetch_all(*store, kAnna);
+  change_octet(file_in(scratch, "new"));
+
+  CHECK(look(scratch.data(), 1'000'000'007).suspicions.empty());  // as long as before
+  const Judgement amiss = only(check(*store, scratch.data(), Mend::kNo));
+  CHECK(amiss.verdict == Verdict::kAmiss);
+  CHECK(says(amiss, "is not what came"));
+  CHECK(says(amiss, "backup"));
+  const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
+  CHECK(mended.verdict == Verdict::kMended);
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  const auto after = fetch_all(*store, kAnna);
+  CHECK(uidls_of(after) == uidls_of(before));
+  CHECK(after.front().content != before.front().content);
+}
+
+TEST_CASE("a file of another length is read whole, and what was found is kept", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const auto before = fetch_all(*store, kAnna);
+  const std::string path = file_in(scratch, "new");
+  write_file(path, read_file(path) + ".an editor's line\n");
+
+  CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "octets and has"));
+  const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
+  CHECK(mended.verdict == Verdict::kMended);
+  CHECK(says(mended, "quarantine/"));
+  CHECK(read_file(file_in(scratch, "quarantine")).ends_with("line\n"));
+  const auto after = fetch_all(*store, kAnna);
+  CHECK(uidls_of(after) == uidls_of(before));
+  CHECK(after.front().content == before.front().content + ".an editor's line\r\n");
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  CHECK(store->show_mailbox(address(kAnna))->octets == after.front().content.size());
+}
+
+TEST_CASE("a file of which nothing is left goes to the quarantine, and its message waits for it",
+          "[storage][check]") {
+  const std::string what = GENERATE("empty", "zeros");
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const auto before = fetch_all(*store, kAnna);
+  const std::string path = file_in(scratch, "new");
+  const std::string whole = read_file(path);
+  write_file(path, what == "empty" ? std::string() : std::string(whole.size(), '\0'));
+
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kAmiss);
+  CHECK(read_file(path).size() == (what == "empty" ? 0 : whole.size()));  // nothing was touched
+  const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
+  CHECK(mended.verdict == Verdict::kMended);
+  CHECK(names_in(folder(scratch, "new")).empty());
+  CHECK(names_in(folder(scratch, "quarantine")).size() == 1);
+  CHECK(fetch_all(*store, kAnna).empty());
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kNoted);
+
+  write_file(path, whole);  // from a backup
+  static_cast<void>(check(*store, scratch.data(), Mend::kYes));
+  while (*store->take_in_files(100)) {
+  }
+  const auto after = fetch_all(*store, kAnna);
+  CHECK(uidls_of(after) == uidls_of(before));
+  CHECK(after.front().content == before.front().content);
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+}
+
+TEST_CASE("a file that is gone is told, and mending has clients see it no more", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (const int i : {1, 2}) REQUIRE(deliver(*store, {kAnna}, text(i)).has_value());
+  const auto names = names_in(folder(scratch, "new"));
+  const std::string path = folder(scratch, "new/") + names.front();
+  const std::string whole = read_file(path);
+  const auto maildrop = store->open_maildrop(id_of(*store, kAnna));  // a session that began before
+  std::filesystem::remove(path);
+
+  CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "is gone"));
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  CHECK(entries_of(*store, **maildrop).size() == (*maildrop)->totals().messages);
+  CHECK(store->show_mailbox(address(kAnna))->messages == 1);
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kNoted);
+}
+
+TEST_CASE("files that another program moved, or put there, are no trouble", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const std::string path = file_in(scratch, "new");
+  std::filesystem::rename(path,
+                          folder(scratch, "cur/") + std::filesystem::path(path).filename().string() + ":2,S");
+  write_file(folder(scratch, "new/theirs"), "Subject: theirs\n\nbody\n");
+
+  const auto told = check(*store, scratch.data(), Mend::kNo);
+  CHECK(told.size() == 2);
+  CHECK(std::all_of(told.begin(), told.end(),
+                    [](const Judgement& each) { return each.verdict == Verdict::kNoted; }));
+  static_cast<void>(check(*store, scratch.data(), Mend::kYes));
+  while (*store->take_in_files(100)) {
+  }
+  CHECK(fetch_all(*store, kAnna).size() == 2);
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+}
+
+TEST_CASE("what is no file goes to the quarantine", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  const std::string kind = GENERATE("link", "folder");
+  if (kind == "link") {
+    std::filesystem::create_symlink("/etc/passwd", folder(scratch, "new/strange"));
+  } else {
+    std::filesystem::create_directory(folder(scratch, "new/strange"));
+  }
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kAmiss);
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  CHECK(names_in(folder(scratch, "quarantine")) == std::vector<std::string>{"strange"});
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+}
+
+TEST_CASE("sums that are wrong are counted anew", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const auto octets = store->show_mailbox(address(kAnna))->octets;
+  run_sql(scratch.data() + "/mailstead.db", "UPDATE totals SET octets = 7, messages = 3");
+  CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "3 messages with 7 octets"));
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  CHECK(store->show_mailbox(address(kAnna))->octets == octets);
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+}
+
+TEST_CASE("hashes of an older program's messages are learnt, and of no others", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  run_sql(scratch.data() + "/mailstead.db", "UPDATE messages SET hash = x''");
+  const Checker::Found found = look(scratch.data());
+  CHECK(found.suspicions.empty());
+  REQUIRE(found.learnt.size() == 1);
+  LearntHash wrong = found.learnt.front();
+  wrong.size += 1;
+  wrong.hash.low += 1;
+  REQUIRE(store->learn_hashes({&wrong, 1}).has_value());
+  REQUIRE(store->learn_hashes(found.learnt).has_value());
+  wrong.size -= 1;
+  REQUIRE(store->learn_hashes({&wrong, 1}).has_value());
+  CHECK(look(scratch.data()).learnt.empty());
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  change_octet(file_in(scratch, "new"));
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kAmiss);
+}
+
+TEST_CASE("what is kept of the queue is checked", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  Delivery out = message(*store, {"bert@elsewhere.example"}, text(1));
+  out.relaying = Relaying::kYes;
+  const std::string id = out.id;
+  REQUIRE(store->deliver({&out, 1}).front().has_value());
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  while (*store->file_queued(std::chrono::seconds(0), 100)) {
+  }
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  const std::string path = scratch.data() + "/queue/" + id;
+  const std::string whole = read_file(path);
+  write_file(path, whole.substr(0, whole.size() - 3));
+  CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "octets in place of"));
+  std::filesystem::remove(path);
+  CHECK(says(only(check(*store, scratch.data(), Mend::kYes)), "queue drop " + id));
+  write_file(path, whole);
+  write_file(scratch.data() + "/queue/stranger", "?");
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kNoted);
+}
+
+TEST_CASE("an index of the database that lies is made anew", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  // Rows that an index does not know of.
+  run_sql(scratch.data() + "/mailstead.db",
+          "PRAGMA writable_schema=ON;"
+          "UPDATE sqlite_master SET sql = 'CREATE INDEX messages_in_order ON messages (mailbox, state) WHERE "
+          "state = 9'"
+          " WHERE name = 'messages_in_order';");
+  run_sql(scratch.data() + "/mailstead.db", "REINDEX messages_in_order");
+  run_sql(scratch.data() + "/mailstead.db",
+          "PRAGMA writable_schema=ON;"
+          "UPDATE sqlite_master SET sql = 'CREATE INDEX messages_in_order ON messages (mailbox, state)'"
+          " WHERE name = 'messages_in_order';");
+  store.reset();
+  auto reopened = open_store(scratch.data());
+  auto checker = Checker::open(scratch.data());
+  REQUIRE(checker.has_value());
+  REQUIRE_FALSE((*checker)->check_database()->empty());
+  const auto mended = reopened->mend_database();
+  REQUIRE(mended.has_value());
+  CHECK(mended->verdict == Verdict::kMended);
+  CHECK((*checker)->check_database()->empty());
+  static_cast<void>(check(*reopened, scratch.data(), Mend::kYes));  // the sums that were counted by it
+  CHECK(fetch_all(*reopened, kAnna).size() == 1);
+}
+
+TEST_CASE("who looks beside the store changes nothing and holds up nothing", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  auto checker = Checker::open(scratch.data());
+  REQUIRE(checker.has_value());
+  const auto mailboxes = (*checker)->mailboxes();
+  Checker::Found found;
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(deliver_unfiled(*store, {kAnna}, text(i)).has_value());
+    REQUIRE((*checker)->check_messages(mailboxes->front(), {1, 0}, found).has_value());
+    REQUIRE(file_mail(*store).has_value());
+  }
+  for (const auto& judgement : store->judge(found.suspicions, Mend::kYes))
+    CHECK(judgement->verdict == Verdict::kSound);
+  REQUIRE(store->close().has_value());
+  checker->reset();
+  store.reset();
+  RecoveryReport report;
+  store = open_store(scratch.data(), &report);
+  CHECK(report.clean);
+  CHECK(fetch_all(*store, kAnna).size() == 20);
+}
