@@ -29,4 +29,11 @@ Result<void> ImportedTable::add(MailboxId mailbox, const std::string& source, co
       source, item, uidl);
 }
 
+Result<void> ImportedTable::each(
+    const std::function<void(MailboxId mailbox, const std::string& source, const std::string& item,
+                             const std::string& uidl)>& take) {
+  return each_row(database_.query("SELECT mailbox, source, item, uidl FROM imported"),
+                  [&](const Statement& row) { take(row.integer(0), row.text(1), row.text(2), row.text(3)); });
+}
+
 }  // namespace mailstead

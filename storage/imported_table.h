@@ -4,6 +4,7 @@
 // Threads: one at a time.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -24,6 +25,9 @@ class ImportedTable {
   Result<bool> has_uidl(MailboxId mailbox, const std::string& uidl);
   Result<void> add(MailboxId mailbox, const std::string& source, const std::string& item,
                    const std::string& uidl);
+  // All of it, to the end or to the first error.
+  Result<void> each(const std::function<void(MailboxId mailbox, const std::string& source,
+                                             const std::string& item, const std::string& uidl)>& take);
 
  private:
   Database& database_;

@@ -14,6 +14,7 @@
 #include "storage/contents.h"
 #include "storage/files.h"
 #include "storage/filing.h"
+#include "storage/imported_table.h"
 #include "storage/index.h"
 #include "storage/maildir.h"
 #include "storage/message_id.h"
@@ -184,6 +185,17 @@ Result<SalvagedMail> salvage_mail(const DataFolder& folder, Database& damaged,
   return salvaged;
 }
 
+// What was imported once is not imported again, as far as it can be read.
+Result<void> salvage_imported(Database& damaged, Database& into, const std::unordered_set<MailboxId>& kept) {
+  ImportedTable to(into);
+  Result<void> done;
+  static_cast<void>(ImportedTable(damaged).each(
+      [&](MailboxId mailbox, const std::string& source, const std::string& item, const std::string& uidl) {
+        if (done && kept.contains(mailbox)) done = to.add(mailbox, source, item, uidl);
+      }));
+  return done;
+}
+
 // Copies what can be read. Reading stops at the first damage, and what came before it is kept.
 Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Database& into) {
   Salvaged salvaged;
@@ -231,6 +243,7 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
     if (!added && added.error().kind != ErrorKind::kExists) return added.error();
     if (added) ++salvaged.app_passwords;
   }
+  if (auto done = salvage_imported(**damaged, into, kept); !done) return done.error();
   auto mail = salvage_mail(folder, **damaged, addresses);
   if (!mail) return mail.error();
   salvaged.mail = *mail;

@@ -17,9 +17,14 @@ namespace {
 
 class Restoring {
  public:
-  Restoring(DataFolder& folder, Database& database, Maildir& maildir, const MailboxEntry& mailbox,
-            LostFiles lost_files)
-      : folder_(folder), database_(database), maildir_(maildir), mailbox_(mailbox), lost_files_(lost_files) {}
+  Restoring(DataFolder& folder, Database& database, const Filer& filer, Maildir& maildir,
+            const MailboxEntry& mailbox, LostFiles lost_files)
+      : folder_(folder),
+        database_(database),
+        filer_(filer),
+        maildir_(maildir),
+        mailbox_(mailbox),
+        lost_files_(lost_files) {}
 
   Result<std::vector<std::string>> run(std::span<const std::string> uidls) {
     if (auto done = find(uidls); !done) return done.error();
@@ -75,7 +80,8 @@ class Restoring {
 
   Result<Move> plan(MessageRow row) {
     Move move;
-    if (!row.name.starts_with("deleted/") && maildir_.is_there(row.name)) {
+    const bool in_place = filer_.is_unfiled(row.id) || maildir_.is_there(row.name);
+    if (!row.name.starts_with("deleted/") && in_place) {
       move.row = std::move(row);  // not put aside yet
       return move;
     }
@@ -144,6 +150,7 @@ class Restoring {
 
   DataFolder& folder_;
   Database& database_;
+  const Filer& filer_;
   Maildir& maildir_;
   const MailboxEntry& mailbox_;
   const LostFiles lost_files_;
@@ -155,10 +162,10 @@ class Restoring {
 
 }  // namespace
 
-Result<std::vector<std::string>> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
-                                                 const MailboxEntry& mailbox,
+Result<std::vector<std::string>> restore_deleted(DataFolder& folder, Database& database, const Filer& filer,
+                                                 Maildir& maildir, const MailboxEntry& mailbox,
                                                  std::span<const std::string> uidls, LostFiles lost) {
-  return Restoring(folder, database, maildir, mailbox, lost).run(uidls);
+  return Restoring(folder, database, filer, maildir, mailbox, lost).run(uidls);
 }
 
 }  // namespace mailstead

@@ -12,6 +12,7 @@
 #include "protocols/result.h"
 #include "storage/database.h"
 #include "storage/directory.h"
+#include "storage/filing.h"
 #include "storage/folder.h"
 #include "storage/maildir.h"
 #include "storage/store.h"
@@ -20,9 +21,9 @@ namespace mailstead {
 
 // All or nothing as far as the caller hears; durable on return. A full disk: the folder's reserve is given up
 // for it. kNotFound: one of them was not deleted, or its file is gone and is not to be left out. Returned are
-// those that were.
-Result<std::vector<std::string>> restore_deleted(DataFolder& folder, Database& database, Maildir& maildir,
-                                                 const MailboxEntry& mailbox,
+// those that were. What has no file yet needs none for it.
+Result<std::vector<std::string>> restore_deleted(DataFolder& folder, Database& database, const Filer& filer,
+                                                 Maildir& maildir, const MailboxEntry& mailbox,
                                                  std::span<const std::string> uidls, LostFiles lost);
 
 }  // namespace mailstead

@@ -181,11 +181,10 @@ Result<std::vector<std::string>> SqliteStore::restore_messages(const Address& ad
   auto maildir = maildir_of(entry->id);
   if (!maildir) return maildir.error();
   if (auto ready = listings_.before_change(*database_, entry->id); !ready) return ready.error();
-  if (auto filed = filer_->file_now(entry->id, Filer::Which::kDeleted); !filed) return filed.error();
   auto before = maildir->times();
   const bool quiet = before && watch_.is_quiet(entry->id, *before);
   const std::int64_t deleted_before = deleted_time_of(entry->id);
-  auto done = restore_deleted(*folder_, *database_, *maildir, *entry, uidls, lost);
+  auto done = restore_deleted(*folder_, *database_, *filer_, *maildir, *entry, uidls, lost);
   auto after = maildir->times();
   if (done && after && quiet) watch_.expect(entry->id, *after);
   watch_.expect_deleted(entry->id, deleted_before, deleted_time_of(entry->id));

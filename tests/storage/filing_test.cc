@@ -228,6 +228,22 @@ TEST_CASE("mail that is deleted and kept before or while it gets its file can be
   CHECK(bodies(*store) == expected({1, 2}));
 }
 
+TEST_CASE("mail without a file is restored on a disk that has no room for one", "[storage][filing]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (const int i : {1, 2}) REQUIRE(deliver_unfiled(*store, {kAnna}, text(i)).has_value());
+  const auto uidls = uidls_of(fetch_all(*store, kAnna));
+  remove_first(*store, {Deleted::kKept, ""});
+  set_disk_hook([](const char* operation) { return std::string_view(operation) == "create" ? ENOSPC : 0; });
+  const auto restored = store->restore_messages(address(kAnna), std::vector{uidls[0]});
+  set_disk_hook(nullptr);
+  REQUIRE(restored.has_value());
+  CHECK(bodies(*store) == expected({1, 2}));
+  REQUIRE(file_mail(*store).has_value());
+  CHECK(names_in(folder(scratch, "new")).size() == 2);
+  CHECK(bodies(*store) == expected({1, 2}));
+}
+
 TEST_CASE("mail of a mailbox that is removed goes with it, or is kept as files", "[storage][filing]") {
   const bool under_way = GENERATE(false, true);
   const KeepMail keep = GENERATE(KeepMail::kNo, KeepMail::kYes);

@@ -300,3 +300,18 @@ TEST_CASE(
   }
   CHECK(n > 15);
 }
+
+TEST_CASE("what was imported, and deleted here since, stays away when the database is damaged", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  const auto imports = some_imports(3);
+  import_all(*store, imports);
+  delete_messages(*store, kAnna, {1});
+  store.reset();
+  run_sql(scratch.data() + "/mailstead.db", "DROP TABLE messages");
+  store = open_store(scratch.data());
+  CHECK(fetch_all(*store, kAnna).size() == 2);
+  for (const Imported& again : import_all(*store, some_imports(3)))
+    CHECK(again.outcome == ImportOutcome::kThere);
+  CHECK(fetch_all(*store, kAnna).size() == 2);
+}

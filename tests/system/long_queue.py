@@ -21,7 +21,7 @@ def memory(pid, what):
 
 
 class LongQueue(sending.Sender):
-    settings = sending.SETTINGS.replace('"10 s"', '"600 s"')
+    settings = sending.SETTINGS.replace('"10 s"', '"600 s"') + "[submission]\nrecipients_per_hour = 0\nrecipients_per_day = 0\n"
 
     def copies(self, sent):
         """The one message of the queue becomes many, by rows and empty files. Their sender wants them held, so none is opened."""

@@ -52,6 +52,7 @@ class FullDisk(sending.Sender):
             self.submit(*self.sent[number * RECIPIENTS:(number + 1) * RECIPIENTS])
         until(lambda: all(entry["recipients"][0]["attempts"] for entry in self.queue()), "all were tried")
         self.far.replies["end"] = self.taken_slowly
+        os.unlink(os.path.join(self.server.data, "reserve"))  # all outcomes might find room in it
         self.fill()
         del self.far.replies["greeting"]
         self.server.admin("queue", "retry", code=None)  # which wants room, too; else they are due in ten seconds
