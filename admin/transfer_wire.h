@@ -1,11 +1,13 @@
 // What imports and exports say to the store's side, as JSON: in Request::content and Report::json.
 //
-//     import known ADDRESS SOURCE       content ["aXRlbQ==", …]           json "01…": which were imported
-//     before import spool ADDRESS TOKEN OFFSET content "…"                        a piece of a large message
-//     import batch ADDRESS SOURCE       content [{"item", "uidl", "at", "bytes" | "token", "size"}, …]
-//                                       json [{"outcome": "new" | "there" | "failed", "uidl", "error"}, …]
-//     export batch ADDRESS KEY          json [{"key", "uidl", "size", "at", "bytes" | "large" | "error"}, …],
-//     what is behind KEY export piece ADDRESS KEY SIZE OFFSET   json "…": octets of a large message
+//     import known ADDRESS SOURCE                content ["aXRlbQ==", …]
+//                                                json "01…": which were imported before
+//     import spool ADDRESS TOKEN OFFSET          content "…": a piece of a large message
+//     import batch ADDRESS SOURCE                content [{"item", "uidl", "at", "bytes" | "token", "size"}, …]
+//                                                json [{"outcome": "new" | "there" | "failed", "uidl", "error"}, …]
+//     export batch ADDRESS KEY                   json [{"key", "uidl", "size", "at", "bytes" | "large" | "error"}],
+//                                                what is behind KEY
+//     export piece ADDRESS KEY SIZE OFFSET       json "…": octets of a large message
 //
 // Octets are base64. Pure functions; any thread.
 #pragma once
