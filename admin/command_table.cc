@@ -45,6 +45,12 @@ constexpr std::array kAddressAndFile = {Argument{"ADDRESS", ArgumentKind::kAddre
 constexpr std::array kWord = {Argument{"WORD"}};
 constexpr std::array<std::string_view, 2> kVerifyFlags = {"all", "repair"};
 constexpr std::array<std::string_view, 1> kDryRun = {"dry-run"};
+constexpr std::array kBackupFolder = {Argument{"DIR"}};
+constexpr std::array kBackupTime = {Argument{"TIME"}};
+constexpr std::array<std::string_view, 1> kTest = {"test"};
+constexpr std::array kKeep = {Choice{"keep", {}, "NUMBER"}};
+constexpr std::array<std::string_view, 4> kRestoreFlags = {"list", "replace", "hold-queue", "without-queue"};
+constexpr std::array kFrom = {Choice{"from", {}, "TIME"}};
 constexpr std::array kMaildirOptions = {Choice{"folder", {}, "NAME"}, Choice{"uidl-format", {}, "FORMAT"}};
 constexpr std::array<std::string_view, 4> kPop3Flags = {"dry-run", "delete", "insecure", "apop"};
 constexpr std::array<std::string_view, 3> kTlsChoices = {"implicit", "stls", "none"};
@@ -393,6 +399,41 @@ constexpr std::array kCommands = {
                       "it holds stands in FILE.exported beside it. The form is mboxrd, with the UIDL in a "
                       "field X-UIDL."},
     Command{
+        .name = "backup",
+        .arguments = kBackupFolder,
+        .least = 1,
+        .most = 1,
+        .flags = kTest,
+        .choices = kKeep,
+        .needs = Needs::kTransfer,
+        .summary = "write a backup of everything into a folder",
+        .detail =
+            "DIR is made, or holds earlier backups of the same server: it gets what is new, and each\n"
+            "backup in it is whole. It shows one moment: mailboxes, passwords, aliases, mail with its\n"
+            "UIDLs, mail on its way out, keys and settings. It works while the server runs, and holds\n"
+            "nobody's mail up. It may be broken off at any time: given again it goes on where it stopped.\n"
+            "DIR holds mail and secrets: keep it on another disk, and from others' eyes.\n"
+            "  --keep  how many backups stay in DIR, default 7; the oldest go\n"
+            "  --test  restore it beside itself, and read and compare everything"},
+    Command{
+        .name = "restore",
+        .arguments = kBackupFolder,
+        .least = 1,
+        .most = 1,
+        .flags = kRestoreFlags,
+        .choices = kFrom,
+        .needs = Needs::kTransfer,
+        .summary = "bring a backup back into the data folder",
+        .detail =
+            "The server has to be stopped. The data folder has to be empty or without any mailbox. Mail\n"
+            "keeps its UIDLs, and people their passwords; mail programs fetch nothing again.\n"
+            "  --list           only show which backups are in DIR\n"
+            "  --from           which one, default: the newest\n"
+            "  --replace        what is in the data folder is moved aside there; nothing is deleted\n"
+            "  --hold-queue     mail on its way out waits until 'mailstead queue release': what was sent\n"
+            "                   after the backup was made would be sent once more\n"
+            "  --without-queue  mail on its way out is left out"},
+    Command{
         .name = "verify",
         .flags = kVerifyFlags,
         .needs = Needs::kTransfer,
@@ -448,6 +489,7 @@ constexpr std::array kTransferRequests = {
         .name = "export batch", .arguments = kAddressAndWords, .least = 2, .most = 2, .run = export_batch},
     Command{
         .name = "export piece", .arguments = kAddressAndWords, .least = 4, .most = 4, .run = export_piece},
+    Command{.name = "backup done", .arguments = kBackupTime, .least = 1, .most = 1, .run = note_backup},
 };
 
 }  // namespace

@@ -134,5 +134,6 @@ Report spool_import(const Request& request, CommandContext& context);
 Report import_batch(const Request& request, CommandContext& context);
 Report export_batch(const Request& request, CommandContext& context);
 Report export_piece(const Request& request, CommandContext& context);
+Report note_backup(const Request& request, CommandContext& context);
 
 }  // namespace mailstead::admin

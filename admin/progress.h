@@ -19,6 +19,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // It is another total than was thought.
+  void expect(std::uint64_t total) { total_ = total; }
   // `done` of the total, and what stands behind it: "1,234 messages".
   void show(std::uint64_t done, const std::string& words);
   // A line of its own, above the bar.
@@ -30,7 +32,7 @@ class Progress {
   std::string estimate(std::uint64_t done) const;
 
   const std::string what_;
-  const std::uint64_t total_;
+  std::uint64_t total_;
   const bool quiet_;
   const bool terminal_;
   const Clock::time_point began_ = Clock::now();

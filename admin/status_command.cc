@@ -32,6 +32,11 @@ std::string listeners_text(const ServerFacts& server) {
   return server.listeners.empty() ? std::string() : "\n" + table.text();
 }
 
+std::string backup_text(std::int64_t at, std::int64_t now) {
+  if (at == 0) return "never: see 'mailstead help backup'";
+  return fmt::format("{}, {} ago", time_text(at), span_text(now - at));
+}
+
 std::string certificate_text(const Result<CertificateFacts>& facts, std::int64_t now) {
   if (!facts) return "wrong: " + facts.error().message;
   return fmt::format("{}, {} {}", facts->self_signed ? "self-signed" : "by " + facts->issuer,
@@ -69,6 +74,7 @@ Report show_status(const Request&, CommandContext& context) {
   const DeletedTotals deleted = context.store.deleted_totals();
   table.add({"deleted, kept",
              fmt::format("{} ({})", counted(deleted.messages, "message"), size_text(deleted.octets))});
+  table.add({"last backup", backup_text(context.store.last_backup_at(), now)});
   table.add({"messages accepted", std::to_string(server.messages_accepted)});
   table.add({"messages refused", std::to_string(server.messages_refused)});
   table.add({"messages retrieved", std::to_string(server.messages_retrieved)});
@@ -94,6 +100,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"aliases", directory->aliases().size()},
                             {"deleted_messages", deleted.messages},
                             {"deleted_octets", deleted.octets},
+                            {"last_backup_at", time_value(context.store.last_backup_at())},
                             {"messages_accepted", server.messages_accepted},
                             {"messages_refused", server.messages_refused},
                             {"messages_retrieved", server.messages_retrieved},

@@ -61,6 +61,8 @@ Report run_transfer(const CommandLine& line) {
   if (name == "import pop3") return import_pop3(line);
   if (name == "export maildir") return export_maildir(line);
   if (name == "verify") return verify(line);
+  if (name == "backup") return back_up(line);
+  if (name == "restore") return restore(line);
   return export_mbox(line);
 }
 

@@ -1,6 +1,6 @@
-// import maildir | mbox | pop3, export maildir | mbox, and verify: work of the command line, which asks the
-// store's side (store_access.h) for each step. Blocking, for as long as it takes; Ctrl-C ends it between two
-// steps.
+// import maildir | mbox | pop3, export maildir | mbox, backup, restore and verify: work of the command line,
+// which asks the store's side (store_access.h) for each step. Blocking, for as long as it takes; Ctrl-C ends
+// it between two steps.
 #pragma once
 
 #include <optional>
@@ -24,6 +24,8 @@ Report import_pop3(const CommandLine& line);
 Report export_maildir(const CommandLine& line);
 Report export_mbox(const CommandLine& line);
 Report verify(const CommandLine& line);
+Report back_up(const CommandLine& line);
+Report restore(const CommandLine& line);
 
 // "folder=Sent" gives "Sent"; nullopt: the option was not given.
 std::optional<std::string> option_of(const Request& request, std::string_view name);

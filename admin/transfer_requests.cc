@@ -84,6 +84,13 @@ Result<std::vector<ExportItem>> read_page(CommandContext& context, const Address
 
 }  // namespace
 
+Report note_backup(const Request& request, CommandContext& context) {
+  const auto at = request_number(request.arguments[0]);
+  if (!at || *at > INT64_MAX) return misused("a time is a number of seconds");
+  const auto noted = context.store.note_backup(static_cast<std::int64_t>(*at));
+  return noted ? answered("0") : failed(noted.error());
+}
+
 // Is the mailbox there? In the server's log this stands for all that follows.
 Report begin_transfer(const Request& request, CommandContext& context) {
   const auto mailbox = context.store.show_mailbox(address_of(request));

@@ -24,6 +24,12 @@ constexpr const char* kPragmas =
     "PRAGMA cache_size=-8192;"  // KiB: small mail is read from there when it gets its file
     "PRAGMA wal_autocheckpoint=0;"
     "PRAGMA journal_size_limit=33554432;";
+constexpr const char* kPragmasAlone =
+    "PRAGMA locking_mode=EXCLUSIVE;"
+    "PRAGMA journal_mode=DELETE;"
+    "PRAGMA synchronous=FULL;"
+    "PRAGMA foreign_keys=ON;"
+    "PRAGMA temp_store=MEMORY;";
 
 ErrorKind sqlite_kind_of(int code) {
   switch (code & 0xff) {
@@ -143,6 +149,7 @@ Result<void> Database::configure(DatabaseAccess access) {
     return run_script("PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON; PRAGMA writable_schema=ON;");
   }
   sqlite3_db_config(connection_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  if (access == DatabaseAccess::kAlone) return run_script(kPragmasAlone);
   if (auto done = run_script(kPragmas); !done) return done;
   sqlite3_wal_hook(connection_, note_wal, this);
   return {};

@@ -67,6 +67,7 @@ Result<void> each_row(Result<Statement> statement, Row row) {
 enum class DatabaseAccess {
   kWrite,    // the store's own
   kRead,     // another one beside it, of whatever process: never writes, checkpoints or recovers
+  kAlone,    // a file that nobody else knows, such as a copy: without a WAL, so that it is one file
   kSalvage,  // to read what can be read of a damaged file: writes nothing to it or its WAL
 };
 

@@ -284,6 +284,12 @@ Result<void> move_file(int from_at, const std::string& from, int to_at, const st
   return {};
 }
 
+Result<void> move_over(int from_at, const std::string& from, int to_at, const std::string& to) {
+  if (int failed = pass_disk_hook("move")) return system_error(failed, "move", from);
+  if (::renameat(from_at, from.c_str(), to_at, to.c_str()) != 0) return system_error(errno, "move", from);
+  return {};
+}
+
 Result<void> put_in_place(int from_at, const std::string& from, int to_at, const std::string& to) {
   if (int failed = pass_disk_hook("move")) return system_error(failed, "replace", to);
   if (::renameat2(from_at, from.c_str(), to_at, to.c_str(), RENAME_EXCHANGE) == 0) return {};

@@ -99,6 +99,8 @@ bool sync_file_system_tells_errors();
 
 // Gives a file another name; never replaces what has that name already (kExists).
 Result<void> move_file(int from_at, const std::string& from, int to_at, const std::string& to);
+// Gives a file another name, in the place of what has that name: also where a file system knows no other way.
+Result<void> move_over(int from_at, const std::string& from, int to_at, const std::string& to);
 // Puts `from` in the place of `to`, which must exist (kNotFound): one step, after which `from` holds the old
 // content, or is gone where the file system cannot exchange names. The old content is worth keeping until the
 // folder of `to` is synced.

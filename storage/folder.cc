@@ -68,7 +68,8 @@ bool may_be_in_ours(const std::string& name) {
                                                "lock", "control.sock", kReserveFile, "lost+found"};
   return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
          name.starts_with("mailstead") || name.starts_with("secret.key") || name.starts_with('.') ||
-         name.ends_with(".log") || name.ends_with(".pid");
+         name.starts_with(kReplacedPrefix) || name == kRestoreFolder || name.ends_with(".log") ||
+         name.ends_with(".pid");
 }
 
 // What may lie in a folder before its first start: settings and keys for it, and what a fresh volume holds.
@@ -114,11 +115,35 @@ bool holds_mailboxes(int at) {
 
 }  // namespace
 
+Result<FileHandle> lock_data_folder(int root, const std::string& path, const std::string& host) {
+  FileHandle lock(::openat(root, kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!lock.is_open()) return plain_error(path, errno);
+  if (::flock(lock.fd(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return plain_error(path, errno);
+    std::string owner;
+    static_cast<void>(read_some(lock.fd(), 0, 200, owner));
+    owner = owner.substr(0, owner.find('\n'));
+    const std::size_t space = owner.find(' ');
+    std::string who = owner.empty() ? "another process" : "process " + owner.substr(0, space);
+    if (space != std::string::npos && owner.substr(space + 1) != host)
+      who += " on " + owner.substr(space + 1);
+    return Error{ErrorKind::kInUse,
+                 fmt::format("{} is in use by {}; stop it or choose another --data", path, who)};
+  }
+  const std::string owner = fmt::format("{} {}\n", ::getpid(), host);
+  if (::ftruncate(lock.fd(), 0) != 0) return plain_error(path, errno);
+  if (::pwrite(lock.fd(), owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size())) {
+    return plain_error(path, errno);
+  }
+  return lock;
+}
+
 Result<std::unique_ptr<DataFolder>> DataFolder::open(const std::string& path, const std::string& host) {
   std::unique_ptr<DataFolder> folder(new DataFolder(path));
   auto done = folder->open_root();
   if (done) done = folder->check_root();
   if (done) done = folder->lock(host);
+  if (done) done = folder->check_restore();
   if (done) done = folder->lay_out();
   if (!done) {
     if (folder->made_) {
@@ -197,31 +222,24 @@ Result<void> DataFolder::check_root() {
 }
 
 Result<void> DataFolder::lock(const std::string& host) {
-  int fd = ::openat(root_.fd(), kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return plain_error(path_, errno);
-  lock_ = FileHandle(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return plain_error(path_, errno);
-    std::string owner;
-    static_cast<void>(read_some(fd, 0, 200, owner));
-    owner = owner.substr(0, owner.find('\n'));
-    const std::size_t space = owner.find(' ');
-    std::string who = owner.empty() ? "another process" : "process " + owner.substr(0, space);
-    if (space != std::string::npos && owner.substr(space + 1) != host)
-      who += " on " + owner.substr(space + 1);
-    return Error{ErrorKind::kInUse,
-                 fmt::format("{} is in use by {}; stop it or choose another --data", path_, who)};
-  }
-  const std::string owner = fmt::format("{} {}\n", ::getpid(), host);
-  if (::ftruncate(fd, 0) != 0) return plain_error(path_, errno);
-  if (::pwrite(fd, owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size())) {
-    return plain_error(path_, errno);
-  }
+  auto locked = lock_data_folder(root_.fd(), path_, host);
+  if (!locked) return locked.error();
+  lock_ = std::move(*locked);
   if (!is_new_) return {};
   // By the lock, whatever is in it, the next start knows a folder in which this one came no further: power
   // may fail, and of what is made from here on any part may be there.
   if (auto done = sync_handle(root_.fd(), "the folder"); !done) return in_folder(path_, done.error());
   return {};
+}
+
+// Without its mail a server would refuse what comes for mailboxes that are about to be there.
+Result<void> DataFolder::check_restore() const {
+  if (!stat_name(fd(), kRestoreFolder)) return {};
+  return Error{
+      ErrorKind::kInvalid,
+      fmt::format("{0} holds {1}: a restore that was broken off; give the same 'mailstead restore' again, or "
+                  "remove {0}/{1} to go on without it",
+                  path_, kRestoreFolder)};
 }
 
 Result<void> DataFolder::lay_out() {

@@ -18,6 +18,16 @@
 namespace mailstead {
 
 inline constexpr const char* kDatabaseFile = "mailstead.db";
+// What a restore writes into until it is whole: no store is opened beside it (restore_place.h).
+inline constexpr const char* kRestoreFolder = "restore.unfinished";
+// The same when it is no longer needed, and goes.
+inline constexpr const char* kRestoredFolder = ".restored";
+// What a restore found in the data folder, and moved aside.
+inline constexpr const char* kReplacedPrefix = "replaced-";
+
+// The lock of a data folder, for as long as the handle is open. `path` is for messages. kInUse: another
+// process has it.
+Result<FileHandle> lock_data_folder(int root, const std::string& path, const std::string& host);
 
 class DataFolder {
  public:
@@ -56,6 +66,7 @@ class DataFolder {
   Result<void> find_real_path();
   Result<void> check_root();
   Result<void> lock(const std::string& host);
+  Result<void> check_restore() const;
   Result<void> lay_out();
 
   std::string path_;

@@ -45,10 +45,14 @@ std::string path_restored(const std::string& path) {
 }
 
 Result<Maildir> Maildir::open(const DataFolder& folder, const Address& address) {
+  return open_in(folder.mail_fd(), address);
+}
+
+Result<Maildir> Maildir::open_in(int mail_fd, const Address& address) {
   const MailboxFolderName name = folder_name(address);
   Maildir maildir;
   maildir.path_ = path_of(name);
-  auto domain = open_folder(folder.mail_fd(), name.domain);
+  auto domain = open_folder(mail_fd, name.domain);
   if (!domain) return maildir.here(domain.error());
   auto root = open_folder(domain->fd(), name.user);
   if (!root) return maildir.here(root.error());

@@ -53,6 +53,8 @@ std::string path_restored(const std::string& path);
 class Maildir {
  public:
   static Result<Maildir> open(const DataFolder& folder, const Address& address);
+  // Of a data folder that somebody else may hold: `mail_fd` is its mail/.
+  static Result<Maildir> open_in(int mail_fd, const Address& address);
   // Of a maildir that is not open: a login opens none that nobody changed.
   static Result<MaildirTimes> times_of(const DataFolder& folder, const Address& address);
   // Likewise of deleted/; 0: there is none.

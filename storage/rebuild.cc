@@ -206,6 +206,10 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
   if (!damaged) return salvaged;
   Accounts from(**damaged);
   Accounts to(into);
+  // Its backups are still backups of this store.
+  if (auto identity = read_identity(**damaged); identity && is_identity(*identity)) {
+    if (auto done = write_meta(into, "identity", *identity); !done) return done.error();
+  }
   std::vector<AccountRow> accounts;
   std::unordered_set<MailboxId> kept;
   std::unordered_map<MailboxId, Address> addresses;

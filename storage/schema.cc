@@ -412,6 +412,16 @@ Result<std::string> read_meta(Database& database, std::string_view key) {
   return *row ? statement->text(0) : std::string();
 }
 
+Result<std::string> read_identity(Database& database) {
+  auto identity = read_meta(database, "identity");
+  if (identity && identity->empty()) return read_meta(database, "uuid");
+  return identity;
+}
+
+bool is_identity(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 Result<std::int64_t> read_meta_number(Database& database, std::string_view key) {
   auto text = read_meta(database, key);
   if (!text) return text.error();

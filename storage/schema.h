@@ -33,6 +33,13 @@ Result<void> check_schema(Database& database, std::span<const Migration> migrati
 
 // Single values that belong to the whole store: "clean", "uuid". An absent one is empty.
 Result<std::string> read_meta(Database& database, std::string_view key);
+// What the store is known by to its backups: that of the first of its databases, where one was damaged and
+// made anew.
+Result<std::string> read_identity(Database& database);
+// 16 hexadecimal digits?
+bool is_identity(std::string_view text);
+// When the last good backup was made, Unix seconds.
+inline constexpr std::string_view kBackupAtKey = "backup_at";
 // 0: absent, or no number.
 Result<std::int64_t> read_meta_number(Database& database, std::string_view key);
 Result<void> write_meta(Database& database, std::string_view key, std::string_view value);

@@ -67,6 +67,9 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   auto database = recover(*store->folder_, store->naming_, store->watch_, report);
   if (!database) return database.error();
   store->database_ = std::move(*database);
+  auto backup_at = read_meta_number(*store->database_, kBackupAtKey);
+  if (!backup_at) return backup_at.error();
+  store->last_backup_at_ = *backup_at;
   store->queue_contents_.emplace(*store->database_);
   if (auto done = store->queue_contents_->load(); !done) return done.error();
   store->contents_.emplace(*store->database_);
@@ -341,6 +344,13 @@ Result<void> SqliteStore::write_notes() {
   notes_.clear();
   notes_written_at_ = unix_seconds();
   return {};
+}
+
+Result<void> SqliteStore::note_backup(std::int64_t at) {
+  if (!database_) return closed_error();
+  auto done = in_transaction([&] { return write_meta(*database_, kBackupAtKey, std::to_string(at)); });
+  if (done) last_backup_at_ = at;
+  return done;
 }
 
 Result<std::vector<RefusedMail>> SqliteStore::refused_mail() {

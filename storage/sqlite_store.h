@@ -6,6 +6,7 @@
 // sqlite_store_queue.cc the queue, sqlite_store_transfer.cc import and export, sqlite_store.cc the rest.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -165,6 +166,8 @@ class SqliteStore final : public Store {
   void note_trouble(const Error& error) override { notice_failure(error); }
 
   Result<std::uint64_t> free_space() const override { return folder_->free_space(); }
+  std::int64_t last_backup_at() const override { return last_backup_at_.load(); }
+  Result<void> note_backup(std::int64_t at) override;
   Result<void> close() override;
 
  private:
@@ -307,6 +310,7 @@ class SqliteStore final : public Store {
   mutable std::mutex directory_mutex_;  // guards the next two
   std::shared_ptr<const Directory> directory_;
   DeletedTotals deleted_totals_;
+  std::atomic<std::int64_t> last_backup_at_ = 0;
 };
 
 }  // namespace mailstead

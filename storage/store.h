@@ -510,6 +510,10 @@ class Store {
 
   // Marks the folder as closed properly. The destructor does the same when the caller did not.
   virtual Result<void> close() = 0;
+
+  // When the last good backup was made, Unix seconds; 0: never. Any thread.
+  virtual std::int64_t last_backup_at() const = 0;
+  virtual Result<void> note_backup(std::int64_t at) = 0;
 };
 
 }  // namespace mailstead

@@ -1,0 +1,288 @@
+// Of a backup the message files: those of mailboxes, and those that were kept of removed ones.
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "storage/accounts.h"
+#include "storage/backup.h"
+#include "storage/index.h"
+#include "storage/message_id.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::size_t kCopiedTogether = 128;  // messages, and so many open files
+constexpr std::size_t kNotedTogether = 10'000;
+constexpr std::size_t kMissedTogether = 50'000;  // searched for in one go: some 100 octets of memory each
+// While another tool changes flags, a file may be met under neither of its names.
+constexpr int kSearches = 4;
+constexpr std::string_view kPlaces[] = {"new/", "cur/", "deleted/"};
+
+constexpr MessageState kBackedStates[] = {MessageState::kPresent, MessageState::kMissing,
+                                          MessageState::kDeleted, MessageState::kAside};
+
+}  // namespace
+
+struct Backup::Wanted {
+  std::int64_t row = 0;
+  std::string path;  // in its maildir, as the row says
+  std::uint64_t octets = 0;
+  MessageState state = MessageState::kPresent;
+  ContentHash hash;
+};
+
+struct Backup::KeptFile {
+  std::string path;  // in its folder
+  std::uint64_t octets = 0;
+};
+
+class Backup::Mailbox {
+ public:
+  Mailbox(const Address& address, std::int64_t mailbox) : id(mailbox), folder(folder_name(address)) {}
+
+  std::string path_of(const Wanted& wanted) const {
+    return fmt::format("mail/{}/{}/{}", folder.domain, folder.user, wanted.path);
+  }
+
+  const std::int64_t id;
+  const PoolFolder folder;
+  std::unique_ptr<Maildir> maildir;  // null: it is not there
+  std::vector<Wanted> missed;        // not where their rows say
+};
+
+Result<void> Backup::copy_mailboxes() {
+  auto accounts = Accounts(*copy_).mailboxes();
+  if (!accounts) return accounts.error();
+  for (const AccountRow& account : *accounts) {
+    if (auto done = copy_mailbox(account.address, account.id); !done) return done;
+  }
+  return {};
+}
+
+Result<void> Backup::copy_mailbox(const Address& address, std::int64_t id) {
+  Mailbox mailbox(address, id);
+  auto maildir = Maildir::open_in(mail_.fd(), address);
+  if (!maildir && maildir.error().kind != ErrorKind::kNotFound) return maildir.error();
+  if (maildir) mailbox.maildir = std::make_unique<Maildir>(std::move(*maildir));
+  for (const MessageState state : kBackedStates) {
+    std::int64_t after = 0;
+    while (true) {
+      std::vector<Wanted> some;
+      auto listed = each_row(
+          copy_->query(
+              "SELECT id, name, size, hash FROM messages AS m WHERE mailbox = ?1 AND state = ?2 AND id > ?3"
+              " ORDER BY id LIMIT ?4",
+              id, static_cast<std::int64_t>(state), after, static_cast<std::int64_t>(kCopiedTogether)),
+          [&](const Statement& row) {
+            some.push_back({row.integer(0), row.text(1), static_cast<std::uint64_t>(row.integer(2)), state,
+                            ContentHash::of_octets(row.text(3))});
+          });
+      if (!listed) return listed;
+      if (some.empty()) break;
+      after = some.back().row;
+      if (auto done = copy_some(mailbox, some); !done) return done;
+      progress_.done += some.size();
+      if (auto done = tell(); !done) return done;
+      if (mailbox.missed.size() < kMissedTogether) continue;
+      if (auto done = look_for(mailbox); !done) return done;
+    }
+  }
+  return look_for(mailbox);
+}
+
+// Three steps, so that the rights change for all of them at once: what is in the pool, what is in the
+// maildir, what is to be written.
+Result<void> Backup::copy_some(Mailbox& mailbox, const std::vector<Wanted>& some) {
+  std::vector<Wanted> wanted;
+  auto looked = terms_.as_caller([&]() -> Result<void> {
+    for (const Wanted& each : some) {
+      const std::string name(base_name(each.path));
+      if (is_plain_name(name) && !pool_->holds(mailbox.folder, name, each.octets)) wanted.push_back(each);
+    }
+    return {};
+  });
+  if (!looked) return looked;
+  std::vector<std::pair<Wanted, RegularFile>> files;
+  for (Wanted& each : wanted) {
+    auto unfiled = copy_->query("SELECT 1 FROM contents WHERE message = ?1", each.row);
+    if (!unfiled) return unfiled.error();
+    auto there = unfiled->step();
+    if (!there) return there.error();
+    if (*there) continue;  // its bytes are in the copy
+    auto file = mailbox.maildir ? mailbox.maildir->open_message(each.path)
+                                : Result<RegularFile>(Error{ErrorKind::kNotFound, ""});
+    if (file) {
+      files.emplace_back(std::move(each), std::move(*file));
+    } else if (file.error().kind == ErrorKind::kNotFound) {
+      mailbox.missed.push_back(std::move(each));
+    } else {
+      summary_.troubles.push_back(file.error().message);
+    }
+  }
+  return add_all(mailbox, files);
+}
+
+Result<void> Backup::add_all(Mailbox& mailbox, std::vector<std::pair<Wanted, RegularFile>>& files) {
+  if (files.empty()) return {};
+  return terms_.as_caller([&]() -> Result<void> {
+    for (const auto& [wanted, file] : files) {
+      auto copied = pool_->add(mailbox.folder, std::string(base_name(wanted.path)), file);
+      if (!copied) return copied.error();
+      ++summary_.new_messages;
+      summary_.new_octets += copied->octets;
+      if (copied->is(wanted.octets, wanted.hash)) continue;
+      summary_.troubles.push_back(mailbox.path_of(wanted) + ": " + difference_of(*copied, wanted.octets));
+    }
+    return {};
+  });
+}
+
+// Another tool has changed their flags, or they were deleted, which is no reason to be without them here.
+Result<void> Backup::look_for(Mailbox& mailbox) {
+  for (int tries = 0; tries < kSearches && !mailbox.missed.empty() && mailbox.maildir; ++tries) {
+    if (auto done = search_once(mailbox); !done) return done;
+  }
+  auto done = settle_gone(mailbox);
+  mailbox.missed.clear();
+  return done;
+}
+
+Result<void> Backup::search_once(Mailbox& mailbox) {
+  std::unordered_map<std::string, Wanted> by_name;
+  for (Wanted& each : mailbox.missed) by_name.emplace(base_name(each.path), std::move(each));
+  mailbox.missed.clear();
+  for (const std::string_view place : kPlaces) {
+    auto names = mailbox.maildir->names_in(place);
+    if (!names) return names.error();
+    std::vector<std::pair<Wanted, RegularFile>> files;
+    while (!by_name.empty()) {
+      auto name = names->next();
+      if (!name) return name.error();
+      if (!*name) break;
+      const auto found = by_name.find(std::string(base_name(fmt::format("{}{}", place, **name))));
+      if (found == by_name.end()) continue;
+      auto file = mailbox.maildir->open_message(fmt::format("{}{}", place, **name));
+      if (!file) continue;  // it moves again
+      files.emplace_back(std::move(found->second), std::move(*file));
+      by_name.erase(found);
+      if (files.size() < kCopiedTogether) continue;
+      if (auto done = add_all(mailbox, files); !done) return done;
+      files.clear();
+    }
+    if (auto done = add_all(mailbox, files); !done) return done;
+  }
+  for (auto& [name, each] : by_name) mailbox.missed.push_back(std::move(each));
+  return {};
+}
+
+// A row goes before its file: one whose row is still there now has lost it.
+Result<void> Backup::settle_gone(Mailbox& mailbox) {
+  if (mailbox.missed.empty()) return {};
+  auto now = Database::open(source_path(), DatabaseAccess::kRead);
+  if (!now) return now.error();
+  std::vector<std::int64_t> gone;
+  std::vector<std::int64_t> lost;
+  for (const Wanted& each : mailbox.missed) {
+    if (each.state == MessageState::kMissing) {
+      ++summary_.missing;
+      continue;
+    }
+    bool is_there = false;
+    auto asked = each_row((*now)->query("SELECT 1 FROM messages WHERE id = ?1 AND state <> 1", each.row),
+                          [&](const Statement&) { is_there = true; });
+    if (!asked) return asked;
+    if (!is_there) {
+      gone.push_back(each.row);
+      continue;
+    }
+    lost.push_back(each.row);
+    summary_.troubles.push_back(mailbox.path_of(each) + ": the file of this message is not there");
+  }
+  summary_.gone += gone.size();
+  return terms_.as_caller([&]() -> Result<void> {
+    auto transaction = Transaction::begin(*copy_);
+    if (!transaction) return transaction.error();
+    Index index(*copy_);
+    for (const std::int64_t row : gone) {
+      if (auto done = index.erase(row); !done) return done;
+    }
+    for (const std::int64_t row : lost) {
+      if (auto done = index.set_state(row, MessageState::kMissing); !done) return done;
+    }
+    return transaction->commit();
+  });
+}
+
+// ---- mail of removed mailboxes
+
+Result<void> Backup::copy_kept_mail() {
+  auto domains = list_folder(mail_.fd());
+  if (!domains) return in_folder("mail", domains.error());
+  for (const std::string& domain : *domains) {
+    if (domain.front() == '.') continue;
+    auto folder = open_folder(mail_.fd(), domain);
+    if (!folder) continue;  // no folder, or none any more
+    auto users = list_folder(folder->fd());
+    if (!users) return in_folder("mail/" + domain, users.error());
+    for (const std::string& user : *users) {
+      if (!user.starts_with(kKeptPrefix)) continue;
+      auto kept = open_folder(folder->fd(), user);
+      if (!kept) continue;
+      if (auto done = copy_kept_folder(kept->fd(), {domain, user}); !done) return done;
+    }
+  }
+  return {};
+}
+
+// No row tells what is in it: the files do.
+Result<void> Backup::copy_kept_folder(int at, const PoolFolder& name) {
+  std::vector<KeptFile> kept;
+  for (const std::string_view place : kPlaces) {
+    auto folder = open_folder(at, std::string(place.substr(0, place.size() - 1)));
+    if (!folder) continue;
+    auto names = list_folder(folder->fd());
+    if (!names) return names.error();
+    for (const std::string& each : *names) {
+      if (!parse_message_name(base_name(each))) continue;
+      auto file = open_file(folder->fd(), each);
+      if (!file) continue;
+      if (auto done = tell(); !done) return done;
+      const auto octets = static_cast<std::uint64_t>(file->facts.st_size);
+      const std::string base(base_name(each));
+      auto added = terms_.as_caller([&]() -> Result<void> {
+        if (pool_->holds(name, base, octets)) return {};
+        auto copied = pool_->add(name, base, *file);
+        if (!copied) return copied.error();
+        ++summary_.new_messages;
+        summary_.new_octets += copied->octets;
+        return {};
+      });
+      if (!added) return added;
+      kept.push_back({std::string(place) + each, octets});
+      if (kept.size() < kNotedTogether) continue;
+      if (auto done = note_kept(name, kept); !done) return done;
+    }
+  }
+  return note_kept(name, kept);
+}
+
+Result<void> Backup::note_kept(const PoolFolder& name, std::vector<KeptFile>& kept) {
+  return terms_.as_caller([&]() -> Result<void> {
+    auto transaction = Transaction::begin(*copy_);
+    if (!transaction) return transaction.error();
+    for (const KeptFile& file : kept) {
+      auto done = copy_->run("INSERT INTO backup_kept (domain, user, path, size) VALUES (?1, ?2, ?3, ?4)",
+                             name.domain, name.user, file.path, static_cast<std::int64_t>(file.octets));
+      if (!done) return done;
+    }
+    kept.clear();
+    return transaction->commit();
+  });
+}
+
+}  // namespace mailstead

@@ -1,0 +1,27 @@
+// Old backups go, and with them the message files that no other backup needs.
+//
+// Which files those are is asked of each generation's database; when one cannot be read, nothing of the pool
+// goes. Memory: some 60 octets for each file of a mailbox, of 250,000 at a time at most.
+// Threads: one. Rights: those of now, which have to be the caller's. Errors: those of backup_folder.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "protocols/result.h"
+#include "storage/backup_folder.h"
+
+namespace mailstead {
+
+struct Pruned {
+  std::uint64_t generations = 0;
+  std::uint64_t files = 0;  // of messages
+};
+
+// The newest `keep` generations stay. `goes_on` is asked now and then; false: stop, which leaves work for the
+// next time and nothing wrong.
+Result<Pruned> prune_backups(const BackupFolder& folder, std::size_t keep,
+                             const std::function<bool()>& goes_on);
+
+}  // namespace mailstead

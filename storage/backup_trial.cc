@@ -1,0 +1,220 @@
+#include "storage/backup_trial.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "storage/backup_restore.h"
+#include "storage/database.h"
+#include "storage/folder.h"
+#include "storage/store.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::size_t kTriedTogether = 500;
+constexpr std::size_t kPieceTried = 256u << 10;
+constexpr std::size_t kMostFaults = 1000;
+
+// What the backup says of a message.
+struct Promised {
+  ExportEntry entry;
+  ContentHash hash;
+};
+
+// To the end.
+Result<Copied> read_to_end(MessageReader& reader) {
+  Copied found;
+  ContentHasher hasher;
+  std::string piece;
+  do {
+    piece.clear();
+    if (auto done = reader.read(found.octets, kPieceTried, piece); !done) return done.error();
+    hasher.add(piece);
+    found.octets += piece.size();
+  } while (!piece.empty());
+  found.hash = hasher.value();
+  return found;
+}
+
+class Trial {
+ public:
+  Trial(const BackupFolder& folder, const std::string& generation, const TellProgress& tell)
+      : folder_(folder), generation_(generation), tell_(tell), name_(std::string(kTestPrefix) + generation) {}
+  ~Trial() { clear(); }
+
+  Result<BackupTrial> run();
+
+ private:
+  void clear();
+  Result<void> restore();
+  Result<void> open();
+  Result<void> compare_mailbox(const MailboxSummary& mailbox);
+  Result<std::vector<Promised>> promised(MailboxId mailbox, std::int64_t after);
+  void compare_message(const MailboxSummary& mailbox, const Promised& promised);
+  Result<void> compare_queue();
+  void fault(std::string what);
+
+  const BackupFolder& folder_;
+  const std::string& generation_;
+  const TellProgress& tell_;
+  const std::string name_;
+  std::unique_ptr<Database> promised_;  // the backup's own
+  std::unique_ptr<Store> store_;        // what was restored
+  BackupProgress progress_;
+  BackupTrial trial_;
+};
+
+void Trial::clear() {
+  store_.reset();
+  std::size_t budget = SIZE_MAX;
+  static_cast<void>(remove_tree(folder_.fd(), name_, name_, budget));  // the next backup does it, too
+}
+
+void Trial::fault(std::string what) {
+  if (trial_.troubles.size() < kMostFaults) trial_.troubles.push_back(std::move(what));
+}
+
+Result<BackupTrial> Trial::run() {
+  auto done = restore();
+  if (done) done = open();
+  if (!done) return done.error();
+  auto mailboxes = store_->list_mailboxes();
+  if (!mailboxes) return mailboxes.error();
+  for (const MailboxSummary& mailbox : *mailboxes) {
+    progress_.total += mailbox.messages;
+  }
+  for (const MailboxSummary& mailbox : *mailboxes) {
+    if (done = compare_mailbox(mailbox); !done) return done.error();
+  }
+  trial_.mailboxes = mailboxes->size();
+  if (done = compare_queue(); !done) return done.error();
+  // As every server ends.
+  if (done = store_->close(); !done) return done.error();
+  return std::move(trial_);
+}
+
+Result<void> Trial::restore() {
+  auto into = make_folder(folder_.fd(), name_);
+  if (!into) return into.error();
+  RestoreTerms terms;
+  terms.as_caller = [](const auto& work) { return work(); };
+  terms.tell = tell_;
+  terms.bring = Bring::kLinks;
+  auto filled = fill_from_backup(folder_, generation_, into->fd(), folder_.real_path() + "/" + name_, terms);
+  if (!filled) return filled.error();
+  trial_.troubles = std::move(filled->troubles);
+  return {};
+}
+
+Result<void> Trial::open() {
+  auto promised = Database::open(fmt::format("{}/{}/{}", folder_.real_path(), generation_, kDatabaseFile),
+                                 DatabaseAccess::kRead);
+  if (!promised) return promised.error();
+  promised_ = std::move(*promised);
+  RecoveryReport report;
+  auto store = Store::open({folder_.real_path() + "/" + name_, "backup-test"}, report);
+  if (!store) return store.error();
+  store_ = std::move(*store);
+  return {};
+}
+
+Result<std::vector<Promised>> Trial::promised(MailboxId mailbox, std::int64_t after) {
+  std::vector<Promised> messages;
+  auto done = each_row(
+      promised_->query("SELECT id, uidl, size, hash FROM messages WHERE mailbox = ?1 AND state = 0"
+                       " AND id > ?2 ORDER BY id LIMIT ?3",
+                       mailbox, after, static_cast<std::int64_t>(kTriedTogether)),
+      [&](const Statement& row) {
+        messages.push_back({{row.integer(0), row.text(1), static_cast<std::uint64_t>(row.integer(2)), 0},
+                            ContentHash::of_octets(row.text(3))});
+      });
+  if (!done) return done.error();
+  return messages;
+}
+
+// What was missing when the backup was made may be there again: an earlier one had it.
+Result<void> Trial::compare_mailbox(const MailboxSummary& mailbox) {
+  std::int64_t after = 0;
+  while (true) {
+    auto expected = promised(mailbox.id, after);
+    if (!expected) return expected.error();
+    if (expected->empty()) return {};
+    std::int64_t found_after = after;
+    after = expected->back().entry.key;
+    std::vector<ExportEntry> found;
+    std::size_t next = 0;
+    for (const Promised& message : *expected) {
+      const ExportEntry& entry = message.entry;
+      while (next == found.size() || found[next].key < entry.key) {
+        if (next < found.size()) {
+          ++next;
+          continue;
+        }
+        auto page = store_->export_entries(mailbox.address, found_after, kTriedTogether);
+        if (!page) return page.error();
+        if (page->empty()) break;
+        found = std::move(*page);
+        found_after = found.back().key;
+        next = 0;
+      }
+      const bool is_there = next < found.size() && found[next].key == entry.key &&
+                            found[next].uidl == entry.uidl && found[next].size == entry.size;
+      if (is_there) {
+        compare_message(mailbox, message);
+      } else {
+        fault(fmt::format("{}: the message {} is not there", mailbox.address.text(), entry.uidl));
+      }
+    }
+    progress_.done += expected->size();
+    progress_.octets = trial_.octets;
+    if (tell_ && !tell_(progress_)) return stopped_error();
+  }
+}
+
+void Trial::compare_message(const MailboxSummary& mailbox, const Promised& promised) {
+  const ExportEntry& entry = promised.entry;
+  auto reader = store_->open_entry(mailbox.address, entry);
+  auto found = reader ? read_to_end(**reader) : Result<Copied>(reader.error());
+  if (!found) {
+    fault(fmt::format("{}: {}", mailbox.address.text(), found.error().message));
+  } else if (!found->is(entry.size, promised.hash)) {
+    fault(fmt::format("{}: the message {}: {}", mailbox.address.text(), entry.uidl,
+                      difference_of(*found, entry.size)));
+  } else {
+    ++trial_.messages;
+    trial_.octets += found->octets;
+  }
+}
+
+Result<void> Trial::compare_queue() {
+  std::vector<std::string> ids;
+  auto listed = each_row(promised_->query("SELECT queue_id FROM queue WHERE finished_at = 0 ORDER BY id"),
+                         [&](const Statement& row) { ids.push_back(row.text(0)); });
+  if (!listed) return listed;
+  for (const std::string& id : ids) {
+    auto queued = store_->find_queued(id);
+    auto reader =
+        queued ? store_->open_queued(*queued) : Result<std::unique_ptr<MessageReader>>(queued.error());
+    auto found = reader ? read_to_end(**reader) : Result<Copied>(reader.error());
+    if (!found) {
+      fault(fmt::format("queue/{}: {}", id, found.error().message));
+    } else if (found->octets != queued->size) {
+      fault(fmt::format("queue/{}: {} octets instead of {}", id, found->octets, queued->size));
+    } else {
+      ++trial_.queued;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<BackupTrial> try_backup(const BackupFolder& folder, const std::string& generation,
+                               const TellProgress& tell) {
+  return Trial(folder, generation, tell).run();
+}
+
+}  // namespace mailstead
