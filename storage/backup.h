@@ -5,11 +5,11 @@
 // a message or a queued one that has gone meanwhile is taken out of the copy. A generation of the backup
 // folder (backup_folder.h) so holds
 //
-//     mailstead.db          the copy: accounts, passwords, aliases, index, queue, small mail without a file
-//     queue/                files of mail on its way out
-//     secret.key dkim/ tls/ and whatever else the data folder has that lasts
-//     configuration.toml    the configuration file, where it lay elsewhere
-//     about                 BackupFacts
+//     mailstead.db            the copy: accounts, passwords, aliases, index, queue, small mail of the last second
+//     queue/                  files of mail on its way out
+//     secret.key dkim/ tls/   and whatever else of the data folder lasts
+//     configuration.toml      the configuration file, where it lay elsewhere
+//     about                   BackupFacts
 //
 // and has its mail in the pool. The table backup_kept of the copy names the files of mail that was kept of
 // removed mailboxes, which no other table knows.

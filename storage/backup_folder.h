@@ -1,12 +1,12 @@
 // The folder that holds the backups of a store: its mark, its lock, its generations.
 //
-//     mailstead-backup        says whose backups these are, for people and for us
-//     lock                    held while a backup is made (alone) or read (with others)
-//     mail/DOMAIN/USER/NAME   message files, which all generations share: backup_pool.h
-//     TIME/                   a generation, such as 2026-11-30T08-15-00Z: see backup.h
-//     TIME.unfinished         one that is being made, or going
-//     .drafts/ .test-TIME/    of a run; what one left that was broken off, the next removes
-//     pruning                 mail/ is being looked through, or was when a run was broken off
+//     mailstead-backup       says whose backups these are, for people and for us
+//     lock                   held while a backup is made (alone) or read (with others)
+//     mail/DOMAIN/USER/NAME  message files, which all generations share: backup_pool.h
+//     TIME/                  a generation, such as 2026-11-30T08-15-00Z: what it holds besides is in backup.h
+//     TIME.unfinished        one that is being made, or going
+//     .drafts/ .test-TIME/   of a run; what one left that was broken off, the next removes
+//     pruning                files of mail/ are being looked through, or were when a run was broken off
 //
 // Nothing else in it is touched, and no symbolic link in it is followed.
 // Ownership: holds the folder and its lock. Threads: one. Rights: every call acts in the folder, with the

@@ -19,7 +19,7 @@ namespace {
 // Drafts that are open, unsynced, at one time: writing them all before the first sync lets the file system
 // flush them together. Each needs a descriptor, and up to four for its maildir.
 constexpr std::size_t kGroup = 64;
-constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::size_t kHashedAtOnce = 256 * 1024;
 
 // What is known of the header with our own lines on top, which name addresses.
 HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
@@ -177,7 +177,7 @@ Result<void> DeliveryBatch::hash_large(Copy& copy) const {
   std::string piece;
   for (std::uint64_t at = 0; at < spool.size(); at += piece.size()) {
     piece.clear();
-    if (auto done = spool.read(at, kPiece, piece); !done) return done;
+    if (auto done = spool.read(at, kHashedAtOnce, piece); !done) return done;
     if (piece.empty()) return Error{ErrorKind::kIo, "a spool file is shorter than what was written to it"};
     hasher.add(piece);
   }

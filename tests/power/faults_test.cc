@@ -24,6 +24,9 @@
 #include "failing_calls.h"
 #include "recorder.h"
 #include "scenarios.h"
+#include "storage/backup.h"
+#include "storage/backup_restore.h"
+#include "storage/checker.h"
 #include "trial.h"
 
 namespace mailstead::power {
@@ -43,6 +46,10 @@ struct Operation {
   bool was_closed = true;                  // properly; else a start has to recover
   bool has_journal = false;                // so long that the next commit takes it in
   void (*before)(World& world) = nullptr;  // with the open store, without faults
+  // Without faults, after it: what it was disturbed by goes.
+  void (*after)(World& world) = nullptr;
+  // Likewise: what it has made goes into this folder, to be tried; false: it has failed, and said so.
+  bool (*restore_into)(World& world, const std::string& folder) = nullptr;
 };
 
 Letter plain(std::vector<std::string> recipients, std::size_t octets) {
@@ -57,6 +64,80 @@ Letter large(Letter letter) {
 
 std::string first_queued(const World& world) {
   return world.queued().front();
+}
+
+std::string backups_of(const World& world) {
+  return fs::path(world.data()).parent_path() / "backups";
+}
+
+Result<void> as_it_is(const std::function<Result<void>()>& work) {
+  return work();
+}
+
+// Left by a backup that says it has everything.
+std::string success_of(const World& world) {
+  return fs::path(world.data()).parent_path() / "backed-up";
+}
+
+Result<void> back_up(const World& world) {
+  auto folder = BackupFolder::open(backups_of(world), BackupFolder::Use::kWrite);
+  if (!folder) return folder.error();
+  auto backup =
+      Backup::begin(**folder, {.data = world.data(), .configuration = {}, .as_caller = as_it_is, .tell = {}});
+  if (!backup) return backup.error();
+  if (auto done = (*backup)->finish(); !done) return done;
+  if (!(*backup)->summary().troubles.empty())
+    return Error{ErrorKind::kIo, (*backup)->summary().troubles.front()};
+  const Unobserved unobserved;
+  fs::create_directory(success_of(world));
+  return {};
+}
+
+bool restore_newest(World& world, const std::string& folder) {
+  if (!fs::exists(success_of(world))) return false;
+  auto backups = BackupFolder::open(backups_of(world), BackupFolder::Use::kRead);
+  if (!backups) throw std::runtime_error(backups.error().message);
+  auto generation = (*backups)->choose("");
+  if (!generation) throw std::runtime_error(generation.error().message);
+  const std::string data = folder + "/data";
+  fs::create_directories(data);
+  const FileHandle into(::open(data.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  auto filled =
+      fill_from_backup(**backups, *generation, into.fd(), data, {.as_caller = as_it_is, .tell = {}});
+  if (!filled) throw std::runtime_error(filled.error().message);
+  if (filled->lost > 0) throw std::runtime_error(filled->troubles.front());
+  return true;
+}
+
+// What other programs leave, and a row that disagrees with its file.
+void disturb(World& world) {
+  world.file_mail();
+  const std::string maildir = world.data() + "/mail/example.org/anna/";
+  fs::create_symlink("/etc/passwd", maildir + "new/strange");
+  fs::create_directory(maildir + "cur/strange");
+}
+
+void leave_undisturbed(World& world) {
+  for (const char* place : {"new/strange", "cur/strange"})
+    fs::remove(world.data() + "/mail/example.org/anna/" + place);
+}
+
+void check_and_mend(World& world) {
+  auto checker = Checker::open(world.data());
+  if (!checker) return;
+  Checker::Found found;
+  auto mailboxes = (*checker)->mailboxes();
+  if (!mailboxes) return;
+  for (const Checker::Mailbox& mailbox : *mailboxes) {
+    auto more = (*checker)->check_messages(mailbox, {}, found);
+    while (more && *more) more = (*checker)->check_messages(mailbox, {}, found);
+    static_cast<void>((*checker)->check_files(mailbox, found));
+  }
+  static_cast<void>((*checker)->check_totals(found));
+  static_cast<void>((*checker)->check_queue(found));
+  static_cast<void>((*checker)->check_database());
+  static_cast<void>(world.store().judge(found.suspicions, Mend::kYes));
+  static_cast<void>(world.store().learn_hashes(found.learnt));
 }
 
 constexpr Operation kOperations[] = {
@@ -111,6 +192,18 @@ constexpr Operation kOperations[] = {
        world.deliver({relayed({kCarl}, 100'000), relayed({kCarl}, 100'000)});
      },
      true, false, true},
+    {"backup", [](World& world) { static_cast<void>(back_up(world)); }, true, false, false, nullptr, nullptr,
+     restore_newest},
+    {"backup-again", [](World& world) { static_cast<void>(back_up(world)); }, true, true, false,
+     [](World& world) {
+       if (auto done = back_up(world); !done) throw std::runtime_error(done.error().message);
+       fs::remove(success_of(world));
+       world.deliver({plain({kAnna, kBert}, kSmall), large(plain({kAnna}, 0))});
+       world.deliver({relayed({kCarl, kDora}, kMiddle)});
+       world.file_mail();
+     },
+     nullptr, restore_newest},
+    {"check", check_and_mend, true, true, false, disturb, leave_undisturbed},
     {"close", [](World& world) { world.close(); }},
     {"open", [](World& world) { world.open(); }, false},
     {"recover", [](World& world) { world.open(); }, false, false},
@@ -261,6 +354,8 @@ class Faults {
     }();
     Ledger ledger;
     if (came_to_end) {
+      if (operation_.after != nullptr) operation_.after(*world);
+      if (operation_.restore_into != nullptr) check_made(*world, tried.findings);
       go_on(*world, tried.findings);
       ledger = world->ledger();
       world.reset();
@@ -291,6 +386,14 @@ class Faults {
     if (!world.deliver({plain({kAnna}, kSmall)}))
       findings.push_back("takes no mail afterwards: " + world.errors().back());
     if (!world.close()) findings.push_back("cannot be closed afterwards: " + world.errors().back());
+  }
+
+  void check_made(World& world, Findings& findings) {
+    const std::string place = workshop_.fresh();
+    if (!operation_.restore_into(world, place)) return;
+    Ledger ledger = world.ledger();
+    ledger.clean = {false, true};
+    check(place, ledger, findings);
   }
 
   static void check(const std::string& root, const Ledger& ledger, Findings& findings) {
