@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import fcntl
 import json
 import os
 import random
