@@ -93,6 +93,7 @@ class Backups(mailstead.ServerTest):
     def fill(self, count=40):
         for number in range(count):
             self.server.deliver(large(number) if number == 3 else text_of(number), ANNA)
+        self.server.wait_filed()  # until then mail is in the database, and new again when it has its file
         return self.server.fetch(ANNA)
 
     def submit(self, subject, user=ANNA, more=b""):
