@@ -23,7 +23,6 @@ namespace {
 
 constexpr std::size_t kKeptByDefault = 7;
 constexpr std::size_t kMostKept = 1000;
-constexpr std::size_t kMostTroublesTold = 20;
 using BackupClock = std::chrono::steady_clock;
 
 // What was done, for the report.
@@ -149,16 +148,6 @@ Result<void> make_backup(const CommandLine& line, std::size_t keep, BackupReport
   return {};
 }
 
-std::string lines_told(std::string_view title, const std::vector<std::string>& lines) {
-  if (lines.empty()) return {};
-  std::string text = fmt::format("{}:\n", title);
-  for (std::size_t i = 0; i < lines.size() && i < kMostTroublesTold; ++i)
-    text += fmt::format("  {}\n", printable(lines[i]));
-  if (lines.size() > kMostTroublesTold)
-    text += fmt::format("  and {} more\n", lines.size() - kMostTroublesTold);
-  return text;
-}
-
 std::int64_t seconds_since(BackupClock::time_point began) {
   return std::chrono::duration_cast<std::chrono::seconds>(BackupClock::now() - began).count();
 }
@@ -187,16 +176,11 @@ std::string text_of(const BackupReport& report) {
   }
   std::string text = table.text();
   for (const std::string& remark : report.remarks) text += printable(remark) + '\n';
-  text += lines_told("Left out, being no files", summary.left_out);
-  text += lines_told("Something is wrong with the mail on the server", summary.troubles);
-  if (report.trial) text += lines_told("The test found", report.trial->troubles);
+  text += lines_of("Left out, being no files", summary.left_out, summary.left_out.size());
+  text +=
+      lines_of("Something is wrong with the mail on the server", summary.troubles, summary.troubles.size());
+  if (report.trial) text += lines_of("The test found", report.trial->troubles, report.trial->troubles.size());
   return text;
-}
-
-Value::Array strings(const std::vector<std::string>& lines) {
-  Value::Array array;
-  for (const std::string& line : lines) array.emplace_back(line);
-  return array;
 }
 
 Value trial_value(const std::optional<BackupTrial>& trial) {
@@ -205,7 +189,7 @@ Value trial_value(const std::optional<BackupTrial>& trial) {
                        {"messages", trial->messages},
                        {"octets", trial->octets},
                        {"queued", trial->queued},
-                       {"troubles", strings(trial->troubles)}};
+                       {"troubles", array_of(trial->troubles)}};
 }
 
 Value value_of(const BackupReport& report) {
@@ -224,9 +208,9 @@ Value value_of(const BackupReport& report) {
                        {"seconds", seconds_since(report.began)},
                        {"removed_backups", report.pruned.generations},
                        {"removed_files", report.pruned.files},
-                       {"left_out", strings(summary.left_out)},
-                       {"troubles", strings(summary.troubles)},
-                       {"remarks", strings(report.remarks)},
+                       {"left_out", array_of(summary.left_out)},
+                       {"troubles", array_of(summary.troubles)},
+                       {"remarks", array_of(report.remarks)},
                        {"test", trial_value(report.trial)}};
 }
 

@@ -13,21 +13,6 @@ namespace {
 
 constexpr std::size_t kMostLinesTold = 20;
 
-Value::Array array_of(const std::vector<std::string>& lines) {
-  Value::Array array;
-  for (const std::string& line : lines) array.emplace_back(line);
-  return array;
-}
-
-std::string lines_of(std::string_view title, const std::vector<std::string>& lines, std::uint64_t count) {
-  if (lines.empty()) return {};
-  std::string text = fmt::format("{}:\n", title);
-  const std::size_t shown = std::min(lines.size(), kMostLinesTold);
-  for (std::size_t i = 0; i < shown; ++i) text += fmt::format("  {}\n", printable(lines[i]));
-  if (count > shown) text += fmt::format("  and {} more\n", count - shown);
-  return text;
-}
-
 std::string sentences(const ImportSummary& summary) {
   const ImportCounts& counts = summary.counts;
   std::string text = fmt::format(
@@ -53,6 +38,21 @@ std::string sentences(const ImportSummary& summary) {
 }
 
 }  // namespace
+
+Value::Array array_of(const std::vector<std::string>& lines) {
+  Value::Array array;
+  for (const std::string& line : lines) array.emplace_back(line);
+  return array;
+}
+
+std::string lines_of(std::string_view title, const std::vector<std::string>& lines, std::uint64_t count) {
+  if (lines.empty()) return {};
+  std::string text = fmt::format("{}:\n", title);
+  const std::size_t shown = std::min(lines.size(), kMostLinesTold);
+  for (std::size_t i = 0; i < shown; ++i) text += fmt::format("  {}\n", printable(lines[i]));
+  if (count > shown) text += fmt::format("  and {} more\n", count - shown);
+  return text;
+}
 
 Report run_transfer(const CommandLine& line) {
   const std::string_view name = line.command->name;

@@ -12,6 +12,7 @@
 #include "admin/importer.h"
 #include "admin/progress.h"
 #include "admin/report.h"
+#include "admin/value.h"
 
 namespace mailstead::admin {
 
@@ -58,6 +59,10 @@ struct ExportSummary {
   bool count(const Result<void>& added, const ExportItem& item);
 };
 Report report_of(const ExportSummary& summary);
+
+Value::Array array_of(const std::vector<std::string>& lines);
+// The title and, below it, the first of so many lines; empty when there are none.
+std::string lines_of(std::string_view title, const std::vector<std::string>& lines, std::uint64_t count);
 
 // The error of who was interrupted.
 Error interrupted_error();
