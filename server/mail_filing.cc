@@ -7,7 +7,25 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kFewestInFiling = 64;  // messages in a filing
-constexpr std::size_t kMostInFiling = 1024;  // likewise: some 50 ms of the storage thread
+constexpr std::size_t kMostInFiling = 256;   // likewise: some 25 ms of the storage thread
+constexpr std::uint64_t kCounted = 200;      // milliseconds in which it is counted what comes
+constexpr std::uint64_t kForgotten = 1000;   // likewise, after which that says nothing any more
+
+uv_timer_t* new_timer(uv_loop_t* loop, MailFiling* owner) {
+  auto* timer = new uv_timer_t;
+  uv_timer_init(loop, timer);
+  timer->data = owner;
+  return timer;
+}
+
+bool runs(const uv_timer_t* timer) {
+  return uv_is_active(reinterpret_cast<const uv_handle_t*>(timer)) != 0;
+}
+
+void close_timer(uv_timer_t* timer) {
+  uv_close(reinterpret_cast<uv_handle_t*>(timer),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+}
 
 }  // namespace
 
@@ -16,20 +34,63 @@ struct MailFiling::Round {
 };
 
 MailFiling::MailFiling(uv_loop_t* loop, Post post)
-    : post_(std::move(post)), timer_(new uv_timer_t), disk_(loop, 1, 1) {
-  uv_timer_init(loop, timer_);
-  timer_->data = this;
+    : post_(std::move(post)),
+      counted_at_(uv_now(loop)),
+      loop_(loop),
+      timer_(new_timer(loop, this)),
+      index_timer_(new_timer(loop, this)),
+      disk_(loop, 1, 1) {}
+
+void MailFiling::note_commit(std::size_t messages) {
+  if (messages > 0) together_ = messages;
+  counted_ += messages;
+  const std::uint64_t took = uv_now(loop_) - counted_at_;
+  if (took < kCounted) return;
+  rate_ = counted_ * 1000 / took;
+  counted_ = 0;
+  counted_at_ = uv_now(loop_);
 }
 
-void MailFiling::note(std::size_t unfiled) {
+bool MailFiling::is_flooded() const {
+  return rate_ > kFlood && uv_now(loop_) - counted_at_ < kForgotten;
+}
+
+void MailFiling::note(std::size_t unindexed, std::size_t unfiled) {
+  unindexed_ = unindexed;
   unfiled_ = unfiled;
-  if (under_way_ || stopping_ || unfiled_ == 0) return;
-  if (unfiled_ >= kMany) {
-    begin();
-  } else if (uv_is_active(reinterpret_cast<uv_handle_t*>(timer_)) == 0) {
-    uv_timer_start(
-        timer_, [](uv_timer_t* timer) { static_cast<MailFiling*>(timer->data)->begin(); }, kRest, 0);
+  if (stopping_) return;
+  if (unindexed_ > 0 && !indexing_) index();
+  if (unfiled_ > 0 && !under_way_) file();
+}
+
+void MailFiling::index() {
+  if (together_ > kFew && unindexed_ < kMany) {
+    const auto later = [](uv_timer_t* timer) {
+      auto* self = static_cast<MailFiling*>(timer->data);
+      self->together_ = 0;
+      if (!self->indexing_) self->index();
+    };
+    if (!runs(index_timer_)) uv_timer_start(index_timer_, later, kMoment, 0);
+    return;
   }
+  uv_timer_stop(index_timer_);
+  const auto work = [](Store& store) {
+    if (auto done = store.index_mail(); !done) store.note_trouble(done.error());
+  };
+  indexing_ = post_(work, [this] { indexing_ = false; });
+}
+
+void MailFiling::file() {
+  if (unfiled_ >= kMany && !is_flooded()) return begin();
+  const auto later = [](uv_timer_t* timer) {
+    auto* self = static_cast<MailFiling*>(timer->data);
+    if (self->is_flooded()) {
+      self->file();
+    } else {
+      self->begin();
+    }
+  };
+  if (!runs(timer_)) uv_timer_start(timer_, later, kRest, 0);
 }
 
 void MailFiling::begin() {
@@ -63,14 +124,13 @@ void MailFiling::end(const std::shared_ptr<Round>& round) {
 
 void MailFiling::ended() {
   under_way_ = false;
-  note(unfiled_);
+  note(unindexed_, unfiled_);
 }
 
 void MailFiling::stop(std::function<void()> stopped) {
   stopping_ = true;
-  uv_timer_stop(timer_);
-  uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(timer_, nullptr)),
-           [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+  close_timer(std::exchange(timer_, nullptr));
+  close_timer(std::exchange(index_timer_, nullptr));
   disk_.stop(WorkQueue::Waiting::kRun, std::move(stopped));
 }
 

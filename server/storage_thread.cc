@@ -38,6 +38,7 @@ void StorageThread::hear_store() {
   auto notices = store_.take_notices();
   const std::scoped_lock lock(mutex_);
   files_wait_ = store_.files_wait();
+  unindexed_ = store_.unindexed();
   unfiled_ = store_.unfiled();
   std::move(notices.begin(), notices.end(), std::back_inserter(notices_));
   hear_queue();
@@ -72,12 +73,14 @@ void StorageThread::pass_on_notices() {
 }
 
 void StorageThread::pass_on_unfiled() {
+  std::size_t unindexed = 0;
   std::size_t unfiled = 0;
   {
     const std::scoped_lock lock(mutex_);
+    unindexed = unindexed_;
     unfiled = unfiled_;
   }
-  filing_.note(unfiled);
+  filing_.note(unindexed, unfiled);
 }
 
 void StorageThread::import_files() {
@@ -144,6 +147,7 @@ void StorageThread::make_commit(Commit& commit) {
     std::move(each.outcomes.begin(), each.outcomes.end(), std::back_inserter(outcomes));
   if (!deliveries.empty() || !outcomes.empty()) commit.result = store_.deliver_and_note(deliveries, outcomes);
   const std::scoped_lock lock(mutex_);
+  unindexed_ = store_.unindexed();
   unfiled_ = store_.unfiled();
   hear_queue();
 }
@@ -160,6 +164,7 @@ void StorageThread::tell_of(Commit& commit) {
     commit.deliveries[i].done(std::move(commit.result.delivered[i]));
   for (const Noting& each : commit.notes) each.done(commit.result.noted);
   for (const Waiting& each : refused) each.done(Error{ErrorKind::kUnavailable, "too much waits"});
+  filing_.note_commit(commit.deliveries.size());
   pass_on_unfiled();
 }
 

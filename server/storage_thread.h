@@ -95,7 +95,8 @@ class StorageThread {
   bool stopping_ = false;
   std::vector<QueueEntry> queue_changes_;
   bool files_wait_ = false;
-  std::size_t unfiled_ = 0;  // messages without a file
+  std::size_t unindexed_ = 0;  // messages without a row
+  std::size_t unfiled_ = 0;    // messages without a file
 
   WorkQueue queue_;
   MailFiling filing_;

@@ -43,8 +43,8 @@ Error other_program(int schema) {
 }  // namespace
 
 bool lasts_in_data_folder(const std::string& name) {
-  static constexpr std::array<std::string_view, 10> kNot = {
-      "mail",       "queue",        "lock",          "reserve",  "control.sock",
+  static constexpr std::array<std::string_view, 11> kNot = {
+      "mail",       "queue",        "journal",       "lock",     "reserve",    "control.sock",
       "lost+found", kRestoreFolder, kRestoredFolder, kAboutFile, kConfigurationFile,
   };
   if (std::find(kNot.begin(), kNot.end(), name) != kNot.end()) return false;
@@ -129,7 +129,8 @@ Result<void> Backup::finish() {
   auto total = first_number(copy_->query("SELECT COUNT(*) FROM messages WHERE state IN (0, 2, 3, 4)"));
   if (!total) return total.error();
   progress_.total = static_cast<std::uint64_t>(*total);
-  auto done = copy_mailboxes();
+  auto done = copy_unfiled();
+  if (done) done = copy_mailboxes();
   if (done) done = copy_kept_mail();
   if (done) done = copy_queue();
   if (done) done = copy_rest();

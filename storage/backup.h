@@ -74,6 +74,7 @@ class Backup {
   std::string source_path() const;
   std::string copy_path() const;
 
+  Result<void> copy_unfiled();
   Result<void> copy_mailboxes();
   Result<void> copy_mailbox(const Address& address, std::int64_t id);
   Result<void> copy_some(Mailbox& mailbox, const std::vector<Wanted>& some);

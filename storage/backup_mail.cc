@@ -9,7 +9,9 @@
 
 #include "storage/accounts.h"
 #include "storage/backup.h"
+#include "storage/content_hash.h"
 #include "storage/index.h"
+#include "storage/journal.h"
 #include "storage/message_id.h"
 
 namespace mailstead {
@@ -54,6 +56,51 @@ class Backup::Mailbox {
   std::unique_ptr<Maildir> maildir;  // null: it is not there
   std::vector<Wanted> missed;        // not where their rows say
 };
+
+// What is in the journal only goes into the copy of the database. What is no longer there has its file by
+// now, or is gone.
+Result<void> Backup::copy_unfiled() {
+  auto journal = open_folder(data_.fd(), "journal");
+  if (!journal) return journal.error().kind == ErrorKind::kNotFound ? Result<void>() : journal.error();
+  std::int64_t after = 0;
+  while (true) {
+    struct Unfiled {
+      std::int64_t row;
+      std::string bytes;  // empty: not there
+    };
+    std::vector<Unfiled> some;
+    auto listed = each_row(
+        copy_->query("SELECT c.message, c.file, c.at, m.size, m.hash FROM contents AS c JOIN messages AS m"
+                     " ON m.id = c.message WHERE c.file <> 0 AND c.message > ?1 ORDER BY c.message LIMIT ?2",
+                     after, static_cast<std::int64_t>(kCopiedTogether)),
+        [&](const Statement& row) {
+          const JournalPlace place{static_cast<std::uint32_t>(row.integer(1)),
+                                   static_cast<std::uint64_t>(row.integer(2))};
+          auto bytes = read_journal(journal->fd(), place, static_cast<std::size_t>(row.integer(3)));
+          ContentHasher hasher;
+          if (bytes) hasher.add(*bytes);
+          const bool is_it = bytes && hasher.value() == ContentHash::of_octets(row.text(4));
+          some.push_back({row.integer(0), is_it ? *std::move(bytes) : std::string()});
+        });
+    if (!listed) return listed;
+    if (some.empty()) return {};
+    after = some.back().row;
+    auto written = terms_.as_caller([&]() -> Result<void> {
+      auto transaction = Transaction::begin(*copy_);
+      if (!transaction) return transaction.error();
+      for (const Unfiled& each : some) {
+        auto done = each.bytes.empty()
+                        ? copy_->run("DELETE FROM contents WHERE message = ?1", each.row)
+                        : copy_->run("UPDATE contents SET bytes = ?2, file = 0, at = 0 WHERE message = ?1",
+                                     each.row, Octets{each.bytes});
+        if (!done) return done;
+      }
+      return transaction->commit();
+    });
+    if (!written) return written;
+    if (auto done = tell(); !done) return done;
+  }
+}
 
 Result<void> Backup::copy_mailboxes() {
   auto accounts = Accounts(*copy_).mailboxes();

@@ -162,7 +162,15 @@ Database::~Database() {
   static_cast<void>(code);
 }
 
+Result<void> Database::write_deferred() {
+  const auto write = std::exchange(deferred_, nullptr);
+  return write();
+}
+
 Result<Statement> Database::prepare(std::string_view sql) {
+  if (deferred_) {
+    if (auto done = write_deferred(); !done) return done.error();
+  }
   sqlite3_stmt*& kept = statements_[sql.data()];
   if (kept == nullptr) {
     if (sqlite3_prepare_v3(connection_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
@@ -257,6 +265,9 @@ Result<void> Database::set_synchronous(Durable when) {
 }
 
 Result<Transaction> Transaction::begin(Database& database, Durable when) {
+  if (database.deferred_) {
+    if (auto done = database.write_deferred(); !done) return done.error();
+  }
   if (when == Durable::kLater) {
     if (auto done = database.set_synchronous(when); !done) return done.error();
   }

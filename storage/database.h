@@ -110,6 +110,10 @@ class Database {
   // it has been committed. One table; `changed` may query and must not write.
   void watch_rows(std::string_view table, std::function<void(std::int64_t)> changed);
 
+  // Runs `write` before the next statement of whoever is the first: what it writes is seen by all. One at a
+  // time; between transactions. A statement before which it fails fails, too.
+  void defer(std::function<Result<void>()> write) { deferred_ = std::move(write); }
+
   std::int64_t last_insert_id() const;
   std::int64_t changes() const;
 
@@ -134,6 +138,7 @@ class Database {
 
   Result<void> configure(DatabaseAccess access);
   Result<Statement> prepare(std::string_view sql);
+  Result<void> write_deferred();
   static int note_wal(void* self, sqlite3* connection, const char* name, int frames);
   static void note_row(void* self, int what, const char* name, const char* table, sqlite3_int64 row);
   void tell_of_rows();
@@ -151,6 +156,7 @@ class Database {
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
   int wal_frames_ = 0;
   bool damaged_ = false;
+  std::function<Result<void>()> deferred_;
   std::string watched_table_;
   std::function<void(std::int64_t)> on_changed_;
   std::unordered_set<std::int64_t> changed_rows_;  // of it, not told of yet

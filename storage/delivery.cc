@@ -36,7 +36,7 @@ HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
 }  // namespace
 
 DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                             const Naming& naming, MaildirWatch& watch, const Quotas& quotas, Small small,
+                             const Naming& naming, MaildirWatch& watch, Quotas& quotas, Small small,
                              Passing passing)
     : folder_(folder),
       database_(database),
@@ -45,6 +45,7 @@ DeliveryBatch::DeliveryBatch(const DataFolder& folder, Database& database, const
       watch_(watch),
       quotas_(quotas),
       filer_(small.filer),
+      arrivals_(small.arrivals),
       contents_(small.mail),
       now_(unix_seconds()),
       forwarding_(directory, std::move(passing.srs_key), now_),
@@ -68,7 +69,7 @@ std::vector<Result<Delivered>> DeliveryBatch::deliver(std::span<Delivery> delive
   withdraw_failed();
   if (auto done = write_rows(); !done) {
     for (Message& message : messages_) {
-      if (!message.error) message.error = done.error();
+      if (!message.error && !message.in_journal) message.error = done.error();
     }
     withdraw_failed();
   }
@@ -96,36 +97,100 @@ Result<Maildir*> DeliveryBatch::maildir_of(MailboxId mailbox, Maildirs& maildirs
   return &found->second;
 }
 
-// What each copy is, and whether its bytes have room in the database.
+// What each copy is, and where its bytes go.
 void DeliveryBatch::plan_copies() {
-  std::size_t messages = 0;
-  std::uint64_t octets = 0;
+  struct Share {
+    std::size_t copies = 0;
+    std::uint64_t octets = 0;
+  };
+  std::vector<Share> needed(messages_.size());
+  std::unordered_set<std::string_view> ids;
+  for (Message& message : messages_) message.in_journal = fits_into_journal(message) && ids.insert(message.id).second;
+  for (Copy& copy : copies_) {
+    Message& message = messages_[copy.message];
+    if (message.error) continue;
+    plan_copy(copy);
+    if (!copy.is_small) message.in_journal = false;
+    ++needed[copy.message].copies;
+    needed[copy.message].octets += copy.size;
+  }
+  Share taken;
+  for (Message& message : messages_) {
+    const Share& its = needed[static_cast<std::size_t>(&message - messages_.data())];
+    message.in_journal =
+        message.in_journal && its.copies > 0 && arrivals_.has_room(taken.copies + its.copies, taken.octets + its.octets);
+    if (!message.in_journal) continue;
+    taken.copies += its.copies;
+    taken.octets += its.octets;
+  }
+  taken = {};
   for (Copy& copy : copies_) {
     const Message& message = messages_[copy.message];
-    if (message.error) continue;
-    copy.head = head_of(message, copy.mailbox);
-    copy.header = below_head(message.header, copy.head);
-    copy.size = copy.head.size() + message.rest.size();
-    if (message.delivery->spool) {
-      copy.size += message.delivery->spool->size();
-      continue;
-    }
-    ContentHasher hasher;
-    hasher.add(copy.head);
-    hasher.add(message.rest);
-    copy.hash = hasher.value();
-    copy.in_database = copy.size <= MailContents::kMostOfOne &&
-                       filer_.has_room(copy.mailbox, messages + 1, octets + copy.size);
+    copy.in_database = !message.error && copy.is_small && !message.in_journal &&
+                       contents_.has_room(taken.copies + 1, taken.octets + copy.size);
     if (!copy.in_database) continue;
-    ++messages;
-    octets += copy.size;
+    ++taken.copies;
+    taken.octets += copy.size;
+  }
+}
+
+void DeliveryBatch::plan_copy(Copy& copy) const {
+  const Message& message = messages_[copy.message];
+  copy.head = head_of(message, copy.mailbox);
+  copy.header = below_head(message.header, copy.head);
+  copy.size = copy.head.size() + message.rest.size();
+  if (message.delivery->spool) {
+    copy.size += message.delivery->spool->size();
+    return;
+  }
+  ContentHasher hasher;
+  hasher.add(copy.head);
+  hasher.add(message.rest);
+  copy.hash = hasher.value();
+  copy.is_small = copy.size <= MailContents::kMostOfOne && !filer_.is_troubled(copy.mailbox);
+}
+
+// What the queue has a part in goes with the queue's commit, or not at all. What has come already meets its
+// row.
+bool DeliveryBatch::fits_into_journal(const Message& message) const {
+  return !message.error && !message.in_queue && message.delivery->settles.empty() &&
+         message.delivery->notes.empty() && !arrivals_.holds(message.id);
+}
+
+std::vector<Arrival> DeliveryBatch::arrivals_of(std::size_t message) const {
+  const Message& its = messages_[message];
+  std::vector<Arrival> arrivals;
+  for (const Copy& copy : copies_) {
+    if (copy.message != message) continue;
+    MessageRow row{0, copy.mailbox, its.id, "new/" + copy.name, copy.size, its.has_dot_lines, now_,
+                   its.delivery->id, MessageState::kPresent, its.message_id, copy.header, copy.hash};
+    arrivals.push_back({std::move(row), directory_.find(copy.mailbox)->address.key(), copy.head, its.rest});
+  }
+  return arrivals;
+}
+
+void DeliveryBatch::write_journal() {
+  std::vector<std::vector<Arrival>> arrivals;
+  for (std::size_t i = 0; i < messages_.size(); ++i) {
+    if (messages_[i].in_journal) arrivals.push_back(arrivals_of(i));
+  }
+  if (arrivals.empty()) return;
+  const auto done = arrivals_.take(arrivals);
+  if (done) {
+    for (const auto& copies : arrivals) {
+      for (const Arrival& copy : copies) quotas_.add_use(copy.row.mailbox, copy.row.size);
+    }
+    return;
+  }
+  for (Message& message : messages_) {
+    if (message.in_journal) message.error = done.error();
   }
 }
 
 void DeliveryBatch::write_files() {
   std::vector<Copy*> with_file;
   for (Copy& copy : copies_) {
-    if (!copy.in_database) with_file.push_back(&copy);
+    if (!copy.in_database && !messages_[copy.message].in_journal) with_file.push_back(&copy);
   }
   for (std::size_t first = 0; first < with_file.size(); first += kGroup) {
     write_group(std::span(with_file).subspan(first, std::min(kGroup, with_file.size() - first)));
@@ -238,6 +303,9 @@ void DeliveryBatch::withdraw_failed() {
 }
 
 Result<void> DeliveryBatch::write_rows() {
+  write_journal();
+  const auto needs_rows = [](const Message& message) { return !message.error && !message.in_journal; };
+  if (std::ranges::none_of(messages_, needs_rows)) return {};
   while (true) {
     auto written = try_write_rows();
     if (!written) return written.error();
@@ -257,7 +325,7 @@ Result<bool> DeliveryBatch::try_write_rows() {
   std::unordered_set<MailboxId> mailboxes;
   for (Copy& copy : copies_) {
     const Message& message = messages_[copy.message];
-    if (message.error) continue;
+    if (message.error || message.in_journal) continue;
     auto done = index.insert({0, copy.mailbox, message.id, "new/" + copy.name, copy.size,
                               message.has_dot_lines, now_, message.delivery->id, MessageState::kPresent,
                               message.message_id, copy.header, copy.hash});
@@ -293,7 +361,7 @@ Result<bool> DeliveryBatch::try_write_rows() {
   if (auto done = transaction->commit(); !done) return done.error();
   queueing_.committed(failed());
   for (const Copy& copy : copies_) {
-    if (messages_[copy.message].error) continue;
+    if (messages_[copy.message].error || messages_[copy.message].in_journal) continue;
     if (copy.in_database) {
       contents_.keep(copy.row, copy.size, copy.mailbox);
     } else {

@@ -22,6 +22,7 @@
 
 #include "storage/content.h"
 #include "storage/content_hash.h"
+#include "storage/arrivals.h"
 #include "storage/contents.h"
 #include "storage/database.h"
 #include "storage/directory.h"
@@ -46,11 +47,12 @@ class DeliveryBatch {
   // Where small messages go.
   struct Small {
     Filer& filer;
+    Arrivals& arrivals;
     MailContents& mail;
     QueueContents& queue;
   };
   DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                const Naming& naming, MaildirWatch& watch, const Quotas& quotas, Small small,
+                const Naming& naming, MaildirWatch& watch, Quotas& quotas, Small small,
                 Passing passing);
 
   // `outcomes` are written down in the same transaction, see noted().
@@ -71,6 +73,7 @@ class DeliveryBatch {
     std::uint64_t size = 0;
     ContentHash hash = {};
     std::int64_t row = 0;      // once it is written
+    bool is_small = false;     // it needs no file yet
     bool in_database = false;  // its bytes go with its row
     bool in_tmp = false;
     bool in_new = false;
@@ -91,6 +94,8 @@ class DeliveryBatch {
     std::map<MailboxId, Address> asked_as = {};  // the recipient by which each mailbox was reached
     bool tls_is_optional = false;
     std::string told = {};  // ContentScan::told()
+    bool in_queue = false;  // a part of it is
+    bool in_journal = false;
   };
   using Maildirs = std::map<MailboxId, Maildir>;
 
@@ -123,6 +128,10 @@ class DeliveryBatch {
   std::optional<Error> find_room(const Message& message, const std::vector<MailboxId>& mailboxes);
   std::string head_of(const Message& message, MailboxId mailbox) const;
   void plan_copies();
+  void plan_copy(Copy& copy) const;
+  bool fits_into_journal(const Message& message) const;
+  void write_journal();
+  std::vector<Arrival> arrivals_of(std::size_t message) const;
   void write_files();
   void write_group(std::span<Copy* const> group);
   Result<void> hash_large(Copy& copy) const;
@@ -142,8 +151,9 @@ class DeliveryBatch {
   const Directory& directory_;
   const Naming& naming_;
   MaildirWatch& watch_;
-  const Quotas& quotas_;
+  Quotas& quotas_;
   Filer& filer_;
+  Arrivals& arrivals_;
   MailContents& contents_;
   std::unordered_map<MailboxId, std::uint64_t> coming_;  // octets, of this batch
   std::int64_t now_;

@@ -26,6 +26,7 @@ void DeliveryBatch::plan(std::size_t index) {
   if (!plan_recipients(message, destinations)) return;
   const std::string name = MessageName{now_, message.id, naming_.host}.text();
   for (MailboxId id : destinations.mailboxes) copies_.push_back({index, id, name});
+  message.in_queue = !destinations.queued.empty() || !destinations.forwarded.empty();
   bool id_is_free = destinations.queued.empty();
   if (!destinations.queued.empty()) plan_queue(index, std::move(destinations.queued));
   for (Destinations::Copy& copy : destinations.forwarded) {

@@ -256,6 +256,12 @@ Result<void> sync_handle(int fd, std::string_view name) {
   return {};
 }
 
+Result<void> sync_data(int fd, std::string_view name) {
+  if (int failed = pass_disk_hook("sync")) return system_error(failed, "sync", name);
+  if (::fdatasync(fd) != 0) return system_error(errno, "sync", name);
+  return {};
+}
+
 Result<void> sync_file_system(int fd, std::string_view name) {
   int failed = pass_disk_hook("sync");
   if (failed == 0 && ::syncfs(fd) != 0) failed = errno;

@@ -90,6 +90,8 @@ Result<void> replace_small_file(int at, const std::string& name, std::string_vie
 // first is synced share the disk's flushes. Promises nothing.
 void start_write_back(int fd);
 Result<void> sync_handle(int fd, std::string_view name);
+// Its octets and its length, and nothing else about it.
+Result<void> sync_data(int fd, std::string_view name);
 // All of the file system that this is on, with what others have written there, and one flush of the disk for
 // it: many files are on the disk sooner so. Without sync_file_system_tells_errors() it may have failed
 // unsaid.

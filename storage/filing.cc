@@ -1,9 +1,12 @@
 #include "storage/filing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
 
+#include "storage/content_hash.h"
 #include "storage/index.h"
 #include "storage/message_id.h"
 
@@ -15,6 +18,8 @@ constexpr std::size_t kMostMaildirs = 32;  // open in a batch: four descriptors 
 constexpr std::size_t kMostFiles = 256;    // in a batch of file_now()
 // From here on one flush for the file system is less than one for each file.
 constexpr std::size_t kManyFiles = 16;
+// Of a mailbox, nobody waits for more files than that at a start: the others come behind.
+constexpr std::size_t kMostAtStart = 1024;
 
 // A draft of ours with these bytes.
 Result<FileHandle> write_draft(Maildir& maildir, const std::string& name, std::string_view bytes) {
@@ -89,15 +94,26 @@ void FiledBatch::sync_each() {
 
 Result<std::optional<Filer::Unfiled>> Filer::find(Contents::Row message) {
   auto statement = database_.query(
-      "SELECT m.mailbox, m.name, m.state, c.bytes FROM contents AS c JOIN messages AS m ON m.id = c.message"
-      " WHERE c.message = ?1",
+      "SELECT mailbox, name, state, hash FROM messages WHERE id = ?1 AND EXISTS"
+      " (SELECT 1 FROM contents WHERE message = ?1)",
       message);
   if (!statement) return statement.error();
   auto there = statement->step();
   if (!there) return there.error();
   if (!*there) return std::optional<Unfiled>();
-  return std::optional<Unfiled>({statement->integer(0), statement->text(1),
-                                 static_cast<MessageState>(statement->integer(2)), statement->text(3)});
+  Unfiled unfiled{statement->integer(0), statement->text(1), static_cast<MessageState>(statement->integer(2)), {}};
+  auto bytes = contents_.read(message);
+  if (!bytes) return bytes.error();
+  const ContentHash hash = ContentHash::of_octets(statement->text(3));
+  ContentHasher hasher;
+  hasher.add(*bytes);
+  // What is not as it came must not take the place of a file that may be there.
+  if (contents_.is_in_journal(message) && hash.is_known() && hasher.value() != hash) {
+    return Error{ErrorKind::kCorrupt,
+                 fmt::format("the journal does not hold {} as it came", base_name(unfiled.path))};
+  }
+  unfiled.bytes = *std::move(bytes);
+  return std::optional<Unfiled>(std::move(unfiled));
 }
 
 std::unique_ptr<FiledBatch> Filer::write(Contents::Clock::time_point until, std::size_t at_most,
@@ -268,16 +284,19 @@ Result<void> Filer::recover(MailboxId mailbox) {
   std::unordered_map<std::string, const std::string*> by_base;
   for (const std::string& path : *paths) by_base.emplace(base_name(path), &path);
   Index index(database_);
+  std::vector<Contents::Row> begun;  // there is a file, whole or not
   for (const Contents::Row message : messages) {
     auto rows = index.of_id(message);
     if (!rows) return rows.error();
-    if (rows->empty() || maildir->is_there(rows->front().name)) continue;
+    if (rows->empty()) continue;
     const auto found = by_base.find(std::string(base_name(rows->front().name)));
     if (found == by_base.end()) continue;
+    begun.push_back(message);
+    if (rows->front().name == *found->second) continue;
     rows->front().name = *found->second;
     if (auto done = index.update(rows->front()); !done) return done;
   }
-  return file_these(messages);
+  return file_these(messages.size() <= kMostAtStart ? messages : begun);
 }
 
 void Filer::forget(Contents::Row message) {

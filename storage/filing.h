@@ -92,11 +92,9 @@ class Filer {
   }
   // What is under way is not settled: it counts as not done.
   void give_up() { written_.clear(); }
-  // May so many messages of so many octets together wait in the database, one of them for this mailbox? Not
-  // where the last one could not be filed: who cannot write a file is not to promise more of them.
-  bool has_room(MailboxId mailbox, std::size_t messages, std::uint64_t octets) const {
-    return contents_.has_room(messages, octets) && !troubled_.contains(mailbox);
-  }
+  // The last message of this mailbox could not be filed: who cannot write a file is not to promise more of
+  // them.
+  bool is_troubled(MailboxId mailbox) const { return troubled_.contains(mailbox); }
   // A file was written there.
   void trust(MailboxId mailbox) { troubled_.erase(mailbox); }
   // Messages without one.

@@ -64,7 +64,7 @@ Error plain_error(const std::string& path, int error_number) {
 
 // What we make in a data folder, and what a volume, its owner or a service keeps beside it.
 bool may_be_in_ours(const std::string& name) {
-  static constexpr std::string_view kOurs[] = {"mail", "queue",        "tls",        "dkim",
+  static constexpr std::string_view kOurs[] = {"mail", "queue",        "journal",    "tls",       "dkim",
                                                "lock", "control.sock", kReserveFile, "lost+found"};
   return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
          name.starts_with("mailstead") || name.starts_with("secret.key") || name.starts_with('.') ||
@@ -166,6 +166,7 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open_to_read(const std::string& 
     if (!opened) return in_folder(path, opened.error());
     *handle = std::move(*opened);
   }
+  if (auto journal = open_folder(folder->fd(), "journal")) folder->journal_ = std::move(*journal);
   return folder;
 }
 
@@ -244,11 +245,12 @@ Result<void> DataFolder::check_restore() const {
 
 Result<void> DataFolder::lay_out() {
   if (closes_to_others_ && ::fchmod(root_.fd(), 0700) != 0) return plain_error(path_, errno);
-  for (const char* name : {"mail", "queue", "tls", "dkim"}) {
+  for (const char* name : {"mail", "queue", "journal", "tls", "dkim"}) {
     auto made = make_folder(root_.fd(), name);
     if (!made) return in_folder(path_, made.error());
     if (std::string_view(name) == "mail") mail_ = std::move(*made);
     if (std::string_view(name) == "queue") queue_ = std::move(*made);
+    if (std::string_view(name) == "journal") journal_ = std::move(*made);
   }
   refill_reserve();
   auto done = sync_handle(root_.fd(), "the folder");

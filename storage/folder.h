@@ -47,6 +47,7 @@ class DataFolder {
 
   int mail_fd() const { return mail_.fd(); }
   int queue_fd() const { return queue_.fd(); }
+  int journal_fd() const { return journal_.fd(); }  // -1: opened to read, and there is none
 
   Result<std::uint64_t> free_space() const;
   // kNoSpace: the disk is so low that only what has to be written is.
@@ -75,6 +76,7 @@ class DataFolder {
   FileHandle lock_;
   FileHandle mail_;
   FileHandle queue_;
+  FileHandle journal_;
   bool made_ = false;              // the folder was made by this open()
   bool is_new_ = false;            // nothing in it was ours before
   bool closes_to_others_ = false;  // it is a data folder already, or empty: its mode is ours to set

@@ -19,6 +19,11 @@ void Quotas::set_use(MailboxId mailbox, std::uint64_t octets) {
   facts_[mailbox].use = octets;
 }
 
+void Quotas::add_use(MailboxId mailbox, std::uint64_t octets) {
+  std::lock_guard guard(mutex_);
+  facts_[mailbox].use += octets;
+}
+
 void Quotas::forget(MailboxId mailbox) {
   std::lock_guard guard(mutex_);
   facts_.erase(mailbox);

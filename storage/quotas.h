@@ -23,6 +23,8 @@ class Quotas {
   // nullopt: the default.
   void set_own(MailboxId mailbox, std::optional<std::uint64_t> octets);
   void set_use(MailboxId mailbox, std::uint64_t octets);
+  // So much more, until set_use() is told.
+  void add_use(MailboxId mailbox, std::uint64_t octets);
   void forget(MailboxId mailbox);
 
   std::uint64_t quota(MailboxId mailbox) const;

@@ -11,6 +11,8 @@
 
 #include "storage/accounts.h"
 #include "storage/app_passwords.h"
+#include "storage/arrivals.h"
+#include "storage/content_hash.h"
 #include "storage/contents.h"
 #include "storage/files.h"
 #include "storage/filing.h"
@@ -153,16 +155,53 @@ std::optional<UnfiledRow> unfiled_row(Database& damaged, Contents::Row message) 
                     static_cast<MessageState>(statement->integer(3))};
 }
 
-// Mail that is in the damaged database only gets files, which the start then takes in under the same UIDL.
+// An older schema has no journal.
+Result<std::string> unfiled_bytes(const DataFolder& folder, Database& damaged, Contents::Row message,
+                                  std::uint64_t octets) {
+  std::string bytes;
+  JournalPlace place;
+  ContentHash hash;
+  bool there = false;
+  auto done = each_row(
+      damaged.query("SELECT c.bytes, c.file, c.at, m.hash FROM contents AS c JOIN messages AS m ON m.id = c.message"
+                    " WHERE c.message = ?1",
+                    message),
+      [&](const Statement& row) {
+        there = true;
+        bytes = row.text(0);
+        place = {static_cast<std::uint32_t>(row.integer(1)), static_cast<std::uint64_t>(row.integer(2))};
+        hash = ContentHash::of_octets(row.text(3));
+      });
+  if (!done) {
+    done = each_row(damaged.query("SELECT bytes FROM contents WHERE message = ?1", message), [&](const Statement& row) {
+      there = true;
+      bytes = row.text(0);
+    });
+  }
+  if (!done) return done.error();
+  if (!there) return Error{ErrorKind::kNotFound, "the message is not in the database"};
+  if (place.file == 0) return bytes;
+  auto read = read_journal(folder.journal_fd(), place, static_cast<std::size_t>(octets));
+  if (!read) return read;
+  ContentHasher hasher;
+  hasher.add(*read);
+  if (hasher.value() == hash) return read;
+  return Error{ErrorKind::kCorrupt, "the journal holds other mail"};
+}
+
+// Mail that has no file yet gets one, which the start then takes in under the same UIDL.
 Result<SalvagedMail> salvage_mail(const DataFolder& folder, Database& damaged,
                                   const std::unordered_map<MailboxId, Address>& addresses) {
   SalvagedMail salvaged;
-  MailContents contents(damaged);
-  salvaged.is_whole = contents.load().has_value() || lacks_table(damaged, "contents");
-  for (const Contents::Row message : contents.before(Contents::Clock::now(), SIZE_MAX)) {
+  std::vector<Contents::Row> messages;
+  const auto listed = each_row(damaged.query("SELECT message FROM contents"),
+                               [&](const Statement& row) { messages.push_back(row.integer(0)); });
+  salvaged.is_whole = listed.has_value() || lacks_table(damaged, "contents");
+  for (const Contents::Row message : messages) {
     auto row = unfiled_row(damaged, message);
     if (row && row->state == MessageState::kDeleting) continue;
-    auto bytes = contents.read(message);
+    auto bytes = row ? unfiled_bytes(folder, damaged, message, row->size)
+                     : Result<std::string>(Error{ErrorKind::kNotFound, "no row"});
     const bool is_whole = row && bytes && bytes->size() == row->size &&
                           parse_message_name(base_name(row->name)) && addresses.contains(row->mailbox);
     if (!is_whole) {
@@ -251,6 +290,12 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
   auto mail = salvage_mail(folder, **damaged, addresses);
   if (!mail) return mail.error();
   salvaged.mail = *mail;
+  // What the journal holds behind that has no row yet. Without it all that is in the journal and in no folder
+  // counts as such.
+  const auto position = read_meta(**damaged, kJournalKey);
+  if (position && mail->is_whole && mail->unreadable == 0) {
+    if (auto done = write_meta(into, kJournalKey, *position); !done) return done.error();
+  }
   auto queue = salvage_queue(folder, **damaged);
   if (!queue) return queue.error();
   salvaged.queue = *queue;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "storage/accounts.h"
+#include "storage/arrivals.h"
 #include "storage/contents.h"
 #include "storage/files.h"
 #include "storage/filing.h"
@@ -35,15 +36,16 @@ std::string new_uuid() {
 
 class Recovery {
  public:
-  Recovery(const DataFolder& folder, Database& database, const Naming& naming, MaildirWatch& watch,
-           RecoveryReport& report)
+  Recovery(DataFolder& folder, Database& database, const Naming& naming, MaildirWatch& watch,
+           Journal& journal, RecoveryReport& report)
       : folder_(folder),
         database_(database),
         accounts_(database),
         naming_(naming),
         watch_(watch),
         report_(report),
-        contents_(database),
+        contents_(database, journal),
+        arrivals_(folder, database, contents_, journal),
         filer_(database, contents_, watch, folder,
                [this](MailboxId mailbox) { return maildir_of(mailbox); }) {}
 
@@ -57,17 +59,20 @@ class Recovery {
   Result<Maildir> maildir_of(MailboxId mailbox);
   Result<void> recover_mailbox(const AccountRow& account);
   void recover_contents(const AccountRow& account);
+  Result<bool> has_no_messages();
+  Result<void> take_in_journal(const std::vector<AccountRow>& accounts);
   Result<Reconciled> look_at(const AccountRow& account, Maildir& maildir);
   Result<void> check_totals(const AccountRow& account);
   void sweep_spools();
 
-  const DataFolder& folder_;
+  DataFolder& folder_;
   Database& database_;
   Accounts accounts_;
   const Naming& naming_;
   MaildirWatch& watch_;
   RecoveryReport& report_;
   MailContents contents_;
+  Arrivals arrivals_;
   Filer filer_;
   std::unordered_map<MailboxId, Address> addresses_;
   std::unordered_map<MailboxId, FolderTimes> left_;  // by a proper end
@@ -82,9 +87,18 @@ Result<void> Recovery::run() {
     if (done.error().kind == ErrorKind::kCorrupt) return done;
     report_.actions.push_back("could not check the queue: " + done.error().message);
   }
-  if (auto done = contents_.load(); !done) return done;
   auto accounts = accounts_.mailboxes();
   if (!accounts) return accounts.error();
+  auto position = read_meta(database_, kJournalKey);
+  if (!position) return position.error();
+  // Where the index was lost, what has a file is older, and is found again first.
+  auto is_new = has_no_messages();
+  if (!is_new) return is_new.error();
+  const bool journal_first = !position->empty() && !*is_new;
+  if (journal_first) {
+    if (auto done = take_in_journal(*accounts); !done) return done;
+  }
+  if (auto done = contents_.load(); !done) return done;
   for (const AccountRow& account : *accounts) addresses_.emplace(account.id, account.address);
   for (const AccountRow& account : *accounts) {
     auto done = recover_mailbox(account);
@@ -93,6 +107,36 @@ Result<void> Recovery::run() {
     // One mailbox in disorder does not keep the others from their mail.
     report_.actions.push_back(
         fmt::format("could not check {}: {}", account.address.text(), done.error().message));
+  }
+  return journal_first ? Result<void>() : take_in_journal(*accounts);
+}
+
+Result<bool> Recovery::has_no_messages() {
+  auto statement = database_.query("SELECT 1 FROM messages LIMIT 1");
+  if (!statement) return statement.error();
+  auto there = statement->step();
+  if (!there) return there.error();
+  return !*there;
+}
+
+// Mail of a mailbox that was removed is gone with it.
+Result<void> Recovery::take_in_journal(const std::vector<AccountRow>& accounts) {
+  std::unordered_map<MailboxId, std::string> keys;
+  std::unordered_map<std::string, MailboxId> ids;
+  for (const AccountRow& account : accounts) {
+    keys.emplace(account.id, account.address.key());
+    ids.emplace(account.address.key(), account.id);
+  }
+  const auto find = [&](MailboxId id, const std::string& address) -> MailboxId {
+    if (const auto known = keys.find(id); known != keys.end() && known->second == address) return id;
+    const auto found = ids.find(address);
+    return found == ids.end() ? 0 : found->second;
+  };
+  auto taken = arrivals_.replay(find);
+  if (!taken) return taken.error();
+  if (*taken > 0) {
+    report_.actions.push_back(fmt::format("took {} message{} into the index that had come just before the end",
+                                          *taken, *taken == 1 ? "" : "s"));
   }
   return {};
 }
@@ -286,19 +330,23 @@ Result<void> Recovery::check_totals(const AccountRow& account) {
   return {};
 }
 
-Result<std::unique_ptr<Database>> recover_once(const DataFolder& folder, const Naming& naming,
-                                               MaildirWatch& watch, RecoveryReport& report) {
+Result<Recovered> recover_once(DataFolder& folder, const Naming& naming, MaildirWatch& watch,
+                               RecoveryReport& report) {
   auto database = open_database(folder, report);
-  if (!database) return database;
-  auto done = Recovery(folder, **database, naming, watch, report).run();
+  if (!database) return database.error();
+  auto position = read_meta(**database, kJournalKey);
+  if (!position) return position.error();
+  auto journal = Journal::open(folder.journal_fd(), JournalPosition::of_text(*position));
+  if (!journal) return in_folder(folder.path(), journal.error());
+  auto done = Recovery(folder, **database, naming, watch, **journal, report).run();
   if (!done) return done.error();
-  return database;
+  return Recovered{std::move(*database), std::move(*journal)};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming& naming, MaildirWatch& watch,
-                                          RecoveryReport& report) {
+Result<Recovered> recover(DataFolder& folder, const Naming& naming, MaildirWatch& watch,
+                          RecoveryReport& report) {
   auto mail = list_folder(folder.mail_fd());
   if (!mail) return in_folder(folder.path(), mail.error());
   const bool no_database = !stat_name(folder.fd(), kDatabaseFile);
@@ -310,8 +358,8 @@ Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming
         "aliases added again");
     report.clean = false;
   }
-  auto database = recover_once(folder, naming, watch, report);
-  if (database || database.error().kind != ErrorKind::kCorrupt) return database;
+  auto recovered = recover_once(folder, naming, watch, report);
+  if (recovered || recovered.error().kind != ErrorKind::kCorrupt) return recovered;
   if (auto done = set_aside_database(folder, report); !done) return done.error();
   return recover_once(folder, naming, watch, report);
 }

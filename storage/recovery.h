@@ -21,7 +21,11 @@ namespace mailstead {
 
 // Opens, recovers and marks the folder as in use. kCorrupt is dealt with here, not returned, except when a
 // new database is found damaged at once.
-Result<std::unique_ptr<Database>> recover(const DataFolder& folder, const Naming& naming, MaildirWatch& watch,
+struct Recovered {
+  std::unique_ptr<Database> database;
+  std::unique_ptr<Journal> journal;
+};
+Result<Recovered> recover(DataFolder& folder, const Naming& naming, MaildirWatch& watch,
                                           RecoveryReport& report);
 
 // Marks the folder as closed properly. `times`: of mailboxes that the next start need not look into.

@@ -313,6 +313,11 @@ CREATE INDEX imported_by_uidl ON imported (mailbox, uidl);
     {14, R"sql(
 ALTER TABLE messages ADD COLUMN hash BLOB NOT NULL DEFAULT x'';  -- storage/content_hash.h; empty: not known
 )sql"},
+    // Of small mail the bytes are in the journal: storage/journal.h.
+    {15, R"sql(
+ALTER TABLE contents ADD COLUMN file INTEGER NOT NULL DEFAULT 0;  -- of the journal; 0: they are in 'bytes'
+ALTER TABLE contents ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+)sql"},
 };
 
 }  // namespace

@@ -64,18 +64,22 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   auto secret_key = SecretKey::open(**folder, report.actions);
   if (!secret_key) return secret_key.error();
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*folder), *secret_key, options));
-  auto database = recover(*store->folder_, store->naming_, store->watch_, report);
-  if (!database) return database.error();
-  store->database_ = std::move(*database);
+  auto recovered = recover(*store->folder_, store->naming_, store->watch_, report);
+  if (!recovered) return recovered.error();
+  store->database_ = std::move(recovered->database);
+  store->journal_ = std::move(recovered->journal);
   auto backup_at = read_meta_number(*store->database_, kBackupAtKey);
   if (!backup_at) return backup_at.error();
   store->last_backup_at_ = *backup_at;
   store->queue_contents_.emplace(*store->database_);
   if (auto done = store->queue_contents_->load(); !done) return done.error();
-  store->contents_.emplace(*store->database_);
+  store->contents_.emplace(*store->database_, *store->journal_);
   if (auto done = store->contents_->load(); !done) return done.error();
+  store->arrivals_.emplace(*store->folder_, *store->database_, *store->contents_, *store->journal_);
   store->filer_.emplace(*store->database_, *store->contents_, store->watch_, *store->folder_,
                         [self = store.get()](MailboxId mailbox) { return self->maildir_of(mailbox); });
+  // On a full disk the journal keeps its files until the next filing.
+  if (auto done = store->arrivals_->reclaim(); !done) store->notice_failure(done.error());
   if (auto done = store->begin_quotas(); !done) return done.error();
   for (MailboxId mailbox : report.unfinished) store->to_look_at_[mailbox] = MarkedFiles::kLeave;
   auto unexamined = Index(*store->database_).unexamined_mailboxes();
@@ -100,6 +104,11 @@ SqliteStore::~SqliteStore() {
 
 Result<void> SqliteStore::close() {
   if (!database_) return {};
+  if (!filer_) {  // it was not opened whole
+    database_.reset();
+    return {};
+  }
+  static_cast<void>(index_mail());
   delete_leftovers();
   look_.reset();
   make_room({});  // the end has to be written, too
@@ -435,7 +444,7 @@ Store::Committed SqliteStore::deliver_and_note(std::span<Delivery> deliveries,
   make_room(deliveries);
   const auto directory_now = directory();
   DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_,
-                      {*filer_, *contents_, *queue_contents_}, {srs_key(), [this] { return ids_.next(); }});
+                      {*filer_, *arrivals_, *contents_, *queue_contents_}, {srs_key(), [this] { return ids_.next(); }});
   Committed committed{batch.deliver(deliveries, outcomes), {}};
   tell_queue_changes(batch.changed_in_queue());
   if (!batch.noted() && !outcomes.empty()) committed.noted = note_outcomes(outcomes);
@@ -444,9 +453,17 @@ Store::Committed SqliteStore::deliver_and_note(std::span<Delivery> deliveries,
   return committed;
 }
 
+Result<void> SqliteStore::index_mail() {
+  if (!database_) return closed_error();
+  auto done = arrivals_->write_rows();
+  database_->checkpoint_if_due();
+  return done;
+}
+
 Result<std::unique_ptr<Filing>> SqliteStore::begin_filing(std::chrono::milliseconds age,
                                                           std::size_t at_most) {
   if (!database_) return closed_error();
+  if (auto done = arrivals_->write_rows(); !done) return done.error();
   Result<void> failure;
   std::unique_ptr<Filing> filing = filer_->write(Contents::Clock::now() - age, at_most, failure);
   if (!failure) {
@@ -461,6 +478,7 @@ Result<void> SqliteStore::end_filing(Filing& filing) {
   auto* batch = dynamic_cast<FiledBatch*>(&filing);
   if (batch == nullptr) return Error{ErrorKind::kInvalid, "a filing of another store"};
   auto done = filer_->settle(*batch);
+  if (auto reclaimed = arrivals_->reclaim(); done && !reclaimed) done = reclaimed;
   database_->checkpoint_if_due();
   return done;
 }

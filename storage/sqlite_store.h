@@ -20,6 +20,7 @@
 
 #include "storage/accounts.h"
 #include "storage/aging.h"
+#include "storage/arrivals.h"
 #include "storage/contents.h"
 #include "storage/database.h"
 #include "storage/dkim_keyring.h"
@@ -95,7 +96,9 @@ class SqliteStore final : public Store {
   Committed deliver_and_note(std::span<Delivery> deliveries, std::span<const QueueOutcome> outcomes) override;
   Result<std::unique_ptr<Filing>> begin_filing(std::chrono::milliseconds age, std::size_t at_most) override;
   Result<void> end_filing(Filing& filing) override;
-  std::size_t unfiled() const override { return filer_ ? filer_->waiting() : 0; }
+  Result<void> index_mail() override;
+  std::size_t unindexed() const override { return arrivals_ ? arrivals_->waiting() : 0; }
+  std::size_t unfiled() const override { return filer_ ? filer_->waiting() + arrivals_->waiting() : 0; }
 
   Result<std::vector<QueueEntry>> queue_entries(QueueRow& after, std::size_t at_most) override;
   std::vector<QueueEntry> take_queue_changes() override { return std::exchange(queue_changes_, {}); }
@@ -278,7 +281,9 @@ class SqliteStore final : public Store {
   Quotas quotas_;
   std::unique_ptr<Database> database_;  // null once closed
   std::optional<QueueContents> queue_contents_;
+  std::unique_ptr<Journal> journal_;
   std::optional<MailContents> contents_;
+  std::optional<Arrivals> arrivals_;
   std::optional<Filer> filer_;
   std::shared_ptr<MaildropLocks> locks_ = std::make_shared<MaildropLocks>();
   Listings listings_;

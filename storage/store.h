@@ -356,6 +356,11 @@ class Store {
   virtual Committed deliver_and_note(std::span<Delivery> deliveries,
                                      std::span<const QueueOutcome> outcomes) = 0;
 
+  // Small messages are durable before they are in the index; whatever is asked of the store takes them in
+  // first, or this does. It waits for no flush.
+  virtual Result<void> index_mail() = 0;
+  virtual std::size_t unindexed() const = 0;
+
   // Small messages are durable, and can be read, before they have a file. Writes files for those that came
   // `age` ago or earlier, the oldest first; then sync() has to be called, on whatever thread, and
   // end_filing(). Null: there are none. A message that cannot have one now stays where it is: an error of

@@ -120,6 +120,7 @@ TEST_CASE("many files are brought to the disk together", "[storage][filing]") {
   std::vector<Delivery> batch;
   for (int i = 0; i < 100; ++i) batch.push_back(message(*store, {i % 2 == 0 ? kAnna : kBert}, text(i)));
   for (const auto& delivered : store->deliver(batch)) REQUIRE(delivered.has_value());
+  REQUIRE(store->index_mail().has_value());
   {
     DiskFault fault(2 * 100 + 1 + 100, EIO);  // behind a create, a write and a move for each
     CHECK_FALSE(file_mail(*store).has_value());

@@ -208,7 +208,8 @@ class ChangingMailbox {
         database_(Database::open_in_memory().value()),
         maildir_(Maildir::make(*folder_, address(kAnna)).value()) {
     REQUIRE(migrate(*database_, schema_migrations()).has_value());
-    contents_ = std::make_unique<MailContents>(*database_);
+    journal_ = Journal::open(folder_->journal_fd(), {}).value();
+    contents_ = std::make_unique<MailContents>(*database_, *journal_);
     filer_ = std::make_unique<Filer>(*database_, *contents_, watch_, *folder_, [](MailboxId) {
       return Error{ErrorKind::kNotFound, "none"};
     });
@@ -367,7 +368,8 @@ class ChangingMailbox {
   std::unique_ptr<DataFolder> folder_;
   std::unique_ptr<Database> database_;
   MaildirWatch watch_;
-  std::unique_ptr<MailContents> contents_;  // empty
+  std::unique_ptr<Journal> journal_;        // empty
+  std::unique_ptr<MailContents> contents_;  // likewise
   std::unique_ptr<Filer> filer_;
   Maildir maildir_;
   std::unique_ptr<Reconciler> look_;

@@ -357,7 +357,7 @@ TEST_CASE("a store of the schema without quotas is brought to this one with its 
 TEST_CASE("a delivery that fails takes no room", "[storage][quota]") {
   QuotaWorld it;
   it.set(kAnna, 1000);
-  set_disk_hook([](const char* operation) { return std::string_view(operation) == "commit" ? ENOSPC : 0; });
+  set_disk_hook([](const char* operation) { return std::string_view(operation) == "write" ? ENOSPC : 0; });
   CHECK(refusal(deliver(*it.store, {kAnna}, content_of(800))) == ErrorKind::kNoSpace);
   set_disk_hook(nullptr);
   CHECK(it.room(kAnna, 1000) == Room::kYes);

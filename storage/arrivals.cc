@@ -1,0 +1,197 @@
+#include "storage/arrivals.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "storage/accounts.h"
+#include "storage/octets.h"
+#include "storage/schema.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::size_t kReplayedTogether = 1024;  // rows in a transaction
+
+void write_row(OctetWriter& into, const Arrival& copy) {
+  const MessageRow& row = copy.row;
+  into.number(static_cast<std::uint64_t>(row.mailbox));
+  into.text(copy.address);
+  into.text(row.uidl);
+  into.text(row.name);
+  into.number(row.size);
+  into.number(row.has_dot_lines ? 1 : 0);
+  into.number(static_cast<std::uint64_t>(row.received_at));
+  into.text(row.queue_id);
+  into.text(row.message_id);
+  into.number(static_cast<std::uint64_t>(row.header.text));
+  into.number(static_cast<std::uint64_t>(std::int64_t{row.header.surrogate_growth}));
+  into.number(row.hash.high);
+  into.number(row.hash.low);
+}
+
+Arrival read_row(OctetReader& from) {
+  Arrival copy;
+  MessageRow& row = copy.row;
+  row.mailbox = static_cast<MailboxId>(from.number());
+  copy.address = from.text();
+  row.uidl = from.text();
+  row.name = from.text();
+  row.size = from.number();
+  row.has_dot_lines = from.number() != 0;
+  row.received_at = static_cast<std::int64_t>(from.number());
+  row.queue_id = from.text();
+  row.message_id = from.text();
+  row.header.text = static_cast<HeaderText>(from.number());
+  row.header.surrogate_growth = static_cast<std::int32_t>(from.number());
+  row.hash.high = from.number();
+  row.hash.low = from.number();
+  return copy;
+}
+
+}  // namespace
+
+std::string arrivals_record(std::span<const Arrival> copies) {
+  OctetWriter record;
+  record.number(copies.size());
+  for (const Arrival& copy : copies) {
+    write_row(record, copy);
+    record.append(copy.head);
+    record.append(copy.rest);
+  }
+  return record.take();
+}
+
+std::optional<std::vector<ReadArrival>> read_arrivals(std::string_view record) {
+  OctetReader reader(record);
+  std::vector<ReadArrival> copies;
+  for (std::uint64_t left = reader.number(); left > 0 && reader.is_good(); --left) {
+    ReadArrival& copy = copies.emplace_back(ReadArrival{read_row(reader), 0});
+    copy.at = reader.at();
+    reader.take(copy.arrival.row.size);
+  }
+  if (!reader.is_good()) return std::nullopt;
+  return copies;
+}
+
+Result<void> Arrivals::take(std::span<const std::vector<Arrival>> messages) {
+  std::vector<std::string> records;
+  records.reserve(messages.size());
+  for (const auto& copies : messages) records.push_back(arrivals_record(copies));
+  auto appended = journal_.append(records);
+  if (!appended) return appended.error();
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const JournalPlace& place = appended->places[i];
+    // The same way as a start finds them.
+    const auto copies = read_arrivals(records[i]);
+    for (const ReadArrival& copy : *copies) {
+      journal_.hold(place.file);
+      coming_octets_ += copy.arrival.row.size;
+      ids_.insert(copy.arrival.row.uidl);
+      coming_.push_back({copy.arrival.row, {place.file, place.at + copy.at}});
+    }
+    journal_.release(place.file);
+  }
+  end_ = appended->end;
+  database_.defer([this] { return write_rows(); });
+  return {};
+}
+
+// The number of those that are new.
+Result<std::size_t> Arrivals::insert_rows() {
+  Index index(database_);
+  Accounts accounts(database_);
+  auto transaction = Transaction::begin(database_, Durable::kLater);
+  if (!transaction) return transaction.error();
+  // What belongs together lies together in the index; within a mailbox the order is that of the arrival.
+  std::ranges::stable_sort(coming_, {}, [](const Coming& each) { return each.row.mailbox; });
+  std::unordered_map<MailboxId, std::int64_t> mailboxes;  // the last delivery
+  std::size_t inserted = 0;
+  for (Coming& each : coming_) {
+    auto row = index.insert(each.row);
+    if (!row && row.error().kind == ErrorKind::kExists) {
+      each.row.id = 0;
+      continue;
+    }
+    if (!row) return row.error();
+    each.row.id = *row;
+    ++inserted;
+    if (auto done = contents_.insert_place(*row, each.place); !done) return done.error();
+    mailboxes[each.row.mailbox] = each.row.received_at;
+  }
+  for (const auto& [mailbox, at] : mailboxes) {
+    if (auto done = accounts.note_delivery(mailbox, at); !done) return done.error();
+  }
+  if (auto done = write_meta(database_, kJournalKey, end_.text()); !done) return done.error();
+  if (auto done = transaction->commit(); !done) return done.error();
+  return inserted;
+}
+
+Result<void> Arrivals::write_rows() {
+  if (coming_.empty()) return {};
+  auto done = insert_rows();
+  if (!done && done.error().kind == ErrorKind::kNoSpace) {
+    folder_.release_reserve();
+    done = insert_rows();
+  }
+  if (!done) {
+    database_.defer([this] { return write_rows(); });
+    return done.error();
+  }
+  for (const Coming& each : std::exchange(coming_, {})) {
+    if (each.row.id == 0) {
+      journal_.release(each.place.file);
+    } else {
+      contents_.keep(each.row.id, each.row.size, each.row.mailbox, each.place.file);
+    }
+  }
+  coming_octets_ = 0;
+  ids_.clear();
+  return {};
+}
+
+Result<std::size_t> Arrivals::replay(const FindMailbox& mailbox_of) {
+  auto noted = read_meta(database_, kJournalKey);
+  if (!noted) return noted.error();
+  std::size_t taken = 0;
+  const auto write = [&]() -> Result<void> {
+    auto inserted = insert_rows();
+    if (!inserted) return inserted.error();
+    taken += *inserted;
+    coming_.clear();
+    return {};
+  };
+  auto done = journal_.replay(JournalPosition::of_text(*noted), [&](const Journal::Record& record) -> Result<void> {
+    const auto copies = read_arrivals(record.octets);
+    if (!copies) return {};  // none of ours
+    for (const ReadArrival& copy : *copies) {
+      MessageRow row = copy.arrival.row;
+      row.mailbox = mailbox_of(row.mailbox, copy.arrival.address);
+      if (row.mailbox != 0) coming_.push_back({row, {record.place.file, record.place.at + copy.at}});
+    }
+    end_ = record.end;
+    return coming_.size() < kReplayedTogether ? Result<void>() : write();
+  });
+  if (done && !coming_.empty()) done = write();
+  coming_.clear();
+  if (!done) return done.error();
+  return taken;
+}
+
+// First all that the database knows of the journal is made durable: what it says of yesterday must not be
+// read as today's.
+Result<void> Arrivals::reclaim() {
+  if (!journal_.has_free()) return {};
+  if (auto done = write_rows(); !done) return done;
+  auto noted = read_meta(database_, kJournalKey);
+  if (!noted) return noted.error();
+  auto transaction = Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  if (auto done = write_meta(database_, kJournalKey, *noted); !done) return done;
+  if (auto done = transaction->commit(); !done) return done;
+  journal_.reclaim();
+  return {};
+}
+
+}  // namespace mailstead

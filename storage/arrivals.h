@@ -1,0 +1,94 @@
+// Mail that has just come: durable in the journal, and in the index a moment later.
+//
+// A record of the journal is a message whole: what its rows say, and its octets. The rows of many messages
+// then go into the index together, which costs a part of what each for itself would, and waits for no flush:
+// a start takes them in again from the journal, behind the position that the same transaction notes. Until
+// they have rows nobody has seen them: whatever asks the database anything takes them in first
+// (Database::defer()), but for another process, which reads what was there a moment ago.
+//
+// Ownership: all of it outlives this. Threads: the storage thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "protocols/result.h"
+#include "storage/contents.h"
+#include "storage/database.h"
+#include "storage/folder.h"
+#include "storage/index.h"
+#include "storage/journal.h"
+
+namespace mailstead {
+
+// In meta: JournalPosition::text(). Records before it have their rows, or are nobody's.
+inline constexpr std::string_view kJournalKey = "journal";
+
+// A copy of a message for a mailbox.
+struct Arrival {
+  MessageRow row;       // its id is the index's to give
+  std::string address;  // key of its mailbox, for an index that has given it another id
+  std::string_view head = {};  // of its octets, which are one after the other
+  std::string_view rest = {};
+};
+
+// The copies of one message; all of them are there, or none is.
+std::string arrivals_record(std::span<const Arrival> copies);
+// Of copies without their octets, each with its place within the record; nullopt: it is none of ours.
+struct ReadArrival {
+  Arrival arrival;
+  std::uint64_t at = 0;
+};
+std::optional<std::vector<ReadArrival>> read_arrivals(std::string_view record);
+
+class Arrivals {
+ public:
+  Arrivals(DataFolder& folder, Database& database, MailContents& contents, Journal& journal)
+      : folder_(folder), database_(database), contents_(contents), journal_(journal) {}
+
+  // Makes these messages durable, all or none. They have their rows with the next write_rows().
+  Result<void> take(std::span<const std::vector<Arrival>> messages);
+  bool has_room(std::size_t messages, std::uint64_t octets) const {
+    return contents_.has_room_in_journal(coming_.size() + messages, coming_octets_ + octets);
+  }
+  // Copies without a row.
+  std::size_t waiting() const { return coming_.size(); }
+  // Is one of them of this message?
+  bool holds(const std::string& message) const { return ids_.contains(message); }
+
+  // All of them get their rows; on an error none does, and they go on waiting. On a full disk the reserve is
+  // given up for them. Mail whose UIDL its mailbox has already is there.
+  Result<void> write_rows();
+  // After a crash: those that the journal has behind the noted position. `mailbox_of` finds a mailbox by its
+  // id and its address; mail of one that is gone, 0, goes with it. How many were taken in.
+  using FindMailbox = std::function<MailboxId(MailboxId, const std::string& address)>;
+  Result<std::size_t> replay(const FindMailbox& mailbox_of);
+  // Files of the journal that nobody needs any more are used anew, or go.
+  Result<void> reclaim();
+
+ private:
+  struct Coming {
+    MessageRow row;
+    JournalPlace place;
+  };
+
+  Result<std::size_t> insert_rows();
+
+  DataFolder& folder_;
+  Database& database_;
+  MailContents& contents_;
+  Journal& journal_;
+  std::vector<Coming> coming_;
+  std::uint64_t coming_octets_ = 0;
+  std::unordered_set<std::string> ids_;  // of their messages
+  JournalPosition end_;  // of them
+};
+
+}  // namespace mailstead

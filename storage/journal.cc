@@ -1,0 +1,266 @@
+#include "storage/journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "storage/content_hash.h"
+#include "storage/octets.h"
+
+namespace mailstead {
+
+namespace {
+
+constexpr std::uint64_t kMagic = 0x31304c4e524a534dU;  // "MSJRNL01"
+constexpr std::uint64_t kMostOctets = 1u << 30;        // of a record
+constexpr std::size_t kReadTogether = 4u << 20;
+
+struct Head {
+  std::uint64_t lap = 0;
+  std::uint64_t octets = 0;
+  ContentHash hash = {};
+};
+
+// Of what it is in front of, too.
+ContentHash hash_of(std::uint64_t lap, std::string_view octets) {
+  OctetWriter numbers;
+  numbers.number(lap);
+  numbers.number(octets.size());
+  ContentHasher hasher;
+  hasher.add(numbers.octets());
+  hasher.add(octets);
+  return hasher.value();
+}
+
+void write_head(OctetWriter& into, std::uint64_t lap, std::string_view octets) {
+  const ContentHash hash = hash_of(lap, octets);
+  into.number(kMagic);
+  into.number(lap);
+  into.number(octets.size());
+  into.number(hash.high);
+  into.number(hash.low);
+}
+
+std::optional<Head> read_head(std::string_view octets) {
+  OctetReader reader(octets);
+  if (reader.number() != kMagic) return std::nullopt;
+  Head head;
+  head.lap = reader.number();
+  head.octets = reader.number();
+  head.hash.high = reader.number();
+  head.hash.low = reader.number();
+  if (!reader.is_good() || head.octets > kMostOctets) return std::nullopt;
+  return head;
+}
+
+std::optional<std::uint32_t> file_number(std::string_view name) {
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size() || number == 0) return std::nullopt;
+  return std::to_string(number) == name ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
+
+std::string JournalPosition::text() const {
+  return fmt::format("{}:{}", lap, at);
+}
+
+JournalPosition JournalPosition::of_text(std::string_view text) {
+  JournalPosition position;
+  const char* end = text.data() + text.size();
+  const auto [colon, error] = std::from_chars(text.data(), end, position.lap);
+  if (error != std::errc() || colon == end || *colon != ':') return {};
+  const auto [last, wrong] = std::from_chars(colon + 1, end, position.at);
+  return wrong == std::errc() && last == end ? position : JournalPosition{};
+}
+
+Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets) {
+  auto file = open_file(folder, std::to_string(place.file));
+  if (!file) return in_folder("journal", file.error());
+  std::string bytes;
+  if (auto done = read_some(file->fd(), place.at, octets, bytes); !done) return done.error();
+  if (bytes.size() == octets) return bytes;
+  return Error{ErrorKind::kIo, fmt::format("journal/{} is shorter than it was", place.file)};
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(int folder, JournalPosition dealt_with) {
+  std::unique_ptr<Journal> journal(new Journal(folder));
+  journal->lap_ = dealt_with.lap;
+  auto names = list_folder(folder);
+  if (!names) return in_folder("journal", names.error());
+  for (const std::string& name : *names) {
+    const auto number = file_number(name);
+    if (!number) continue;
+    FileHandle handle(::openat(folder, name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+    if (!handle.is_open()) return in_folder("journal", system_error(errno, "open", name));
+    struct stat facts {};
+    if (::fstat(handle.fd(), &facts) != 0) return in_folder("journal", system_error(errno, "look at", name));
+    std::string head;
+    if (auto done = read_some(handle.fd(), 0, kHeadOctets, head); !done) return in_folder("journal", done.error());
+    File& file = journal->files_[*number];
+    file.handle = std::move(handle);
+    file.octets = static_cast<std::uint64_t>(facts.st_size);
+    if (const auto first = read_head(head)) {
+      file.lap = first->lap;
+      file.end = file.octets;
+    }
+    journal->lap_ = std::max(journal->lap_, file.lap);
+  }
+  return journal;
+}
+
+Result<void> Journal::replay(JournalPosition dealt_with,
+                             const std::function<Result<void>(const Record&)>& take) const {
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> in_order;
+  for (const auto& [number, file] : files_) {
+    if (file.end > 0 && file.lap >= dealt_with.lap) in_order.emplace_back(file.lap, number);
+  }
+  std::sort(in_order.begin(), in_order.end());
+  for (const auto& [lap, number] : in_order) {
+    if (auto done = replay_file(number, files_.at(number), dealt_with, take); !done) return done;
+  }
+  return {};
+}
+
+Result<void> Journal::replay_file(std::uint32_t number, const File& file, JournalPosition dealt_with,
+                                  const std::function<Result<void>(const Record&)>& take) const {
+  std::uint64_t at = file.lap == dealt_with.lap ? dealt_with.at : 0;
+  std::string piece;  // of the file, from `at`
+  const auto have = [&](std::size_t octets) -> Result<bool> {
+    if (piece.size() >= octets) return true;
+    auto done =
+        read_some(file.handle.fd(), at + piece.size(), std::max(octets, kReadTogether) - piece.size(), piece);
+    if (!done) return in_folder("journal", done.error());
+    return piece.size() >= octets;
+  };
+  while (true) {
+    auto there = have(kHeadOctets);
+    if (!there) return there.error();
+    if (!*there) return {};
+    const auto head = read_head(std::string_view(piece).substr(0, kHeadOctets));
+    if (!head || head->lap != file.lap) return {};
+    const std::size_t whole = kHeadOctets + static_cast<std::size_t>(head->octets);
+    there = have(whole);
+    if (!there) return there.error();
+    if (!*there) return {};
+    const auto octets = std::string_view(piece).substr(kHeadOctets, whole - kHeadOctets);
+    if (hash_of(head->lap, octets) != head->hash) return {};
+    const Record record{octets, {number, at + kHeadOctets}, {file.lap, at + whole}};
+    if (auto done = take(record); !done) return done;
+    at += whole;
+    piece.erase(0, whole);
+  }
+}
+
+Result<std::uint32_t> Journal::make_file() {
+  const std::uint32_t number = files_.empty() ? 1 : files_.rbegin()->first + 1;
+  auto handle = create_file(folder_, std::to_string(number));
+  if (!handle) return handle.error();
+  File& file = files_[number];
+  file.handle = std::move(*handle);
+  return number;
+}
+
+// The one in use, while there is room in it; one that nobody holds; a new one.
+Result<std::uint32_t> Journal::file_for(std::uint64_t octets) {
+  const auto has_room = [octets](const File& file) {
+    return file.end == 0 || file.end + octets <= kFileOctets;
+  };
+  if (active_ != 0 && has_room(files_.at(active_))) return active_;
+  active_ = 0;
+  for (const auto& [number, file] : files_) {
+    if (file.holds == 0 && file.end == 0) return number;
+  }
+  return make_file();
+}
+
+Result<Journal::Appended> Journal::append(std::span<const std::string> records) {
+  std::uint64_t octets = 0;
+  for (const std::string& record : records) octets += kHeadOctets + record.size();
+  auto number = file_for(octets);
+  if (!number) return in_folder("journal", number.error());
+  File& file = files_.at(*number);
+  if (file.end == 0) file.lap = ++lap_;
+  const bool is_new = file.octets == 0;
+  OctetWriter batch;
+  batch.reserve(static_cast<std::size_t>(octets));
+  Appended appended;
+  for (const std::string& record : records) {
+    write_head(batch, file.lap, record);
+    appended.places.push_back({*number, file.end + batch.octets().size()});
+    batch.append(record);
+  }
+  active_ = 0;  // until it is there
+  auto done = write_at(file.handle.fd(), file.end, batch.octets());
+  if (done) done = sync_data(file.handle.fd(), "a file of the journal");
+  if (done && is_new) done = sync_handle(folder_, "the journal");
+  if (!done) {
+    // It takes no more; the next start reads what is on the disk.
+    file.end = std::max<std::uint64_t>(file.end, 1);
+    return in_folder("journal", done.error());
+  }
+  active_ = *number;
+  file.end += octets;
+  file.octets = std::max(file.octets, file.end);
+  file.holds += records.size();
+  appended.end = {file.lap, file.end};
+  return appended;
+}
+
+Result<std::string> Journal::read(JournalPlace place, std::size_t octets) const {
+  const auto file = files_.find(place.file);
+  if (file == files_.end()) {
+    return Error{ErrorKind::kNotFound, fmt::format("journal/{} is not there", place.file)};
+  }
+  std::string bytes;
+  if (auto done = read_some(file->second.handle.fd(), place.at, octets, bytes); !done)
+    return in_folder("journal", done.error());
+  if (bytes.size() == octets) return bytes;
+  return Error{ErrorKind::kIo, fmt::format("journal/{} is shorter than it was", place.file)};
+}
+
+void Journal::hold(std::uint32_t file) {
+  const auto found = files_.find(file);
+  if (found != files_.end()) ++found->second.holds;
+}
+
+void Journal::release(std::uint32_t file) {
+  const auto found = files_.find(file);
+  if (found != files_.end() && found->second.holds > 0) --found->second.holds;
+}
+
+bool Journal::has_free() const {
+  return std::any_of(files_.begin(), files_.end(), [](const auto& each) {
+    return each.second.holds == 0 && each.second.end > 0;
+  });
+}
+
+// One is kept to be used anew: its blocks are there already, and a flush of it costs less.
+void Journal::reclaim() {
+  std::size_t kept = 0;
+  for (auto each = files_.begin(); each != files_.end();) {
+    auto& [number, file] = *each;
+    if (file.holds > 0) {
+      ++each;
+      continue;
+    }
+    file.end = 0;
+    const bool goes = kept > 0 && number != active_;
+    if (goes && remove_file(folder_, std::to_string(number))) {
+      each = files_.erase(each);
+      continue;
+    }
+    ++kept;
+    ++each;
+  }
+}
+
+}  // namespace mailstead

@@ -1,0 +1,112 @@
+// The journal: mail that has just come, in the order in which it came, in files that are only appended to.
+//
+// One write and one flush make a whole batch durable. A record stands for itself: a hash tells whether all of
+// it is there, and a lap, which grows with each beginning of a file, tells it from what an earlier use of the
+// same file left behind it. So a crash may cut the last append anywhere; replay() ends there. What a record
+// says is the caller's (arrivals.h); what is in the journal and has neither a row nor a file yet holds the
+// file it is in, and a file that nobody holds is used anew, or goes.
+//
+// Layout: journal/N, records one after the other. A record is a head (kHeadOctets: magic, lap, octets, hash;
+// little endian) and its octets.
+// Ownership: the folder's descriptor is the caller's. Threads: one at a time; read_journal() any.
+// Errors: of files. After one of append() nothing of that batch counts, and its file takes no more: whether
+// it is on the disk can be asked only once. A start may still find such mail, whole and once.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocols/result.h"
+#include "storage/files.h"
+
+namespace mailstead {
+
+// Where octets are; file 0: nowhere in the journal.
+struct JournalPlace {
+  std::uint32_t file = 0;
+  std::uint64_t at = 0;
+
+  bool operator==(const JournalPlace&) const = default;
+};
+
+// Behind a record: all before it is dealt with.
+struct JournalPosition {
+  std::uint64_t lap = 0;
+  std::uint64_t at = 0;
+
+  auto operator<=>(const JournalPosition&) const = default;
+  std::string text() const;
+  static JournalPosition of_text(std::string_view text);  // the beginning, when it is none
+};
+
+// Of a file that may be in use by its owner meanwhile: compare the hash of what is read. kNotFound, kIo: there
+// are not so many octets.
+Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets);
+
+class Journal {
+ public:
+  static constexpr std::size_t kHeadOctets = 40;
+  // A batch is never split; the last one may go beyond it.
+  static constexpr std::uint64_t kFileOctets = 64u << 20;
+
+  // What is in the folder stays as it is. `dealt_with`: see replay().
+  static Result<std::unique_ptr<Journal>> open(int folder, JournalPosition dealt_with);
+
+  struct Record {
+    std::string_view octets;
+    JournalPlace place;  // of the octets
+    JournalPosition end;
+  };
+  // Those behind the position, the oldest first, before anything is appended. An error of `take` ends it.
+  Result<void> replay(JournalPosition dealt_with,
+                      const std::function<Result<void>(const Record&)>& take) const;
+
+  struct Appended {
+    std::vector<JournalPlace> places;  // of each record's octets
+    JournalPosition end;
+  };
+  // Durable on return, all of them. Each holds its file once.
+  Result<Appended> append(std::span<const std::string> records);
+
+  Result<std::string> read(JournalPlace place, std::size_t octets) const;
+
+  // Messages that need the file: one more, one less.
+  void hold(std::uint32_t file);
+  void release(std::uint32_t file);
+  // Is there a file that is to be used anew, or to go? Before reclaim() the database has to be durable as it
+  // is: a position, or a place in it that is of yesterday, would be read as today's.
+  bool has_free() const;
+  void reclaim();
+
+  std::size_t files() const { return files_.size(); }
+
+ private:
+  struct File {
+    FileHandle handle = {};
+    std::uint64_t lap = 0;
+    std::uint64_t end = 0;    // 0: nothing is in it, whatever it holds
+    std::uint64_t octets = 0;  // on the disk
+    std::size_t holds = 0;
+  };
+
+  explicit Journal(int folder) : folder_(folder) {}
+
+  Result<void> replay_file(std::uint32_t number, const File& file, JournalPosition dealt_with,
+                           const std::function<Result<void>(const Record&)>& take) const;
+  Result<std::uint32_t> file_for(std::uint64_t octets);
+  Result<std::uint32_t> make_file();
+
+  int folder_;
+  std::map<std::uint32_t, File> files_;
+  std::uint32_t active_ = 0;  // 0: none
+  std::uint64_t lap_ = 0;     // the newest
+};
+
+}  // namespace mailstead

@@ -1,0 +1,201 @@
+// The journal's files: what is appended, found again, and cut short.
+#include "storage/journal.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "storage/files.h"
+#include "crash.h"
+#include "support.h"
+#include "tests/catch.h"
+
+using namespace mailstead;
+using namespace mailstead::storage_test;
+
+namespace {
+
+class JournalFolder {
+ public:
+  JournalFolder() {
+    REQUIRE(std::filesystem::create_directory(path()));
+    folder_ = FileHandle(::open(path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+
+  std::string path() const { return scratch_.path() + "/journal"; }
+  std::unique_ptr<Journal> open(JournalPosition dealt_with = {}) {
+    return Journal::open(folder_.fd(), dealt_with).value();
+  }
+  int fd() const { return folder_.fd(); }
+
+ private:
+  Scratch scratch_;
+  FileHandle folder_;
+};
+
+JournalPosition append_to(Journal& journal, const std::vector<std::string>& records) {
+  auto done = journal.append(records);
+  REQUIRE(done.has_value());
+  REQUIRE(done->places.size() == records.size());
+  for (std::size_t i = 0; i < records.size(); ++i)
+    CHECK(journal.read(done->places[i], records[i].size()).value() == records[i]);
+  return done->end;
+}
+
+std::vector<std::string> records_of(const Journal& journal, JournalPosition dealt_with = {}) {
+  std::vector<std::string> records;
+  const auto done = journal.replay(dealt_with, [&](const Journal::Record& record) -> Result<void> {
+    records.emplace_back(record.octets);
+    CHECK(journal.read(record.place, record.octets.size()).value() == record.octets);
+    return {};
+  });
+  REQUIRE(done.has_value());
+  return records;
+}
+
+using Records = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("what was appended is found again, from a position on", "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  CHECK(records_of(*journal).empty());
+  const auto first = append_to(*journal, {"one", ""});
+  const auto second = append_to(*journal, {std::string(100'000, 'x')});
+  append_to(*journal, {"four"});
+  CHECK(first < second);
+  journal = place.open(first);
+  CHECK(records_of(*journal) == Records{"one", "", std::string(100'000, 'x'), "four"});
+  CHECK(records_of(*journal, first) == Records{std::string(100'000, 'x'), "four"});
+  CHECK(records_of(*journal, second) == Records{"four"});
+  CHECK(JournalPosition::of_text(second.text()) == second);
+  CHECK(JournalPosition::of_text("12") == JournalPosition{});
+  CHECK(JournalPosition::of_text("12:x") == JournalPosition{});
+  // A start goes on elsewhere: what it finds stays as it is.
+  const auto third = append_to(*journal, {"five"});
+  CHECK(second < third);
+  CHECK(records_of(*place.open(), second) == Records{"four", "five"});
+}
+
+TEST_CASE("an append that was cut anywhere counts as far as it is whole", "[storage][journal]") {
+  JournalFolder place;
+  std::vector<std::uint64_t> ends;
+  {
+    auto journal = place.open();
+    for (const auto* record : {"one", "two two", "three"}) ends.push_back(append_to(*journal, {record}).at);
+  }
+  const std::string whole = read_file(place.path() + "/1");
+  REQUIRE(whole.size() == ends.back());
+  for (std::size_t octets = 0; octets <= whole.size(); ++octets) {
+    for (const bool zeros : {false, true}) {
+      std::string cut = whole.substr(0, octets);
+      if (zeros) cut.resize(whole.size() + 100);  // its length came to the disk before it did
+      write_file(place.path() + "/1", cut);
+      std::size_t expected = 0;
+      while (expected < ends.size() && ends[expected] <= octets) ++expected;
+      CHECK(records_of(*place.open()).size() == expected);
+    }
+  }
+  for (std::size_t octet = 0; octet < whole.size(); ++octet) {
+    std::string changed = whole;
+    changed[octet] = static_cast<char>(changed[octet] ^ 1);
+    write_file(place.path() + "/1", changed);
+    std::size_t expected = 0;
+    while (ends[expected] <= octet) ++expected;
+    CHECK(records_of(*place.open()).size() == expected);
+  }
+}
+
+TEST_CASE("a file that nobody holds is used anew, and what it held before is not found in it",
+          "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  const auto old = append_to(*journal, {"old one", "old two", "old three"});
+  journal->hold(1);
+  for (int i = 0; i < 3; ++i) journal->release(1);
+  CHECK_FALSE(journal->has_free());
+  journal->reclaim();
+  CHECK(records_of(*place.open()).size() == 3);
+  journal->release(1);
+  CHECK(journal->has_free());
+  append_to(*journal, {"more"});  // until reclaim() it goes on
+  journal->release(1);
+  journal->reclaim();
+  CHECK_FALSE(journal->has_free());
+  // As long as the old one was: what lies behind it could be taken for its successor.
+  const auto now = append_to(*journal, {"new one"});
+  CHECK(old < now);
+  CHECK(names_in(place.path()).size() == 1);
+  CHECK(records_of(*place.open()) == Records{"new one"});
+  CHECK(records_of(*place.open(), old) == Records{"new one"});
+  CHECK(records_of(*place.open(), now).empty());
+}
+
+TEST_CASE("a journal that was lost goes on behind the position that is noted", "[storage][journal]") {
+  JournalFolder place;
+  const JournalPosition noted{7, 1234};
+  auto journal = place.open(noted);
+  CHECK(noted < append_to(*journal, {"x"}));
+  CHECK(records_of(*place.open(noted), noted) == Records{"x"});
+}
+
+TEST_CASE("a full file is followed by another, and goes when nobody holds it", "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  const std::string large(Journal::kFileOctets / 3, 'x');
+  for (int i = 0; i < 6; ++i) append_to(*journal, {large});
+  CHECK(journal->files() == 3);
+  CHECK(records_of(*place.open()).size() == 6);
+  for (const std::uint32_t file : {1U, 1U, 2U, 2U}) journal->release(file);
+  journal->reclaim();
+  CHECK(names_in(place.path()).size() == 2);  // one is kept to be used anew
+  append_to(*journal, {large});
+  append_to(*journal, {large});
+  CHECK(names_in(place.path()).size() == 2);
+  CHECK(records_of(*place.open()).size() == 4);
+}
+
+TEST_CASE("of an append that fails nothing counts, and nothing follows in its file", "[storage][journal]") {
+  const int error_number = GENERATE(EIO, ENOSPC);
+  const bool is_first = GENERATE(true, false);
+  bool happened = true;
+  for (int n = 1; happened; ++n) {
+    JournalFolder place;
+    auto journal = place.open();
+    if (!is_first) append_to(*journal, {"before"});
+    {
+      DiskFault fault(n, error_number);
+      const bool done = journal->append(Records{"lost", "too"}).has_value();
+      happened = fault.happened();
+      CHECK(done == !happened);
+    }
+    append_to(*journal, {"behind"});
+    auto records = records_of(*place.open());
+    if (happened) std::erase_if(records, [](const std::string& each) { return each == "lost" || each == "too"; });
+    CHECK(std::erase(records, "before") == (is_first ? 0 : 1));
+    CHECK(records.back() == "behind");
+    CHECK(records.size() == (happened ? 1 : 3));
+  }
+}
+
+TEST_CASE("another process reads the journal by its place", "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  const auto appended = journal->append(Records{"one", "two"});
+  CHECK(read_journal(place.fd(), appended->places[1], 3).value() == "two");
+  CHECK(read_journal(place.fd(), appended->places[1], 4).error().kind == ErrorKind::kIo);
+  CHECK(read_journal(place.fd(), {9, 0}, 3).error().kind == ErrorKind::kNotFound);
+  CHECK(journal->read({9, 0}, 3).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("what else lies in the journal's folder is left alone", "[storage][journal]") {
+  JournalFolder place;
+  for (const auto* name : {"0", "01", "x", "1x", "notes.txt"}) write_file(place.path() + "/" + name, "mine");
+  auto journal = place.open();
+  append_to(*journal, {"one"});
+  journal->release(1);
+  journal->reclaim();
+  CHECK(names_in(place.path()).size() == 6);
+}
