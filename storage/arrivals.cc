@@ -98,9 +98,35 @@ Result<void> Arrivals::take(std::span<const std::vector<Arrival>> messages) {
   return {};
 }
 
+Result<bool> Arrivals::insert_row(Coming& coming) {
+  auto row = Index(database_).insert(coming.row);
+  if (!row && row.error().kind == ErrorKind::kExists) {
+    coming.row.id = 0;
+    auto done = replaying_ ? renew_row(coming) : Result<void>();
+    return done ? Result<bool>(false) : done.error();
+  }
+  if (!row) return row.error();
+  coming.row.id = *row;
+  auto done = contents_.insert_place(*row, coming.place);
+  return done ? Result<bool>(true) : done.error();
+}
+
+// What is there may be a file that a power loss cut, and that was taken in as it was found.
+Result<void> Arrivals::renew_row(Coming& coming) {
+  Index index(database_);
+  auto rows = index.of_uidl(coming.row.mailbox, coming.row.uidl);
+  if (!rows) return rows.error();
+  if (rows->empty() || rows->front().state != MessageState::kPresent || rows->front().hash == coming.row.hash)
+    return {};
+  MessageRow row = coming.row;
+  row.id = rows->front().id;
+  row.name = rows->front().name;
+  auto done = index.update(row);
+  return done ? contents_.insert_place(row.id, coming.place) : done;
+}
+
 // The number of those that are new.
 Result<std::size_t> Arrivals::insert_rows() {
-  Index index(database_);
   Accounts accounts(database_);
   auto transaction = Transaction::begin(database_, Durable::kLater);
   if (!transaction) return transaction.error();
@@ -109,15 +135,10 @@ Result<std::size_t> Arrivals::insert_rows() {
   std::unordered_map<MailboxId, std::int64_t> mailboxes;  // the last delivery
   std::size_t inserted = 0;
   for (Coming& each : coming_) {
-    auto row = index.insert(each.row);
-    if (!row && row.error().kind == ErrorKind::kExists) {
-      each.row.id = 0;
-      continue;
-    }
-    if (!row) return row.error();
-    each.row.id = *row;
+    auto is_new = insert_row(each);
+    if (!is_new) return is_new.error();
+    if (!*is_new) continue;
     ++inserted;
-    if (auto done = contents_.insert_place(*row, each.place); !done) return done.error();
     mailboxes[each.row.mailbox] = each.row.received_at;
   }
   for (const auto& [mailbox, at] : mailboxes) {
@@ -155,6 +176,7 @@ Result<std::size_t> Arrivals::replay(const FindMailbox& mailbox_of) {
   auto noted = read_meta(database_, kJournalKey);
   if (!noted) return noted.error();
   std::size_t taken = 0;
+  replaying_ = true;
   const auto write = [&]() -> Result<void> {
     auto inserted = insert_rows();
     if (!inserted) return inserted.error();
@@ -175,6 +197,9 @@ Result<std::size_t> Arrivals::replay(const FindMailbox& mailbox_of) {
   });
   if (done && !coming_.empty()) done = write();
   coming_.clear();
+  replaying_ = false;
+  // From now on it is known which records are older than the index.
+  if (done && noted->empty() && end_ == JournalPosition{}) done = note_position(JournalPosition{}.text());
   if (!done) return done.error();
   return taken;
 }
@@ -186,12 +211,16 @@ Result<void> Arrivals::reclaim() {
   if (auto done = write_rows(); !done) return done;
   auto noted = read_meta(database_, kJournalKey);
   if (!noted) return noted.error();
-  auto transaction = Transaction::begin(database_);
-  if (!transaction) return transaction.error();
-  if (auto done = write_meta(database_, kJournalKey, *noted); !done) return done;
-  if (auto done = transaction->commit(); !done) return done;
+  if (auto done = note_position(*noted); !done) return done;
   journal_.reclaim();
   return {};
+}
+
+Result<void> Arrivals::note_position(const std::string& position) {
+  auto transaction = Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  if (auto done = write_meta(database_, kJournalKey, position); !done) return done;
+  return transaction->commit();
 }
 
 }  // namespace mailstead

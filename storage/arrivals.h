@@ -64,10 +64,11 @@ class Arrivals {
   bool holds(const std::string& message) const { return ids_.contains(message); }
 
   // All of them get their rows; on an error none does, and they go on waiting. On a full disk the reserve is
-  // given up for them. Mail whose UIDL its mailbox has already is there.
+  // given up for them.
   Result<void> write_rows();
   // After a crash: those that the journal has behind the noted position. `mailbox_of` finds a mailbox by its
-  // id and its address; mail of one that is gone, 0, goes with it. How many were taken in.
+  // id and its address; mail of one that is gone, 0, goes with it. What has a row already, because its file
+  // was found first, has its file written once more: nobody knows whether it was whole. How many are new.
   using FindMailbox = std::function<MailboxId(MailboxId, const std::string& address)>;
   Result<std::size_t> replay(const FindMailbox& mailbox_of);
   // Files of the journal that nobody needs any more are used anew, or go.
@@ -80,6 +81,9 @@ class Arrivals {
   };
 
   Result<std::size_t> insert_rows();
+  Result<bool> insert_row(Coming& coming);
+  Result<void> renew_row(Coming& coming);
+  Result<void> note_position(const std::string& position);
 
   DataFolder& folder_;
   Database& database_;
@@ -89,6 +93,7 @@ class Arrivals {
   std::uint64_t coming_octets_ = 0;
   std::unordered_set<std::string> ids_;  // of their messages
   JournalPosition end_;  // of them
+  bool replaying_ = false;
 };
 
 }  // namespace mailstead

@@ -352,6 +352,7 @@ Result<void> fill_from(const DataFolder& folder, const std::string& aside, Datab
     if (!salvaged) return salvaged.error();
     if (auto done = write_meta(database, "rebuilt_from", aside); !done) return done;
     if (auto done = transaction->commit(); !done) return done;
+    report.rebuilt = true;
     report.actions.push_back(
         fmt::format("read {} mailboxes, {} aliases and {} app passwords from the damaged database",
                     salvaged->mailboxes, salvaged->aliases, salvaged->app_passwords));

@@ -59,7 +59,6 @@ class Recovery {
   Result<Maildir> maildir_of(MailboxId mailbox);
   Result<void> recover_mailbox(const AccountRow& account);
   void recover_contents(const AccountRow& account);
-  Result<bool> has_no_messages();
   Result<void> take_in_journal(const std::vector<AccountRow>& accounts);
   Result<Reconciled> look_at(const AccountRow& account, Maildir& maildir);
   Result<void> check_totals(const AccountRow& account);
@@ -92,9 +91,7 @@ Result<void> Recovery::run() {
   auto position = read_meta(database_, kJournalKey);
   if (!position) return position.error();
   // Where the index was lost, what has a file is older, and is found again first.
-  auto is_new = has_no_messages();
-  if (!is_new) return is_new.error();
-  const bool journal_first = !position->empty() && !*is_new;
+  const bool journal_first = !position->empty() && !report_.rebuilt;
   if (journal_first) {
     if (auto done = take_in_journal(*accounts); !done) return done;
   }
@@ -109,14 +106,6 @@ Result<void> Recovery::run() {
         fmt::format("could not check {}: {}", account.address.text(), done.error().message));
   }
   return journal_first ? Result<void>() : take_in_journal(*accounts);
-}
-
-Result<bool> Recovery::has_no_messages() {
-  auto statement = database_.query("SELECT 1 FROM messages LIMIT 1");
-  if (!statement) return statement.error();
-  auto there = statement->step();
-  if (!there) return there.error();
-  return !*there;
 }
 
 // Mail of a mailbox that was removed is gone with it.

@@ -40,6 +40,7 @@ enum class ApopUse { kNo, kYes };
 struct RecoveryReport {
   bool created = false;               // the data folder was empty
   bool clean = true;                  // the last owner closed it properly
+  bool rebuilt = false;               // the index was damaged, and was made anew
   std::vector<std::string> actions;   // "finished 3 interrupted deletes in anna@example.org", in order
   std::vector<MailboxId> unfinished;  // so many files lie there to be imported that take_in_files() goes on
 };

@@ -195,7 +195,7 @@ void World::settle(const Planned& planned, const Result<Delivered>& result) {
   for (const int number : planned.copies) {
     Copy& copy = ledger_.copies.at(number);
     copy.fates = kPresent;
-    copy.place = ++last_place_;
+    copy.place = last_place_;
   }
   if (!planned.queue_id.empty()) ledger_.queue.at(planned.queue_id).fates = kPresent;
 }
@@ -242,6 +242,7 @@ bool World::note(const std::vector<Outcome>& outcomes, const std::vector<Letter>
   }
   changed();
   const auto committed = store_->deliver_and_note(deliveries, changes);
+  ++last_place_;  // what comes together has no order
   for (std::size_t i = 0; i < planned.size(); ++i) settle(planned[i], committed.delivered[i]);
   if (!committed.noted) note_error(committed.noted.error());
   for (const Outcome& outcome : outcomes) {

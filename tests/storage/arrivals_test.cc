@@ -197,6 +197,31 @@ TEST_CASE("without its index the store finds in the journal what has no file", "
   CHECK(mail_of(*store) == these({1, 2, 3}));
 }
 
+TEST_CASE("without its index the store does not take a file that was cut for the mail", "[storage][arrivals]") {
+  const bool is_empty = GENERATE(false, true);
+  Scratch scratch;
+  Scratch crashed;
+  {
+    auto store = store_with(scratch.data(), {kAnna});
+    bring(*store, {1, 2});
+    auto filing = store->begin_filing(std::chrono::milliseconds(0), SIZE_MAX);
+    copy_folder(scratch.data(), crashed.data());
+  }
+  const std::string folder = crashed.data() + "/mail/example.org/anna/new/";
+  for (const std::string& name : names_in(folder)) {
+    const std::string whole = read_file(folder + name);
+    write_file(folder + name, is_empty ? "" : std::string(whole.size(), '\0'));
+  }
+  for (const auto* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(crashed.data() + "/mailstead.db" + suffix);
+  auto store = open_store(crashed.data());
+  CHECK(mail_of(*store).size() == 2);
+  REQUIRE(file_mail(*store).has_value());
+  CHECK(mail_of(*store) == these({1, 2}));
+  store.reset();
+  store = open_store(crashed.data());
+  CHECK(mail_of(*store) == these({1, 2}));
+}
+
 TEST_CASE("a damaged index costs nothing of what had come just before", "[storage][arrivals]") {
   Scratch scratch;
   Scratch crashed;
