@@ -198,8 +198,6 @@ Result<std::size_t> Arrivals::replay(const FindMailbox& mailbox_of) {
   if (done && !coming_.empty()) done = write();
   coming_.clear();
   replaying_ = false;
-  // From now on it is known which records are older than the index.
-  if (done && noted->empty() && end_ == JournalPosition{}) done = note_position(JournalPosition{}.text());
   if (!done) return done.error();
   return taken;
 }
@@ -211,16 +209,12 @@ Result<void> Arrivals::reclaim() {
   if (auto done = write_rows(); !done) return done;
   auto noted = read_meta(database_, kJournalKey);
   if (!noted) return noted.error();
-  if (auto done = note_position(*noted); !done) return done;
-  journal_.reclaim();
-  return {};
-}
-
-Result<void> Arrivals::note_position(const std::string& position) {
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
-  if (auto done = write_meta(database_, kJournalKey, position); !done) return done;
-  return transaction->commit();
+  if (auto done = write_meta(database_, kJournalKey, *noted); !done) return done;
+  if (auto done = transaction->commit(); !done) return done;
+  journal_.reclaim();
+  return {};
 }
 
 }  // namespace mailstead

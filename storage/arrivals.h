@@ -83,7 +83,6 @@ class Arrivals {
   Result<std::size_t> insert_rows();
   Result<bool> insert_row(Coming& coming);
   Result<void> renew_row(Coming& coming);
-  Result<void> note_position(const std::string& position);
 
   DataFolder& folder_;
   Database& database_;

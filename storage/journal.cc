@@ -243,9 +243,9 @@ bool Journal::has_free() const {
   });
 }
 
-// One is kept to be used anew: its blocks are there already, and a flush of it costs less.
-void Journal::reclaim() {
-  std::size_t kept = 0;
+// The blocks of one that is used anew are there already, and a flush of it costs less.
+void Journal::reclaim(Keep keep) {
+  std::size_t kept = keep == Keep::kOne ? 0 : 1;
   for (auto each = files_.begin(); each != files_.end();) {
     auto& [number, file] = *each;
     if (file.holds > 0) {
@@ -253,8 +253,9 @@ void Journal::reclaim() {
       continue;
     }
     file.end = 0;
-    const bool goes = kept > 0 && number != active_;
+    const bool goes = kept > 0;
     if (goes && remove_file(folder_, std::to_string(number))) {
+      if (number == active_) active_ = 0;
       each = files_.erase(each);
       continue;
     }

@@ -83,7 +83,8 @@ class Journal {
   // Is there a file that is to be used anew, or to go? Before reclaim() the database has to be durable as it
   // is: a position, or a place in it that is of yesterday, would be read as today's.
   bool has_free() const;
-  void reclaim();
+  enum class Keep { kOne, kNone };  // to be used anew
+  void reclaim(Keep keep = Keep::kOne);
 
   std::size_t files() const { return files_.size(); }
 

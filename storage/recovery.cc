@@ -73,6 +73,7 @@ class Recovery {
   MailContents contents_;
   Arrivals arrivals_;
   Filer filer_;
+  bool has_position_ = false;  // in the journal, from an earlier start
   std::unordered_map<MailboxId, Address> addresses_;
   std::unordered_map<MailboxId, FolderTimes> left_;  // by a proper end
 };
@@ -88,10 +89,8 @@ Result<void> Recovery::run() {
   }
   auto accounts = accounts_.mailboxes();
   if (!accounts) return accounts.error();
-  auto position = read_meta(database_, kJournalKey);
-  if (!position) return position.error();
   // Where the index was lost, what has a file is older, and is found again first.
-  const bool journal_first = !position->empty() && !report_.rebuilt;
+  const bool journal_first = has_position_ && !report_.rebuilt;
   if (journal_first) {
     if (auto done = take_in_journal(*accounts); !done) return done;
   }
@@ -145,6 +144,13 @@ Result<void> Recovery::note_start() {
     auto left = load_folder_times(database_);
     if (!left) return left.error();
     left_ = std::move(*left);
+  }
+  // From now on it is known which records of the journal are older than the index.
+  auto position = read_meta(database_, kJournalKey);
+  if (!position) return position.error();
+  has_position_ = !position->empty();
+  if (!has_position_) {
+    if (auto done = write_meta(database_, kJournalKey, JournalPosition{}.text()); !done) return done;
   }
   if (auto done = forget_folder_times(database_); !done) return done;
   if (auto done = write_meta(database_, "clean", "0"); !done) return done;

@@ -130,6 +130,7 @@ Result<void> SqliteStore::close() {
     folder_->release_reserve();
     done = mark_clean(*database_, settled);
   }
+  if (done) journal_->reclaim(Journal::Keep::kNone);
   auto emptied = database_->checkpoint_all();
   if (!emptied && emptied.error().kind == ErrorKind::kNoSpace) {
     folder_->release_reserve();

@@ -34,6 +34,11 @@ void mail(World& world) {
   world.file_mail();
   world.purge(kBert);
   world.write_notes();
+  // The place in the journal of what has its file by then is used anew.
+  world.deliver({letter({kAnna}, kSmall)});
+  world.set_password(kBert);
+  world.file_mail();
+  world.deliver({letter({kBert}, kSmall)});
 }
 
 void deleted(World& world) {

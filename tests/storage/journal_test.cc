@@ -155,6 +155,9 @@ TEST_CASE("a full file is followed by another, and goes when nobody holds it", "
   append_to(*journal, {large});
   CHECK(names_in(place.path()).size() == 2);
   CHECK(records_of(*place.open()).size() == 4);
+  for (int i = 0; i < 2; ++i) journal->release(3);
+  journal->reclaim(Journal::Keep::kNone);
+  CHECK(names_in(place.path()) == std::vector<std::string>{"1"});
 }
 
 TEST_CASE("of an append that fails nothing counts, and nothing follows in its file", "[storage][journal]") {
