@@ -21,11 +21,11 @@ namespace mailstead {
 
 class MailFiling {
  public:
-  static constexpr std::uint64_t kRest = 1000;      // milliseconds
-  static constexpr std::uint64_t kMoment = 100;     // likewise
-  static constexpr std::size_t kFew = 8;            // messages of one commit
-  static constexpr std::uint64_t kFlood = 2000;     // messages a second
-  static constexpr std::size_t kMany = 1024;    // messages
+  static constexpr std::uint64_t kRest = 1000;   // milliseconds
+  static constexpr std::uint64_t kMoment = 100;  // likewise
+  static constexpr std::size_t kFew = 8;         // messages of one commit
+  static constexpr std::uint64_t kFlood = 2000;  // messages a second
+  static constexpr std::size_t kMany = 1024;     // messages
 
   // Hands a job to the storage thread; false: it takes no more.
   using Post = std::function<bool(std::function<void(Store&)> work, std::function<void()> done)>;
@@ -52,15 +52,15 @@ class MailFiling {
   Post post_;
   std::size_t unindexed_ = 0;
   std::size_t unfiled_ = 0;
-  std::size_t together_ = 0;     // messages of the last commit
-  std::uint64_t counted_at_;     // when it was begun to count those that come
-  std::uint64_t counted_ = 0;    // since then
-  std::uint64_t rate_ = 0;       // messages a second, before
+  std::size_t together_ = 0;   // messages of the last commit
+  std::uint64_t counted_at_;   // when it was begun to count those that come
+  std::uint64_t counted_ = 0;  // since then
+  std::uint64_t rate_ = 0;     // messages a second, before
   bool indexing_ = false;
   bool under_way_ = false;
   bool stopping_ = false;
   uv_loop_t* loop_;
-  uv_timer_t* timer_;        // freed in its close callback, like the next
+  uv_timer_t* timer_;  // freed in its close callback, like the next
   uv_timer_t* index_timer_;
   WorkQueue disk_;
 };

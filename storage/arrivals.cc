@@ -184,17 +184,18 @@ Result<std::size_t> Arrivals::replay(const FindMailbox& mailbox_of) {
     coming_.clear();
     return {};
   };
-  auto done = journal_.replay(JournalPosition::of_text(*noted), [&](const Journal::Record& record) -> Result<void> {
-    const auto copies = read_arrivals(record.octets);
-    if (!copies) return {};  // none of ours
-    for (const ReadArrival& copy : *copies) {
-      MessageRow row = copy.arrival.row;
-      row.mailbox = mailbox_of(row.mailbox, copy.arrival.address);
-      if (row.mailbox != 0) coming_.push_back({row, {record.place.file, record.place.at + copy.at}});
-    }
-    end_ = record.end;
-    return coming_.size() < kReplayedTogether ? Result<void>() : write();
-  });
+  auto done =
+      journal_.replay(JournalPosition::of_text(*noted), [&](const Journal::Record& record) -> Result<void> {
+        const auto copies = read_arrivals(record.octets);
+        if (!copies) return {};  // none of ours
+        for (const ReadArrival& copy : *copies) {
+          MessageRow row = copy.arrival.row;
+          row.mailbox = mailbox_of(row.mailbox, copy.arrival.address);
+          if (row.mailbox != 0) coming_.push_back({row, {record.place.file, record.place.at + copy.at}});
+        }
+        end_ = record.end;
+        return coming_.size() < kReplayedTogether ? Result<void>() : write();
+      });
   if (done && !coming_.empty()) done = write();
   coming_.clear();
   replaying_ = false;

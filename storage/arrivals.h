@@ -33,8 +33,8 @@ inline constexpr std::string_view kJournalKey = "journal";
 
 // A copy of a message for a mailbox.
 struct Arrival {
-  MessageRow row;       // its id is the index's to give
-  std::string address;  // key of its mailbox, for an index that has given it another id
+  MessageRow row;              // its id is the index's to give
+  std::string address;         // key of its mailbox, for an index that has given it another id
   std::string_view head = {};  // of its octets, which are one after the other
   std::string_view rest = {};
 };
@@ -91,7 +91,7 @@ class Arrivals {
   std::vector<Coming> coming_;
   std::uint64_t coming_octets_ = 0;
   std::unordered_set<std::string> ids_;  // of their messages
-  JournalPosition end_;  // of them
+  JournalPosition end_;                  // of them
   bool replaying_ = false;
 };
 

@@ -44,7 +44,7 @@ Error other_program(int schema) {
 
 bool lasts_in_data_folder(const std::string& name) {
   static constexpr std::array<std::string_view, 11> kNot = {
-      "mail",       "queue",        "journal",       "lock",     "reserve",    "control.sock",
+      "mail",       "queue",        "journal",       "lock",     "reserve",          "control.sock",
       "lost+found", kRestoreFolder, kRestoredFolder, kAboutFile, kConfigurationFile,
   };
   if (std::find(kNot.begin(), kNot.end(), name) != kNot.end()) return false;

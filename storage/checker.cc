@@ -164,11 +164,12 @@ Result<void> Checker::check_row(const Row& row, const Maildir& maildir, const Op
 Result<void> Checker::check_bytes(const Row& row, Found& found) {
   std::optional<std::string> bytes;
   JournalPlace place;
-  auto done = each_row(
-      database_->query("SELECT bytes, file, at FROM contents WHERE message = ?1", row.id), [&](const Statement& statement) {
-        bytes = statement.text(0);
-        place = {static_cast<std::uint32_t>(statement.integer(1)), static_cast<std::uint64_t>(statement.integer(2))};
-      });
+  auto done = each_row(database_->query("SELECT bytes, file, at FROM contents WHERE message = ?1", row.id),
+                       [&](const Statement& statement) {
+                         bytes = statement.text(0);
+                         place = {static_cast<std::uint32_t>(statement.integer(1)),
+                                  static_cast<std::uint64_t>(statement.integer(2))};
+                       });
   if (!done || !bytes) return done;  // it has its file by now: the next check sees that
   if (place.file != 0) {
     auto read = read_journal(folder_->journal_fd(), place, static_cast<std::size_t>(row.size));

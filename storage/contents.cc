@@ -28,8 +28,8 @@ bool MailContents::has_room_in_journal(std::size_t messages, std::uint64_t octet
 }
 
 Result<void> MailContents::insert_place(Row message, JournalPlace place) {
-  return database_.run("INSERT OR REPLACE INTO contents (message, bytes, file, at) VALUES (?1, x'', ?2, ?3)", message,
-                       std::int64_t{place.file}, static_cast<std::int64_t>(place.at));
+  return database_.run("INSERT OR REPLACE INTO contents (message, bytes, file, at) VALUES (?1, x'', ?2, ?3)",
+                       message, std::int64_t{place.file}, static_cast<std::int64_t>(place.at));
 }
 
 Contents::~Contents() {

@@ -1,10 +1,10 @@
 // Bytes of small messages that have no file, for as long as that is worth it.
 //
-// Mail of the queue has mostly left within seconds, and never gets a file: its bytes are in the database, part
-// of the commit that takes the message in (QueueContents). Mail of a mailbox is in the journal until it gets
-// its file, within a moment (MailContents, journal.h, filing.h), or where the queue had a part in its commit
-// in the database, too. All is bounded.
-// Memory: some 80 octets for each message. Threads: the storage thread.
+// Mail of the queue has mostly left within seconds, and never gets a file: its bytes are in the database,
+// part of the commit that takes the message in (QueueContents). Mail of a mailbox is in the journal until it
+// gets its file, within a moment (MailContents, journal.h, filing.h), or where the queue had a part in its
+// commit in the database, too. All is bounded. Memory: some 80 octets for each message. Threads: the storage
+// thread.
 #pragma once
 
 #include <chrono>

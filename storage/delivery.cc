@@ -105,7 +105,8 @@ void DeliveryBatch::plan_copies() {
   };
   std::vector<Share> needed(messages_.size());
   std::unordered_set<std::string_view> ids;
-  for (Message& message : messages_) message.in_journal = fits_into_journal(message) && ids.insert(message.id).second;
+  for (Message& message : messages_)
+    message.in_journal = fits_into_journal(message) && ids.insert(message.id).second;
   for (Copy& copy : copies_) {
     Message& message = messages_[copy.message];
     if (message.error) continue;
@@ -117,8 +118,8 @@ void DeliveryBatch::plan_copies() {
   Share taken;
   for (Message& message : messages_) {
     const Share& its = needed[static_cast<std::size_t>(&message - messages_.data())];
-    message.in_journal =
-        message.in_journal && its.copies > 0 && arrivals_.has_room(taken.copies + its.copies, taken.octets + its.octets);
+    message.in_journal = message.in_journal && its.copies > 0 &&
+                         arrivals_.has_room(taken.copies + its.copies, taken.octets + its.octets);
     if (!message.in_journal) continue;
     taken.copies += its.copies;
     taken.octets += its.octets;
@@ -162,8 +163,18 @@ std::vector<Arrival> DeliveryBatch::arrivals_of(std::size_t message) const {
   std::vector<Arrival> arrivals;
   for (const Copy& copy : copies_) {
     if (copy.message != message) continue;
-    MessageRow row{0, copy.mailbox, its.id, "new/" + copy.name, copy.size, its.has_dot_lines, now_,
-                   its.delivery->id, MessageState::kPresent, its.message_id, copy.header, copy.hash};
+    MessageRow row{0,
+                   copy.mailbox,
+                   its.id,
+                   "new/" + copy.name,
+                   copy.size,
+                   its.has_dot_lines,
+                   now_,
+                   its.delivery->id,
+                   MessageState::kPresent,
+                   its.message_id,
+                   copy.header,
+                   copy.hash};
     arrivals.push_back({std::move(row), directory_.find(copy.mailbox)->address.key(), copy.head, its.rest});
   }
   return arrivals;

@@ -20,9 +20,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include "storage/arrivals.h"
 #include "storage/content.h"
 #include "storage/content_hash.h"
-#include "storage/arrivals.h"
 #include "storage/contents.h"
 #include "storage/database.h"
 #include "storage/directory.h"
@@ -52,8 +52,7 @@ class DeliveryBatch {
     QueueContents& queue;
   };
   DeliveryBatch(const DataFolder& folder, Database& database, const Directory& directory,
-                const Naming& naming, MaildirWatch& watch, Quotas& quotas, Small small,
-                Passing passing);
+                const Naming& naming, MaildirWatch& watch, Quotas& quotas, Small small, Passing passing);
 
   // `outcomes` are written down in the same transaction, see noted().
   std::vector<Result<Delivered>> deliver(std::span<Delivery> deliveries,

@@ -101,7 +101,8 @@ Result<std::optional<Filer::Unfiled>> Filer::find(Contents::Row message) {
   auto there = statement->step();
   if (!there) return there.error();
   if (!*there) return std::optional<Unfiled>();
-  Unfiled unfiled{statement->integer(0), statement->text(1), static_cast<MessageState>(statement->integer(2)), {}};
+  Unfiled unfiled{
+      statement->integer(0), statement->text(1), static_cast<MessageState>(statement->integer(2)), {}};
   auto bytes = contents_.read(message);
   if (!bytes) return bytes.error();
   const ContentHash hash = ContentHash::of_octets(statement->text(3));

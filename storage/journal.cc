@@ -104,7 +104,8 @@ Result<std::unique_ptr<Journal>> Journal::open(int folder, JournalPosition dealt
     struct stat facts {};
     if (::fstat(handle.fd(), &facts) != 0) return in_folder("journal", system_error(errno, "look at", name));
     std::string head;
-    if (auto done = read_some(handle.fd(), 0, kHeadOctets, head); !done) return in_folder("journal", done.error());
+    if (auto done = read_some(handle.fd(), 0, kHeadOctets, head); !done)
+      return in_folder("journal", done.error());
     File& file = journal->files_[*number];
     file.handle = std::move(handle);
     file.octets = static_cast<std::uint64_t>(facts.st_size);
@@ -238,9 +239,8 @@ void Journal::release(std::uint32_t file) {
 }
 
 bool Journal::has_free() const {
-  return std::any_of(files_.begin(), files_.end(), [](const auto& each) {
-    return each.second.holds == 0 && each.second.end > 0;
-  });
+  return std::any_of(files_.begin(), files_.end(),
+                     [](const auto& each) { return each.second.holds == 0 && each.second.end > 0; });
 }
 
 // The blocks of one that is used anew are there already, and a flush of it costs less.

@@ -46,8 +46,8 @@ struct JournalPosition {
   static JournalPosition of_text(std::string_view text);  // the beginning, when it is none
 };
 
-// Of a file that may be in use by its owner meanwhile: compare the hash of what is read. kNotFound, kIo: there
-// are not so many octets.
+// Of a file that may be in use by its owner meanwhile: compare the hash of what is read. kNotFound, kIo:
+// there are not so many octets.
 Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets);
 
 class Journal {
@@ -92,7 +92,7 @@ class Journal {
   struct File {
     FileHandle handle = {};
     std::uint64_t lap = 0;
-    std::uint64_t end = 0;    // 0: nothing is in it, whatever it holds
+    std::uint64_t end = 0;     // 0: nothing is in it, whatever it holds
     std::uint64_t octets = 0;  // on the disk
     std::size_t holds = 0;
   };

@@ -36,7 +36,8 @@ class OctetReader {
   std::uint64_t number() {
     const std::string_view eight = take(8);
     std::uint64_t value = 0;
-    for (std::size_t i = eight.size(); i > 0; --i) value = value << 8 | static_cast<unsigned char>(eight[i - 1]);
+    for (std::size_t i = eight.size(); i > 0; --i)
+      value = value << 8 | static_cast<unsigned char>(eight[i - 1]);
     return value;
   }
   std::string_view text() { return take(number()); }

@@ -163,9 +163,10 @@ Result<std::string> unfiled_bytes(const DataFolder& folder, Database& damaged, C
   ContentHash hash;
   bool there = false;
   auto done = each_row(
-      damaged.query("SELECT c.bytes, c.file, c.at, m.hash FROM contents AS c JOIN messages AS m ON m.id = c.message"
-                    " WHERE c.message = ?1",
-                    message),
+      damaged.query(
+          "SELECT c.bytes, c.file, c.at, m.hash FROM contents AS c JOIN messages AS m ON m.id = c.message"
+          " WHERE c.message = ?1",
+          message),
       [&](const Statement& row) {
         there = true;
         bytes = row.text(0);
@@ -173,10 +174,11 @@ Result<std::string> unfiled_bytes(const DataFolder& folder, Database& damaged, C
         hash = ContentHash::of_octets(row.text(3));
       });
   if (!done) {
-    done = each_row(damaged.query("SELECT bytes FROM contents WHERE message = ?1", message), [&](const Statement& row) {
-      there = true;
-      bytes = row.text(0);
-    });
+    done = each_row(damaged.query("SELECT bytes FROM contents WHERE message = ?1", message),
+                    [&](const Statement& row) {
+                      there = true;
+                      bytes = row.text(0);
+                    });
   }
   if (!done) return done.error();
   if (!there) return Error{ErrorKind::kNotFound, "the message is not in the database"};

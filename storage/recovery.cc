@@ -123,8 +123,9 @@ Result<void> Recovery::take_in_journal(const std::vector<AccountRow>& accounts) 
   auto taken = arrivals_.replay(find);
   if (!taken) return taken.error();
   if (*taken > 0) {
-    report_.actions.push_back(fmt::format("took {} message{} into the index that had come just before the end",
-                                          *taken, *taken == 1 ? "" : "s"));
+    report_.actions.push_back(
+        fmt::format("took {} message{} into the index that had come just before the end", *taken,
+                    *taken == 1 ? "" : "s"));
   }
   return {};
 }

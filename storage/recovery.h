@@ -26,7 +26,7 @@ struct Recovered {
   std::unique_ptr<Journal> journal;
 };
 Result<Recovered> recover(DataFolder& folder, const Naming& naming, MaildirWatch& watch,
-                                          RecoveryReport& report);
+                          RecoveryReport& report);
 
 // Marks the folder as closed properly. `times`: of mailboxes that the next start need not look into.
 Result<void> mark_clean(Database& database, const std::unordered_map<MailboxId, FolderTimes>& times);

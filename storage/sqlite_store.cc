@@ -445,7 +445,8 @@ Store::Committed SqliteStore::deliver_and_note(std::span<Delivery> deliveries,
   make_room(deliveries);
   const auto directory_now = directory();
   DeliveryBatch batch(*folder_, *database_, *directory_now, naming_, watch_, quotas_,
-                      {*filer_, *arrivals_, *contents_, *queue_contents_}, {srs_key(), [this] { return ids_.next(); }});
+                      {*filer_, *arrivals_, *contents_, *queue_contents_},
+                      {srs_key(), [this] { return ids_.next(); }});
   Committed committed{batch.deliver(deliveries, outcomes), {}};
   tell_queue_changes(batch.changed_in_queue());
   if (!batch.noted() && !outcomes.empty()) committed.noted = note_outcomes(outcomes);

@@ -84,8 +84,9 @@ std::unordered_map<std::uintptr_t, Frames> functions_at(const std::set<std::uint
 // What stands between a sync and its reason: says nothing.
 bool is_plumbing(std::string_view name) {
   static constexpr std::string_view kPlumbing[] = {
-      "call_", "sync_call",          "fsync",          "fdatasync", "syncfs", "sync_handle", "step", "sync_data",
-      "run",   "try_in_transaction", "in_transaction", "operator",  "open",   "query"};
+      "call_",          "sync_call", "fsync",     "fdatasync", "syncfs",
+      "sync_handle",    "step",      "sync_data", "run",       "try_in_transaction",
+      "in_transaction", "operator",  "open",      "query"};
   for (const std::string_view each : kPlumbing) {
     if (each.ends_with('_') ? name.starts_with(each) : name == each || name.starts_with("operator"))
       return true;
@@ -109,8 +110,8 @@ class Kinds {
   }
 
   std::string of(ObjectId object) const {
-    static constexpr std::string_view kNamed[] = {"new",   "cur",  "tmp",  "deleted",
-                                                  "queue", "mail", "dkim", "data", "journal"};
+    static constexpr std::string_view kNamed[] = {"new",  "cur",  "tmp",  "deleted", "queue",
+                                                  "mail", "dkim", "data", "journal"};
     const auto found = named_.find(object);
     if (found == named_.end()) return "the place of the data folder";
     const auto& [parent, name] = found->second;

@@ -35,15 +35,25 @@ void bring(Store& store, std::initializer_list<int> numbers) {
 }
 
 bool tells(const RecoveryReport& report, const std::string& part) {
-  return std::ranges::any_of(report.actions,
-                             [&](const std::string& action) { return action.find(part) != std::string::npos; });
+  return std::ranges::any_of(
+      report.actions, [&](const std::string& action) { return action.find(part) != std::string::npos; });
 }
 
 }  // namespace
 
 TEST_CASE("a record of the journal says all that the rows of a message say", "[storage][arrivals]") {
-  MessageRow row{0,    7,       "uidl", "new/1.uidl.host", 5,    true, 1'700'000'000, "queue", MessageState::kPresent,
-                 "id", {HeaderText::kUtf8, -3}, {1, 2}};
+  MessageRow row{0,
+                 7,
+                 "uidl",
+                 "new/1.uidl.host",
+                 5,
+                 true,
+                 1'700'000'000,
+                 "queue",
+                 MessageState::kPresent,
+                 "id",
+                 {HeaderText::kUtf8, -3},
+                 {1, 2}};
   std::vector<Arrival> copies;
   copies.push_back({row, "anna@example.org", "ab", "cde"});
   row.mailbox = 8;
@@ -153,7 +163,8 @@ TEST_CASE("a start brings nothing back that was deleted", "[storage][arrivals]")
   }
   auto store = open_store(crashed.data());
   CHECK(mail_of(*store) == (more ? these({2, 3}) : these({2})));
-  CHECK(store->list_messages(address(kAnna), MessageListing::kDeleted)->size() == (terms == Deleted::kKept ? 1 : 0));
+  CHECK(store->list_messages(address(kAnna), MessageListing::kDeleted)->size() ==
+        (terms == Deleted::kKept ? 1 : 0));
 }
 
 TEST_CASE("mail in the journal goes with its mailbox", "[storage][arrivals]") {
@@ -185,7 +196,8 @@ TEST_CASE("without its index the store finds in the journal what has no file", "
     copy_folder(scratch.data(), crashed.data());
     uidls = uidls_of(fetch_all(*store, kAnna));
   }
-  for (const auto* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(crashed.data() + "/mailstead.db" + suffix);
+  for (const auto* suffix : {"", "-wal", "-shm"})
+    std::filesystem::remove(crashed.data() + "/mailstead.db" + suffix);
   auto store = open_store(crashed.data());
   CHECK(mail_of(*store) == these({1, 2, 3}));
   CHECK(uidls_of(fetch_all(*store, kAnna)) == uidls);
@@ -197,7 +209,8 @@ TEST_CASE("without its index the store finds in the journal what has no file", "
   CHECK(mail_of(*store) == these({1, 2, 3}));
 }
 
-TEST_CASE("without its index the store does not take a file that was cut for the mail", "[storage][arrivals]") {
+TEST_CASE("without its index the store does not take a file that was cut for the mail",
+          "[storage][arrivals]") {
   const bool is_empty = GENERATE(false, true);
   Scratch scratch;
   Scratch crashed;
@@ -212,7 +225,8 @@ TEST_CASE("without its index the store does not take a file that was cut for the
     const std::string whole = read_file(folder + name);
     write_file(folder + name, is_empty ? "" : std::string(whole.size(), '\0'));
   }
-  for (const auto* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(crashed.data() + "/mailstead.db" + suffix);
+  for (const auto* suffix : {"", "-wal", "-shm"})
+    std::filesystem::remove(crashed.data() + "/mailstead.db" + suffix);
   auto store = open_store(crashed.data());
   CHECK(mail_of(*store).size() == 2);
   REQUIRE(file_mail(*store).has_value());
@@ -265,7 +279,8 @@ TEST_CASE("a delivery that fails at any operation promises nothing, and one that
   }
 }
 
-TEST_CASE("who asks while the index cannot be written is refused, and nothing is lost", "[storage][arrivals]") {
+TEST_CASE("who asks while the index cannot be written is refused, and nothing is lost",
+          "[storage][arrivals]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
   bring(*store, {1});
@@ -293,7 +308,8 @@ TEST_CASE("the journal does not grow with mail that has its files", "[storage][a
   CHECK(std::filesystem::file_size(scratch.data() + "/journal/" + files.front()) < 12u << 20);
 }
 
-TEST_CASE("a file whose mail the journal no longer holds as it came is not written over", "[storage][arrivals]") {
+TEST_CASE("a file whose mail the journal no longer holds as it came is not written over",
+          "[storage][arrivals]") {
   Scratch scratch;
   Scratch crashed;
   std::string name;

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "storage/files.h"
 #include "crash.h"
+#include "storage/files.h"
 #include "support.h"
 #include "tests/catch.h"
 
@@ -176,7 +176,8 @@ TEST_CASE("of an append that fails nothing counts, and nothing follows in its fi
     }
     append_to(*journal, {"behind"});
     auto records = records_of(*place.open());
-    if (happened) std::erase_if(records, [](const std::string& each) { return each == "lost" || each == "too"; });
+    if (happened)
+      std::erase_if(records, [](const std::string& each) { return each == "lost" || each == "too"; });
     CHECK(std::erase(records, "before") == (is_first ? 0 : 1));
     CHECK(records.back() == "behind");
     CHECK(records.size() == (happened ? 1 : 3));
