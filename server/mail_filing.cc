@@ -7,7 +7,7 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kFewestInFiling = 64;  // messages in a filing
-constexpr std::size_t kMostInFiling = 256;   // likewise: some 25 ms of the storage thread
+constexpr std::size_t kMostInFiling = 512;   // likewise: some 50 ms of the storage thread
 constexpr std::uint64_t kCounted = 200;      // milliseconds in which it is counted what comes
 constexpr std::uint64_t kForgotten = 1000;   // likewise, after which that says nothing any more
 

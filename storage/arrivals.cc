@@ -156,6 +156,7 @@ Result<void> Arrivals::write_rows() {
     folder_.release_reserve();
     done = insert_rows();
   }
+  failing_ = !done;
   if (!done) {
     database_.defer([this] { return write_rows(); });
     return done.error();

@@ -55,8 +55,9 @@ class Arrivals {
 
   // Makes these messages durable, all or none. They have their rows with the next write_rows().
   Result<void> take(std::span<const std::vector<Arrival>> messages);
+  // None while rows cannot be written: who cannot show mail to anybody is not to promise more of it.
   bool has_room(std::size_t messages, std::uint64_t octets) const {
-    return contents_.has_room_in_journal(coming_.size() + messages, coming_octets_ + octets);
+    return !failing_ && contents_.has_room_in_journal(coming_.size() + messages, coming_octets_ + octets);
   }
   // Copies without a row.
   std::size_t waiting() const { return coming_.size(); }
@@ -93,6 +94,7 @@ class Arrivals {
   std::unordered_set<std::string> ids_;  // of their messages
   JournalPosition end_;                  // of them
   bool replaying_ = false;
+  bool failing_ = false;
 };
 
 }  // namespace mailstead
