@@ -150,6 +150,7 @@ Result<std::size_t> Arrivals::insert_rows() {
 }
 
 Result<void> Arrivals::write_rows() {
+  database_.defer(nullptr);
   if (coming_.empty()) return {};
   auto done = insert_rows();
   if (!done && done.error().kind == ErrorKind::kNoSpace) {

@@ -55,9 +55,11 @@ class Arrivals {
 
   // Makes these messages durable, all or none. They have their rows with the next write_rows().
   Result<void> take(std::span<const std::vector<Arrival>> messages);
-  // None while rows cannot be written: who cannot show mail to anybody is not to promise more of it.
+  // None while rows cannot be written, or might not be on a full disk: who cannot show mail to anybody is not
+  // to promise more of it.
   bool has_room(std::size_t messages, std::uint64_t octets) const {
-    return !failing_ && contents_.has_room_in_journal(coming_.size() + messages, coming_octets_ + octets);
+    return !failing_ && folder_.holds_reserve() &&
+           contents_.has_room_in_journal(coming_.size() + messages, coming_octets_ + octets);
   }
   // Copies without a row.
   std::size_t waiting() const { return coming_.size(); }

@@ -1,19 +1,23 @@
 #include "storage/contents.h"
 
+#include <fmt/format.h>
+
+#include "storage/content_hash.h"
+
 namespace mailstead {
 
 const Contents::Table QueueContents::kTable = {
     "SELECT q.id, q.size, 0, 0 FROM queue_contents AS c JOIN queue AS q ON q.id = c.message",
     "INSERT INTO queue_contents (message, bytes) VALUES (?1, ?2)",
     "DELETE FROM queue_contents WHERE message = ?1",
-    "SELECT bytes, 0, 0, 0 FROM queue_contents WHERE message = ?1",
+    "SELECT bytes, 0, 0, 0, x'' FROM queue_contents WHERE message = ?1",
 };
 
 const Contents::Table MailContents::kTable = {
     "SELECT m.id, m.size, m.mailbox, c.file FROM contents AS c JOIN messages AS m ON m.id = c.message",
     "INSERT INTO contents (message, bytes) VALUES (?1, ?2)",
     "DELETE FROM contents WHERE message = ?1",
-    "SELECT c.bytes, c.file, c.at, m.size FROM contents AS c JOIN messages AS m ON m.id = c.message"
+    "SELECT c.bytes, c.file, c.at, m.size, m.hash FROM contents AS c JOIN messages AS m ON m.id = c.message"
     " WHERE c.message = ?1",
 };
 
@@ -108,11 +112,18 @@ Result<std::string> Contents::read(Row message) {
   if (!statement) return statement.error();
   auto there = statement->step();
   if (!there) return there.error();
-  if (!*there) return Error{ErrorKind::kNotFound, "the message is not in the database"};
+  if (!*there) return Error{ErrorKind::kNotFound, "the message has no place in the database or the journal"};
   const JournalPlace place{static_cast<std::uint32_t>(statement->integer(1)),
                            static_cast<std::uint64_t>(statement->integer(2))};
   if (place.file == 0 || journal_ == nullptr) return statement->text(0);
-  return journal_->read(place, static_cast<std::size_t>(statement->integer(3)));
+  auto bytes = journal_->read(place, static_cast<std::size_t>(statement->integer(3)));
+  if (!bytes) return bytes;
+  // Nobody is to get another's mail, whatever happened to the journal.
+  ContentHasher hasher;
+  hasher.add(*bytes);
+  if (hasher.value() == ContentHash::of_octets(statement->text(4))) return bytes;
+  return Error{ErrorKind::kCorrupt,
+               fmt::format("journal/{} does not hold the message as it came", place.file)};
 }
 
 std::vector<Contents::Row> Contents::before(Clock::time_point until, std::size_t at_most,

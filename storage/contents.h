@@ -59,7 +59,7 @@ class Contents {
   MailboxId mailbox_of(Row message) const;  // 0: it is not here
   std::size_t size() const { return kept_.size(); }
   std::uint64_t octets() const { return octets_; }
-  // kNotFound: it is not here.
+  // kNotFound: it is not here. kCorrupt: what is here is not it.
   Result<std::string> read(Row message);
   // Those that came before `until`, the oldest first.
   std::vector<Row> before(Clock::time_point until, std::size_t at_most,
@@ -73,7 +73,7 @@ class Contents {
     std::string_view load;  // row, octets, mailbox, file of the journal
     std::string_view insert;
     std::string_view erase;
-    std::string_view read;  // bytes, or file, place, octets
+    std::string_view read;  // bytes, or file, place, octets, hash
   };
   struct Limits {
     std::size_t messages;

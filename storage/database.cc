@@ -164,7 +164,7 @@ Database::~Database() {
 
 Result<void> Database::write_deferred() {
   const auto write = std::exchange(deferred_, nullptr);
-  return write();
+  return write ? write() : Result<void>();
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
@@ -265,9 +265,7 @@ Result<void> Database::set_synchronous(Durable when) {
 }
 
 Result<Transaction> Transaction::begin(Database& database, Durable when) {
-  if (database.deferred_) {
-    if (auto done = database.write_deferred(); !done) return done.error();
-  }
+  if (auto done = database.write_deferred(); !done) return done.error();
   if (when == Durable::kLater) {
     if (auto done = database.set_synchronous(when); !done) return done.error();
   }

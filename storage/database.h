@@ -113,6 +113,8 @@ class Database {
   // Runs `write` before the next statement of whoever is the first: what it writes is seen by all. One at a
   // time; between transactions. A statement before which it fails fails, too.
   void defer(std::function<Result<void>()> write) { deferred_ = std::move(write); }
+  // Runs it now, if there is one.
+  Result<void> write_deferred();
 
   std::int64_t last_insert_id() const;
   std::int64_t changes() const;
@@ -138,7 +140,6 @@ class Database {
 
   Result<void> configure(DatabaseAccess access);
   Result<Statement> prepare(std::string_view sql);
-  Result<void> write_deferred();
   static int note_wal(void* self, sqlite3* connection, const char* name, int frames);
   static void note_row(void* self, int what, const char* name, const char* table, sqlite3_int64 row);
   void tell_of_rows();

@@ -162,14 +162,13 @@ Result<std::size_t> purge_marked(Database& database, Filer& filer, Maildir& mail
   Result<void> resisted;
   bool has_files = false;
   for (const MessageRow& row : *rows) {
-    if (filer.is_unfiled(row.id)) {
-      gone.push_back(row.id);
-      continue;
-    }
-    has_files = true;
+    // One without a file may have what a filing that failed has left.
+    const bool is_unfiled = filer.is_unfiled(row.id);
     auto done = maildir.remove(row.name);
-    if (!done && done.error().kind == ErrorKind::kNotFound) {
-      not_found.push_back(row);
+    const bool was_there = done || done.error().kind != ErrorKind::kNotFound;
+    if (!is_unfiled || was_there) has_files = true;
+    if (!was_there) {
+      if (!is_unfiled) not_found.push_back(row);
     } else if (!done) {
       if (resisted) resisted = done;
       continue;

@@ -20,6 +20,7 @@ namespace {
 // flush them together. Each needs a descriptor, and up to four for its maildir.
 constexpr std::size_t kGroup = 64;
 constexpr std::size_t kHashedAtOnce = 256 * 1024;
+constexpr std::uint64_t kMostJournalled = 16u << 20;  // octets of a batch, which is put together in memory
 
 // What is known of the header with our own lines on top, which name addresses.
 HeaderFacts below_head(HeaderFacts facts, std::string_view head) {
@@ -119,6 +120,7 @@ void DeliveryBatch::plan_copies() {
   for (Message& message : messages_) {
     const Share& its = needed[static_cast<std::size_t>(&message - messages_.data())];
     message.in_journal = message.in_journal && its.copies > 0 &&
+                         taken.octets + its.octets <= kMostJournalled &&
                          arrivals_.has_room(taken.copies + its.copies, taken.octets + its.octets);
     if (!message.in_journal) continue;
     taken.copies += its.copies;

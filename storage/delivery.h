@@ -1,12 +1,13 @@
 // Delivery of a batch of messages into maildirs; delivery_plan.cc decides where each goes.
 //
-// Rows of the whole batch go in one transaction, and with them the bytes of small messages (contents.h),
-// whose files are made later (filing.h). Of a large message, or when there are too many small ones, first the
-// file: for each mailbox a draft in tmp/ is written and synced, then moved to new/; then each touched new/ is
-// synced. Only after the commit is anything reported as delivered. A message that fails on the way is
-// withdrawn whole, without harm to the others. A crash leaves drafts, which are swept, or files without rows,
-// which are adopted: messages that nobody was promised, at most once each.
-// Threads: the storage thread.
+// Small messages to mailboxes here go into the journal, together (arrivals.h); their rows and files are made
+// later. All else has its rows in one transaction, and with them the bytes of small messages in which the
+// queue has a part (contents.h). Of a large message, or when there are too many small ones, first the file:
+// for each mailbox a draft in tmp/ is written and synced, then moved to new/; then each touched new/ is
+// synced. Only after the append or the commit is anything reported as delivered. A message that fails on the
+// way is withdrawn whole, without harm to the others. A crash leaves drafts, which are swept, or files
+// without rows, which are adopted: messages that nobody was promised, at most once each. Threads: the storage
+// thread.
 #pragma once
 
 #include <deque>

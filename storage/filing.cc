@@ -1,12 +1,9 @@
 #include "storage/filing.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
 
-#include "storage/content_hash.h"
 #include "storage/index.h"
 #include "storage/message_id.h"
 
@@ -94,7 +91,7 @@ void FiledBatch::sync_each() {
 
 Result<std::optional<Filer::Unfiled>> Filer::find(Contents::Row message) {
   auto statement = database_.query(
-      "SELECT mailbox, name, state, hash FROM messages WHERE id = ?1 AND EXISTS"
+      "SELECT mailbox, name, state FROM messages WHERE id = ?1 AND EXISTS"
       " (SELECT 1 FROM contents WHERE message = ?1)",
       message);
   if (!statement) return statement.error();
@@ -105,14 +102,6 @@ Result<std::optional<Filer::Unfiled>> Filer::find(Contents::Row message) {
       statement->integer(0), statement->text(1), static_cast<MessageState>(statement->integer(2)), {}};
   auto bytes = contents_.read(message);
   if (!bytes) return bytes.error();
-  const ContentHash hash = ContentHash::of_octets(statement->text(3));
-  ContentHasher hasher;
-  hasher.add(*bytes);
-  // What is not as it came must not take the place of a file that may be there.
-  if (contents_.is_in_journal(message) && hash.is_known() && hasher.value() != hash) {
-    return Error{ErrorKind::kCorrupt,
-                 fmt::format("the journal does not hold {} as it came", base_name(unfiled.path))};
-  }
   unfiled.bytes = *std::move(bytes);
   return std::optional<Unfiled>(std::move(unfiled));
 }
@@ -176,6 +165,10 @@ Result<void> Filer::write_in(MailboxId mailbox, Messages messages, FiledBatch& b
 
 Result<void> Filer::write_one(Contents::Row message, Maildir& maildir, FiledBatch& batch) {
   auto unfiled = find(message);
+  const bool is_lost = !unfiled && (unfiled.error().kind == ErrorKind::kCorrupt ||
+                                    unfiled.error().kind == ErrorKind::kNotFound);
+  // The file that it may have is all there is of it from now on; without one it is missing.
+  if (is_lost) unnoted_.push_back(message);
   if (!unfiled) return unfiled.error();
   if (!*unfiled) {  // the message is gone for good
     forget(message);
@@ -246,7 +239,7 @@ Result<void> Filer::note(const std::vector<Contents::Row>& messages) {
 }
 
 Result<void> Filer::file_these(Messages messages) {
-  Result<void> failure;
+  Result<void> failure = note(std::exchange(unnoted_, {}));
   while (!messages.empty()) {
     const auto some = messages.first(std::min(messages.size(), kMostFiles));
     messages = messages.subspan(some.size());
@@ -261,6 +254,7 @@ Result<void> Filer::file_these(Messages messages) {
 
 // Those that are being filed are filed once more, for themselves.
 Result<void> Filer::file_now(MailboxId mailbox, Which which) {
+  if (auto done = database_.write_deferred(); !done) return done;
   if (contents_.size() == 0) return {};
   auto messages = contents_.of(mailbox);
   if (which == Which::kDeleted) {

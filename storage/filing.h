@@ -1,12 +1,12 @@
-// Gives files to small mail that came in with a commit (contents.h), many at a time and behind everybody's
-// back.
+// Gives files to small mail that is in the journal or the database (contents.h), many at a time and behind
+// everybody's back.
 //
 // Three steps: write() makes the files and moves them to where their rows say, FiledBatch::sync() has them on
-// the disk, settle() has the database forget their bytes. Until then the bytes count, and the file does not:
-// it may be unfinished after a crash. settle() waits for no flush: should its commit be lost, the bytes are
-// there again, and the next start finds the file, too. Whoever needs a message's file at once, or deletes it,
-// asks is_unfiled() first, or calls file_now().
-// Threads: the storage thread, but for FiledBatch::sync(), which is any one's.
+// the disk, settle() has the database forget where their bytes are. Until then the bytes count, and the file
+// does not: it may be unfinished after a crash. settle() waits for no flush: should its commit be lost, the
+// bytes are there again, and the next start finds the file, too. Whoever needs a message's file at once, or
+// deletes it, asks is_unfiled() first, or calls file_now(). Threads: the storage thread, but for
+// FiledBatch::sync(), which is any one's.
 #pragma once
 
 #include <cstddef>
@@ -86,7 +86,8 @@ class Filer {
   // After a crash: likewise, and what is there already is found, also where another tool has moved it.
   Result<void> recover(MailboxId mailbox);
 
-  // Its bytes are in the database, and there is no file of it whatever.
+  // Its bytes are in the journal or the database, and no filing has given it a file. An earlier one that
+  // failed may have left one.
   bool is_unfiled(Contents::Row message) const {
     return contents_.holds(message) && !written_.contains(message);
   }

@@ -268,11 +268,10 @@ Result<void> DataFolder::check_room() const {
   const auto space = free_space();
   if (!space) return space.error();
   if (*space >= kLeastFreeSpace) return {};
-  return Error{
-      ErrorKind::kNoSpace,
-      fmt::format("{}: fewer than {} MiB are free: new mail waits in the database for its files; free "
-                  "some space on this disk",
-                  path_, kLeastFreeSpace >> 20)};
+  return Error{ErrorKind::kNoSpace,
+               fmt::format("{}: fewer than {} MiB are free: new mail waits for its files; free "
+                           "some space on this disk",
+                           path_, kLeastFreeSpace >> 20)};
 }
 
 void DataFolder::release_reserve() {

@@ -21,6 +21,7 @@ namespace {
 constexpr std::uint64_t kMagic = 0x31304c4e524a534dU;  // "MSJRNL01"
 constexpr std::uint64_t kMostOctets = 1u << 30;        // of a record
 constexpr std::size_t kReadTogether = 4u << 20;
+constexpr std::string_view kNoHead("\0\0\0\0\0\0\0\0", 8);
 
 struct Head {
   std::uint64_t lap = 0;
@@ -88,7 +89,7 @@ Result<std::string> read_journal(int folder, JournalPlace place, std::size_t oct
   std::string bytes;
   if (auto done = read_some(file->fd(), place.at, octets, bytes); !done) return done.error();
   if (bytes.size() == octets) return bytes;
-  return Error{ErrorKind::kIo, fmt::format("journal/{} is shorter than it was", place.file)};
+  return Error{ErrorKind::kCorrupt, fmt::format("journal/{} is shorter than it was", place.file)};
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(int folder, JournalPosition dealt_with) {
@@ -109,11 +110,15 @@ Result<std::unique_ptr<Journal>> Journal::open(int folder, JournalPosition dealt
     File& file = journal->files_[*number];
     file.handle = std::move(handle);
     file.octets = static_cast<std::uint64_t>(facts.st_size);
-    if (const auto first = read_head(head)) {
-      file.lap = first->lap;
-      file.end = file.octets;
+    if (const auto first = read_head(head)) file.lap = first->lap;
+    file.end = file.octets;
+    if (file.end > 0) {
+      if (auto done = sync_data(file.handle.fd(), name); !done) return in_folder("journal", done.error());
     }
     journal->lap_ = std::max(journal->lap_, file.lap);
+  }
+  if (!journal->files_.empty()) {
+    if (auto done = sync_handle(folder, "the journal"); !done) return done.error();
   }
   return journal;
 }
@@ -134,9 +139,12 @@ Result<void> Journal::replay(JournalPosition dealt_with,
 Result<void> Journal::replay_file(std::uint32_t number, const File& file, JournalPosition dealt_with,
                                   const std::function<Result<void>(const Record&)>& take) const {
   std::uint64_t at = file.lap == dealt_with.lap ? dealt_with.at : 0;
-  std::string piece;  // of the file, from `at`
+  std::string piece;          // of the file
+  std::size_t done_with = 0;  // of it: what follows is at `at`
+  const auto left = [&] { return std::string_view(piece).substr(done_with); };
   const auto have = [&](std::size_t octets) -> Result<bool> {
-    if (piece.size() >= octets) return true;
+    if (left().size() >= octets) return true;
+    piece.erase(0, std::exchange(done_with, 0));
     auto done =
         read_some(file.handle.fd(), at + piece.size(), std::max(octets, kReadTogether) - piece.size(), piece);
     if (!done) return in_folder("journal", done.error());
@@ -146,18 +154,18 @@ Result<void> Journal::replay_file(std::uint32_t number, const File& file, Journa
     auto there = have(kHeadOctets);
     if (!there) return there.error();
     if (!*there) return {};
-    const auto head = read_head(std::string_view(piece).substr(0, kHeadOctets));
+    const auto head = read_head(left().substr(0, kHeadOctets));
     if (!head || head->lap != file.lap) return {};
     const std::size_t whole = kHeadOctets + static_cast<std::size_t>(head->octets);
     there = have(whole);
     if (!there) return there.error();
     if (!*there) return {};
-    const auto octets = std::string_view(piece).substr(kHeadOctets, whole - kHeadOctets);
+    const auto octets = left().substr(kHeadOctets, whole - kHeadOctets);
     if (hash_of(head->lap, octets) != head->hash) return {};
     const Record record{octets, {number, at + kHeadOctets}, {file.lap, at + whole}};
     if (auto done = take(record); !done) return done;
     at += whole;
-    piece.erase(0, whole);
+    done_with += whole;
   }
 }
 
@@ -178,7 +186,7 @@ Result<std::uint32_t> Journal::file_for(std::uint64_t octets) {
   if (active_ != 0 && has_room(files_.at(active_))) return active_;
   active_ = 0;
   for (const auto& [number, file] : files_) {
-    if (file.holds == 0 && file.end == 0) return number;
+    if (file.holds == 0 && file.end == 0 && file.handle.is_open()) return number;
   }
   return make_file();
 }
@@ -204,8 +212,7 @@ Result<Journal::Appended> Journal::append(std::span<const std::string> records) 
   if (done) done = sync_data(file.handle.fd(), "a file of the journal");
   if (done && is_new) done = sync_handle(folder_, "the journal");
   if (!done) {
-    // It takes no more; the next start reads what is on the disk.
-    file.end = std::max<std::uint64_t>(file.end, 1);
+    give_up(*number);
     return in_folder("journal", done.error());
   }
   active_ = *number;
@@ -216,21 +223,30 @@ Result<Journal::Appended> Journal::append(std::span<const std::string> records) 
   return appended;
 }
 
+// What nobody needs goes at once: on a full disk one for each try would stay.
+void Journal::give_up(std::uint32_t number) {
+  File& file = files_.at(number);
+  if (file.holds == 0 && remove_file(folder_, std::to_string(number))) {
+    files_.erase(number);
+    return;
+  }
+  file.end = std::max<std::uint64_t>(file.end, 1);  // it takes no more
+}
+
 Result<std::string> Journal::read(JournalPlace place, std::size_t octets) const {
   const auto file = files_.find(place.file);
-  if (file == files_.end()) {
+  if (file == files_.end() || !file->second.handle.is_open()) {
     return Error{ErrorKind::kNotFound, fmt::format("journal/{} is not there", place.file)};
   }
   std::string bytes;
   if (auto done = read_some(file->second.handle.fd(), place.at, octets, bytes); !done)
     return in_folder("journal", done.error());
   if (bytes.size() == octets) return bytes;
-  return Error{ErrorKind::kIo, fmt::format("journal/{} is shorter than it was", place.file)};
+  return Error{ErrorKind::kCorrupt, fmt::format("journal/{} is shorter than it was", place.file)};
 }
 
 void Journal::hold(std::uint32_t file) {
-  const auto found = files_.find(file);
-  if (found != files_.end()) ++found->second.holds;
+  ++files_[file].holds;
 }
 
 void Journal::release(std::uint32_t file) {
@@ -243,7 +259,8 @@ bool Journal::has_free() const {
                      [](const auto& each) { return each.second.holds == 0 && each.second.end > 0; });
 }
 
-// The blocks of one that is used anew are there already, and a flush of it costs less.
+// The blocks of one that is used anew are there already, and a flush of it costs less. Who has lost his index
+// finds nothing in it from now on.
 void Journal::reclaim(Keep keep) {
   std::size_t kept = keep == Keep::kOne ? 0 : 1;
   for (auto each = files_.begin(); each != files_.end();) {
@@ -252,6 +269,11 @@ void Journal::reclaim(Keep keep) {
       ++each;
       continue;
     }
+    if (!file.handle.is_open()) {
+      each = files_.erase(each);
+      continue;
+    }
+    if (file.end > 0) static_cast<void>(write_at(file.handle.fd(), 0, kNoHead));
     file.end = 0;
     const bool goes = kept > 0;
     if (goes && remove_file(folder_, std::to_string(number))) {

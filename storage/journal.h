@@ -9,8 +9,9 @@
 // Layout: journal/N, records one after the other. A record is a head (kHeadOctets: magic, lap, octets, hash;
 // little endian) and its octets.
 // Ownership: the folder's descriptor is the caller's. Threads: one at a time; read_journal() any.
-// Errors: of files. After one of append() nothing of that batch counts, and its file takes no more: whether
-// it is on the disk can be asked only once. A start may still find such mail, whole and once.
+// Errors: of files. After one of append() nothing of that batch counts, and nothing follows it in its file:
+// whether it is on the disk can be asked only once. A start may still find some of its records, each whole
+// and once.
 #pragma once
 
 #include <compare>
@@ -46,7 +47,7 @@ struct JournalPosition {
   static JournalPosition of_text(std::string_view text);  // the beginning, when it is none
 };
 
-// Of a file that may be in use by its owner meanwhile: compare the hash of what is read. kNotFound, kIo:
+// Of a file that may be in use by its owner meanwhile: compare the hash of what is read. kNotFound, kCorrupt:
 // there are not so many octets.
 Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets);
 
@@ -56,7 +57,8 @@ class Journal {
   // A batch is never split; the last one may go beyond it.
   static constexpr std::uint64_t kFileOctets = 64u << 20;
 
-  // What is in the folder stays as it is. `dealt_with`: see replay().
+  // What is in the folder stays as it is, and is on the disk then: an earlier owner may have ended before
+  // that. `dealt_with`: see replay().
   static Result<std::unique_ptr<Journal>> open(int folder, JournalPosition dealt_with);
 
   struct Record {
@@ -90,7 +92,7 @@ class Journal {
 
  private:
   struct File {
-    FileHandle handle = {};
+    FileHandle handle = {};  // none: the file is not there, and its number is not given again
     std::uint64_t lap = 0;
     std::uint64_t end = 0;     // 0: nothing is in it, whatever it holds
     std::uint64_t octets = 0;  // on the disk
@@ -103,6 +105,7 @@ class Journal {
                            const std::function<Result<void>(const Record&)>& take) const;
   Result<std::uint32_t> file_for(std::uint64_t octets);
   Result<std::uint32_t> make_file();
+  void give_up(std::uint32_t number);
 
   int folder_;
   std::map<std::uint32_t, File> files_;

@@ -265,7 +265,7 @@ Result<Maildir> Recovery::maildir_of(MailboxId mailbox) {
   return Maildir::open(folder_, addresses_.at(mailbox));
 }
 
-// What cannot have its file now, on a full disk say, is read from the database as before.
+// What cannot have its file now, on a full disk say, is read from where it is as before.
 void Recovery::recover_contents(const AccountRow& account) {
   const std::size_t before = contents_.of(account.id).size();
   auto done = filer_.recover(account.id);

@@ -468,6 +468,9 @@ Result<std::unique_ptr<Filing>> SqliteStore::begin_filing(std::chrono::milliseco
   if (auto done = arrivals_->write_rows(); !done) return done.error();
   Result<void> failure;
   std::unique_ptr<Filing> filing = filer_->write(Contents::Clock::now() - age, at_most, failure);
+  if (filing == nullptr) {
+    if (auto done = arrivals_->reclaim(); failure && !done) failure = done;
+  }
   if (!failure) {
     if (filing == nullptr) return failure.error();
     notice_failure(failure);

@@ -328,4 +328,56 @@ TEST_CASE("a file whose mail the journal no longer holds as it came is not writt
   write_file(journal, std::string(std::filesystem::file_size(journal), 'x'));
   auto store = open_store(crashed.data());
   CHECK(read_file(crashed.data() + "/mail/example.org/anna/new/" + name) == kept(kAnna, arriving(1)));
+  CHECK_FALSE(file_mail(*store).has_value());  // which is told once
+  REQUIRE(file_mail(*store).has_value());
+  CHECK(store->unfiled() == 0);
+  CHECK(mail_of(*store) == these({1}));
+}
+
+TEST_CASE("nobody gets another's mail when a file of the journal is gone", "[storage][arrivals]") {
+  Scratch scratch;
+  Scratch crashed;
+  {
+    auto store = store_with(scratch.data(), {kAnna, kBert});
+    bring(*store, {1});
+    REQUIRE(store->index_mail().has_value());
+    copy_folder(scratch.data(), crashed.data());
+  }
+  std::filesystem::remove(crashed.data() + "/journal/1");
+  auto store = open_store(crashed.data());
+  REQUIRE(deliver_unfiled(*store, {kBert}, arriving(1)).has_value());
+  REQUIRE(deliver_unfiled(*store, {kBert}, arriving(2)).has_value());
+  {
+    auto maildrop = store->open_maildrop(id_of(*store, kAnna));
+    CHECK_FALSE(store->open_message(**maildrop, 0).has_value());
+  }
+  static_cast<void>(file_mail(*store));
+  REQUIRE(file_mail(*store).has_value());
+  {
+    auto maildrop = store->open_maildrop(id_of(*store, kAnna));
+    CHECK_FALSE(store->open_message(**maildrop, 0).has_value());
+  }
+  CHECK(store->unfiled() == 0);
+  CHECK(mail_of(*store, kBert) == these({1, 2}, kBert));
+  delete_messages(*store, kBert, {0});
+  CHECK(mail_of(*store, kBert) == these({2}, kBert));
+}
+
+TEST_CASE("what a filing that failed has left goes with its message", "[storage][arrivals]") {
+  Scratch scratch;
+  Scratch crashed;
+  {
+    auto store = store_with(scratch.data(), {kAnna});
+    bring(*store, {1, 2});
+    auto filing = store->begin_filing(std::chrono::milliseconds(0), SIZE_MAX);
+    copy_folder(scratch.data(), crashed.data());
+  }
+  set_disk_hook([](const char* operation) { return std::string_view(operation) == "create" ? EDQUOT : 0; });
+  auto store = open_store(crashed.data());
+  delete_messages(*store, kAnna, {0});
+  set_disk_hook(nullptr);
+  CHECK(names_in(crashed.data() + "/mail/example.org/anna/new").size() == 1);
+  write_file(crashed.data() + "/mail/example.org/anna/new/stranger",
+             "A: b\r\n\r\nx\r\n");  // a reason to look
+  CHECK(mail_of(*store).size() == 2);
 }
