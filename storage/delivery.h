@@ -6,8 +6,8 @@
 // for each mailbox a draft in tmp/ is written and synced, then moved to new/; then each touched new/ is
 // synced. Only after the append or the commit is anything reported as delivered. A message that fails on the
 // way is withdrawn whole, without harm to the others. A crash leaves drafts, which are swept, or files
-// without rows, which are adopted: messages that nobody was promised, at most once each. Threads: the storage
-// thread.
+// without rows, which are adopted: messages that nobody was promised, at most once each.
+// Threads: the storage thread.
 #pragma once
 
 #include <deque>

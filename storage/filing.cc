@@ -165,9 +165,11 @@ Result<void> Filer::write_in(MailboxId mailbox, Messages messages, FiledBatch& b
 
 Result<void> Filer::write_one(Contents::Row message, Maildir& maildir, FiledBatch& batch) {
   auto unfiled = find(message);
-  const bool is_lost = !unfiled && (unfiled.error().kind == ErrorKind::kCorrupt ||
-                                    unfiled.error().kind == ErrorKind::kNotFound);
-  // The file that it may have is all there is of it from now on; without one it is missing.
+  // The file that it may have is all there is of it from now on; without one it is missing. What a damaged
+  // database does not tell is not lost: the next start looks for it.
+  const bool is_lost =
+      !unfiled && contents_.is_in_journal(message) && !database_.is_damaged() &&
+      (unfiled.error().kind == ErrorKind::kCorrupt || unfiled.error().kind == ErrorKind::kNotFound);
   if (is_lost) unnoted_.push_back(message);
   if (!unfiled) return unfiled.error();
   if (!*unfiled) {  // the message is gone for good

@@ -5,8 +5,8 @@
 // the disk, settle() has the database forget where their bytes are. Until then the bytes count, and the file
 // does not: it may be unfinished after a crash. settle() waits for no flush: should its commit be lost, the
 // bytes are there again, and the next start finds the file, too. Whoever needs a message's file at once, or
-// deletes it, asks is_unfiled() first, or calls file_now(). Threads: the storage thread, but for
-// FiledBatch::sync(), which is any one's.
+// deletes it, asks is_unfiled() first, or calls file_now().
+// Threads: the storage thread, but for FiledBatch::sync(), which is any one's.
 #pragma once
 
 #include <cstddef>
