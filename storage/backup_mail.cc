@@ -76,11 +76,9 @@ Result<void> Backup::copy_unfiled() {
         [&](const Statement& row) {
           const JournalPlace place{static_cast<std::uint32_t>(row.integer(1)),
                                    static_cast<std::uint64_t>(row.integer(2))};
-          auto bytes = read_journal(journal->fd(), place, static_cast<std::size_t>(row.integer(3)));
-          ContentHasher hasher;
-          if (bytes) hasher.add(*bytes);
-          const bool is_it = bytes && hasher.value() == ContentHash::of_octets(row.text(4));
-          some.push_back({row.integer(0), is_it ? *std::move(bytes) : std::string()});
+          auto bytes = read_journal(journal->fd(), place, static_cast<std::size_t>(row.integer(3)),
+                                    ContentHash::of_octets(row.text(4)));
+          some.push_back({row.integer(0), bytes ? *std::move(bytes) : std::string()});
         });
     if (!listed) return listed;
     if (some.empty()) return {};

@@ -172,7 +172,7 @@ Result<void> Checker::check_bytes(const Row& row, Found& found) {
                        });
   if (!done || !bytes) return done;  // it has its file by now: the next check sees that
   if (place.file != 0) {
-    auto read = read_journal(folder_->journal_fd(), place, static_cast<std::size_t>(row.size));
+    auto read = read_journal(folder_->journal_fd(), place, static_cast<std::size_t>(row.size), row.hash);
     if (!read) return read.error();
     bytes = *std::move(read);
   }

@@ -34,6 +34,12 @@ ContentHash ContentHasher::value() const {
   return {hash.high64, hash.low64};
 }
 
+ContentHash content_hash(std::string_view bytes) {
+  ContentHasher hasher;
+  hasher.add(bytes);
+  return hasher.value();
+}
+
 std::string ContentHash::octets() const {
   std::string octets;
   if (!is_known()) return octets;

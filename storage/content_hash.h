@@ -40,4 +40,7 @@ class ContentHasher {
   std::unique_ptr<State> state_;
 };
 
+// Of octets that are all in memory.
+ContentHash content_hash(std::string_view bytes);
+
 }  // namespace mailstead

@@ -68,6 +68,15 @@ std::optional<std::uint32_t> file_number(std::string_view name) {
   return std::to_string(number) == name ? std::optional(number) : std::nullopt;
 }
 
+// Nobody is to get another's mail, whatever happened to the journal.
+Result<std::string> read_checked(int fd, JournalPlace place, std::size_t octets, const ContentHash& hash) {
+  std::string bytes;
+  if (auto done = read_some(fd, place.at, octets, bytes); !done) return in_folder("journal", done.error());
+  if (bytes.size() == octets && content_hash(bytes) == hash) return bytes;
+  return Error{ErrorKind::kCorrupt,
+               fmt::format("journal/{} does not hold the message as it came", place.file)};
+}
+
 }  // namespace
 
 std::string JournalPosition::text() const {
@@ -83,13 +92,11 @@ JournalPosition JournalPosition::of_text(std::string_view text) {
   return wrong == std::errc() && last == end ? position : JournalPosition{};
 }
 
-Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets) {
+Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets,
+                                 const ContentHash& hash) {
   auto file = open_file(folder, std::to_string(place.file));
   if (!file) return in_folder("journal", file.error());
-  std::string bytes;
-  if (auto done = read_some(file->fd(), place.at, octets, bytes); !done) return done.error();
-  if (bytes.size() == octets) return bytes;
-  return Error{ErrorKind::kCorrupt, fmt::format("journal/{} is shorter than it was", place.file)};
+  return read_checked(file->fd(), place, octets, hash);
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(int folder, JournalPosition dealt_with) {
@@ -233,16 +240,12 @@ void Journal::give_up(std::uint32_t number) {
   file.end = std::max<std::uint64_t>(file.end, 1);  // it takes no more
 }
 
-Result<std::string> Journal::read(JournalPlace place, std::size_t octets) const {
+Result<std::string> Journal::read(JournalPlace place, std::size_t octets, const ContentHash& hash) const {
   const auto file = files_.find(place.file);
   if (file == files_.end() || !file->second.handle.is_open()) {
     return Error{ErrorKind::kNotFound, fmt::format("journal/{} is not there", place.file)};
   }
-  std::string bytes;
-  if (auto done = read_some(file->second.handle.fd(), place.at, octets, bytes); !done)
-    return in_folder("journal", done.error());
-  if (bytes.size() == octets) return bytes;
-  return Error{ErrorKind::kCorrupt, fmt::format("journal/{} is shorter than it was", place.file)};
+  return read_checked(file->second.handle.fd(), place, octets, hash);
 }
 
 void Journal::hold(std::uint32_t file) {

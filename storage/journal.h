@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "protocols/result.h"
+#include "storage/content_hash.h"
 #include "storage/files.h"
 
 namespace mailstead {
@@ -47,9 +48,9 @@ struct JournalPosition {
   static JournalPosition of_text(std::string_view text);  // the beginning, when it is none
 };
 
-// Of a file that may be in use by its owner meanwhile: compare the hash of what is read. kNotFound, kCorrupt:
-// there are not so many octets.
-Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets);
+// The octets of this hash. Of a file that may be in use by its owner meanwhile, too. kNotFound; kCorrupt:
+// they are not there as they came.
+Result<std::string> read_journal(int folder, JournalPlace place, std::size_t octets, const ContentHash& hash);
 
 class Journal {
  public:
@@ -77,7 +78,8 @@ class Journal {
   // Durable on return, all of them. Each holds its file once.
   Result<Appended> append(std::span<const std::string> records);
 
-  Result<std::string> read(JournalPlace place, std::size_t octets) const;
+  // As read_journal().
+  Result<std::string> read(JournalPlace place, std::size_t octets, const ContentHash& hash) const;
 
   // Messages that need the file: one more, one less.
   void hold(std::uint32_t file);

@@ -39,7 +39,7 @@ JournalPosition append_to(Journal& journal, const std::vector<std::string>& reco
   REQUIRE(done.has_value());
   REQUIRE(done->places.size() == records.size());
   for (std::size_t i = 0; i < records.size(); ++i)
-    CHECK(journal.read(done->places[i], records[i].size()).value() == records[i]);
+    CHECK(journal.read(done->places[i], records[i].size(), content_hash(records[i])).value() == records[i]);
   return done->end;
 }
 
@@ -47,7 +47,8 @@ std::vector<std::string> records_of(const Journal& journal, JournalPosition deal
   std::vector<std::string> records;
   const auto done = journal.replay(dealt_with, [&](const Journal::Record& record) -> Result<void> {
     records.emplace_back(record.octets);
-    CHECK(journal.read(record.place, record.octets.size()).value() == record.octets);
+    CHECK(journal.read(record.place, record.octets.size(), content_hash(record.octets)).value() ==
+          record.octets);
     return {};
   });
   REQUIRE(done.has_value());
@@ -208,7 +209,7 @@ TEST_CASE("the number of a file that is asked for and is not there is not given 
   journal->hold(1);
   append_to(*journal, {"one"});
   CHECK(names_in(place.path()) == std::vector<std::string>{"2"});
-  CHECK(journal->read({1, 0}, 1).error().kind == ErrorKind::kNotFound);
+  CHECK(journal->read({1, 0}, 1, {}).error().kind == ErrorKind::kNotFound);
   journal->release(1);
   CHECK_FALSE(journal->has_free());
   append_to(*journal, {"two"});
@@ -220,10 +221,13 @@ TEST_CASE("another process reads the journal by its place", "[storage][journal]"
   JournalFolder place;
   auto journal = place.open();
   const auto appended = journal->append(Records{"one", "two"});
-  CHECK(read_journal(place.fd(), appended->places[1], 3).value() == "two");
-  CHECK(read_journal(place.fd(), appended->places[1], 4).error().kind == ErrorKind::kCorrupt);
-  CHECK(read_journal(place.fd(), {9, 0}, 3).error().kind == ErrorKind::kNotFound);
-  CHECK(journal->read({9, 0}, 3).error().kind == ErrorKind::kNotFound);
+  CHECK(read_journal(place.fd(), appended->places[1], 3, content_hash("two")).value() == "two");
+  CHECK(read_journal(place.fd(), appended->places[1], 4, content_hash("two")).error().kind ==
+        ErrorKind::kCorrupt);
+  CHECK(read_journal(place.fd(), appended->places[0], 3, content_hash("two")).error().kind ==
+        ErrorKind::kCorrupt);
+  CHECK(read_journal(place.fd(), {9, 0}, 3, {}).error().kind == ErrorKind::kNotFound);
+  CHECK(journal->read({9, 0}, 3, {}).error().kind == ErrorKind::kNotFound);
 }
 
 TEST_CASE("what else lies in the journal's folder is left alone", "[storage][journal]") {
