@@ -1,6 +1,7 @@
 #include "storage/content.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -24,6 +25,30 @@ bool starts_with_name(std::string_view line, std::string_view lower_name) {
   return true;
 }
 
+struct OctetCounts {
+  std::uint64_t carriage_returns = 0;
+  bool has_eight_bit = false;
+};
+
+// Eight at a time: each message is looked at while its sender waits.
+OctetCounts count_octets(std::string_view bytes) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  constexpr std::uint64_t kLowBits = 0x7f * kEach;
+  OctetCounts octets;
+  std::uint64_t all = 0;
+  for (; bytes.size() >= sizeof(std::uint64_t); bytes.remove_prefix(sizeof(std::uint64_t))) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, bytes.data(), sizeof(eight));
+    all |= eight;
+    const std::uint64_t differs = eight ^ ('\r' * kEach);  // 0 where there is one
+    octets.carriage_returns +=
+        static_cast<std::uint64_t>(std::popcount(~(((differs & kLowBits) + kLowBits) | differs | kLowBits)));
+  }
+  octets.carriage_returns += static_cast<std::uint64_t>(std::ranges::count(bytes, '\r'));
+  octets.has_eight_bit = (all & ~kLowBits) != 0 || !utf8::is_ascii(bytes);
+  return octets;
+}
+
 }  // namespace
 
 void ContentScan::add(std::string_view bytes) {
@@ -32,8 +57,9 @@ void ContentScan::add(std::string_view bytes) {
   surrogate_.read(bytes, nullptr);
 
   size_ += bytes.size();
-  if (!has_eight_bit_) has_eight_bit_ = !utf8::is_ascii(bytes);
-  carriage_returns_ += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\r'));
+  const OctetCounts octets = count_octets(bytes);
+  has_eight_bit_ = has_eight_bit_ || octets.has_eight_bit;
+  carriage_returns_ += octets.carriage_returns;
   if (last_ == '\n' && bytes.front() == '.') has_dot_lines_ = true;
 
   const char* const end = bytes.data() + bytes.size();

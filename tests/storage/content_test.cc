@@ -54,6 +54,25 @@ TEST_CASE("content is judged and normalised alike at every split", "[storage]") 
   }
 }
 
+TEST_CASE("one octet is found wherever it is", "[storage]") {
+  const std::string line(70, 'a');
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    for (const char octet : {'\r', '\x80', '\xff', '\x8d'}) {
+      std::string content = line + "\r\n" + line + "\r\n";
+      content[line.size() + 2 + at] = octet;
+      ContentScan scan;
+      scan.add(content);
+      INFO(at << ", " << int{octet});
+      CHECK(scan.is_canonical() == (octet != '\r'));
+      CHECK(scan.has_eight_bit() == (octet != '\r'));
+    }
+  }
+  ContentScan scan;
+  scan.add(line + "\r\n\x0c\x0e\x7f\r\n");
+  CHECK(scan.is_canonical());
+  CHECK_FALSE(scan.has_eight_bit());
+}
+
 TEST_CASE("Delivered-To is read from the first header block only, at every split", "[storage]") {
   const std::string content =
       "Received: x\r\nDELIVERED-TO: \t a@b.example \r\nX-Delivered-To: no@b.example\r\n\tDelivered-To: "
