@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <openssl/rand.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,53 +13,20 @@
 #include <utility>
 
 #include "storage/content_hash.h"
-#include "storage/octets.h"
+#include "storage/journal_records.h"
+#include "storage/message_id.h"
 
 namespace mailstead {
 
 namespace {
 
-constexpr std::uint64_t kMagic = 0x31304c4e524a534dU;  // "MSJRNL01"
-constexpr std::uint64_t kMostOctets = 1u << 30;        // of a record
-constexpr std::size_t kReadTogether = 4u << 20;
-constexpr std::string_view kNoHead("\0\0\0\0\0\0\0\0", 8);
+constexpr std::size_t kFirstPiece = 64u << 10;  // of a file of which only the first record is read
 
-struct Head {
-  std::uint64_t lap = 0;
-  std::uint64_t octets = 0;
-  ContentHash hash = {};
-};
-
-// Of what it is in front of, too.
-ContentHash hash_of(std::uint64_t lap, std::string_view octets) {
-  OctetWriter numbers;
-  numbers.number(lap);
-  numbers.number(octets.size());
-  ContentHasher hasher;
-  hasher.add(numbers.octets());
-  hasher.add(octets);
-  return hasher.value();
-}
-
-void write_head(OctetWriter& into, std::uint64_t lap, std::string_view octets) {
-  const ContentHash hash = hash_of(lap, octets);
-  into.number(kMagic);
-  into.number(lap);
-  into.number(octets.size());
-  into.number(hash.high);
-  into.number(hash.low);
-}
-
-std::optional<Head> read_head(std::string_view octets) {
-  OctetReader reader(octets);
-  if (reader.number() != kMagic) return std::nullopt;
-  Head head;
-  head.lap = reader.number();
-  head.octets = reader.number();
-  head.hash.high = reader.number();
-  head.hash.low = reader.number();
-  if (!reader.is_good() || head.octets > kMostOctets) return std::nullopt;
-  return head;
+// A lap is nobody's guess: no message can hold a record that would count.
+std::uint64_t unknown_step() {
+  std::uint32_t random = 0;
+  RAND_bytes(reinterpret_cast<std::uint8_t*>(&random), sizeof(random));
+  return std::uint64_t{random} + 1;
 }
 
 std::optional<std::uint32_t> file_number(std::string_view name) {
@@ -66,6 +34,10 @@ std::optional<std::uint32_t> file_number(std::string_view name) {
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   if (error != std::errc() || end != name.data() + name.size() || number == 0) return std::nullopt;
   return std::to_string(number) == name ? std::optional(number) : std::nullopt;
+}
+
+std::string aside_name(const std::string& name) {
+  return fmt::format("{}.damaged-{}", name, unix_seconds());
 }
 
 // Nobody is to get another's mail, whatever happened to the journal.
@@ -111,16 +83,15 @@ Result<std::unique_ptr<Journal>> Journal::open(int folder, JournalPosition dealt
     if (!handle.is_open()) return in_folder("journal", system_error(errno, "open", name));
     struct stat facts {};
     if (::fstat(handle.fd(), &facts) != 0) return in_folder("journal", system_error(errno, "look at", name));
-    std::string head;
-    if (auto done = read_some(handle.fd(), 0, kHeadOctets, head); !done)
-      return in_folder("journal", done.error());
     File& file = journal->files_[*number];
     file.handle = std::move(handle);
     file.octets = static_cast<std::uint64_t>(facts.st_size);
-    if (const auto first = read_head(head)) file.lap = first->lap;
     file.end = file.octets;
+    if (auto done = journal->learn_lap(*number, file, dealt_with); !done) return done.error();
     if (file.end > 0) {
-      if (auto done = sync_data(file.handle.fd(), name); !done) return in_folder("journal", done.error());
+      auto done = sync_data(file.handle.fd(), name);
+      if (!done && done.error().kind != ErrorKind::kIo) return in_folder("journal", done.error());
+      if (!done) journal->damage_[*number].is_unwritable = true;
     }
     journal->lap_ = std::max(journal->lap_, file.lap);
   }
@@ -130,11 +101,44 @@ Result<std::unique_ptr<Journal>> Journal::open(int folder, JournalPosition dealt
   return journal;
 }
 
+// Its first record tells. Where that is none the file has been reclaimed, or its first append was cut, or it
+// is damaged, and what follows tells whether its head was right, or whether it is the file of the position.
+Result<void> Journal::learn_lap(std::uint32_t number, File& file, JournalPosition dealt_with) {
+  if (file.octets < kHeadOctets) return {};
+  JournalRecords first(file.handle.fd(), 0, file.octets, kFirstPiece);
+  const auto lap = first.lap();
+  if (!lap) return lap.error();
+  if (lap->value_or(0) != 0) {
+    const auto whole = first.record(**lap);
+    if (!whole) return whole.error();
+    if (*whole > 0) {
+      file.lap = **lap;
+      return {};
+    }
+  }
+  const std::string_view head = first.octets().substr(0, kHeadOctets);
+  const bool is_blank = first.unreadable() == 0 && head.find_first_not_of('\0') == std::string_view::npos;
+  if (first.unreadable() == 0 && head.starts_with(JournalRecords::kNoHead) && !is_blank) return {};
+  for (const std::uint64_t candidate : {lap->value_or(0), dealt_with.lap}) {
+    if (candidate == 0) continue;  // everybody knows that one
+    JournalRecords records(file.handle.fd(), candidate == dealt_with.lap ? dealt_with.at : 0, file.octets);
+    const auto found = records.find(candidate);
+    if (!found) return found.error();
+    if (*found == 0) continue;
+    file.lap = candidate;
+    return {};
+  }
+  // Where the head is right, or nothing is there, an append was cut that nobody was told of.
+  if (first.unreadable() == 0 && (*lap || is_blank)) return {};
+  damage_[number] = {.unreadable = first.unreadable(), .unknown = file.octets};
+  return {};
+}
+
 Result<void> Journal::replay(JournalPosition dealt_with,
-                             const std::function<Result<void>(const Record&)>& take) const {
+                             const std::function<Result<void>(const Record&)>& take) {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> in_order;
   for (const auto& [number, file] : files_) {
-    if (file.end > 0 && file.lap >= dealt_with.lap) in_order.emplace_back(file.lap, number);
+    if (file.lap != 0 && file.lap >= dealt_with.lap) in_order.emplace_back(file.lap, number);
   }
   std::sort(in_order.begin(), in_order.end());
   for (const auto& [lap, number] : in_order) {
@@ -144,36 +148,22 @@ Result<void> Journal::replay(JournalPosition dealt_with,
 }
 
 Result<void> Journal::replay_file(std::uint32_t number, const File& file, JournalPosition dealt_with,
-                                  const std::function<Result<void>(const Record&)>& take) const {
-  std::uint64_t at = file.lap == dealt_with.lap ? dealt_with.at : 0;
-  std::string piece;          // of the file
-  std::size_t done_with = 0;  // of it: what follows is at `at`
-  const auto left = [&] { return std::string_view(piece).substr(done_with); };
-  const auto have = [&](std::size_t octets) -> Result<bool> {
-    if (left().size() >= octets) return true;
-    piece.erase(0, std::exchange(done_with, 0));
-    auto done =
-        read_some(file.handle.fd(), at + piece.size(), std::max(octets, kReadTogether) - piece.size(), piece);
-    if (!done) return in_folder("journal", done.error());
-    return piece.size() >= octets;
-  };
+                                  const std::function<Result<void>(const Record&)>& take) {
+  JournalRecords records(file.handle.fd(), file.lap == dealt_with.lap ? dealt_with.at : 0, file.octets);
   while (true) {
-    auto there = have(kHeadOctets);
-    if (!there) return there.error();
-    if (!*there) return {};
-    const auto head = read_head(left().substr(0, kHeadOctets));
-    if (!head || head->lap != file.lap) return {};
-    const std::size_t whole = kHeadOctets + static_cast<std::size_t>(head->octets);
-    there = have(whole);
-    if (!there) return there.error();
-    if (!*there) return {};
-    const auto octets = left().substr(kHeadOctets, whole - kHeadOctets);
-    if (hash_of(head->lap, octets) != head->hash) return {};
-    const Record record{octets, {number, at + kHeadOctets}, {file.lap, at + whole}};
+    const std::uint64_t before = records.at();
+    auto whole = records.find(file.lap);
+    if (!whole) return whole.error();
+    if (*whole == 0) break;  // where the last append was cut, it may be
+    if (records.at() > before) damage_[number].unknown += records.at() - before;
+    const Record record{records.octets().substr(kHeadOctets, *whole - kHeadOctets),
+                        {number, records.at() + kHeadOctets},
+                        {file.lap, records.at() + *whole}};
     if (auto done = take(record); !done) return done;
-    at += whole;
-    done_with += whole;
+    records.skip(*whole);
   }
+  if (records.unreadable() > 0) damage_[number].unreadable = records.unreadable();
+  return {};
 }
 
 Result<std::uint32_t> Journal::make_file() {
@@ -204,15 +194,14 @@ Result<Journal::Appended> Journal::append(std::span<const std::string> records) 
   auto number = file_for(octets);
   if (!number) return in_folder("journal", number.error());
   File& file = files_.at(*number);
-  if (file.end == 0) file.lap = ++lap_;
+  if (file.end == 0) file.lap = lap_ += unknown_step();
   const bool is_new = file.octets == 0;
   OctetWriter batch;
   batch.reserve(static_cast<std::size_t>(octets));
   Appended appended;
   for (const std::string& record : records) {
-    write_head(batch, file.lap, record);
-    appended.places.push_back({*number, file.end + batch.octets().size()});
-    batch.append(record);
+    appended.places.push_back({*number, file.end + batch.octets().size() + kHeadOctets});
+    JournalRecords::write(batch, file.lap, record);
   }
   active_ = 0;  // until it is there
   auto done = write_at(file.handle.fd(), file.end, batch.octets());
@@ -276,7 +265,18 @@ void Journal::reclaim(Keep keep) {
       each = files_.erase(each);
       continue;
     }
-    if (file.end > 0) static_cast<void>(write_at(file.handle.fd(), 0, kNoHead));
+    if (damage_.contains(number) && file.octets > 0) {
+      const std::string name = std::to_string(number);
+      if (move_file(folder_, name, folder_, aside_name(name))) {
+        each = files_.erase(each);
+        damage_.erase(number);
+        continue;
+      }
+      ++file.holds;  // until the next start
+      ++each;
+      continue;
+    }
+    if (file.end > 0) static_cast<void>(write_at(file.handle.fd(), 0, JournalRecords::kNoHead));
     file.end = 0;
     const bool goes = kept > 0;
     if (goes && remove_file(folder_, std::to_string(number))) {

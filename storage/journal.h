@@ -1,13 +1,14 @@
 // The journal: mail that has just come, in the order in which it came, in files that are only appended to.
 //
 // One write and one flush make a whole batch durable. A record stands for itself: a hash tells whether all of
-// it is there, and a lap, which grows with each beginning of a file, tells it from what an earlier use of the
-// same file left behind it. So a crash may cut the last append anywhere; replay() ends there. What a record
-// says is the caller's (arrivals.h); what is in the journal and has neither a row nor a file yet holds the
-// file it is in, and a file that nobody holds is used anew, or goes.
+// it is there, and a lap, which grows with each beginning of a file by a step that nobody knows, tells it
+// from what an earlier use of the same file left behind it, and from a record that somebody has put into a
+// message. So a crash may cut the last append anywhere, and a disk may lose a part of a file: replay() finds
+// the rest. What a record says is the caller's (arrivals.h); what is in the journal and has neither a row nor
+// a file yet holds the file it is in, and a file that nobody holds is used anew, or goes. One in which
+// something is damaged is kept for people, as journal/N.damaged-TIME.
 //
-// Layout: journal/N, records one after the other. A record is a head (kHeadOctets: magic, lap, octets, hash;
-// little endian) and its octets.
+// Layout: journal/N, records (journal_records.h) one after the other.
 // Ownership: the folder's descriptor is the caller's. Threads: one at a time; read_journal() any.
 // Errors: of files. After one of append() nothing of that batch counts, and nothing follows it in its file:
 // whether it is on the disk can be asked only once. A start may still find some of its records, each whole
@@ -27,6 +28,7 @@
 #include "protocols/result.h"
 #include "storage/content_hash.h"
 #include "storage/files.h"
+#include "storage/journal_records.h"
 
 namespace mailstead {
 
@@ -54,12 +56,12 @@ Result<std::string> read_journal(int folder, JournalPlace place, std::size_t oct
 
 class Journal {
  public:
-  static constexpr std::size_t kHeadOctets = 40;
+  static constexpr std::size_t kHeadOctets = JournalRecords::kHeadOctets;
   // A batch is never split; the last one may go beyond it.
   static constexpr std::uint64_t kFileOctets = 64u << 20;
 
   // What is in the folder stays as it is, and is on the disk then: an earlier owner may have ended before
-  // that. `dealt_with`: see replay().
+  // that. `dealt_with`: see replay(). What a disk cannot read, or write, is no error but damage().
   static Result<std::unique_ptr<Journal>> open(int folder, JournalPosition dealt_with);
 
   struct Record {
@@ -68,8 +70,14 @@ class Journal {
     JournalPosition end;
   };
   // Those behind the position, the oldest first, before anything is appended. An error of `take` ends it.
-  Result<void> replay(JournalPosition dealt_with,
-                      const std::function<Result<void>(const Record&)>& take) const;
+  Result<void> replay(JournalPosition dealt_with, const std::function<Result<void>(const Record&)>& take);
+  // What open() and replay() have come upon, of each file that reclaim() has not put aside.
+  struct Damage {
+    std::uint64_t unreadable = 0;  // octets
+    bool is_unwritable = false;    // what an earlier owner had written may not be on the disk
+    std::uint64_t unknown = 0;     // octets in front of a record that are none: maybe an append that was cut
+  };
+  const std::map<std::uint32_t, Damage>& damage() const { return damage_; }
 
   struct Appended {
     std::vector<JournalPlace> places;  // of each record's octets
@@ -94,8 +102,8 @@ class Journal {
 
  private:
   struct File {
-    FileHandle handle = {};  // none: the file is not there, and its number is not given again
-    std::uint64_t lap = 0;
+    FileHandle handle = {};    // none: the file is not there, and its number is not given again
+    std::uint64_t lap = 0;     // 0: not known
     std::uint64_t end = 0;     // 0: nothing is in it, whatever it holds
     std::uint64_t octets = 0;  // on the disk
     std::size_t holds = 0;
@@ -103,8 +111,9 @@ class Journal {
 
   explicit Journal(int folder) : folder_(folder) {}
 
+  Result<void> learn_lap(std::uint32_t number, File& file, JournalPosition dealt_with);
   Result<void> replay_file(std::uint32_t number, const File& file, JournalPosition dealt_with,
-                           const std::function<Result<void>(const Record&)>& take) const;
+                           const std::function<Result<void>(const Record&)>& take);
   Result<std::uint32_t> file_for(std::uint64_t octets);
   Result<std::uint32_t> make_file();
   void give_up(std::uint32_t number);
@@ -113,6 +122,7 @@ class Journal {
   std::map<std::uint32_t, File> files_;
   std::uint32_t active_ = 0;  // 0: none
   std::uint64_t lap_ = 0;     // the newest
+  std::map<std::uint32_t, Damage> damage_;
 };
 
 }  // namespace mailstead

@@ -44,6 +44,7 @@ class Recovery {
         naming_(naming),
         watch_(watch),
         report_(report),
+        journal_(journal),
         contents_(database, journal),
         arrivals_(folder, database, contents_, journal),
         filer_(database, contents_, watch, folder,
@@ -60,6 +61,7 @@ class Recovery {
   Result<void> recover_mailbox(const AccountRow& account);
   void recover_contents(const AccountRow& account);
   Result<void> take_in_journal(const std::vector<AccountRow>& accounts);
+  void tell_of_damage();
   Result<Reconciled> look_at(const AccountRow& account, Maildir& maildir);
   Result<void> check_totals(const AccountRow& account);
   void sweep_spools();
@@ -70,6 +72,7 @@ class Recovery {
   const Naming& naming_;
   MaildirWatch& watch_;
   RecoveryReport& report_;
+  const Journal& journal_;
   MailContents contents_;
   Arrivals arrivals_;
   Filer filer_;
@@ -127,7 +130,22 @@ Result<void> Recovery::take_in_journal(const std::vector<AccountRow>& accounts) 
         fmt::format("took {} message{} into the index that had come just before the end", *taken,
                     *taken == 1 ? "" : "s"));
   }
+  tell_of_damage();
   return {};
+}
+
+void Recovery::tell_of_damage() {
+  for (const auto& [file, damage] : journal_.damage()) {
+    const std::string what =
+        damage.unreadable > 0 ? fmt::format("{} octets of journal/{} cannot be read", damage.unreadable, file)
+        : damage.is_unwritable ? fmt::format("the disk does not keep journal/{}", file)
+                               : fmt::format("{} octets of journal/{} hold no message", damage.unknown, file);
+    report_.actions.push_back(
+        what +
+        fmt::format(": mail that was just coming when the machine stopped, or damage of the disk, of which a "
+                    "message may have been lost; the file is kept as journal/{}.damaged-TIME",
+                    file));
+  }
 }
 
 Result<void> Recovery::note_start() {

@@ -2,8 +2,10 @@
 #include "storage/journal.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "crash.h"
@@ -43,7 +45,7 @@ JournalPosition append_to(Journal& journal, const std::vector<std::string>& reco
   return done->end;
 }
 
-std::vector<std::string> records_of(const Journal& journal, JournalPosition dealt_with = {}) {
+std::vector<std::string> records_of(Journal& journal, JournalPosition dealt_with = {}) {
   std::vector<std::string> records;
   const auto done = journal.replay(dealt_with, [&](const Journal::Record& record) -> Result<void> {
     records.emplace_back(record.octets);
@@ -83,9 +85,14 @@ TEST_CASE("what was appended is found again, from a position on", "[storage][jou
 TEST_CASE("an append that was cut anywhere counts as far as it is whole", "[storage][journal]") {
   JournalFolder place;
   std::vector<std::uint64_t> ends;
+  std::uint64_t lap = 0;
   {
     auto journal = place.open();
-    for (const auto* record : {"one", "two two", "three"}) ends.push_back(append_to(*journal, {record}).at);
+    for (const auto* record : {"one", "two two", "three"}) {
+      const auto end = append_to(*journal, {record});
+      ends.push_back(end.at);
+      lap = end.lap;
+    }
   }
   const std::string whole = read_file(place.path() + "/1");
   REQUIRE(whole.size() == ends.back());
@@ -103,10 +110,113 @@ TEST_CASE("an append that was cut anywhere counts as far as it is whole", "[stor
     std::string changed = whole;
     changed[octet] = static_cast<char>(changed[octet] ^ 1);
     write_file(place.path() + "/1", changed);
-    std::size_t expected = 0;
-    while (ends[expected] <= octet) ++expected;
-    CHECK(records_of(*place.open()).size() == expected);
+    // Without the mark of its first head nobody knows which records are of its time, unless it is noted.
+    const std::size_t expected = octet < 16 ? 0 : ends.size() - 1;
+    auto journal = place.open();
+    CHECK(records_of(*journal).size() == expected);
+    const bool is_last = octet >= ends[ends.size() - 2];
+    const bool is_lap = octet >= 8 && octet < 16;  // as if the first append had been cut
+    CHECK(journal->damage().empty() == (is_last || is_lap));
+    const JournalPosition noted{lap, octet < ends[0] ? ends[0] : 0};
+    CHECK(records_of(*place.open(noted), noted).size() == ends.size() - 1);
   }
+}
+
+TEST_CASE("what is damaged in the journal costs only itself, and is told", "[storage][journal]") {
+  JournalFolder place;
+  const std::string large(3u << 20, 'x');  // a piece that is read holds no two
+  std::vector<JournalPosition> ends;
+  {
+    auto journal = place.open();
+    for (const std::string& record : {std::string("one"), large, large, large, std::string("five")})
+      ends.push_back(append_to(*journal, {record}));
+  }
+  std::string whole = read_file(place.path() + "/1");
+  const auto damage_at = [&](std::uint64_t octet) { whole[static_cast<std::size_t>(octet)] ^= 1; };
+  damage_at(ends[0].at + Journal::kHeadOctets + 1'000'000);
+  damage_at(ends[2].at + 20);  // a head
+  write_file(place.path() + "/1", whole);
+  auto journal = place.open();
+  CHECK(records_of(*journal) == Records{"one", large, "five"});
+  REQUIRE(journal->damage().size() == 1);
+  CHECK(journal->damage().at(1).unknown == 2 * (Journal::kHeadOctets + large.size()));
+  CHECK(journal->damage().at(1).unreadable == 0);
+  // Nor does it matter how the file begins to him who has dealt with that.
+  damage_at(0);
+  write_file(place.path() + "/1", whole);
+  CHECK(records_of(*place.open(ends[1]), ends[1]) == Records{large, "five"});
+  CHECK(records_of(*place.open(ends[4]), ends[4]).empty());
+}
+
+TEST_CASE("a message that holds a record is none", "[storage][journal]") {
+  JournalFolder other;
+  append_to(*other.open(), {"forged"});
+  const std::string forged = read_file(other.path() + "/1");
+  JournalFolder place;
+  append_to(*place.open(), {"head", forged + forged, "end"});
+  std::string whole = read_file(place.path() + "/1");
+  whole[2 * Journal::kHeadOctets + 4 + forged.size() - 1] ^= 1;
+  write_file(place.path() + "/1", whole);
+  CHECK(records_of(*place.open()) == Records{"head", "end"});
+}
+
+TEST_CASE("a file that was reclaimed holds nothing, whatever a message in it says", "[storage][journal]") {
+  JournalFolder place;
+  OctetWriter forged;
+  JournalRecords::write(forged, 0, "forged");
+  auto journal = place.open();
+  append_to(*journal, {"x" + forged.octets()});
+  journal->release(1);
+  journal->reclaim();
+  CHECK(records_of(*place.open()).empty());
+  // Nor does one that begins so.
+  write_file(place.path() + "/1", forged.octets() + forged.octets());
+  CHECK(records_of(*place.open()).empty());
+}
+
+TEST_CASE("what the disk cannot read of the journal costs only itself, and its file is kept",
+          "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  append_to(*journal, {std::string(70'000, 'x')});
+  const auto end = append_to(*journal, {"two", "three"});
+  for (int i = 0; i < 3; ++i) journal->release(1);
+  journal = place.open();
+  const std::string whole = read_file(place.path() + "/1");
+  // Behind the journal's descriptor there is our memory now: of its first 64 KiB nothing can be read.
+  constexpr std::size_t kReadable = 0x10000;
+  void* const rest = ::mmap(reinterpret_cast<void*>(kReadable), whole.size() - kReadable,
+                            PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  REQUIRE(rest == reinterpret_cast<void*>(kReadable));
+  std::memcpy(rest, whole.data() + kReadable, whole.size() - kReadable);
+  const FileHandle memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+  REQUIRE(memory.is_open());
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry.path(), gone) != place.path() + "/1") continue;
+    REQUIRE(::dup2(memory.fd(), std::stoi(entry.path().filename())) >= 0);
+    ++found;
+  }
+  REQUIRE(found == 1);
+  std::vector<std::string> records;
+  const auto done = journal->replay({}, [&](const Journal::Record& record) -> Result<void> {
+    records.emplace_back(record.octets);
+    CHECK((record.octets != "three" || record.end == end));
+    return {};
+  });
+  ::munmap(rest, whole.size() - kReadable);
+  CHECK(done.has_value());
+  CHECK(records == Records{"two", "three"});
+  CHECK(journal->damage().at(1).unreadable == kReadable);
+  append_to(*journal, {"new"});
+  CHECK(names_in(place.path()).size() == 2);
+  journal->reclaim();
+  const auto names = names_in(place.path());
+  REQUIRE(names.size() == 2);
+  CHECK(names.back() == "2");
+  CHECK(names.front().starts_with("1.damaged-"));
+  CHECK(records_of(*place.open()) == Records{"new"});
 }
 
 TEST_CASE("a file that nobody holds is used anew, and what it held before is not found in it",
