@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kFewestInFiling = 64;  // messages in a filing
 constexpr std::size_t kMostInFiling = 512;   // likewise: some 50 ms of the storage thread
+constexpr std::size_t kIndexedAtOnce = 32;   // messages: about a millisecond of the storage thread
 constexpr std::uint64_t kCounted = 200;      // milliseconds in which it is counted what comes
 constexpr std::uint64_t kForgotten = 1000;   // likewise, after which that says nothing any more
 
@@ -74,10 +75,21 @@ void MailFiling::index() {
     return;
   }
   uv_timer_stop(index_timer_);
-  const auto work = [](Store& store) {
-    if (auto done = store.index_mail(); !done) store.note_trouble(done.error());
+  index_some();
+}
+
+void MailFiling::index_some() {
+  auto more = std::make_shared<Result<bool>>(false);
+  const auto work = [more](Store& store) {
+    *more = store.index_mail(kIndexedAtOnce);
+    if (!*more) store.note_trouble(more->error());
   };
-  indexing_ = post_(work, [this] { indexing_ = false; });
+  indexing_ = post_(work, [this, more] {
+    indexing_ = false;
+    if (!*more || stopping_) return;  // whoever comes next tries again
+    if (**more) return index_some();
+    note(unindexed_, unfiled_);  // what has come meanwhile
+  });
 }
 
 void MailFiling::file() {

@@ -1,10 +1,12 @@
 // When small mail gets into the index (Store::index_mail()) and its files (Store::begin_filing()).
 //
 // Nobody waits for either, so it is done for many at a time. Into the index: at once where little comes, else
-// after a moment, or when kMany wait. Files: a second after the first came, or at once when kMany wait, but
-// not while a flood comes: a file costs several times what it takes to be ready for the next message, and the
-// journal holds what a flood brings. The disk is waited for on a thread of its own: the store goes on
-// meanwhile. One filing is under way at a time; the more wait, the larger it is.
+// after a moment, or when kMany wait; in small steps, between which the storage thread is others'. Files: a
+// second after the first came, or at once when kMany wait, but not while a flood comes: a file costs several
+// times what it takes to be ready for the next message, and the journal holds what a flood brings. The disk
+// is waited for on a thread of its own: the store goes on meanwhile. One filing is under way at a time; the
+// more wait, the larger it is.
+//
 // Ownership: the storage thread's object. Threads: the reactor. Lifetime: destroy it after `stopped`.
 #pragma once
 
@@ -42,6 +44,7 @@ class MailFiling {
   struct Round;
 
   void index();
+  void index_some();
   void file();
   void begin();
   bool is_flooded() const;

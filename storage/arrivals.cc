@@ -1,6 +1,7 @@
 #include "storage/arrivals.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -87,15 +88,25 @@ Result<void> Arrivals::take(std::span<const std::vector<Arrival>> messages) {
     const auto copies = read_arrivals(records[i]);
     for (const ReadArrival& copy : *copies) {
       journal_.hold(place.file);
-      coming_octets_ += copy.arrival.row.size;
+      octets_ += copy.arrival.row.size;
       ids_.insert(copy.arrival.row.uidl);
+      coming_octets_[copy.arrival.row.mailbox] += copy.arrival.row.size;
       coming_.push_back({copy.arrival.row, {place.file, place.at + copy.at}});
     }
     journal_.release(place.file);
   }
   end_ = appended->end;
-  database_.defer([this] { return write_rows(); });
+  expect_rows();
   return {};
+}
+
+void Arrivals::expect_rows() {
+  if (waiting() > 0) database_.defer([this] { return write_rows(); });
+}
+
+std::uint64_t Arrivals::octets_to_come(MailboxId mailbox) const {
+  const auto found = coming_octets_.find(mailbox);
+  return found == coming_octets_.end() ? 0 : found->second;
 }
 
 Result<bool> Arrivals::insert_row(Coming& coming) {
@@ -125,53 +136,85 @@ Result<void> Arrivals::renew_row(Coming& coming) {
   return done ? contents_.insert_place(row.id, coming.place) : done;
 }
 
-// The number of those that are new.
-Result<std::size_t> Arrivals::insert_rows() {
-  Accounts accounts(database_);
-  auto transaction = Transaction::begin(database_, Durable::kLater);
-  if (!transaction) return transaction.error();
+Arrivals::Writing Arrivals::begin_rows() {
+  Writing writing;
+  writing.rows = std::exchange(coming_, {});
+  coming_octets_.clear();
+  writing.end = end_;
   // What belongs together lies together in the index; within a mailbox the order is that of the arrival.
-  std::ranges::stable_sort(coming_, {}, [](const Coming& each) { return each.row.mailbox; });
-  std::unordered_map<MailboxId, std::int64_t> mailboxes;  // the last delivery
-  std::size_t inserted = 0;
-  for (Coming& each : coming_) {
+  std::ranges::stable_sort(writing.rows, {}, [](const Coming& each) { return each.row.mailbox; });
+  return writing;
+}
+
+// With the last row all is committed.
+Result<void> Arrivals::insert_rows(Writing& writing, std::size_t at_most) {
+  if (!writing.transaction) {
+    auto transaction = Transaction::begin(database_, Durable::kLater);
+    if (!transaction) return transaction.error();
+    writing.transaction.emplace(*std::move(transaction));
+  }
+  for (; writing.at < writing.rows.size() && at_most > 0; ++writing.at, --at_most) {
+    Coming& each = writing.rows[writing.at];
     auto is_new = insert_row(each);
     if (!is_new) return is_new.error();
-    if (!*is_new) continue;
-    ++inserted;
-    mailboxes[each.row.mailbox] = each.row.received_at;
+    if (*is_new) writing.last_deliveries[each.row.mailbox] = each.row.received_at;
   }
-  for (const auto& [mailbox, at] : mailboxes) {
+  if (writing.at < writing.rows.size()) return {};
+  Accounts accounts(database_);
+  for (const auto& [mailbox, at] : writing.last_deliveries) {
     if (auto done = accounts.note_delivery(mailbox, at); !done) return done.error();
   }
-  if (auto done = write_meta(database_, kJournalKey, end_.text()); !done) return done.error();
-  if (auto done = transaction->commit(); !done) return done.error();
-  return inserted;
+  if (auto done = write_meta(database_, kJournalKey, writing.end.text()); !done) return done.error();
+  return writing.transaction->commit();
 }
 
 Result<void> Arrivals::write_rows() {
+  // What was begun, and what has come since.
+  while (writing_ || !coming_.empty()) {
+    if (auto done = write_some_rows(SIZE_MAX); !done) return done.error();
+  }
+  return {};
+}
+
+Result<bool> Arrivals::write_some_rows(std::size_t at_most) {
   database_.defer(nullptr);
-  if (coming_.empty()) return {};
-  auto done = insert_rows();
-  if (!done && done.error().kind == ErrorKind::kNoSpace) {
+  auto more = write_on(at_most);
+  if (!more && more.error().kind == ErrorKind::kNoSpace) {
     folder_.release_reserve();
-    done = insert_rows();
+    more = write_on(SIZE_MAX);
   }
-  failing_ = !done;
-  if (!done) {
-    database_.defer([this] { return write_rows(); });
-    return done.error();
+  failing_ = !more;
+  expect_rows();
+  return more;
+}
+
+Result<bool> Arrivals::write_on(std::size_t at_most) {
+  if (!writing_ && coming_.empty()) return false;
+  if (!writing_) writing_.emplace(begin_rows());
+  auto done = insert_rows(*writing_, at_most);
+  if (done && writing_->at < writing_->rows.size()) return true;
+  Writing all = *std::exchange(writing_, std::nullopt);
+  if (done) {
+    written(all);
+    return false;
   }
-  for (const Coming& each : std::exchange(coming_, {})) {
+  // They are older than what has come since.
+  for (const Coming& each : all.rows) coming_octets_[each.row.mailbox] += each.row.size;
+  coming_.insert(coming_.begin(), std::make_move_iterator(all.rows.begin()),
+                 std::make_move_iterator(all.rows.end()));
+  return done.error();
+}
+
+void Arrivals::written(const Writing& all) {
+  for (const Coming& each : all.rows) {
+    ids_.erase(each.row.uidl);
+    octets_ -= each.row.size;
     if (each.row.id == 0) {
       journal_.release(each.place.file);
     } else {
       contents_.keep(each.row.id, each.row.size, each.row.mailbox, each.place.file);
     }
   }
-  coming_octets_ = 0;
-  ids_.clear();
-  return {};
 }
 
 Result<std::size_t> Arrivals::replay(const FindMailbox& mailbox_of) {
@@ -180,10 +223,10 @@ Result<std::size_t> Arrivals::replay(const FindMailbox& mailbox_of) {
   std::size_t taken = 0;
   replaying_ = true;
   const auto write = [&]() -> Result<void> {
-    auto inserted = insert_rows();
-    if (!inserted) return inserted.error();
-    taken += *inserted;
-    coming_.clear();
+    Writing writing = begin_rows();
+    if (auto done = insert_rows(writing, SIZE_MAX); !done) return done;
+    taken += static_cast<std::size_t>(
+        std::ranges::count_if(writing.rows, [](const Coming& each) { return each.row.id != 0; }));
     return {};
   };
   auto done =

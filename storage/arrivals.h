@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -51,6 +52,10 @@ class Arrivals {
  public:
   Arrivals(DataFolder& folder, Database& database, MailContents& contents, Journal& journal)
       : folder_(folder), database_(database), contents_(contents), journal_(journal) {}
+  // Before the database's. What has no row yet is in the journal.
+  ~Arrivals() { database_.defer(nullptr); }
+  Arrivals(const Arrivals&) = delete;
+  Arrivals& operator=(const Arrivals&) = delete;
 
   // Makes these messages durable, all or none. They have their rows with the next write_rows().
   Result<void> take(std::span<const std::vector<Arrival>> messages);
@@ -58,16 +63,21 @@ class Arrivals {
   // to promise more of it.
   bool has_room(std::size_t messages, std::uint64_t octets) const {
     return !failing_ && folder_.holds_reserve() &&
-           contents_.has_room_in_journal(coming_.size() + messages, coming_octets_ + octets);
+           contents_.has_room_in_journal(waiting() + messages, octets_ + octets);
   }
   // Copies without a row.
-  std::size_t waiting() const { return coming_.size(); }
+  std::size_t waiting() const { return coming_.size() + (writing_ ? writing_->rows.size() : 0); }
+  // Of a mailbox, those of which the database does not know anything yet, also while it commits others.
+  std::uint64_t octets_to_come(MailboxId mailbox) const;
   // Is one of them of this message?
   bool holds(const std::string& message) const { return ids_.contains(message); }
 
   // All of them get their rows; on an error none does, and they go on waiting. On a full disk the reserve is
   // given up for them.
   Result<void> write_rows();
+  // A part of that, which holds up nobody for long: it takes what waits now, or goes on with it, and writes
+  // so many rows. True: that was not all. Who asks the database anything has the rest written first.
+  Result<bool> write_some_rows(std::size_t at_most);
   // After a crash: those that the journal has behind the noted position. `mailbox_of` finds a mailbox by its
   // id and its address; mail of one that is gone, 0, goes with it. What has a row already, because its file
   // was found first, has its file written once more: nobody knows whether it was whole. How many are new.
@@ -82,8 +92,21 @@ class Arrivals {
     JournalPlace place;
   };
 
-  Result<std::size_t> insert_rows();
+  // Rows that are being written, in a transaction that stays open meanwhile.
+  struct Writing {
+    std::vector<Coming> rows;
+    JournalPosition end;
+    std::size_t at = 0;  // those before it are written
+    std::unordered_map<MailboxId, std::int64_t> last_deliveries;
+    std::optional<Transaction> transaction;
+  };
+
+  void expect_rows();
+  Result<bool> write_on(std::size_t at_most);
+  Writing begin_rows();
+  Result<void> insert_rows(Writing& writing, std::size_t at_most);
   Result<bool> insert_row(Coming& coming);
+  void written(const Writing& all);
   Result<void> renew_row(Coming& coming);
 
   DataFolder& folder_;
@@ -91,9 +114,12 @@ class Arrivals {
   MailContents& contents_;
   Journal& journal_;
   std::vector<Coming> coming_;
-  std::uint64_t coming_octets_ = 0;
+  std::unordered_map<MailboxId, std::uint64_t> coming_octets_;
+  JournalPosition end_;  // of them
+  std::optional<Writing> writing_;
+  // Of both.
+  std::uint64_t octets_ = 0;
   std::unordered_set<std::string> ids_;  // of their messages
-  JournalPosition end_;                  // of them
   bool replaying_ = false;
   bool failing_ = false;
 };

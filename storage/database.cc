@@ -60,6 +60,13 @@ Error database_error(sqlite3* connection, std::string_view what) {
                                                  sqlite3_errmsg(connection), code, advice)};
 }
 
+// Nobody asks how much memory SQLite has, and counting takes a lock for each piece of it. Too late, when
+// somebody in the process uses SQLite already, this changes nothing.
+void spare_statistics() {
+  static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(once);
+}
+
 }  // namespace
 
 void StatementReset::operator()(sqlite3_stmt* statement) const {
@@ -115,6 +122,7 @@ Result<void> Statement::bind(int position, Octets value) {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, DatabaseAccess access) {
+  spare_statistics();
   sqlite3* connection = nullptr;
   const int flags = (access == DatabaseAccess::kRead ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
                     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
@@ -240,8 +248,14 @@ int Database::note_wal(void* self, sqlite3*, const char*, int frames) {
   return SQLITE_OK;
 }
 
+// It may be an index that keeps the deferred rows from being written.
+Result<void> Database::rebuild_indexes() {
+  static_cast<void>(write_deferred());
+  return run_script("REINDEX");
+}
+
 void Database::checkpoint_if_due() {
-  if (wal_frames_ < kCheckpointFrames) return;
+  if (wal_frames_ < kCheckpointFrames || sqlite3_get_autocommit(connection_) == 0) return;
   int frames = 0;
   int moved = 0;
   // Passive: who reads beside us, for a backup, is not waited for. When he is gone the next one moves all.
@@ -252,6 +266,7 @@ void Database::checkpoint_if_due() {
 }
 
 Result<void> Database::checkpoint_all() {
+  static_cast<void>(write_deferred());  // what cannot be written is where it is
   const int code =
       sqlite3_wal_checkpoint_v2(connection_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   if (code != SQLITE_OK) return database_error(connection_, "take in its WAL");

@@ -110,8 +110,9 @@ class Database {
   // it has been committed. One table; `changed` may query and must not write.
   void watch_rows(std::string_view table, std::function<void(std::int64_t)> changed);
 
-  // Runs `write` before the next statement of whoever is the first: what it writes is seen by all. One at a
-  // time; between transactions. A statement before which it fails fails, too.
+  // Runs `write` before the next statement of whoever is the first: what it writes is seen by all, and a
+  // transaction that it has left open is ended. One at a time; between transactions of others. A statement
+  // before which it fails fails, too.
   void defer(std::function<Result<void>()> write) { deferred_ = std::move(write); }
   // Runs it now, if there is one.
   Result<void> write_deferred();
@@ -126,7 +127,7 @@ class Database {
   // It counts as damaged from now on.
   void distrust() { damaged_ = true; }
   // kExists: rows contradict one another.
-  Result<void> rebuild_indexes() { return run_script("REINDEX"); }
+  Result<void> rebuild_indexes();
   // kCorrupt with the first finding.
   Result<void> quick_check();
   // Moves the WAL into the database when it has grown; failing is no error, the WAL then grows further.

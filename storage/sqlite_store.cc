@@ -105,10 +105,11 @@ SqliteStore::~SqliteStore() {
 Result<void> SqliteStore::close() {
   if (!database_) return {};
   if (!filer_) {  // it was not opened whole
+    arrivals_.reset();
     database_.reset();
     return {};
   }
-  static_cast<void>(index_mail());
+  static_cast<void>(arrivals_->write_rows());
   delete_leftovers();
   look_.reset();
   make_room({});  // the end has to be written, too
@@ -138,6 +139,8 @@ Result<void> SqliteStore::close() {
   }
   // Without any room the WAL stays: all is in it, and the next start takes it in.
   if (done && !emptied && emptied.error().kind != ErrorKind::kNoSpace) done = emptied;
+  filer_.reset();
+  arrivals_.reset();
   database_.reset();
   return done;
 }
@@ -314,7 +317,7 @@ Result<void> SqliteStore::begin_quotas() {
   // Messages come and go in many places; the totals tell of all of them.
   database_->watch_rows("totals", [this](MailboxId mailbox) {
     const auto now = Index(*database_).totals_of(mailbox);
-    if (now) quotas_.set_use(mailbox, now->octets);
+    if (now) quotas_.set_use(mailbox, now->octets + arrivals_->octets_to_come(mailbox));
   });
   return {};
 }
@@ -455,11 +458,11 @@ Store::Committed SqliteStore::deliver_and_note(std::span<Delivery> deliveries,
   return committed;
 }
 
-Result<void> SqliteStore::index_mail() {
+Result<bool> SqliteStore::index_mail(std::size_t at_most) {
   if (!database_) return closed_error();
-  auto done = arrivals_->write_rows();
+  auto more = arrivals_->write_some_rows(at_most);
   database_->checkpoint_if_due();
-  return done;
+  return more;
 }
 
 Result<std::unique_ptr<Filing>> SqliteStore::begin_filing(std::chrono::milliseconds age,

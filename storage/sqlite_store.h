@@ -96,7 +96,7 @@ class SqliteStore final : public Store {
   Committed deliver_and_note(std::span<Delivery> deliveries, std::span<const QueueOutcome> outcomes) override;
   Result<std::unique_ptr<Filing>> begin_filing(std::chrono::milliseconds age, std::size_t at_most) override;
   Result<void> end_filing(Filing& filing) override;
-  Result<void> index_mail() override;
+  Result<bool> index_mail(std::size_t at_most = SIZE_MAX) override;
   std::size_t unindexed() const override { return arrivals_ ? arrivals_->waiting() : 0; }
   std::size_t unfiled() const override { return filer_ ? filer_->waiting() + arrivals_->waiting() : 0; }
 

@@ -358,8 +358,8 @@ class Store {
                                      std::span<const QueueOutcome> outcomes) = 0;
 
   // Small messages are durable before they are in the index; whatever is asked of the store takes them in
-  // first, or this does. It waits for no flush.
-  virtual Result<void> index_mail() = 0;
+  // first, or this does, so many at a time. True: it has begun with more than these. It waits for no flush.
+  virtual Result<bool> index_mail(std::size_t at_most = SIZE_MAX) = 0;
   virtual std::size_t unindexed() const = 0;
 
   // Small messages are durable, and can be read, before they have a file. Writes files for those that came

@@ -38,6 +38,8 @@ void mail(World& world) {
   world.deliver({letter({kAnna}, kSmall)});
   world.set_password(kBert);
   world.file_mail();
+  world.deliver({letter({kAnna}, kMiddle), letter({kAnna, kBert}, kSmall)});
+  world.index_some(2);
   world.deliver({letter({kBert}, kSmall)});
 }
 

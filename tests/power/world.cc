@@ -204,6 +204,11 @@ bool World::deliver(const std::vector<Letter>& letters) {
   return note({}, letters);
 }
 
+bool World::index_some(std::size_t at_most) {
+  const auto more = store_->index_mail(at_most);
+  return more ? true : note_error(more.error());
+}
+
 bool World::note(const std::vector<Outcome>& outcomes, const std::vector<Letter>& letters) {
   std::vector<Planned> planned(letters.size());
   std::vector<Delivery> deliveries;

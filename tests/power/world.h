@@ -58,6 +58,8 @@ class World {
   bool add_alias(const std::string& name, const std::vector<std::string>& targets);
   bool remove_alias(const std::string& name);
   bool deliver(const std::vector<Letter>& letters);
+  // Small messages get into the index, so many of them.
+  bool index_some(std::size_t at_most);
   // Small messages get their files.
   bool file_mail();
   // Deletes those at these places of the list that a client sees; their files lie there until purge().

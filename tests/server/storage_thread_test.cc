@@ -3,13 +3,16 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
+#include "storage/files.h"
 #include "storage/reconcile.h"
 #include "tests/catch.h"
 #include "tests/storage/support.h"
@@ -137,6 +140,76 @@ TEST_CASE("what waits for a commit is committed when the thread stops", "[storag
   uv_run(&loop, UV_RUN_DEFAULT);
   CHECK(uv_loop_close(&loop) == 0);
   CHECK(delivered == 600);
+}
+
+namespace {
+
+std::atomic<int> commits = 0;
+std::atomic<bool> commits_fail = false;
+
+// Counts what SQLite is asked to commit.
+int count_commits(const char* operation) {
+  if (std::string_view(operation) != "commit") return 0;
+  ++commits;
+  return commits_fail ? EIO : 0;
+}
+
+// Runs the loop for so many milliseconds, or until it is stopped.
+void run_for(uv_loop_t& loop, std::uint64_t milliseconds) {
+  uv_timer_t timer;
+  uv_timer_init(&loop, &timer);
+  uv_timer_start(
+      &timer, [](uv_timer_t* each) { uv_stop(each->loop); }, milliseconds, 0);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer), nullptr);
+  uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+}  // namespace
+
+TEST_CASE("mail gets into the index by itself, and where that fails it is not tried without end",
+          "[storage_thread]") {
+  const unsigned messages = GENERATE(1U, 100U);  // at once, and a little later in several steps
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"anna@example.org"});
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  commits = 0;
+  commits_fail = false;
+  set_disk_hook(count_commits);
+  unsigned delivered = 0;
+  {
+    StorageThread storage(&loop, *store, [](const std::string&) {});
+    unsigned answered = 0;
+    const auto deliver = [&] {
+      for (unsigned i = 0; i < messages; ++i) {
+        REQUIRE(storage.deliver(message(*store, {"anna@example.org"}, "A: b\r\n\r\nx\r\n"),
+                                [&](const Result<Delivered>& result) {
+                                  ++answered;
+                                  delivered += result ? 1U : 0U;
+                                }));
+      }
+    };
+    deliver();
+    for (int i = 0; i < 100 && commits == 0; ++i) run_for(loop, 100);
+    CHECK(commits > 0);
+    CHECK(answered == messages);
+    CHECK(delivered == messages);
+    commits_fail = true;
+    deliver();
+    for (int i = 0; i < 100 && answered < 2 * messages; ++i) run_for(loop, 100);
+    CHECK(answered == 2 * messages);
+    CHECK(delivered > messages);  // until the first failure
+    commits = 0;
+    run_for(loop, 500);
+    CHECK(commits < 20);
+    commits_fail = false;
+    storage.stop([] {});
+    uv_run(&loop, UV_RUN_DEFAULT);
+  }
+  set_disk_hook(nullptr);
+  CHECK(uv_loop_close(&loop) == 0);
+  CHECK(fetch_all(*store, "anna@example.org").size() == delivered);
 }
 
 TEST_CASE("deleted mail is freed in slices, and all who wait for room hear of the end", "[storage_thread]") {

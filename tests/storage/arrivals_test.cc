@@ -2,6 +2,7 @@
 #include "storage/arrivals.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 
 #include "crash.h"
@@ -113,6 +114,62 @@ TEST_CASE("mail that has just come counts for its mailbox's quota", "[storage][a
   CHECK(mail_of(*store) == these({1, 2, 3}));
 }
 
+TEST_CASE("mail gets into the index a part at a time, and whole for who asks", "[storage][arrivals]") {
+  Scratch scratch;
+  Scratch crashed;
+  auto store = store_with(scratch.data(), {kAnna});
+  bring(*store, {1, 2, 3});
+  CHECK(store->index_mail(2).value());
+  CHECK(store->unindexed() == 3);
+  bring(*store, {4});
+  CHECK(store->unindexed() == 4);
+  copy_folder(scratch.data(), crashed.data());
+  SECTION("to its end") {
+    CHECK_FALSE(store->index_mail(2).value());
+    CHECK(store->unindexed() == 1);
+    CHECK_FALSE(store->index_mail(2).value());
+    CHECK(store->unindexed() == 0);
+  }
+  SECTION("somebody asks") {
+    CHECK(store->show_mailbox(address(kAnna))->messages == 4);
+    CHECK(store->unindexed() == 0);
+  }
+  SECTION("somebody has files written") {
+    REQUIRE(file_mail(*store).has_value());
+  }
+  SECTION("it fails") {
+    set_disk_hook([](const char* operation) { return std::string_view(operation) == "commit" ? EIO : 0; });
+    CHECK_FALSE(store->index_mail(2).has_value());
+    set_disk_hook(nullptr);
+    CHECK(store->unindexed() == 4);
+  }
+  SECTION("the store ends") {
+    store.reset();
+    store = open_store(scratch.data());
+  }
+  SECTION("it crashes") {
+    store = open_store(crashed.data());
+  }
+  CHECK(mail_of(*store) == these({1, 2, 3, 4}));
+  CHECK(store->unindexed() == 0);
+}
+
+TEST_CASE("mail that comes while rows are written counts for its mailbox's quota", "[storage][arrivals]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(store->set_quota(address(kAnna), 3 * kept(kAnna, arriving(1)).size()).has_value());
+  bring(*store, {1, 2});
+  CHECK(store->index_mail(1).value());
+  bring(*store, {3});
+  CHECK_FALSE(store->index_mail(1).value());
+  CHECK(store->unindexed() == 1);
+  CHECK(store->room_for(address(kAnna), 1) == Room::kNo);
+  CHECK(store->index_mail().has_value());
+  CHECK(store->room_for(address(kAnna), 1) == Room::kNo);
+  delete_messages(*store, kAnna, {0});
+  CHECK(store->room_for(address(kAnna), 1) == Room::kYes);
+}
+
 TEST_CASE("a start takes in what had come just before a crash", "[storage][arrivals]") {
   const bool some_indexed = GENERATE(false, true);
   Scratch scratch;
@@ -143,6 +200,29 @@ TEST_CASE("a start takes in what had come just before a crash", "[storage][arriv
   store = open_store(crashed.data(), &second);
   CHECK(second.actions.empty());
   CHECK(mail_of(*store) == these({1, 2, 3, 4}));
+}
+
+TEST_CASE("a start goes on behind what is damaged in the journal, and tells of it", "[storage][arrivals]") {
+  Scratch scratch;
+  Scratch crashed;
+  {
+    auto store = store_with(scratch.data(), {kAnna});
+    bring(*store, {1, 2, 3});
+    copy_folder(scratch.data(), crashed.data());
+  }
+  const std::string journal = crashed.data() + "/journal/1";
+  std::string octets = read_file(journal);
+  octets[octets.find(".body 2")] ^= 1;
+  write_file(journal, octets);
+  RecoveryReport report;
+  auto store = open_store(crashed.data(), &report);
+  CHECK(tells(report, "of journal/1 hold no message"));
+  CHECK(mail_of(*store) == these({1, 3}));
+  store.reset();
+  const auto left = names_in(crashed.data() + "/journal");
+  REQUIRE(left.size() == 1);
+  CHECK(left.front().starts_with("1.damaged-"));
+  CHECK(read_file(crashed.data() + "/journal/" + left.front()) == octets);
 }
 
 TEST_CASE("a start brings nothing back that was deleted", "[storage][arrivals]") {
@@ -361,6 +441,38 @@ TEST_CASE("nobody gets another's mail when a file of the journal is gone", "[sto
   CHECK(mail_of(*store, kBert) == these({1, 2}, kBert));
   delete_messages(*store, kBert, {0});
   CHECK(mail_of(*store, kBert) == these({2}, kBert));
+}
+
+TEST_CASE("what a damaged database does not tell of mail is not forgotten", "[storage][arrivals]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  bring(*store, {1, 2});
+  REQUIRE(store->index_mail().has_value());
+  // All is in the file, and nothing in the store's cache.
+  const std::string database = scratch.data() + "/mailstead.db";
+  run_sql(database, "REPLACE INTO meta VALUES ('changed', 1); PRAGMA wal_checkpoint(TRUNCATE);");
+  // Not by this process: it would take SQLite's locks away when it closes the file.
+  const auto copy = [](const std::string& from, const std::string& to) {
+    REQUIRE(std::system(("cp " + from + " " + to).c_str()) == 0);
+  };
+  const std::string sound = scratch.path() + "/sound";
+  const std::string damaged = scratch.path() + "/damaged";
+  copy(database, sound);
+  std::string octets = read_file(sound);
+  for (std::size_t page = 4096; page < octets.size(); page += 4096) {
+    if (octets.substr(page, 4096).find("new/1") != std::string::npos)
+      octets.replace(page, 512, std::string(512, 'x'));
+  }
+  write_file(damaged, octets);
+  copy(damaged, database);
+  CHECK_FALSE(file_mail(*store).has_value());
+  static_cast<void>(file_mail(*store));
+  CHECK(store->unfiled() == 2);
+  copy(sound, database);
+  run_sql(database, "REPLACE INTO meta VALUES ('changed', 2)");
+  REQUIRE(file_mail(*store).has_value());
+  CHECK(store->unfiled() == 0);
+  CHECK(mail_of(*store) == these({1, 2}));
 }
 
 TEST_CASE("what a filing that failed has left goes with its message", "[storage][arrivals]") {
