@@ -20,12 +20,11 @@
 #include <thread>
 #include <vector>
 
+#include "backups.h"
 #include "children.h"
 #include "failing_calls.h"
 #include "recorder.h"
 #include "scenarios.h"
-#include "storage/backup.h"
-#include "storage/backup_restore.h"
 #include "storage/checker.h"
 #include "trial.h"
 
@@ -66,46 +65,24 @@ std::string first_queued(const World& world) {
   return world.queued().front();
 }
 
-std::string backups_of(const World& world) {
-  return fs::path(world.data()).parent_path() / "backups";
-}
-
-Result<void> as_it_is(const std::function<Result<void>()>& work) {
-  return work();
+std::string root_of(const World& world) {
+  return fs::path(world.data()).parent_path();
 }
 
 // Left by a backup that says it has everything.
 std::string success_of(const World& world) {
-  return fs::path(world.data()).parent_path() / "backed-up";
+  return root_of(world) + "/backed-up";
 }
 
-Result<void> back_up(const World& world) {
-  auto folder = BackupFolder::open(backups_of(world), BackupFolder::Use::kWrite);
-  if (!folder) return folder.error();
-  auto backup =
-      Backup::begin(**folder, {.data = world.data(), .configuration = {}, .as_caller = as_it_is, .tell = {}});
-  if (!backup) return backup.error();
-  if (auto done = (*backup)->finish(); !done) return done;
-  if (!(*backup)->summary().troubles.empty())
-    return Error{ErrorKind::kIo, (*backup)->summary().troubles.front()};
+void back_up(World& world) {
+  if (!power::back_up(root_of(world))) return;
   const Unobserved unobserved;
   fs::create_directory(success_of(world));
-  return {};
 }
 
 bool restore_newest(World& world, const std::string& folder) {
   if (!fs::exists(success_of(world))) return false;
-  auto backups = BackupFolder::open(backups_of(world), BackupFolder::Use::kRead);
-  if (!backups) throw std::runtime_error(backups.error().message);
-  auto generation = (*backups)->choose("");
-  if (!generation) throw std::runtime_error(generation.error().message);
-  const std::string data = folder + "/data";
-  fs::create_directories(data);
-  const FileHandle into(::open(data.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  auto filled =
-      fill_from_backup(**backups, *generation, into.fd(), data, {.as_caller = as_it_is, .tell = {}});
-  if (!filled) throw std::runtime_error(filled.error().message);
-  if (filled->lost > 0) throw std::runtime_error(filled->troubles.front());
+  if (auto done = power::restore_newest(root_of(world), folder); !done) throw std::runtime_error(done.error().message);
   return true;
 }
 
@@ -192,12 +169,11 @@ constexpr Operation kOperations[] = {
        world.deliver({relayed({kCarl}, 100'000), relayed({kCarl}, 100'000)});
      },
      true, false, true},
-    {"backup", [](World& world) { static_cast<void>(back_up(world)); }, true, false, false, nullptr, nullptr,
+    {"backup", [](World& world) { back_up(world); }, true, false, false, nullptr, nullptr,
      restore_newest},
-    {"backup-again", [](World& world) { static_cast<void>(back_up(world)); }, true, true, false,
+    {"backup-again", [](World& world) { back_up(world); }, true, true, false,
      [](World& world) {
-       if (auto done = back_up(world); !done) throw std::runtime_error(done.error().message);
-       fs::remove(success_of(world));
+       if (auto done = power::back_up(root_of(world)); !done) throw std::runtime_error(done.error().message);
        world.deliver({plain({kAnna, kBert}, kSmall), large(plain({kAnna}, 0))});
        world.deliver({relayed({kCarl, kDora}, kMiddle)});
        world.file_mail();

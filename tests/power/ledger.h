@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -56,6 +57,10 @@ struct Ledger {
   std::string srs_key;                                     // empty: nobody has seen it
   std::set<bool> clean = {false, true};                    // what a start may say of the last end
   std::int64_t retention = 0;                              // seconds that the store has counted, at least
+  // What was promised when the newest backup that is promised was begun, and likewise one that is under way;
+  // null: there is none.
+  std::shared_ptr<const Ledger> backed_up = nullptr;
+  std::shared_ptr<const Ledger> backing_up = nullptr;
 };
 
 // What there is, for people and for comparing two looks: a line each.

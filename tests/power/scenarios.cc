@@ -1,5 +1,7 @@
 #include "scenarios.h"
 
+#include <cstdint>
+
 namespace mailstead::power {
 
 namespace {
@@ -174,6 +176,26 @@ void growth(World& world) {
   }
 }
 
+// While mail comes and goes.
+void backups(World& world) {
+  make_mailboxes(world);
+  world.deliver({letter({kAnna}, kSmall), spooled({kAnna, kBert})});
+  world.deliver({relayed({kCarl}, kSmall), relayed({kDora}, kLarge)});
+  world.file_mail();
+  world.deliver({letter({kBert}, kSmall)});
+  world.index_some(SIZE_MAX);  // a backup has what the index has
+  world.back_up();
+  world.deliver({letter({kAnna, kBert}, kSmall)});
+  world.erase(kAnna, {0}, Deleted::kKept);
+  world.erase(kBert, {0}, Deleted::kFreed);
+  world.purge(kAnna);
+  world.purge(kBert);
+  world.file_mail();
+  world.back_up();
+  world.close();
+  world.back_up();
+}
+
 }  // namespace
 
 void make_mailboxes(World& world) {
@@ -189,7 +211,7 @@ Letter relayed(std::vector<std::string> recipients, std::size_t octets) {
 std::span<const Scenario> scenarios() {
   static const Scenario all[] = {{"mail", mail},         {"deleted", deleted}, {"queue", queue},
                                  {"accounts", accounts}, {"foreign", foreign}, {"lost_folder", lost_folder},
-                                 {"growth", growth}};
+                                 {"growth", growth},     {"backups", backups}};
   return all;
 }
 

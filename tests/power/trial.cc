@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "backups.h"
 #include "recorder.h"
 
 namespace mailstead::power {
@@ -59,6 +60,24 @@ std::unique_ptr<Store> open_store(const std::string& root, RecoveryReport& repor
   if (store) return *std::move(store);
   findings.push_back("cannot be opened: " + store.error().message);
   return nullptr;
+}
+
+// The newest backup, whole, is the last one that was promised, or one that was being made.
+void check_backup(const std::string& root, const Ledger& ledger, Findings& findings) {
+  if (ledger.backed_up == nullptr && ledger.backing_up == nullptr) return;
+  const std::string place = root + "/restored";
+  if (auto done = restore_newest(root, place); !done) {
+    if (ledger.backed_up != nullptr || done.error().kind == ErrorKind::kCorrupt)
+      findings.push_back("backup: " + done.error().message);
+    return;
+  }
+  RecoveryReport report;
+  Findings wrong;
+  auto store = open_store(place, report, wrong);
+  if (store != nullptr && ledger.backed_up != nullptr) wrong = contradictions(*store, *ledger.backed_up);
+  if (store != nullptr && ledger.backing_up != nullptr && (ledger.backed_up == nullptr || !wrong.empty()))
+    wrong = contradictions(*store, *ledger.backing_up);
+  for (const std::string& each : wrong) findings.push_back("backup: " + each);
 }
 
 // Drafts are swept at the start, and a folder that is being removed goes.
@@ -121,6 +140,8 @@ Findings try_folder(const std::string& root, const Ledger& ledger) {
     findings.push_back("the second start had to act: " + action);
   if (!report.clean) findings.push_back("the second start came after no proper end");
   if (contents(*store) != first) findings.push_back("the second start found something else");
+  store.reset();
+  check_backup(root, ledger, findings);
   return findings;
 }
 

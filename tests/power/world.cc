@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <memory>
 #include <utility>
 
+#include "backups.h"
 #include "protocols/trace.h"
 
 namespace mailstead::power {
@@ -368,6 +371,17 @@ bool World::expire(const std::string& mailbox) {
     if (*expired != messages->size()) return Error{ErrorKind::kIo, "not all messages expired"};
     return {};
   });
+}
+
+bool World::back_up() {
+  Ledger now = ledger_;
+  now.backed_up = nullptr;
+  ledger_.backing_up = std::make_shared<const Ledger>(std::move(now));
+  changed();
+  const auto done = power::back_up(std::filesystem::path(data_).parent_path());
+  if (done) ledger_.backed_up = ledger_.backing_up;
+  ledger_.backing_up = nullptr;
+  return finish(done);
 }
 
 }  // namespace mailstead::power

@@ -91,6 +91,8 @@ class World {
   bool prepare_keys(const std::string& domain);
   bool activate_keys(const std::string& domain);
   bool write_notes();
+  // Into a folder beside the data folder.
+  bool back_up();
 
   Store& store() { return *store_; }
   bool is_open() const { return store_ != nullptr; }
