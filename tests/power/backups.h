@@ -9,7 +9,8 @@ namespace mailstead::power {
 
 // Makes another one. Success: it says that it has everything.
 Result<void> back_up(const std::string& root);
-// Makes the data folder `to`/data of the newest one. kNotFound: there is none. kCorrupt: not all of it is there.
+// Makes the data folder `to`/data of the newest one. kNotFound: there is none. kCorrupt: not all of it is
+// there.
 Result<void> restore_newest(const std::string& root, const std::string& to);
 
 }  // namespace mailstead::power

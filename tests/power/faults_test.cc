@@ -82,7 +82,8 @@ void back_up(World& world) {
 
 bool restore_newest(World& world, const std::string& folder) {
   if (!fs::exists(success_of(world))) return false;
-  if (auto done = power::restore_newest(root_of(world), folder); !done) throw std::runtime_error(done.error().message);
+  if (auto done = power::restore_newest(root_of(world), folder); !done)
+    throw std::runtime_error(done.error().message);
   return true;
 }
 
@@ -169,8 +170,7 @@ constexpr Operation kOperations[] = {
        world.deliver({relayed({kCarl}, 100'000), relayed({kCarl}, 100'000)});
      },
      true, false, true},
-    {"backup", [](World& world) { back_up(world); }, true, false, false, nullptr, nullptr,
-     restore_newest},
+    {"backup", [](World& world) { back_up(world); }, true, false, false, nullptr, nullptr, restore_newest},
     {"backup-again", [](World& world) { back_up(world); }, true, true, false,
      [](World& world) {
        if (auto done = power::back_up(root_of(world)); !done) throw std::runtime_error(done.error().message);
