@@ -52,21 +52,9 @@ std::optional<std::size_t> backups_to_keep(const Request& request) {
   return is_number && keep >= 1 && keep <= kMostKept ? std::optional(keep) : std::nullopt;
 }
 
-std::string real_path_of(const std::string& path) {
-  const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
-  return real ? real.get() : std::string();
-}
-
-// One of the two would grow by itself, and a lost disk would lose both. What is not there yet will be in what
-// is.
+// One of the two would grow by itself, and a lost disk would lose both.
 Result<void> check_apart(const std::string& data, const std::string& folder) {
-  const std::string real = real_path_of(data);
-  std::string place = folder;
-  while (real_path_of(place).empty()) {
-    const std::size_t slash = place.find_last_of('/');
-    place = slash == std::string::npos || slash == 0 ? (slash == 0 ? "/" : ".") : place.substr(0, slash);
-  }
-  if (real.empty() || !(real_path_of(place) + "/").starts_with(real + "/")) return {};
+  if (!is_in_data_folder(folder, data)) return {};
   return Error{ErrorKind::kInvalid,
                fmt::format("{} is inside the data folder {}: give a folder outside, best on "
                            "another disk",

@@ -186,6 +186,8 @@ Report restore_into(const CommandLine& line, const BackupFolder& folder, const s
 }  // namespace
 
 Report restore(const CommandLine& line) {
+  if (has_flag(line.request, "hold-queue") && has_flag(line.request, "without-queue"))
+    return misused("give either '--hold-queue' or '--without-queue'");
   const Interruption interruption;
   // Of who called, before this process takes the data folder's owner's part.
   auto folder = BackupFolder::open(line.request.arguments[0], BackupFolder::Use::kRead);

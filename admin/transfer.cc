@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <stdlib.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "admin/request.h"
 #include "admin/text.h"
@@ -72,6 +74,22 @@ std::optional<std::string> option_of(const Request& request, std::string_view na
     if (flag.starts_with(start)) return flag.substr(start.size());
   }
   return std::nullopt;
+}
+
+std::string real_path_of(const std::string& path) {
+  const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
+  return real ? real.get() : std::string();
+}
+
+// What is not there yet will be in what is.
+bool is_in_data_folder(const std::string& place, const std::string& data) {
+  const std::string real = real_path_of(data);
+  std::string there = place;
+  while (real_path_of(there).empty()) {
+    const std::size_t slash = there.find_last_of('/');
+    there = slash == std::string::npos || slash == 0 ? (slash == 0 ? "/" : ".") : there.substr(0, slash);
+  }
+  return !real.empty() && (real_path_of(there) + "/").starts_with(real + "/");
 }
 
 Progress::Speech speech_of(const CommandLine& line) {

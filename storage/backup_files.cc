@@ -55,7 +55,7 @@ bool is_plain_name(std::string_view name) {
 std::string difference_of(const Copied& copied, std::uint64_t octets_promised) {
   if (copied.octets != octets_promised)
     return fmt::format("{} octets, and it should have {}", copied.octets, octets_promised);
-  return "it holds other octets than when it came: 'mailstead verify' tells more";
+  return "it holds other octets than when it came";
 }
 
 Result<Copied> copy_file(const RegularFile& from, const FileHandle& to) {

@@ -181,7 +181,8 @@ Result<void> Backup::add_all(Mailbox& mailbox, std::vector<std::pair<Wanted, Reg
       ++summary_.new_messages;
       summary_.new_octets += copied->octets;
       if (copied->is(wanted.octets, wanted.hash)) continue;
-      summary_.troubles.push_back(mailbox.path_of(wanted) + ": " + difference_of(*copied, wanted.octets));
+      summary_.troubles.push_back(mailbox.path_of(wanted) + ": " + difference_of(*copied, wanted.octets) +
+                                  ": 'mailstead verify' tells more");
     }
     return {};
   });

@@ -181,8 +181,10 @@ void Trial::compare_message(const MailboxSummary& mailbox, const Promised& promi
   if (!found) {
     fault(fmt::format("{}: {}", mailbox.address.text(), found.error().message));
   } else if (!found->is(entry.size, promised.hash)) {
-    fault(fmt::format("{}: the message {}: {}", mailbox.address.text(), entry.uidl,
-                      difference_of(*found, entry.size)));
+    fault(fmt::format(
+        "{}: the message {}: {}: remove the file of this name in the backup's mail/, and the next "
+        "backup copies it again",
+        mailbox.address.text(), entry.uidl, difference_of(*found, entry.size)));
   } else {
     ++trial_.messages;
     trial_.octets += found->octets;

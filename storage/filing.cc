@@ -108,7 +108,7 @@ Result<std::optional<Filer::Unfiled>> Filer::find(Contents::Row message) {
 
 std::unique_ptr<FiledBatch> Filer::write(Contents::Clock::time_point until, std::size_t at_most,
                                          Result<void>& failure) {
-  if (auto done = note(std::exchange(unnoted_, {})); !done) failure = done;
+  if (auto done = note_rest(); !done) failure = done;
   const auto messages = contents_.before(until, at_most, written_);
   auto batch = std::make_unique<FiledBatch>();
   if (auto done = write_some(messages, *batch); !done && failure) failure = done;
@@ -241,7 +241,7 @@ Result<void> Filer::note(const std::vector<Contents::Row>& messages) {
 }
 
 Result<void> Filer::file_these(Messages messages) {
-  Result<void> failure = note(std::exchange(unnoted_, {}));
+  Result<void> failure = note_rest();
   while (!messages.empty()) {
     const auto some = messages.first(std::min(messages.size(), kMostFiles));
     messages = messages.subspan(some.size());
@@ -251,7 +251,19 @@ Result<void> Filer::file_these(Messages messages) {
     if (auto settled = settle(batch); done) done = settled;
     if (!done && failure) failure = done;
   }
+  if (auto done = note_rest(); !done && failure) failure = done;
   return failure;
+}
+
+// The next login looks what has become of those that are lost.
+Result<void> Filer::note_rest() {
+  const auto messages = std::exchange(unnoted_, {});
+  std::unordered_set<MailboxId> mailboxes;
+  for (const Contents::Row message : messages) mailboxes.insert(contents_.mailbox_of(message));
+  auto done = note(messages);
+  if (!done) return done;
+  for (const MailboxId mailbox : mailboxes) watch_.forget(mailbox);
+  return {};
 }
 
 // Those that are being filed are filed once more, for themselves.

@@ -114,6 +114,7 @@ class Filer {
   Result<void> write_file(Contents::Row message, const Unfiled& unfiled, Maildir& maildir, FiledBatch& batch);
   Result<void> file_these(Messages messages);
   Result<void> note(const std::vector<Contents::Row>& messages);
+  Result<void> note_rest();
 
   Database& database_;
   MailContents& contents_;
@@ -122,7 +123,8 @@ class Filer {
   MaildirOf maildir_of_;
   std::unordered_set<Contents::Row> written_;  // have a file that may not be on the disk yet
   std::unordered_set<MailboxId> troubled_;
-  std::vector<Contents::Row> unnoted_;  // theirs is, but the database could not be told
+  // Theirs is, but the database could not be told; or their bytes are lost.
+  std::vector<Contents::Row> unnoted_;
 };
 
 }  // namespace mailstead

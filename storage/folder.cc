@@ -23,6 +23,10 @@ constexpr off_t kReserveBytes = 4 << 20;
 constexpr std::uint64_t kLeastFreeSpace = 4u
                                           << 20;  // below this we do not start, and do not refill the reserve
 
+std::uint64_t allocated_octets(const struct stat& facts) {
+  return static_cast<std::uint64_t>(facts.st_blocks) * 512;
+}
+
 std::string parent_of(const std::string& path) {
   std::size_t end = path.find_last_not_of('/');
   if (end == std::string::npos) return "/";
@@ -218,8 +222,13 @@ Result<void> DataFolder::check_root() {
   closes_to_others_ = ours || names->empty();
   auto space = free_space();
   if (!space) return space.error();
-  if (*space < kLeastFreeSpace) return plain_error(path_, ENOSPC);
-  return {};
+  if (*space >= kLeastFreeSpace) return {};
+  // What an earlier process has held back for this is still there after a crash.
+  const auto reserve = stat_name(fd(), kReserveFile);
+  const std::uint64_t held = reserve && S_ISREG(reserve->st_mode) ? allocated_octets(*reserve) : 0;
+  if (ours && *space + held >= kLeastFreeSpace) return {};
+  if (!ours) return plain_error(path_, ENOSPC);
+  return Error{ErrorKind::kNoSpace, fmt::format("the disk of {} is full: free some space on it", path_)};
 }
 
 Result<void> DataFolder::lock(const std::string& host) {
@@ -236,6 +245,17 @@ Result<void> DataFolder::lock(const std::string& host) {
 // Without its mail a server would refuse what comes for mailboxes that are about to be there.
 Result<void> DataFolder::check_restore() const {
   if (!stat_name(fd(), kRestoreFolder)) return {};
+  // Once it has begun to move things, removing it would leave a folder that is neither the old nor the new.
+  const auto half_done = [this](const char* mark) {
+    return stat_name(fd(), fmt::format("{}/{}", kRestoreFolder, mark)).has_value();
+  };
+  if (half_done(kRestoreAsideMark) || half_done(kRestorePlacingMark)) {
+    return Error{
+        ErrorKind::kInvalid,
+        fmt::format("{0} holds {1}: a restore that was broken off in its last step; give the same "
+                    "'mailstead restore' again, which ends it, and leave {0}/{1} as it is until then",
+                    path_, kRestoreFolder)};
+  }
   return Error{
       ErrorKind::kInvalid,
       fmt::format("{0} holds {1}: a restore that was broken off; give the same 'mailstead restore' again, or "
@@ -252,6 +272,7 @@ Result<void> DataFolder::lay_out() {
     if (std::string_view(name) == "queue") queue_ = std::move(*made);
     if (std::string_view(name) == "journal") journal_ = std::move(*made);
   }
+  if (const auto space = free_space(); space && *space < kLeastFreeSpace) release_reserve();
   refill_reserve();
   auto done = sync_handle(root_.fd(), "the folder");
   if (!done) return in_folder(path_, done.error());

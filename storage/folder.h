@@ -20,6 +20,10 @@ namespace mailstead {
 inline constexpr const char* kDatabaseFile = "mailstead.db";
 // What a restore writes into until it is whole: no store is opened beside it (restore_place.h).
 inline constexpr const char* kRestoreFolder = "restore.unfinished";
+// Files in it, while it moves what was there aside, and then what it has made into its place
+// (restore_place.h).
+inline constexpr const char* kRestoreAsideMark = ".aside";
+inline constexpr const char* kRestorePlacingMark = ".placing";
 // The same when it is no longer needed, and goes.
 inline constexpr const char* kRestoredFolder = ".restored";
 // What a restore found in the data folder, and moved aside.

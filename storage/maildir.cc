@@ -87,6 +87,22 @@ Result<Maildir> Maildir::make(const DataFolder& folder, const Address& address) 
   return open(folder, address);
 }
 
+void Maildir::unmake(const DataFolder& folder, const Address& address) {
+  const MailboxFolderName name = folder_name(address);
+  auto domain = open_folder(folder.mail_fd(), name.domain);
+  if (!domain) return;
+  if (auto root = open_folder(domain->fd(), name.user)) {
+    bool is_empty = true;
+    for (const char* child : {"tmp", "new", "cur"})
+      is_empty = (::unlinkat(root->fd(), child, AT_REMOVEDIR) == 0 || errno == ENOENT) && is_empty;
+    if (is_empty) {
+      for (const char* file : {"address", "address.new"}) ::unlinkat(root->fd(), file, 0);
+    }
+  }
+  ::unlinkat(domain->fd(), name.user.c_str(), AT_REMOVEDIR);
+  ::unlinkat(folder.mail_fd(), name.domain.c_str(), AT_REMOVEDIR);
+}
+
 Result<FileHandle> Maildir::create_draft(const std::string& name) {
   auto file = create_file(tmp_.fd(), name);
   if (!file) return here(file.error());

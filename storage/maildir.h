@@ -63,6 +63,8 @@ class Maildir {
   static bool is_complete(const DataFolder& folder, const Address& address);
   // Makes what is missing of it, durably, and its `address` file.
   static Result<Maildir> make(const DataFolder& folder, const Address& address);
+  // What make() has made goes, but for a folder in which something is.
+  static void unmake(const DataFolder& folder, const Address& address);
 
   const std::string& path() const { return path_; }  // "mail/example.org/anna", for messages
 

@@ -23,8 +23,8 @@ namespace mailstead {
 
 namespace {
 
-constexpr const char* kAsideMark = ".aside";
-constexpr const char* kPlacingMark = ".placing";
+constexpr const char* kAsideMark = kRestoreAsideMark;
+constexpr const char* kPlacingMark = kRestorePlacingMark;
 constexpr const char* kOwnConfiguration = "mailstead.toml";
 constexpr std::string_view kKeepsConfiguration = "keep";
 constexpr std::size_t kMostOfPlaceMark = 200;

@@ -208,6 +208,7 @@ Result<void> SqliteStore::add_mailbox(const Address& address, const std::string&
       if (gone) gone = database_->run("DELETE FROM mailboxes WHERE id = ?1", id);
       return gone;
     }));
+    Maildir::unmake(*folder_, address);  // the next start would make a mailbox of it
     return made;
   }
   return refresh_directory();

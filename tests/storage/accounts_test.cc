@@ -1,9 +1,11 @@
 #include "storage/accounts.h"
 
+#include <cerrno>
 #include <filesystem>
 
 #include "protocols/surrogate.h"
 
+#include "crash.h"
 #include "support.h"
 #include "tests/catch.h"
 
@@ -32,6 +34,29 @@ TEST_CASE("a mailbox is added once, whatever the spelling", "[storage]") {
   CHECK(kind_of(store->add_mailbox(Address{"a", "../../etc"}, "$x$")) == ErrorKind::kInvalid);
   CHECK(kind_of(store->add_mailbox(Address{"a", ""}, "$x$")) == ErrorKind::kInvalid);
   CHECK(store->directory()->mailboxes().size() == 1);
+}
+
+TEST_CASE("a mailbox that could not be added is none after the next start, either", "[storage]") {
+  const int error_number = GENERATE(EIO, ENOSPC);
+  bool happened = true;
+  for (int n = 1; happened; ++n) {
+    REQUIRE(n < 50);
+    INFO("operation " << n);
+    Scratch scratch;
+    auto store = store_with(scratch.data(), {"anna@example.org"});
+    bool added = false;
+    {
+      DiskFault fault(n, error_number);
+      added = store->add_mailbox(address("bert@other.example"), "").has_value();
+      happened = fault.happened();
+    }
+    CHECK((added || happened));
+    store.reset();
+    store = open_store(scratch.data());
+    CHECK(store->list_mailboxes()->size() == (added ? 2 : 1));
+    REQUIRE(added != store->add_mailbox(address("bert@other.example"), "").has_value());
+    REQUIRE(deliver(*store, {"bert@other.example"}, "A: b\r\n\r\n").has_value());
+  }
 }
 
 TEST_CASE("passwords, their serial and the enabled flag", "[storage]") {

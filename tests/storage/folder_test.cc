@@ -181,6 +181,21 @@ TEST_CASE("a first start that lost its power is begun again", "[storage]") {
   }
 }
 
+TEST_CASE("over half a restore nothing starts, and nobody is told to throw away what it moved", "[storage]") {
+  Scratch scratch;
+  open_store(scratch.data()).reset();
+  const std::string half = scratch.data() + "/restore.unfinished";
+  fs::create_directory(half);
+  CHECK(refused_store(scratch.data()).message.find("or remove ") != std::string::npos);
+  for (const char* mark : {".aside", ".placing"}) {
+    write_file(half + "/" + mark, "");
+    const std::string told = refused_store(scratch.data()).message;
+    CHECK(told.find("or remove ") == std::string::npos);
+    CHECK(told.find("leave ") != std::string::npos);
+    fs::remove(half + "/" + mark);
+  }
+}
+
 TEST_CASE("a full disk refuses a start and changes nothing", "[storage]") {
   Scratch scratch;
   SmallDisk disk(scratch.path() + "/disk", "size=2m");

@@ -313,6 +313,7 @@ class Restore(Backups):
         held, told = self.restored("--hold-queue")
         self.assertEqual(told["queued"], 1)
         self.assertEqual([(one["id"], one["held"]) for one in held.json("queue", "list")], [(sent, True)])
+        self.assertIn("either", self.server.admin("restore", self.to, "--hold-queue", "--without-queue", code=2).stderr)
         without, told = self.restored("--without-queue")
         self.assertEqual((told["queued"], without.json("queue", "list")), (0, []))
 

@@ -288,6 +288,10 @@ class Export(Transfers):
         for other in (self.old, self.server.folder):
             self.assertIn("no export of", self.server.admin("export", "maildir", ANNA, other, code=1).stderr)
         self.assertIn("no export of", self.server.admin("export", "maildir", BERT, folder, code=1).stderr)
+        for form, place in (("maildir", "mail/example.org/new"), ("mbox", "mailstead.toml"), ("mbox", "not/there")):
+            inside = os.path.join(self.server.data, place)
+            self.assertIn("inside the data folder", self.server.admin("export", form, ANNA, inside, code=1).stderr)
+            self.assertFalse(os.path.exists(inside))
 
     def test_mbox_and_back(self):
         mail = self.fill()
