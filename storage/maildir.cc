@@ -1,5 +1,6 @@
 #include "storage/maildir.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
