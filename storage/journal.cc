@@ -268,8 +268,8 @@ void Journal::reclaim(Keep keep) {
     if (damage_.contains(number) && file.octets > 0) {
       const std::string name = std::to_string(number);
       if (move_file(folder_, name, folder_, aside_name(name))) {
-        each = files_.erase(each);
         damage_.erase(number);
+        each = files_.erase(each);
         continue;
       }
       ++file.holds;  // until the next start
