@@ -196,9 +196,8 @@ Report export_maildir(const CommandLine& line) {
   ExportedMaildir maildir(line.request.arguments[1]);
   ExportSummary summary{address, "the maildir " + line.request.arguments[1]};
   const std::string key = address_of(line.request).text();
-  // The next start would take it for mail.
-  if (is_in_data_folder(line.request.arguments[1], line.data))
-    return failed(printable(line.request.arguments[1]) + " is inside the data folder: give a place outside");
+  if (auto done = check_export_place(line.request.arguments[1], line.data); !done)
+    return failed(done.error());
   // Of who called, before this process takes the data folder's owner's part.
   if (auto opened = maildir.open(key); !opened) return failed(opened.error());
   auto store = StoreAccess::open(line, address, "export maildir");

@@ -191,9 +191,8 @@ Report export_mbox(const CommandLine& line) {
   const std::string& address = line.request.arguments[0];
   ExportedMbox mbox(line.request.arguments[1]);
   ExportSummary summary{address, "the mbox " + line.request.arguments[1]};
-  // The next start would take it for mail.
-  if (is_in_data_folder(line.request.arguments[1], line.data))
-    return failed(printable(line.request.arguments[1]) + " is inside the data folder: give a place outside");
+  if (auto done = check_export_place(line.request.arguments[1], line.data); !done)
+    return failed(done.error());
   if (auto opened = mbox.open(address_of(line.request).text()); !opened) return failed(opened.error());
   auto store = StoreAccess::open(line, address, "export mbox");
   if (!store) return failed(store.error());

@@ -92,6 +92,11 @@ bool is_in_data_folder(const std::string& place, const std::string& data) {
   return !real.empty() && (real_path_of(there) + "/").starts_with(real + "/");
 }
 
+Result<void> check_export_place(const std::string& place, const std::string& data) {
+  if (!is_in_data_folder(place, data)) return {};
+  return Error{ErrorKind::kInvalid, printable(place) + " is inside the data folder: give a place outside"};
+}
+
 Progress::Speech speech_of(const CommandLine& line) {
   return line.form == OutputForm::kJson ? Progress::Speech::kQuiet : Progress::Speech::kAloud;
 }

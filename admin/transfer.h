@@ -35,6 +35,8 @@ Progress::Speech speech_of(const CommandLine& line);
 std::string real_path_of(const std::string& path);
 // Is this place, which need not be there yet, the data folder or in it?
 bool is_in_data_folder(const std::string& place, const std::string& data);
+// kInvalid: it is. The next start would take an export there for mail, or for the configuration.
+Result<void> check_export_place(const std::string& place, const std::string& data);
 
 // What an import found and did, for its report.
 struct ImportSummary {

@@ -119,6 +119,7 @@ Result<void> Journal::learn_lap(std::uint32_t number, File& file, JournalPositio
   const std::string_view head = first.octets().substr(0, kHeadOctets);
   const bool is_blank = first.unreadable() == 0 && head.find_first_not_of('\0') == std::string_view::npos;
   if (first.unreadable() == 0 && head.starts_with(JournalRecords::kNoHead) && !is_blank) return {};
+  if (first.unreadable() > 0) damage_[number].unreadable = first.unreadable();
   for (const std::uint64_t candidate : {lap->value_or(0), dealt_with.lap}) {
     if (candidate == 0) continue;  // everybody knows that one
     JournalRecords records(file.handle.fd(), candidate == dealt_with.lap ? dealt_with.at : 0, file.octets);
@@ -130,7 +131,7 @@ Result<void> Journal::learn_lap(std::uint32_t number, File& file, JournalPositio
   }
   // Where the head is right, or nothing is there, an append was cut that nobody was told of.
   if (first.unreadable() == 0 && (*lap || is_blank)) return {};
-  damage_[number] = {.unreadable = first.unreadable(), .unknown = file.octets};
+  damage_[number].unknown = file.octets;
   return {};
 }
 
@@ -162,7 +163,8 @@ Result<void> Journal::replay_file(std::uint32_t number, const File& file, Journa
     if (auto done = take(record); !done) return done;
     records.skip(*whole);
   }
-  if (records.unreadable() > 0) damage_[number].unreadable = records.unreadable();
+  if (records.unreadable() > 0)
+    damage_[number].unreadable = std::max(damage_[number].unreadable, records.unreadable());
   return {};
 }
 

@@ -23,8 +23,6 @@ namespace mailstead {
 
 namespace {
 
-constexpr const char* kAsideMark = kRestoreAsideMark;
-constexpr const char* kPlacingMark = kRestorePlacingMark;
 constexpr const char* kOwnConfiguration = "mailstead.toml";
 constexpr std::string_view kKeepsConfiguration = "keep";
 constexpr std::size_t kMostOfPlaceMark = 200;
@@ -98,12 +96,12 @@ Result<void> RestorePlace::take_up() {
   if (!gone) return gone.error();
   auto to = open_folder(root_.fd(), kRestoreFolder);
   if (!to) return to.error().kind == ErrorKind::kNotFound ? Result<void>() : to.error();
-  const bool places = stat_name(to->fd(), kPlacingMark).has_value();
-  if (!places && !stat_name(to->fd(), kAsideMark)) {
+  const bool places = stat_name(to->fd(), kRestorePlacingMark).has_value();
+  if (!places && !stat_name(to->fd(), kRestoreAsideMark)) {
     auto emptied = remove_tree(root_.fd(), kRestoreFolder, kRestoreFolder, budget);
     return emptied ? Result<void>() : emptied.error();
   }
-  auto mark = read_small_file(to->fd(), places ? kPlacingMark : kAsideMark, kMostOfPlaceMark);
+  auto mark = read_small_file(to->fd(), places ? kRestorePlacingMark : kRestoreAsideMark, kMostOfPlaceMark);
   if (!mark) return mark.error();
   const std::size_t blank = mark->find(' ');
   replaced_ = mark->substr(0, blank);
@@ -171,7 +169,7 @@ Result<void> RestorePlace::write_mark() {
   } while (stat_name(root_.fd(), replaced_));
   const std::string mark =
       replaced_ + (keeps_configuration_ ? " " + std::string(kKeepsConfiguration) : std::string());
-  auto done = replace_small_file(to_.fd(), kAsideMark, mark);
+  auto done = replace_small_file(to_.fd(), kRestoreAsideMark, mark);
   if (done) done = sync_handle(to_.fd(), kRestoreFolder);
   if (done) whole_ = true;
   return done;
@@ -205,7 +203,7 @@ Result<void> RestorePlace::move_old_aside() {
     if (auto done = move_one_aside(name); !done) return done;
   }
   if (auto done = sync_root(root_); !done) return done;
-  auto done = move_over(to_.fd(), kAsideMark, to_.fd(), kPlacingMark);
+  auto done = move_over(to_.fd(), kRestoreAsideMark, to_.fd(), kRestorePlacingMark);
   if (done) done = sync_handle(to_.fd(), kRestoreFolder);
   return done;
 }
@@ -214,7 +212,7 @@ Result<void> RestorePlace::move_new_in() {
   auto names = list_folder(to_.fd());
   if (!names) return names.error();
   for (const std::string& name : *names) {
-    if (name == kPlacingMark) continue;
+    if (name == kRestorePlacingMark) continue;
     if (name == kOwnConfiguration && keeps_configuration_ && stat_name(root_.fd(), name)) continue;
     if (auto done = move_file(to_.fd(), name, root_.fd(), name); !done) return done;
   }

@@ -477,12 +477,7 @@ TEST_CASE("what a damaged database does not tell of mail is not forgotten", "[st
   const std::string sound = scratch.path() + "/sound";
   const std::string damaged = scratch.path() + "/damaged";
   copy(database, sound);
-  std::string octets = read_file(sound);
-  for (std::size_t page = 4096; page < octets.size(); page += 4096) {
-    if (octets.substr(page, 4096).find("new/1") != std::string::npos)
-      octets.replace(page, 512, std::string(512, 'x'));
-  }
-  write_file(damaged, octets);
+  write_file(damaged, with_damaged_messages(read_file(sound)));
   copy(damaged, database);
   CHECK_FALSE(file_mail(*store).has_value());
   static_cast<void>(file_mail(*store));

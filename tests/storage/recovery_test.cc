@@ -154,13 +154,7 @@ TEST_CASE("a damaged database is kept aside, its accounts are saved, the index i
     fs::resize_file(world.database(), size - 4096);
   }
   SECTION("pages of messages overwritten") {
-    std::string bytes = read_file(world.database());
-    // Every page that names a file of new/ is the index's.
-    for (std::size_t page = 4096; page < bytes.size(); page += 4096) {
-      if (bytes.substr(page, 4096).find("new/1") != std::string::npos)
-        bytes.replace(page, 512, std::string(512, 'x'));
-    }
-    write_file(world.database(), bytes);
+    write_file(world.database(), with_damaged_messages(read_file(world.database())));
   }
   SECTION("a table dropped") {
     const char* table = GENERATE("messages", "meta", "removals");

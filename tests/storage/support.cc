@@ -186,6 +186,15 @@ void write_file(const std::string& path, const std::string& bytes) {
   REQUIRE(file.good());
 }
 
+// Every page that names a file of new/ is the index's.
+std::string with_damaged_messages(std::string database) {
+  for (std::size_t page = 4096; page < database.size(); page += 4096) {
+    if (database.substr(page, 4096).find("new/1") != std::string::npos)
+      database.replace(page, 512, std::string(512, 'x'));
+  }
+  return database;
+}
+
 void run_sql(const std::string& database, const std::string& sql) {
   sqlite3* connection = nullptr;
   REQUIRE(sqlite3_open(database.c_str(), &connection) == SQLITE_OK);

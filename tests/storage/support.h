@@ -67,6 +67,8 @@ std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& bytes);
 // Of a store that is closed: what is left is what the files tell.
 void lose_index(const std::string& data);
+// These octets of a database, with the pages overwritten in which messages are.
+std::string with_damaged_messages(std::string database);
 void run_sql(const std::string& database, const std::string& sql);
 // Ends the store as a power cut would, as far as a living process can: its data folder is copied while it
 // runs.
