@@ -54,7 +54,7 @@ std::optional<std::size_t> backups_to_keep(const Request& request) {
 
 // One of the two would grow by itself, and a lost disk would lose both.
 Result<void> check_apart(const std::string& data, const std::string& folder) {
-  if (!is_in_data_folder(folder, data)) return {};
+  if (!is_inside(folder, data)) return {};
   return Error{ErrorKind::kInvalid,
                fmt::format("{} is inside the data folder {}: give a folder outside, best on "
                            "another disk",

@@ -56,6 +56,8 @@ class ExportedMbox {
     const std::string mark = "mailstead export of " + address + "\n";
     struct stat facts {};
     const bool is_there = ::stat(path_.c_str(), &facts) == 0;
+    if (is_there && !S_ISREG(facts.st_mode))
+      return Error{ErrorKind::kInvalid, fmt::format("{} is no file; give a new name", path_)};
     auto notes = read_file(notes_path_, kMostNotes);
     if (notes && !notes->starts_with(mark) && !notes->empty())
       return Error{ErrorKind::kExists, fmt::format("{} is of an export of another mailbox", notes_path_)};

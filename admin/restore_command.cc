@@ -195,6 +195,10 @@ Report restore(const CommandLine& line) {
   if (has_flag(line.request, "list")) return list_backups(**folder);
   const auto generation = (*folder)->choose(option_of(line.request, "from").value_or(""));
   if (!generation) return failed(generation.error());
+  if (is_inside(line.data, (*folder)->path())) {
+    return failed(fmt::format("the data folder {} is inside the folder of the backups: give another --data",
+                              line.data));
+  }
   return restore_into(line, **folder, *generation);
 }
 

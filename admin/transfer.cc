@@ -82,8 +82,8 @@ std::string real_path_of(const std::string& path) {
 }
 
 // What is not there yet will be in what is.
-bool is_in_data_folder(const std::string& place, const std::string& data) {
-  const std::string real = real_path_of(data);
+bool is_inside(const std::string& place, const std::string& folder) {
+  const std::string real = real_path_of(folder);
   std::string there = place;
   while (real_path_of(there).empty()) {
     const std::size_t slash = there.find_last_of('/');
@@ -93,7 +93,7 @@ bool is_in_data_folder(const std::string& place, const std::string& data) {
 }
 
 Result<void> check_export_place(const std::string& place, const std::string& data) {
-  if (!is_in_data_folder(place, data)) return {};
+  if (!is_inside(place, data)) return {};
   return Error{ErrorKind::kInvalid, printable(place) + " is inside the data folder: give a place outside"};
 }
 

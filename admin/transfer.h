@@ -33,8 +33,8 @@ std::optional<std::string> option_of(const Request& request, std::string_view na
 Progress::Speech speech_of(const CommandLine& line);
 // Symbolic links followed; empty: there is nothing of this name.
 std::string real_path_of(const std::string& path);
-// Is this place, which need not be there yet, the data folder or in it?
-bool is_in_data_folder(const std::string& place, const std::string& data);
+// Is this place, which need not be there yet, the folder or in it?
+bool is_inside(const std::string& place, const std::string& folder);
 // kInvalid: it is. The next start would take an export there for mail, or for the configuration.
 Result<void> check_export_place(const std::string& place, const std::string& data);
 

@@ -112,7 +112,7 @@ BackupFacts parse_facts(std::string_view text) {
 Result<std::unique_ptr<BackupFolder>> BackupFolder::open(const std::string& path, Use use) {
   std::unique_ptr<BackupFolder> folder(new BackupFolder(path));
   auto done = folder->open_root(use);
-  if (done) done = folder->look_whose();
+  if (done) done = folder->look_whose(use);
   if (done && use == Use::kRead && folder->identity_.empty()) {
     done =
         Error{ErrorKind::kNotFound,
@@ -120,7 +120,7 @@ Result<std::unique_ptr<BackupFolder>> BackupFolder::open(const std::string& path
   }
   if (done) done = folder->lock(use);
   // Somebody may have been the first in between.
-  if (done) done = folder->look_whose();
+  if (done) done = folder->look_whose(use);
   if (!done) return done.error();
   return folder;
 }
@@ -136,9 +136,10 @@ Result<void> BackupFolder::open_root(Use use) {
   return {};
 }
 
-Result<void> BackupFolder::look_whose() {
+Result<void> BackupFolder::look_whose(Use use) {
   auto text = read_small_file(fd(), kMarkFile, kMostOfMark);
   if (!text && text.error().kind != ErrorKind::kNotFound) return in_folder(path_, text.error());
+  if (!text && use == Use::kRead) return {};
   if (!text) {
     auto names = list_folder(fd());
     if (!names) return in_folder(path_, names.error());

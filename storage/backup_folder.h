@@ -77,7 +77,7 @@ class BackupFolder {
  private:
   explicit BackupFolder(std::string path) : path_(std::move(path)) {}
   Result<void> open_root(Use use);
-  Result<void> look_whose();
+  Result<void> look_whose(Use use);
   Result<void> lock(Use use);
 
   std::string path_;

@@ -100,6 +100,12 @@ bool Contents::is_in_journal(Row message) const {
   return found != kept_.end() && found->second.file != 0;
 }
 
+bool Contents::is_lasting(Row message) const {
+  const auto found = kept_.find(message);
+  if (found == kept_.end() || found->second.file == 0 || journal_ == nullptr) return true;
+  return journal_->holds_its_octets(found->second.file);
+}
+
 MailboxId Contents::mailbox_of(Row message) const {
   const auto found = kept_.find(message);
   return found == kept_.end() ? 0 : found->second.mailbox;

@@ -56,6 +56,8 @@ class Contents {
 
   bool holds(Row message) const { return kept_.contains(message); }
   bool is_in_journal(Row message) const;
+  // False: its bytes are in a file that somebody has removed, and a crash loses them.
+  bool is_lasting(Row message) const;
   MailboxId mailbox_of(Row message) const;  // 0: it is not here
   std::size_t size() const { return kept_.size(); }
   std::uint64_t octets() const { return octets_; }

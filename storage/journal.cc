@@ -36,6 +36,12 @@ std::optional<std::uint32_t> file_number(std::string_view name) {
   return std::to_string(number) == name ? std::optional(number) : std::nullopt;
 }
 
+// Somebody may have removed it under our feet: then its octets are there for as long as it is open.
+bool is_in_folder(const FileHandle& file) {
+  struct stat facts {};
+  return ::fstat(file.fd(), &facts) != 0 || facts.st_nlink > 0;
+}
+
 std::string aside_name(const std::string& name) {
   return fmt::format("{}.damaged-{}", name, unix_seconds());
 }
@@ -182,10 +188,10 @@ Result<std::uint32_t> Journal::file_for(std::uint64_t octets) {
   const auto has_room = [octets](const File& file) {
     return file.end == 0 || file.end + octets <= kFileOctets;
   };
-  if (active_ != 0 && has_room(files_.at(active_))) return active_;
+  if (active_ != 0 && has_room(files_.at(active_)) && holds_its_octets(active_)) return active_;
   active_ = 0;
   for (const auto& [number, file] : files_) {
-    if (file.holds == 0 && file.end == 0 && file.handle.is_open()) return number;
+    if (file.holds == 0 && file.end == 0 && holds_its_octets(number)) return number;
   }
   return make_file();
 }
@@ -239,6 +245,11 @@ Result<std::string> Journal::read(JournalPlace place, std::size_t octets, const 
   return read_checked(file->second.handle.fd(), place, octets, hash);
 }
 
+bool Journal::holds_its_octets(std::uint32_t file) const {
+  const auto found = files_.find(file);
+  return found != files_.end() && found->second.handle.is_open() && is_in_folder(found->second.handle);
+}
+
 void Journal::hold(std::uint32_t file) {
   ++files_[file].holds;
 }
@@ -263,7 +274,8 @@ void Journal::reclaim(Keep keep) {
       ++each;
       continue;
     }
-    if (!file.handle.is_open()) {
+    if (!holds_its_octets(number)) {
+      if (number == active_) active_ = 0;
       each = files_.erase(each);
       continue;
     }

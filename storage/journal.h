@@ -89,6 +89,9 @@ class Journal {
   // As read_journal().
   Result<std::string> read(JournalPlace place, std::size_t octets, const ContentHash& hash) const;
 
+  // Will a crash leave them? Not when somebody has removed the file: read() has them until it is closed.
+  bool holds_its_octets(std::uint32_t file) const;
+
   // Messages that need the file: one more, one less.
   void hold(std::uint32_t file);
   void release(std::uint32_t file);

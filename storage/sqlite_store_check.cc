@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/content_hash.h"
 #include "storage/import.h"
 #include "storage/queue_file.h"
 #include "storage/queue_table.h"
@@ -67,9 +68,9 @@ Result<Judgement> SqliteStore::judge_message(std::int64_t id, Mend mend) {
   if (!rows) return rows.error();
   if (rows->empty() || rows->front().state == MessageState::kDeleting) return Judgement{};
   MessageRow& row = rows->front();
-  if (contents_->holds(id)) return judge_bytes(row);
   auto maildir = maildir_of(row.mailbox);
   if (!maildir) return Judgement{Verdict::kAmiss, maildir.error().message};
+  if (contents_->holds(id)) return judge_unfiled(row, *maildir, mend);
   const std::string place = place_in(*maildir, row);
   const auto name = parse_message_name(base_name(row.name));
   if (!is_uidl(row.uidl) || !name || name->uidl() != row.uidl) {
@@ -91,16 +92,30 @@ Result<Judgement> SqliteStore::judge_message(std::int64_t id, Mend mend) {
   return judge_changed(row, *maildir, *facts, mend);
 }
 
-Result<Judgement> SqliteStore::judge_bytes(const MessageRow& row) {
+// In the journal or the database. What is not as it came there, or would not outlast a crash, is made a file
+// at once; where nothing is left, the file that it may have is all there is of it.
+Result<Judgement> SqliteStore::judge_unfiled(const MessageRow& row, const Maildir& maildir, Mend mend) {
   auto bytes = contents_->read(row.id);
-  if (!bytes) return bytes.error();
-  ContentHasher hasher;
-  hasher.add(*bytes);
-  if (bytes->size() == row.size && (!row.hash.is_known() || hasher.value() == row.hash)) return Judgement{};
-  return Judgement{Verdict::kAmiss,
-                   fmt::format("the database does not hold message {} as it came; it gets a file as it is, "
-                               "check once more in a minute",
-                               row.uidl)};
+  if (!bytes && bytes.error().kind != ErrorKind::kCorrupt && bytes.error().kind != ErrorKind::kNotFound)
+    return bytes.error();
+  const bool as_it_came =
+      bytes && bytes->size() == row.size && (!row.hash.is_known() || content_hash(*bytes) == row.hash);
+  if (as_it_came && contents_->is_lasting(row.id)) return Judgement{};
+  const std::string what =
+      as_it_came
+          ? fmt::format("{}, which has no file yet, is in a file of journal/ that somebody has removed",
+                        place_in(maildir, row))
+          : fmt::format("{}, which has no file yet, is not what came: {}", place_in(maildir, row),
+                        bytes ? "its octets in the database have changed" : bytes.error().message);
+  if (mend == Mend::kNo) return Judgement{Verdict::kAmiss, fmt::format("{}; {}", what, kFromBackup)};
+  const auto filed = filer_->file_now(row.mailbox);
+  if (contents_->holds(row.id)) {
+    return Judgement{Verdict::kAmiss, fmt::format("{}, and a file cannot be made of it now: {}", what,
+                                                  filed ? "try again" : filed.error().message)};
+  }
+  if (as_it_came)
+    return Judgement{Verdict::kMended, what + "; it, and all that waits in this mailbox, has its file now"};
+  return judge_message(row.id, mend);
 }
 
 Result<Judgement> SqliteStore::judge_missing(MessageRow& row, Maildir& maildir, Mend mend) {

@@ -78,6 +78,12 @@ bool says(const Judgement& judgement, const std::string& words) {
   return judgement.text.find(words) != std::string::npos;
 }
 
+std::string only_journal(const Scratch& scratch) {
+  const auto names = names_in(scratch.data() + "/journal");
+  REQUIRE(names.size() == 1);
+  return scratch.data() + "/journal/" + names.front();
+}
+
 void change_octet(const std::string& path) {
   std::string bytes = read_file(path);
   bytes[bytes.size() - 4] = '!';
@@ -194,6 +200,52 @@ TEST_CASE("a file that is gone is told, and mending has clients see it no more",
   CHECK(entries_of(*store, **maildrop).size() == (*maildrop)->totals().messages);
   CHECK(store->show_mailbox(address(kAnna))->messages == 1);
   CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kNoted);
+}
+
+TEST_CASE("mail in a file of the journal that somebody has removed gets files", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (const int i : {1, 2}) REQUIRE(deliver_unfiled(*store, {kAnna}, text(i)).has_value());
+  const auto before = fetch_all(*store, kAnna);
+  REQUIRE(look(scratch.data()).suspicions.empty());
+  std::filesystem::remove(only_journal(scratch));
+
+  const auto amiss = check(*store, scratch.data(), Mend::kNo);
+  REQUIRE(amiss.size() == 2);
+  CHECK(amiss.front().verdict == Verdict::kAmiss);
+  CHECK(says(amiss.front(), "somebody has removed"));
+  CHECK(names_in(folder(scratch, "new")).empty());
+  const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
+  CHECK(mended.verdict == Verdict::kMended);
+  CHECK(names_in(folder(scratch, "new")).size() == 2);
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  const auto after = fetch_all(*store, kAnna);
+  CHECK(uidls_of(after) == uidls_of(before));
+  CHECK(after.front().content == before.front().content);
+
+  // What comes now is where the next start finds it.
+  REQUIRE(deliver_unfiled(*store, {kAnna}, text(3)).has_value());
+  REQUIRE(look(scratch.data()).suspicions.empty());
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+}
+
+TEST_CASE("what the journal does not hold as it came is told by its name, and settled at once",
+          "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (const int i : {1, 2}) REQUIRE(deliver_unfiled(*store, {kAnna}, text(i)).has_value());
+  const auto uidls = uidls_of(fetch_all(*store, kAnna));
+  change_octet(only_journal(scratch));  // of the second
+
+  const Judgement amiss = only(check(*store, scratch.data(), Mend::kNo));
+  CHECK(amiss.verdict == Verdict::kAmiss);
+  CHECK(says(amiss, uidls.back()));
+  CHECK(says(amiss, "backup"));
+  const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
+  CHECK(mended.verdict == Verdict::kMended);
+  CHECK(says(mended, uidls.back()));
+  CHECK(uidls_of(fetch_all(*store, kAnna)) == std::vector{uidls.front()});
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kNoted);
 }
 
 TEST_CASE("files that another program moved, or put there, are no trouble", "[storage][check]") {

@@ -327,6 +327,34 @@ TEST_CASE("the number of a file that is asked for and is not there is not given 
   CHECK(journal->files() == 1);
 }
 
+TEST_CASE("a file that somebody has removed is read for as long as it is open, and takes no more",
+          "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  const auto first = journal->append(Records{"one"});
+  REQUIRE(first.has_value());
+  const JournalPlace old = first->places.front();
+  CHECK(journal->holds_its_octets(old.file));
+  REQUIRE(std::filesystem::remove(place.path() + "/" + std::to_string(old.file)));
+  CHECK_FALSE(journal->holds_its_octets(old.file));
+  CHECK(journal->read(old, 3, content_hash("one")).value() == "one");
+
+  const auto second = journal->append(Records{"two"});
+  REQUIRE(second.has_value());
+  CHECK(second->places.front().file != old.file);
+  CHECK(records_of(*place.open()) == Records{"two"});
+  CHECK(journal->read(old, 3, content_hash("one")).value() == "one");
+  journal->release(old.file);
+  journal->reclaim();
+  CHECK(journal->files() == 1);
+  // Nor is one used anew that was removed while nobody needed it.
+  journal->release(second->places.front().file);
+  journal->reclaim();
+  REQUIRE(std::filesystem::remove(place.path() + "/" + std::to_string(second->places.front().file)));
+  append_to(*journal, {"three"});
+  CHECK(records_of(*place.open()) == Records{"three"});
+}
+
 TEST_CASE("another process reads the journal by its place", "[storage][journal]") {
   JournalFolder place;
   auto journal = place.open();

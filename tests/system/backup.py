@@ -248,6 +248,12 @@ class Backup(Backups):
         self.back_up()
         self.assertIn("there are: 20", self.server.admin("restore", self.to, "--from", "yesterday", code=1).stderr)
         self.assertIn("in use by", self.server.admin("restore", self.to, code=1).stderr)
+        self.assertIn("holds no backup", self.server.admin("restore", self.server.folder, code=1).stderr)
+        inside = subprocess.run([os.environ["MAILSTEAD"], "restore", self.to, "--data", os.path.join(self.to, "data")],
+                                capture_output=True, text=True, timeout=30)
+        self.assertEqual(inside.returncode, 1)
+        self.assertIn("inside the folder of the backups", inside.stderr)
+        self.assertNotIn("data", os.listdir(self.to))
         other = self.new_server(SETTINGS).start()
         self.assertIn("another mail server", other.admin("backup", self.to, code=1).stderr)
 

@@ -329,6 +329,7 @@ class Reserve(SmallDisk):
             code, text = session.command("DATA")
             self.assertEqual((code, text[:5]), ("452", "4.3.1"))
             session.quit()
+        self.assertIn("no room on the disk", self.server.admin("why", USER).stdout)
         self.empty()
         self.server.deliver(PLAIN, USER)
         self.assertEqual(len(self.server.fetch(USER)), 2)

@@ -315,6 +315,8 @@ class Export(Transfers):
     def test_kill_and_begin_again(self):
         self.fill(MANY)
         mail = self.server.fetch(ANNA)
+        self.assertIn("is no file", self.server.admin("export", "mbox", ANNA, "/dev/null", code=1).stderr)
+        self.assertFalse(os.path.exists("/dev/null.exported"))
         folder = os.path.join(self.server.folder, "out")
         path = os.path.join(self.server.folder, "out.mbox")
         for part in (10, 900):
