@@ -12,11 +12,8 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
-#include <vector>
 
-#include "admin/command_table.h"
 #include "admin/control.h"
-#include "admin/import_spools.h"
 
 namespace mailstead {
 namespace {
@@ -190,13 +187,12 @@ class ControlServer::Caller {
   bool closed_ = false;
 };
 
-ControlServer::ControlServer(uv_loop_t* loop, Context context)
-    : loop_(loop), context_(std::move(context)), spools_(std::make_shared<admin::ImportSpools>()) {}
+ControlServer::ControlServer(uv_loop_t* loop, CommandRunner& commands) : loop_(loop), commands_(commands) {}
 
 ControlServer::~ControlServer() = default;
 
 Result<void> ControlServer::start() {
-  auto fd = bind_socket(context_.data);
+  auto fd = bind_socket(commands_.data());
   if (!fd.has_value()) return fd.error();
   listener_ = new uv_pipe_t;
   uv_pipe_init(loop_, listener_, 0);
@@ -220,42 +216,23 @@ void ControlServer::accept() {
 
 void ControlServer::execute(Caller& caller, Request request) {
   if (callers_.size() > kMaxCallers) return caller.answer(busy());
-  auto report = std::make_shared<Report>();
-  const auto work = [report, request, fd = caller.fd(), data = context_.data, config = context_.config(),
-                     facts = context_.facts(), &bans = context_.bans, &refusals = context_.refusals,
-                     spools = spools_](Store& store) {
-    if (has_hung_up(fd)) {
-      // It had to think that nothing was done. Nobody reads from its socket any more, so this is how to know.
-      report->exit_code = 1;
-      report->error = "not done: the caller went away before its turn";
-      return;
-    }
-    CommandContext context{store, config, data, &facts, &bans, &refusals, spools.get()};
-    *report = run_command(request, context);
-  };
   caller.hold();
-  const auto done = [this, &caller, report, request] {
-    std::vector<LogField> fields = {{"command", request.command},
-                                    {"arguments", fmt::format("{}", fmt::join(request.arguments, " "))},
-                                    {"exit", fmt::format("{}", report->exit_code)}};
-    if (!report->error.empty()) fields.push_back({"error", report->error});
-    // Of what goes on in pieces, the beginning is logged, and what goes wrong.
-    const bool goes_on = !request.after.empty() || (request.command != "transfer begin" &&
-                                                    admin::find_transfer_request(request.command) != nullptr);
-    if (!goes_on || report->exit_code != 0) context_.log.info("command", fields);
-    caller.answer(*report);
-    caller.unhold();
-    if (request.command == "mailbox remove") context_.storage.tidy_removed();
-    context_.done();
-  };
-  if (context_.storage.post(work, done)) return;
+  // A caller that has gone had to think that nothing was done. Nobody reads from its socket any more, so this
+  // is how to know.
+  const bool posted = commands_.run(
+      std::move(request), [fd = caller.fd()] { return !has_hung_up(fd); },
+      [&caller](const Report& report) {
+        caller.answer(report);
+        caller.unhold();
+      });
+  if (posted) return;
   caller.answer(busy());
   caller.unhold();
 }
 
 void ControlServer::stop() {
   if (listener_ == nullptr) return;
-  ::unlink(control_socket_path(context_.data).c_str());
+  ::unlink(control_socket_path(commands_.data()).c_str());
   uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(listener_, nullptr)),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_pipe_t*>(handle); });
   const auto callers = callers_;

@@ -2,39 +2,24 @@
 // admin/control.h.
 //
 // Mode 0600; a caller must be of the server's own user or root. One request a connection, bounded in size and
-// time. Commands run on the storage thread; a caller that has closed its socket by then gets nothing done.
-// Ownership: one for the server; handles are freed in their close
-// callbacks. Threads: the reactor.
+// time. A caller that has closed its socket before its turn gets nothing done.
+// Ownership: one for the server; handles are freed in their close callbacks. Threads: the reactor.
 #pragma once
 
 #include <uv.h>
 
-#include <functional>
-#include <memory>
-#include <string>
 #include <unordered_set>
 
 #include "admin/command.h"
 #include "protocols/result.h"
-#include "server/log.h"
-#include "server/storage_thread.h"
+#include "server/command_runner.h"
 
 namespace mailstead {
 
 class ControlServer {
  public:
-  struct Context {
-    StorageThread& storage;
-    Log& log;
-    BanList& bans;
-    const RefusalList& refusals;
-    std::string data;
-    std::function<Config()> config;
-    std::function<ServerFacts()> facts;
-    std::function<void()> done;  // after each command, when it has been answered
-  };
-
-  ControlServer(uv_loop_t* loop, Context context);
+  // `commands` outlives it.
+  ControlServer(uv_loop_t* loop, CommandRunner& commands);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
@@ -52,10 +37,9 @@ class ControlServer {
   void execute(Caller& caller, Request request);
 
   uv_loop_t* loop_;
-  Context context_;
+  CommandRunner& commands_;
   uv_pipe_t* listener_ = nullptr;
   std::unordered_set<Caller*> callers_;
-  std::shared_ptr<admin::ImportSpools> spools_;  // touched on the storage thread only
 };
 
 }  // namespace mailstead

@@ -153,10 +153,10 @@ Result<void> Server::begin() {
       QueueRunner::Context{&loop_, config_, log_, *storage_, *files_, *resolver_, *signing_,
                            [this](const IpAddress& address) { return listens_at(address); }});
   queue_stopped_ = false;
-  control_ = std::make_unique<ControlServer>(
-      &loop_,
-      ControlServer::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
+  commands_ = std::make_unique<CommandRunner>(
+      CommandRunner::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
                              [this] { return facts(); }, [this] { check_sessions(); }});
+  control_ = std::make_unique<ControlServer>(&loop_, *commands_);
   watch_certificates();
   tend_store();
   uv_timer_init(&loop_, &grace_timer_);

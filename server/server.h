@@ -19,6 +19,7 @@
 #include "server/arrival.h"
 #include "server/border.h"
 #include "server/certificates.h"
+#include "server/command_runner.h"
 #include "server/connection_set.h"
 #include "server/control_server.h"
 #include "server/expiry.h"
@@ -99,6 +100,7 @@ class Server {
   std::unique_ptr<Services> services_;
   std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<QueueRunner> queue_;
+  std::unique_ptr<CommandRunner> commands_;
   std::unique_ptr<ControlServer> control_;
   ListenerSet listeners_;
   ProxyGate proxy_gate_;

@@ -1,0 +1,54 @@
+#include "server/command_runner.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "admin/command_table.h"
+#include "admin/import_spools.h"
+
+namespace mailstead {
+
+CommandRunner::CommandRunner(Context context)
+    : context_(std::move(context)), spools_(std::make_shared<admin::ImportSpools>()) {}
+
+CommandRunner::~CommandRunner() = default;
+
+bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
+                        std::function<void(const Report&)> done) {
+  auto report = std::make_shared<Report>();
+  auto asked = std::make_shared<const Request>(std::move(request));
+  const auto work = [report, asked, is_wanted = std::move(is_wanted), data = context_.data,
+                     config = context_.config(), facts = context_.facts(), &bans = context_.bans,
+                     &refusals = context_.refusals, spools = spools_](Store& store) {
+    if (is_wanted && !is_wanted()) {
+      report->exit_code = 1;
+      report->error = "not done: the caller went away before its turn";
+      return;
+    }
+    CommandContext context{store, config, data, &facts, &bans, &refusals, spools.get()};
+    *report = run_command(*asked, context);
+  };
+  return context_.storage.post(work, [this, report, asked, done = std::move(done)] {
+    note(*asked, *report);
+    done(*report);
+    if (asked->command == "mailbox remove") context_.storage.tidy_removed();
+    context_.done();
+  });
+}
+
+// Of what goes on in pieces, the beginning is logged, and what goes wrong; of what a monitor asks for all the
+// time, what goes wrong.
+void CommandRunner::note(const Request& request, const Report& report) {
+  const bool goes_on = !request.after.empty() || (request.command != "transfer begin" &&
+                                                  admin::find_transfer_request(request.command) != nullptr);
+  if ((goes_on || request.command == "metrics") && report.exit_code == 0) return;
+  std::vector<LogField> fields = {{"command", request.command},
+                                  {"arguments", fmt::format("{}", fmt::join(request.arguments, " "))},
+                                  {"exit", fmt::format("{}", report.exit_code)}};
+  if (!report.error.empty()) fields.push_back({"error", report.error});
+  context_.log.info("command", fields);
+}
+
+}  // namespace mailstead
