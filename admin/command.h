@@ -11,6 +11,7 @@
 
 #include "admin/ban_list.h"
 #include "admin/config.h"
+#include "admin/counters.h"
 #include "admin/refusal_list.h"
 #include "protocols/result.h"
 #include "storage/store.h"
@@ -52,16 +53,18 @@ struct ServerFacts {
     std::uint64_t connections = 0;  // open now
   };
   std::vector<Listener> listeners;
-  std::uint64_t messages_accepted = 0;
-  std::uint64_t messages_refused = 0;  // replies 4xx or 5xx to RCPT or the end of data
+  // Counts begin with the server.
   std::uint64_t logins = 0;
   std::uint64_t failed_logins = 0;
-  std::uint64_t bans = 0;  // in force
-  std::uint64_t messages_retrieved = 0;
-  std::uint64_t messages_expired = 0;
+  std::uint64_t bans = 0;                // in force
   std::uint64_t recipients_waiting = 0;  // of mail for other hosts, those that are not held
   std::uint64_t recipients_sent = 0;     // taken by other hosts
   std::uint64_t recipients_failed = 0;   // given up
+  Counters counters;
+  std::uint64_t commits = 0;           // of the store
+  std::uint64_t committed = 0;         // messages in them
+  double commit_seconds = 0;           // that they took
+  std::uint64_t messages_unfiled = 0;  // now: durable, without a file in a maildir yet
 };
 
 struct CommandContext {

@@ -121,6 +121,8 @@ Report list_aliases(const Request& request, CommandContext& context);
 Report remove_alias(const Request& request, CommandContext& context);
 Report list_domains(const Request& request, CommandContext& context);
 Report show_status(const Request& request, CommandContext& context);
+Report show_metrics(const Request& request, CommandContext& context);
+Report show_client_card(const Request& request, CommandContext& context);
 Report list_bans(const Request& request, CommandContext& context);
 Report lift_ban(const Request& request, CommandContext& context);
 Report show_dns_records(const Request& request, CommandContext& context);

@@ -50,6 +50,8 @@ struct Config {
 
   struct Listen {
     std::vector<ListenAddress> smtp, submission, submissions, lmtp, pop3, pop3s;
+    std::vector<ListenAddress> http;             // monitors
+    std::vector<ListenAddress> web, webs;        // mail programs that look for their settings
     std::vector<IpNetwork> proxy_protocol_from;  // connections from there begin with a PROXY header
   } listen;
   struct Tls {

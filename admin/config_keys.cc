@@ -71,6 +71,17 @@ const std::array kKeys = {
     ConfigKey{"listen", "pop3s", "The same over TLS from the start.",
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3s; }}},
     ConfigKey{
+        "listen", "http",
+        "For monitors, over HTTP: /metrics (Prometheus), /healthz and /readyz. Nobody logs in: keep it\n"
+        "to this machine or a network that you trust.",
+        ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.http; }}},
+    ConfigKey{"listen", "web",
+              "Mail programs find their settings here, over HTTP and over HTTPS, at the names that\n"
+              "'mailstead dns records' tells: [\"[::]:80\"] and [\"[::]:443\"]. Nothing else is there.",
+              ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.web; }}},
+    ConfigKey{"listen", "webs", "",
+              ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.webs; }}},
+    ConfigKey{
         "listen", "proxy_protocol_from",
         "Networks of proxies, such as [\"192.0.2.1\", \"10.0.0.0/8\"]: a connection from there must begin\n"
         "with a PROXY header (version 1 or 2), and is its client's from then on. Name nobody else:\n"
@@ -626,6 +637,7 @@ Config default_config() {
   config.listen.submissions = {{"::", 465}};
   config.listen.pop3 = {{"::", 110}};
   config.listen.pop3s = {{"::", 995}};
+  config.listen.http = {{"127.0.0.1", 8025}};
   return config;
 }
 

@@ -14,8 +14,9 @@ namespace mailstead::admin {
 namespace {
 
 constexpr std::pair<std::string_view, dns::Type> kTypes[] = {
-    {"A", dns::Type::kA},     {"AAAA", dns::Type::kAaaa}, {"MX", dns::Type::kMx},
-    {"TXT", dns::Type::kTxt}, {"PTR", dns::Type::kPtr},   {"SRV", dns::Type::kSrv}};
+    {"A", dns::Type::kA},        {"AAAA", dns::Type::kAaaa}, {"MX", dns::Type::kMx},
+    {"TXT", dns::Type::kTxt},    {"PTR", dns::Type::kPtr},   {"SRV", dns::Type::kSrv},
+    {"CNAME", dns::Type::kCname}};
 
 std::string_view word_of(DnsVerdict verdict) {
   switch (verdict) {

@@ -32,6 +32,16 @@ void add_service(std::string_view service, const std::string& domain,
                      false});
 }
 
+// Where programs look for their settings: Thunderbird by a name, Outlook by a record.
+void add_settings_site(const std::string& domain, const Config& config, std::vector<DnsRecord>& records) {
+  const auto& listen = config.listen;
+  if (!serves(listen.web) && !serves(listen.webs)) return;
+  records.push_back({"autoconfig." + domain, "CNAME", config.hostname,
+                     "Thunderbird and others find their settings by themselves.", false});
+  add_service("autodiscover", domain, listen.webs, config,
+              "Outlook finds its settings, where the certificate is one that others trust.", records);
+}
+
 // RFC 8461 3.2. Tested, it stops nobody's mail, whatever is wrong with it.
 std::string sts_policy(const Config& config) {
   return fmt::format("version: STSv1\nmode: testing\nmx: {}\nmax_age: {}\n", config.hostname, kPolicyAge);
@@ -133,6 +143,7 @@ std::vector<DnsRecord> domain_records(const std::string& domain, const Config& c
               records);
   add_service("pop3s", domain, listen.pop3s, config, "Mail programs find where to fetch (TLS).", records);
   add_service("pop3", domain, listen.pop3, config, "Mail programs find where to fetch (STLS).", records);
+  add_settings_site(domain, config, records);
   return records;
 }
 
@@ -156,7 +167,8 @@ std::string words_for_lost_host(const std::string& host) {
 std::string zone_line(const DnsRecord& record) {
   std::string data = record.value;
   if (record.type == "TXT") data = zone_strings(record.value);
-  if (record.type == "MX" || record.type == "SRV" || record.type == "PTR") data += '.';
+  static constexpr std::string_view kEndInNames[] = {"MX", "SRV", "PTR", "CNAME"};
+  if (std::ranges::find(kEndInNames, record.type) != std::end(kEndInNames)) data += '.';
   return fmt::format("{}. {} IN {} {}", record.name, kTtl, record.type, data);
 }
 

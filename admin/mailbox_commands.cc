@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "admin/client_settings.h"
 #include "admin/command_table.h"
 #include "admin/mailbox_report.h"
 #include "admin/message_report.h"
@@ -20,32 +21,6 @@ Value value_of(const MailboxSummary& mailbox) {
   value.emplace_back("last_delivery_at", time_value(mailbox.last_delivery_at));
   value.emplace_back("last_login_at", time_value(mailbox.last_login_at));
   return value;
-}
-
-// One direction of a mail program's settings: where to connect, and how. Loopback settings of a container or
-// a trial are what the configuration says, ports that a system gave (0) are not known here.
-struct Service {
-  std::string title;
-  const std::vector<ListenAddress>& tls;
-  const std::vector<ListenAddress>& starttls;
-};
-
-std::string ports_of(const Service& service) {
-  std::vector<std::string> ways;
-  const auto add = [&ways](const std::vector<ListenAddress>& listen, std::string_view how) {
-    if (!listen.empty() && listen[0].port != 0)
-      ways.push_back(fmt::format("port {} ({})", listen[0].port, how));
-  };
-  add(service.tls, "SSL/TLS");
-  add(service.starttls, "STARTTLS");
-  return fmt::format("{}", fmt::join(ways, " or "));
-}
-
-Value ports_value(const Service& service) {
-  const auto port = [](const std::vector<ListenAddress>& listen) {
-    return listen.empty() || listen[0].port == 0 ? Value(nullptr) : Value(listen[0].port);
-  };
-  return Value::Object{{"tls_port", port(service.tls)}, {"starttls_port", port(service.starttls)}};
 }
 
 std::string quota_line(const MailboxSummary& mailbox) {
@@ -70,20 +45,19 @@ Report add_mailbox(const Request& request, CommandContext& context) {
     return failed(added.error());
 
   const Config& config = context.config;
-  const Service incoming{"incoming mail, POP3", config.listen.pop3s, config.listen.pop3};
-  const Service outgoing{"outgoing mail, SMTP", config.listen.submissions, config.listen.submission};
   Table settings({Align::kLeft, Align::kLeft});
   settings.add({"user name", address.text()});
-  for (const Service& service : {incoming, outgoing}) {
-    const std::string ports = ports_of(service);
-    if (!ports.empty()) settings.add({service.title, fmt::format("{}, {}", config.hostname, ports)});
+  for (const auto& [use, title] : {std::pair{ClientService::Use::kIncoming, "incoming mail, POP3"},
+                                   {ClientService::Use::kOutgoing, "outgoing mail, SMTP"}}) {
+    const std::string ports = ports_text(use, config);
+    if (!ports.empty()) settings.add({title, fmt::format("{}, {}", config.hostname, ports)});
   }
   return done(
       fmt::format("The mailbox {} is ready. For a mail program:\n{}", address.text(), settings.text(2)),
       Value::Object{{"address", address.text()},
                     {"host", config.hostname},
-                    {"pop3", ports_value(incoming)},
-                    {"submission", ports_value(outgoing)}});
+                    {"pop3", ports_value(ClientService::Use::kIncoming, config)},
+                    {"submission", ports_value(ClientService::Use::kOutgoing, config)}});
 }
 
 Report list_mailboxes(const Request&, CommandContext& context) {

@@ -75,10 +75,10 @@ Report show_status(const Request&, CommandContext& context) {
   table.add({"deleted, kept",
              fmt::format("{} ({})", counted(deleted.messages, "message"), size_text(deleted.octets))});
   table.add({"last backup", backup_text(context.store.last_backup_at(), now)});
-  table.add({"messages accepted", std::to_string(server.messages_accepted)});
-  table.add({"messages refused", std::to_string(server.messages_refused)});
-  table.add({"messages retrieved", std::to_string(server.messages_retrieved)});
-  table.add({"messages expired", std::to_string(server.messages_expired)});
+  table.add({"messages accepted", std::to_string(server.counters.accepted)});
+  table.add({"messages refused", std::to_string(server.counters.refused)});
+  table.add({"messages retrieved", std::to_string(server.counters.retrieved)});
+  table.add({"messages expired", std::to_string(server.counters.expired)});
   table.add(
       {"to other hosts", fmt::format("{} sent, {} failed, {} waiting{}", server.recipients_sent,
                                      server.recipients_failed, server.recipients_waiting,
@@ -101,10 +101,10 @@ Report show_status(const Request&, CommandContext& context) {
                             {"deleted_messages", deleted.messages},
                             {"deleted_octets", deleted.octets},
                             {"last_backup_at", time_value(context.store.last_backup_at())},
-                            {"messages_accepted", server.messages_accepted},
-                            {"messages_refused", server.messages_refused},
-                            {"messages_retrieved", server.messages_retrieved},
-                            {"messages_expired", server.messages_expired},
+                            {"messages_accepted", server.counters.accepted},
+                            {"messages_refused", server.counters.refused},
+                            {"messages_retrieved", server.counters.retrieved},
+                            {"messages_expired", server.counters.expired},
                             {"recipients_sent", server.recipients_sent},
                             {"recipients_failed", server.recipients_failed},
                             {"recipients_waiting", server.recipients_waiting},

@@ -205,6 +205,11 @@ void Border::conclude(const JobPointer& job) {
                                 {"arc", words.arc},
                                 {"dmarc", words.dmarc},
                                 {"reports", verdict.is_disowned ? "none" : "owed"}});
+  for (const auto& [check, result] : {std::pair<const char*, const std::string&>{"spf", words.spf},
+                                      {"dkim", words.dkim},
+                                      {"arc", words.arc},
+                                      {"dmarc", words.dmarc}})
+    ++context_.counters.sender_checks[{check, result.empty() ? "not checked" : result}];
   if (context_.config.smtp.sender_checks == SenderChecks::kReject) {
     if (is_unwanted(verdict.dmarc)) return finish(job, Passage::kForged);
     if (!has_author && job->delivery.envelope.reverse_path) return finish(job, Passage::kNoAuthor);

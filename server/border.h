@@ -19,6 +19,7 @@
 #include <unordered_set>
 
 #include "admin/config.h"
+#include "admin/counters.h"
 #include "protocols/envelope.h"
 #include "server/log.h"
 #include "server/resolver.h"
@@ -63,7 +64,8 @@ class Border {
     const Store& store;
     WorkQueue& files;
     Resolver& resolver;
-    Signing& signing;  // of seals
+    Signing& signing;    // of seals
+    Counters& counters;  // of what the checks found
   };
   // The delivery as it is to go on: with its tags and its seal.
   using Done = std::function<void(Passage, Delivery)>;

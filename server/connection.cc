@@ -69,10 +69,12 @@ void Connection::secured(bool ok, bool first) {
   if (closing_) return;
   handshaking_ = false;
   if (!ok) {
+    if (options_.handshaken) options_.handshaken("failed");
     if (driver_ != nullptr) driver_->handshake_failed();
     return give_up("TLS handshake failed");
   }
   tls_->describe(options_.peer);
+  if (options_.handshaken) options_.handshaken(options_.peer.tls_version);
   if (first) return begin_protocol();
   driver_->secured(options_.peer);
   run();

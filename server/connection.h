@@ -31,6 +31,8 @@ struct ConnectionOptions {
   std::function<std::shared_ptr<Driver>(const PeerFacts&)> make_driver;
   std::string input;             // what the client has said already, read from the stream before
   std::function<void()> closed;  // the connection is gone; destroy it
+  // A TLS handshake has ended; empty: nobody wants to know. "TLSv1.3", or "failed".
+  std::function<void(const std::string&)> handshaken = {};
 };
 
 enum class TlsStart { kImplicit, kOnCommand };

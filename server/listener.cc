@@ -222,12 +222,18 @@ const char* service_name(Service service) {
       return "pop3";
     case Service::kPop3s:
       return "pop3s";
+    case Service::kHttp:
+      return "http";
+    case Service::kWeb:
+      return "web";
+    case Service::kWebs:
+      return "webs";
   }
   return "?";
 }
 
 bool is_implicit_tls(Service service) {
-  return service == Service::kSubmissions || service == Service::kPop3s;
+  return service == Service::kSubmissions || service == Service::kPop3s || service == Service::kWebs;
 }
 
 std::vector<std::pair<Service, ListenAddress>> wanted_listeners(const Config::Listen& listen) {
@@ -241,7 +247,18 @@ std::vector<std::pair<Service, ListenAddress>> wanted_listeners(const Config::Li
   add(Service::kLmtp, listen.lmtp);
   add(Service::kPop3, listen.pop3);
   add(Service::kPop3s, listen.pop3s);
+  add(Service::kHttp, listen.http);
+  add(Service::kWeb, listen.web);
+  add(Service::kWebs, listen.webs);
   return wanted;
+}
+
+bool has_logins(Service service) {
+  return service != Service::kSmtp && service != Service::kLmtp && is_for_mail(service);
+}
+
+bool is_for_mail(Service service) {
+  return service != Service::kHttp && service != Service::kWeb && service != Service::kWebs;
 }
 
 bool is_wanted(const BoundSocket& socket, const Config::Listen& all) {
@@ -285,10 +302,14 @@ BoundSocket take_over(const BoundSocket& there, Service service, const ListenAdd
   return socket;
 }
 
-Result<std::vector<BoundSocket>> bind_all(const Config::Listen& listen) {
+Result<std::vector<BoundSocket>> bind_all(const Config::Listen& listen, std::vector<Error>& left_out) {
   std::vector<BoundSocket> bound;
   for (const auto& [service, address] : wanted_listeners(listen)) {
     auto socket = bind_one(service, address, listen);
+    if (!socket.has_value() && !is_for_mail(service)) {
+      left_out.push_back(socket.error());
+      continue;
+    }
     if (!socket.has_value()) {
       for (const BoundSocket& other : bound) ::close(other.fd);
       return socket.error();

@@ -18,9 +18,12 @@
 
 namespace mailstead {
 
-enum class Service { kSmtp, kSubmission, kSubmissions, kLmtp, kPop3, kPop3s };
+enum class Service { kSmtp, kSubmission, kSubmissions, kLmtp, kPop3, kPop3s, kHttp, kWeb, kWebs };
 const char* service_name(Service service);  // "smtp"
 bool is_implicit_tls(Service service);
+bool has_logins(Service service);
+// Mail goes on without the others.
+bool is_for_mail(Service service);
 
 // A bound and listening socket.
 struct BoundSocket {
@@ -39,9 +42,10 @@ struct BoundSocket {
   File file = {};
 };
 
-// Binds all or none. The error is one line that names the address and what to do; kInUse: something listens
-// there.
-Result<std::vector<BoundSocket>> bind_all(const Config::Listen& listen);
+// Binds all that mail needs, or nothing. The error is one line that names the address and what to do; kInUse:
+// something listens there. What mail does not need and cannot be bound is left out, with its error in
+// `left_out`.
+Result<std::vector<BoundSocket>> bind_all(const Config::Listen& listen, std::vector<Error>& left_out);
 Result<BoundSocket> bind_one(Service service, const ListenAddress& address, const Config::Listen& all);
 // The same by a second descriptor of `there`, when that has the very address that is asked for: then nothing
 // has to be bound, which might be forbidden by now. fd is -1 when it has not.

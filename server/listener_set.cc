@@ -62,7 +62,12 @@ Result<void> ListenerSet::change_to(const Config::Listen& listen) {
              listener->socket().wanted == address;
     });
     if (there) continue;
-    if (auto added = add(service, address, change); !added.has_value()) return undo(change, added.error());
+    auto added = add(service, address, change);
+    if (!added && !is_for_mail(service)) {
+      tell_left_out(added.error());
+    } else if (!added) {
+      return undo(change, added.error());
+    }
   }
   std::erase_if(listeners_, [&](const auto& listener) {
     if (!contains(change.leaving, listener.get())) return false;
@@ -71,6 +76,10 @@ Result<void> ListenerSet::change_to(const Config::Listen& listen) {
   });
   for (auto& listener : change.fresh) keep(std::move(listener));
   return {};
+}
+
+void ListenerSet::tell_left_out(const Error& error) {
+  log_.warning("listen-left-out", {{"why", error.message}, {"what", "mail goes on without it"}});
 }
 
 Result<void> ListenerSet::add(Service service, const ListenAddress& address, Change& change) {

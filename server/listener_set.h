@@ -21,11 +21,13 @@ class ListenerSet {
 
   // Accepts on what is bound: all of it, or the error, and nothing. The sockets are taken over in any case.
   Result<void> start(std::vector<BoundSocket> bound);
-  // Closes what is no longer asked for, opens what is new: all of it, or the error, and everything stays as
-  // it was. Where an old address is in the new one's way it stops listening, but goes only when the new one
-  // is there.
+  // Closes what is no longer asked for, opens what is new: all that mail needs, or the error, and everything
+  // stays as it was. Where an old address is in the new one's way it stops listening, but goes only when the
+  // new one is there.
   Result<void> change_to(const Config::Listen& listen);
   void close_all() { listeners_.clear(); }
+  // Something that mail does not need could not be bound.
+  void tell_left_out(const Error& error);
 
   const std::vector<std::unique_ptr<Listener>>& all() const { return listeners_; }
 

@@ -139,6 +139,7 @@ void Pop3Driver::connection_closed(std::string_view) {
   before_farewell();
   if (logged_in_) {
     services_.counters.retrieved += session_.retrieved_messages();
+    services_.counters.retrieved_octets += session_.retrieved_octets();
     services_.log.info("logout", {{"user", login_.address},
                                   {"service", service_},
                                   {"peer", peer_.address},

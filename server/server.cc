@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,9 +12,7 @@
 
 #include "admin/owner.h"
 #include "server/network.h"
-#include "server/pop3_driver.h"
 #include "server/privileges.h"
-#include "server/smtp_driver.h"
 
 namespace mailstead {
 namespace {
@@ -46,16 +43,12 @@ BanRules ban_rules(const Config& config) {
   return {config.auth.ban_after, config.auth.ban_time};
 }
 
-SmtpService smtp_service(Service service) {
-  if (service == Service::kLmtp) return SmtpService::kLmtp;
-  return service == Service::kSmtp ? SmtpService::kExchange : SmtpService::kSubmission;
-}
-
-// RFC 1939 7: different for each greeting, in the form of a msg-id. Nobody can guess the next one.
-std::string new_timestamp(std::string_view hostname) {
-  std::array<std::uint64_t, 2> random{};
-  RAND_bytes(reinterpret_cast<std::uint8_t*>(random.data()), sizeof random);
-  return fmt::format("<{:016x}{:016x}.{}@{}>", random[0], random[1], std::time(nullptr), hostname);
+// In the protocol's words.
+std::string refusal_text(Service service, const std::string& hostname, std::string_view reason) {
+  if (service == Service::kPop3) return fmt::format("-ERR [SYS/TEMP] {}, try again later\r\n", reason);
+  if (!is_for_mail(service))
+    return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  return fmt::format("421 4.7.0 {} {}, try again later\r\n", hostname, reason);
 }
 
 }  // namespace
@@ -104,8 +97,10 @@ Result<void> Server::prepare() {
   started_at_ = std::time(nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // see tcp_stream.h
   file_limit_ = raise_file_limit();
-  auto bound = bind_all(config_.listen);
+  std::vector<Error> left_out;
+  auto bound = bind_all(config_.listen, left_out);
   if (!bound.has_value()) return bound.error();
+  for (const Error& error : left_out) listeners_.tell_left_out(error);
   bound_ = *std::move(bound);
   if (auto loaded = certificates_.load_configured(config_); !loaded.has_value()) return loaded;
   const bool began_as_root = geteuid() == 0;
@@ -144,18 +139,20 @@ Result<void> Server::begin() {
   resolver_ = std::make_unique<Resolver>(&loop_, config_.resolver);
   signing_ = std::make_unique<Signing>(*storage_, *files_, log_);
   border_ = std::make_unique<Border>(
-      Border::Context{&loop_, config_, log_, *store_, *files_, *resolver_, *signing_});
+      Border::Context{&loop_, config_, log_, *store_, *files_, *resolver_, *signing_, counters_});
   services_ =
       std::make_unique<Services>(Services{config_, log_, *storage_, *signing_, *border_, *files_, *login_,
                                           login_delay_, policies_, known_peers_, counters_, refusals_});
+  commands_ = std::make_unique<CommandRunner>(
+      CommandRunner::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
+                             [this] { return facts(); }, [this] { check_sessions(); }});
+  pages_ = std::make_unique<Pages>(Pages::Context{config_, *storage_, *commands_});
+  drivers_ = std::make_unique<Drivers>(Drivers::Context{*services_, certificates_, *store_, *pages_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
   queue_ = std::make_unique<QueueRunner>(
       QueueRunner::Context{&loop_, config_, log_, *storage_, *files_, *resolver_, *signing_,
                            [this](const IpAddress& address) { return listens_at(address); }});
   queue_stopped_ = false;
-  commands_ = std::make_unique<CommandRunner>(
-      CommandRunner::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
-                             [this] { return facts(); }, [this] { check_sessions(); }});
   control_ = std::make_unique<ControlServer>(&loop_, *commands_);
   watch_certificates();
   tend_store();
@@ -299,7 +296,9 @@ void Server::admit(Arrival arrival) {
   options.peer.spoke_first = waits && (!arrival.input.empty() || arrival.stream->has_input());
   options.input = std::move(arrival.input);
   options.tls = certificates_.context();
-  options.make_driver = [this, service](const PeerFacts& facts) { return make_driver(service, facts); };
+  options.handshaken = [this](const std::string& version) { ++counters_.tls_handshakes[version]; };
+  ++counters_.connections[service_name(service)];
+  options.make_driver = [this, service](const PeerFacts& facts) { return drivers_->make(service, facts); };
   ++*arrival.open_connections;
   const auto gone = [this, count = arrival.open_connections] {
     --*count;
@@ -310,9 +309,8 @@ void Server::admit(Arrival arrival) {
 }
 
 std::optional<Server::Refusal> Server::refusal_of(const Arrival& arrival) const {
-  // Other servers bring mail, whatever somebody at their address guesses.
-  const bool has_logins = arrival.service != Service::kSmtp && arrival.service != Service::kLmtp;
-  if (has_logins && bans_.is_banned(arrival.peer)) return Refusal::kBanned;
+  // Other servers bring mail, and monitors look, whatever somebody at their address guesses.
+  if (has_logins(arrival.service) && bans_.is_banned(arrival.peer)) return Refusal::kBanned;
   if (connections_.is_full_for(arrival.peer, config_.limits.connections_per_address)) {
     return Refusal::kTooManyFromAddress;
   }
@@ -320,6 +318,8 @@ std::optional<Server::Refusal> Server::refusal_of(const Arrival& arrival) const 
 }
 
 void Server::refuse(Arrival arrival, Refusal why) {
+  const char* word = why == Refusal::kTooMany ? "all" : why == Refusal::kBanned ? "ban" : "address";
+  ++counters_.connections_denied[word];
   const char* reason = why == Refusal::kTooMany  ? "too many connections"
                        : why == Refusal::kBanned ? "too many wrong passwords from your address"
                                                  : "too many connections from your address";
@@ -329,52 +329,12 @@ void Server::refuse(Arrival arrival, Refusal why) {
         "connection-refused",
         {{"service", service_name(arrival.service)}, {"peer", arrival.peer.address}, {"why", reason}});
   }
-  const bool pop3 = arrival.service == Service::kPop3;
   if (!is_implicit_tls(arrival.service)) {
-    std::string refusal = pop3
-                              ? fmt::format("-ERR [SYS/TEMP] {}, try again later\r\n", reason)
-                              : fmt::format("421 4.7.0 {} {}, try again later\r\n", config_.hostname, reason);
+    std::string refusal = refusal_text(arrival.service, config_.hostname, reason);
     (void)arrival.stream->write(refusal);
   }
   TcpStream* refused = arrival.stream.release();
   refused->close([refused] { delete refused; });
-}
-
-std::shared_ptr<Driver> Server::make_driver(Service service, const PeerFacts& peer) {
-  const bool can_start_tls = !is_implicit_tls(service) && certificates_.context() != nullptr;
-  const auto directory = store_->directory();
-  const auto scram = directory->offers_scram() ? sasl::Scram::kAvailable : sasl::Scram::kAbsent;
-  if (service == Service::kPop3 || service == Service::kPop3s) {
-    Pop3Options options;
-    options.hostname = config_.hostname;
-    options.version = version();
-    options.stls_available = can_start_tls;
-    options.plaintext_auth = config_.auth.plaintext;
-    options.idle_timeout = config_.pop3.idle_timeout;
-    options.language = config_.pop3.language;
-    options.scram = scram;
-    if (directory->offers_apop()) options.apop_timestamp = new_timestamp(config_.hostname);
-    options.login_delay = config_.pop3.login_delay;
-    options.expire_days = config_.pop3.expire_days;
-    return std::make_shared<Pop3Driver>(*services_, std::move(options), peer, service_name(service));
-  }
-  SmtpOptions options;
-  options.hostname = config_.hostname;
-  options.service = smtp_service(service);
-  options.starttls_available = can_start_tls;
-  options.plaintext_auth = config_.auth.plaintext;
-  options.message_size = config_.limits.message_size;
-  options.recipients = config_.limits.recipients;
-  options.bare_newline = config_.smtp.bare_newline;
-  options.check_from = config_.submission.check_from;
-  options.scram = scram;
-  options.data_rate = config_.limits.data_rate;
-  if (!known_peers_.knows(peer, std::time(nullptr))) options.greeting_delay = config_.smtp.greeting_delay;
-  options.judged = policies_.judged(options.service);
-  // Of what is converted no signature could be judged.
-  options.offer_binary =
-      options.service != SmtpService::kExchange || config_.smtp.sender_checks != SenderChecks::kReject;
-  return std::make_shared<SmtpDriver>(*services_, std::move(options), peer, service_name(service));
 }
 
 void Server::reload() {
@@ -420,16 +380,18 @@ ServerFacts Server::facts() const {
     facts.listeners.push_back(
         {service_name(listener->service()), listener->socket().bound.text(), *listener->open_connections});
   }
-  facts.messages_accepted = counters_.accepted;
-  facts.messages_refused = counters_.refused;
-  facts.messages_retrieved = counters_.retrieved;
-  facts.messages_expired = counters_.expired;
+  facts.counters = counters_;
   facts.recipients_waiting = queue_->waiting();
   facts.recipients_sent = queue_->sent();
   facts.recipients_failed = queue_->failed();
   facts.logins = login_->right();
   facts.failed_logins = login_->wrong();
   facts.bans = bans_.bans().size();
+  const StorageThread::CommitCounts commits = storage_->commits();
+  facts.commits = commits.commits;
+  facts.committed = commits.deliveries;
+  facts.commit_seconds = commits.seconds;
+  facts.messages_unfiled = storage_->unfiled();
   return facts;
 }
 

@@ -22,9 +22,11 @@
 #include "server/command_runner.h"
 #include "server/connection_set.h"
 #include "server/control_server.h"
+#include "server/drivers.h"
 #include "server/expiry.h"
 #include "server/listener_set.h"
 #include "server/log.h"
+#include "server/pages.h"
 #include "server/proxy_gate.h"
 #include "server/queue_runner.h"
 #include "server/resolver.h"
@@ -58,7 +60,6 @@ class Server {
   void admit(Arrival arrival);
   std::optional<Refusal> refusal_of(const Arrival& arrival) const;
   void refuse(Arrival arrival, Refusal why);
-  std::shared_ptr<Driver> make_driver(Service service, const PeerFacts& peer);
   void reload();
   bool listens_at(const IpAddress& address) const;
   std::uint32_t most_connections() const;
@@ -101,6 +102,8 @@ class Server {
   std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<QueueRunner> queue_;
   std::unique_ptr<CommandRunner> commands_;
+  std::unique_ptr<Pages> pages_;
+  std::unique_ptr<Drivers> drivers_;
   std::unique_ptr<ControlServer> control_;
   ListenerSet listeners_;
   ProxyGate proxy_gate_;

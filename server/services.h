@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "admin/config.h"
+#include "admin/counters.h"
 #include "server/border.h"
 #include "server/known_peers.h"
 #include "server/log.h"
@@ -19,14 +20,6 @@
 #include "server/work_queue.h"
 
 namespace mailstead {
-
-struct Counters {
-  std::uint64_t accepted = 0;    // messages
-  std::uint64_t refused = 0;     // refused senders, recipients, messages
-  std::uint64_t retrieved = 0;   // messages sent whole by RETR
-  std::uint64_t expired = 0;     // messages deleted because their time was over
-  std::uint64_t read_ahead = 0;  // octets in memory, of all sessions: messages that were not asked for yet
-};
 
 // What becomes of mail that is deleted now, by whom.
 inline DeleteTerms delete_terms(const Config& config, std::string device) {

@@ -332,6 +332,8 @@ void SmtpDriver::committed(const AskCommit& ask, const Result<Delivered>& result
   const bool nobody_has_it = result->copies.empty() && result->queued == 0;
   if (nobody_has_it && !verdicts.empty()) return session_.answer_commit(verdicts);
   ++services_.counters.accepted;
+  ++services_.counters.accepted_by[service_];
+  services_.counters.accepted_octets += ask.size;
   if (!ask.reply_each && session_.user().empty()) services_.known_peers.remember(peer_, std::time(nullptr));
   std::string recipients;
   for (std::size_t i = 0; i < ask.envelope.recipients.size(); ++i) {

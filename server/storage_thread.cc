@@ -1,6 +1,7 @@
 #include "server/storage_thread.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -70,6 +71,16 @@ void StorageThread::pass_on_notices() {
   pass_on_queue();
   pass_on_unfiled();
   if (files_wait && !importing_) import_files();
+}
+
+StorageThread::CommitCounts StorageThread::commits() const {
+  const std::scoped_lock lock(mutex_);
+  return commits_;
+}
+
+std::size_t StorageThread::unfiled() const {
+  const std::scoped_lock lock(mutex_);
+  return unfiled_;
 }
 
 void StorageThread::pass_on_unfiled() {
@@ -145,8 +156,16 @@ void StorageThread::make_commit(Commit& commit) {
   for (Waiting& each : commit.deliveries) deliveries.push_back(std::move(each.delivery));
   for (Noting& each : commit.notes)
     std::move(each.outcomes.begin(), each.outcomes.end(), std::back_inserter(outcomes));
-  if (!deliveries.empty() || !outcomes.empty()) commit.result = store_.deliver_and_note(deliveries, outcomes);
+  const auto began = std::chrono::steady_clock::now();
+  const bool is_empty = deliveries.empty() && outcomes.empty();
+  if (!is_empty) commit.result = store_.deliver_and_note(deliveries, outcomes);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const std::scoped_lock lock(mutex_);
+  if (!is_empty) {
+    ++commits_.commits;
+    commits_.deliveries += deliveries.size();
+    commits_.seconds += took.count();
+  }
   unindexed_ = store_.unindexed();
   unfiled_ = store_.unfiled();
   hear_queue();

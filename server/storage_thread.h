@@ -6,6 +6,8 @@
 // Threads: all functions on the reactor; callbacks run on the reactor. Lifetime: as WorkQueue.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -52,6 +54,13 @@ class StorageThread {
   void stop(std::function<void()> stopped);
 
   Store& store() { return store_; }
+  struct CommitCounts {
+    std::uint64_t commits = 0;
+    std::uint64_t deliveries = 0;  // in them
+    double seconds = 0;            // that they took
+  };
+  CommitCounts commits() const;
+  std::size_t unfiled() const;  // messages without a file
 
  private:
   struct Waiting {
@@ -87,7 +96,7 @@ class StorageThread {
   bool importing_ = false;
   bool freeing_ = false;
   std::vector<std::function<void()>> wait_for_room_;
-  std::mutex mutex_;  // guards the rest
+  mutable std::mutex mutex_;  // guards the rest
   std::deque<Waiting> waiting_;
   std::vector<std::string> notices_;
   std::deque<Noting> to_note_;
@@ -97,6 +106,7 @@ class StorageThread {
   bool files_wait_ = false;
   std::size_t unindexed_ = 0;  // messages without a row
   std::size_t unfiled_ = 0;    // messages without a file
+  CommitCounts commits_;
 
   WorkQueue queue_;
   MailFiling filing_;

@@ -268,7 +268,7 @@ TEST_CASE("status tells what the server does, and fails without one", "[command]
   facts.pid = 42;
   facts.started_at = std::time(nullptr) - 3700;
   facts.listeners = {{"smtp", "127.0.0.1:2525", 3}, {"pop3", "[::1]:2110", 0}};
-  facts.messages_accepted = 7;
+  facts.counters.accepted = 7;
   facts.failed_logins = 2;
   place.server = &facts;
   place.add("anna@example.org");

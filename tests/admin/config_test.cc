@@ -47,6 +47,9 @@ TEST_CASE("an empty configuration has every default", "[config]") {
   CHECK(config.listen.submissions[0].text() == "[::]:465");
   CHECK(config.listen.pop3[0].text() == "[::]:110");
   CHECK(config.listen.pop3s[0].text() == "[::]:995");
+  CHECK(config.listen.http == std::vector{ListenAddress{"127.0.0.1", 8025}});
+  CHECK(config.listen.web.empty());
+  CHECK(config.listen.webs.empty());
   CHECK(config.listen.proxy_protocol_from.empty());
   CHECK(config.tls.certificate.empty());
   CHECK(config.auth.plaintext == PlaintextAuth::kLoopback);
@@ -71,6 +74,9 @@ submissions = [":465"]
 lmtp = ["/run/mailstead/lmtp", "127.0.0.1:24"]
 pop3 = ["127.0.0.1:0"]
 pop3s = ["127.0.0.1:0"]
+http = ["[::1]:8080"]
+web = [":80"]
+webs = ["192.0.2.1:443"]
 proxy_protocol_from = ["192.0.2.1", "10.0.0.0/8", "2001:DB8::/32", "::1/128"]
 [tls]
 certificate = "/etc/c.pem"
@@ -232,7 +238,7 @@ TEST_CASE("keys that nothing serves are not accepted", "[config]") {
   for (const char* toml : {"[queue]\nroute = []", "[journal]\nsmall_message = 5"}) {
     CHECK(error(toml).find("unknown") != std::string::npos);
   }
-  CHECK(error("[listen]\nhttp = []") == "t.toml:2: unknown key 'http' in [listen]");
+  CHECK(error("[listen]\nimap = []") == "t.toml:2: unknown key 'imap' in [listen]");
 }
 
 TEST_CASE("the size of a mailbox is a size, or none", "[config]") {

@@ -258,3 +258,20 @@ TEST_CASE("a key that signs no more stays in the zone as long as it is needed", 
   CHECK(selectors(kNow - 3600) == std::vector<std::string>{"old", "new"});
   CHECK(selectors(kNow - kDkimRetirement - 1) == std::vector<std::string>{"new"});
 }
+
+TEST_CASE("where programs look for their settings is told when something listens there", "[dns]") {
+  Config config;
+  config.hostname = "mail.example.org";
+  const auto named = [&](const std::string& name) {
+    const auto records = domain_records("example.org", config, {}, 1'800'000'000);
+    const auto found = std::ranges::find(records, name, &DnsRecord::name);
+    return found == records.end() ? std::string() : zone_line(*found);
+  };
+  CHECK(named("autoconfig.example.org").empty());
+  config.listen.web = {{"::", 80}};
+  CHECK(named("autoconfig.example.org") == "autoconfig.example.org. 3600 IN CNAME mail.example.org.");
+  CHECK(named("_autodiscover._tcp.example.org").empty());
+  config.listen.webs = {{"::", 443}};
+  CHECK(named("_autodiscover._tcp.example.org") ==
+        "_autodiscover._tcp.example.org. 3600 IN SRV 0 1 443 mail.example.org.");
+}

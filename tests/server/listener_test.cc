@@ -35,7 +35,8 @@ class ListenerFixture {
   }
 
   void begin(const Config::Listen& listen) {
-    auto bound = bind_all(listen);
+    std::vector<Error> left_out;
+    auto bound = bind_all(listen, left_out);
     REQUIRE(bound.has_value());
     REQUIRE(set->start(*std::move(bound)).has_value());
   }
@@ -119,7 +120,8 @@ TEST_CASE("all are bound or none", "[listener]") {
   Config::Listen listen;
   listen.smtp = {again};
   listen.pop3 = {taken->bound};
-  CHECK_FALSE(bind_all(listen).has_value());
+  std::vector<Error> left_out;
+  CHECK_FALSE(bind_all(listen, left_out).has_value());
   // The first port was let go again.
   auto retried = bind_one(Service::kSmtp, again, {});
   REQUIRE(retried.has_value());
@@ -140,7 +142,8 @@ TEST_CASE("addresses of the configuration that overlap are not blamed on another
     const std::uint16_t port = free_address(any).port;
     listen.smtp = {{any, port}};
     listen.pop3 = {{one, port}};
-    const auto bound = bind_all(listen);
+    std::vector<Error> left_out;
+    const auto bound = bind_all(listen, left_out);
     REQUIRE_FALSE(bound.has_value());
     CHECK(bound.error().message.find("also has smtp on " + listen.smtp[0].text()) != std::string::npos);
     CHECK(bound.error().message.find("another program") == std::string::npos);

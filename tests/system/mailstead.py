@@ -67,6 +67,7 @@ def work_folder(prefix="mailstead-test-"):
 def toml_config(listen=None, settings=""):
     """A configuration with free loopback ports. `settings` is further TOML, its top-level keys first."""
     addresses = {service: ["127.0.0.1:0"] for service in SERVICES}
+    addresses["http"] = []
     addresses.update(listen or {})
     lines = ['hostname = "mail.example.org"'] if "hostname" not in settings else []
     top, _, tables = settings.partition("[")

@@ -1,0 +1,27 @@
+// What a server has counted since its start. A plain value: the reactor counts, and copies it for who asks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace mailstead {
+
+struct Counters {
+  std::uint64_t accepted = 0;    // messages
+  std::uint64_t refused = 0;     // refused senders, recipients, messages
+  std::uint64_t retrieved = 0;   // messages sent whole by RETR
+  std::uint64_t expired = 0;     // messages deleted because their time was over
+  std::uint64_t read_ahead = 0;  // octets in memory, of all sessions: messages that were not asked for yet
+
+  std::map<std::string, std::uint64_t> accepted_by;         // messages, by service
+  std::uint64_t accepted_octets = 0;                        // of messages
+  std::uint64_t retrieved_octets = 0;                       // likewise
+  std::map<std::string, std::uint64_t> connections;         // that were admitted, by service
+  std::map<std::string, std::uint64_t> connections_denied;  // by reason: "ban", …
+  std::map<std::string, std::uint64_t> tls_handshakes;      // by version; "failed"
+  std::map<std::pair<std::string, std::string>, std::uint64_t> sender_checks;  // by check and result
+};
+
+}  // namespace mailstead

@@ -1,0 +1,208 @@
+// metrics: what a monitor wants to know of the running server, in Prometheus' text form (version 0.0.4).
+//
+// Names, units and types follow what Prometheus advises: base units, "_total" on what only grows. Labels have
+// few values, all of our own making: nothing of a message or a stranger becomes one.
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <fstream>
+#include <initializer_list>
+#include <iterator>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "admin/certificate.h"
+#include "admin/cli.h"
+#include "admin/command_table.h"
+#include "admin/report.h"
+#include "admin/value.h"
+
+namespace mailstead::admin {
+namespace {
+
+using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+
+class Exposition {
+ public:
+  enum class Type { kCounter, kGauge };
+
+  // The samples of one name follow each other.
+  void family(std::string_view name, Type type, std::string_view help) {
+    name_ = name;
+    add("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type == Type::kCounter ? "counter" : "gauge");
+  }
+  template <class Number>
+  void sample(Number value, Labels labels = {}) {
+    text_ += name_;
+    char separator = '{';
+    for (const auto& [label, its_value] : labels) {
+      add("{}{}=\"{}\"", separator, label, escaped(its_value));
+      separator = ',';
+    }
+    if (labels.size() > 0) text_ += '}';
+    add(" {}\n", value);
+  }
+  template <class Number>
+  void counter(std::string_view name, Number value, std::string_view help) {
+    family(name, Type::kCounter, help);
+    sample(value);
+  }
+  template <class Number>
+  void gauge(std::string_view name, Number value, std::string_view help) {
+    family(name, Type::kGauge, help);
+    sample(value);
+  }
+  void counters(std::string_view name, std::string_view label,
+                const std::map<std::string, std::uint64_t>& counts, std::string_view help) {
+    family(name, Type::kCounter, help);
+    for (const auto& [value, count] : counts) sample(count, {{label, value}});
+  }
+
+  std::string take() { return std::move(text_); }
+
+ private:
+  template <class... Arguments>
+  void add(fmt::format_string<Arguments...> form, Arguments&&... arguments) {
+    fmt::format_to(std::back_inserter(text_), form, std::forward<Arguments>(arguments)...);
+  }
+  static std::string escaped(std::string_view text) {
+    std::string escaped;
+    for (const char c : text) {
+      if (c == '\\' || c == '"') escaped += '\\';
+      if (c == '\n') {
+        escaped += "\\n";
+      } else {
+        escaped += c;
+      }
+    }
+    return escaped;
+  }
+
+  std::string name_;
+  std::string text_;
+};
+
+using Type = Exposition::Type;
+
+void add_process(Exposition& text, const ServerFacts& server) {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  text.counter("process_cpu_seconds_total", seconds(used.ru_utime) + seconds(used.ru_stime),
+               "Processor time, in user mode and the kernel.");
+  std::uint64_t pages = 0;
+  std::uint64_t resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  text.gauge("process_resident_memory_bytes", resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
+             "Memory in use.");
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  text.gauge("process_max_fds", files.rlim_cur, "Files that may be open.");
+  text.gauge("process_start_time_seconds", server.started_at, "When the server was started, Unix seconds.");
+}
+
+void add_connections(Exposition& text, const ServerFacts& server) {
+  const Counters& counters = server.counters;
+  std::map<std::string, std::uint64_t> open;
+  for (const auto& listener : server.listeners) open[listener.service] += listener.connections;
+  text.family("mailstead_connections", Type::kGauge, "Connections that are open, by service.");
+  for (const auto& [service, count] : open) text.sample(count, {{"service", service}});
+  text.counters("mailstead_connections_total", "service", counters.connections,
+                "Connections that were admitted, by service.");
+  text.counters("mailstead_connections_denied_total", "limit", counters.connections_denied,
+                "Connections that were not: too many in all, of one address, or a ban.");
+  text.counters("mailstead_tls_handshakes_total", "version", counters.tls_handshakes,
+                "TLS handshakes with clients, by version; failed ones.");
+  text.family("mailstead_logins_total", Type::kCounter, "Logins, right and wrong.");
+  text.sample(server.logins, {{"result", "right"}});
+  text.sample(server.failed_logins, {{"result", "wrong"}});
+  text.gauge("mailstead_bans", server.bans, "Networks that may not log in for a while.");
+}
+
+void add_mail(Exposition& text, const ServerFacts& server) {
+  const Counters& counters = server.counters;
+  text.counters("mailstead_messages_accepted_total", "service", counters.accepted_by,
+                "Messages that were answered with 250, by service.");
+  text.counter("mailstead_messages_accepted_bytes_total", counters.accepted_octets,
+               "Octets of these messages.");
+  text.counter("mailstead_refusals_total", counters.refused,
+               "Senders, recipients and messages that were answered with 4xx or 5xx.");
+  text.counter("mailstead_messages_retrieved_total", counters.retrieved,
+               "Messages that were sent whole by POP3, counted when a session ends.");
+  text.counter("mailstead_messages_retrieved_bytes_total", counters.retrieved_octets,
+               "Octets that POP3 sent of messages, likewise.");
+  text.counter("mailstead_messages_expired_total", counters.expired,
+               "Messages deleted because their time was over (pop3.expire_days).");
+  text.family("mailstead_sender_checks_total", Type::kCounter,
+              "Messages of other servers by what SPF, DKIM, ARC and DMARC found.");
+  for (const auto& [what, count] : counters.sender_checks)
+    text.sample(count, {{"check", what.first}, {"result", what.second}});
+  text.family("mailstead_queue_recipients", Type::kGauge, "Recipients that mail to other hosts waits for.");
+  text.sample(server.recipients_waiting);
+  text.family("mailstead_queue_recipients_done_total", Type::kCounter,
+              "Recipients whose mail other hosts took, or that were given up.");
+  text.sample(server.recipients_sent, {{"result", "sent"}});
+  text.sample(server.recipients_failed, {{"result", "failed"}});
+}
+
+Result<void> add_store(Exposition& text, const ServerFacts& server, CommandContext& context) {
+  auto mailboxes = context.store.list_mailboxes();
+  if (!mailboxes) return mailboxes.error();
+  MailboxSummary sum;
+  for (const MailboxSummary& mailbox : *mailboxes) {
+    sum.messages += mailbox.messages;
+    sum.octets += mailbox.octets;
+    sum.deleted_messages += mailbox.deleted_messages;
+    sum.deleted_octets += mailbox.deleted_octets;
+  }
+  text.gauge("mailstead_mailboxes", mailboxes->size(), "Mailboxes.");
+  text.gauge("mailstead_mailboxes_full", context.store.full_mailboxes(),
+             "Mailboxes that have no room for any message.");
+  text.family("mailstead_stored_messages", Type::kGauge, "Messages in the mailboxes, and deleted ones kept.");
+  text.sample(sum.messages, {{"state", "present"}});
+  text.sample(sum.deleted_messages, {{"state", "deleted"}});
+  text.family("mailstead_stored_bytes", Type::kGauge, "Octets of these messages.");
+  text.sample(sum.octets, {{"state", "present"}});
+  text.sample(sum.deleted_octets, {{"state", "deleted"}});
+  text.gauge("mailstead_messages_unfiled", server.messages_unfiled,
+             "Messages that are durable and have no file of their own yet.");
+  text.counter("mailstead_commits_total", server.commits, "Commits of the store for mail that came.");
+  text.counter("mailstead_commit_messages_total", server.committed, "Messages in these commits.");
+  text.counter("mailstead_commit_seconds_total", server.commit_seconds, "Time that these commits took.");
+  if (const auto free = context.store.free_space())
+    text.gauge("mailstead_disk_free_bytes", *free, "Room for messages on the data folder's disk.");
+  text.gauge("mailstead_disk_reserve_bytes", context.config.limits.free_space,
+             "Below this much free space mail is asked to come later (limits.free_space).");
+  text.gauge("mailstead_last_backup_time_seconds", context.store.last_backup_at(),
+             "When the last backup was made, Unix seconds; 0: never.");
+  return {};
+}
+
+}  // namespace
+
+Report show_metrics(const Request& /*request*/, CommandContext& context) {
+  if (context.server == nullptr) return failed(no_server(context.data));
+  const ServerFacts& server = *context.server;
+  Exposition text;
+  text.family("mailstead_build_info", Type::kGauge, "The program's version; always 1.");
+  text.sample(1, {{"version", version()}});
+  add_process(text, server);
+  add_connections(text, server);
+  add_mail(text, server);
+  if (auto added = add_store(text, server, context); !added) return failed(added.error());
+  if (const auto certificate = read_certificate(certificate_files(context.config, context.data)))
+    text.gauge("mailstead_certificate_expiry_time_seconds", certificate->not_after,
+               "When the certificate ends, Unix seconds.");
+  std::string all = text.take();
+  const Value value(all);
+  return done(std::move(all), value);
+}
+
+}  // namespace mailstead::admin

@@ -1,0 +1,136 @@
+#include "server/pages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "admin/client_settings.h"
+#include "protocols/ascii.h"
+
+namespace mailstead {
+namespace {
+
+HttpReply busy() {
+  return http_error(503, "The server is too busy or stopping; try again in a moment.");
+}
+
+HttpReply document(std::string_view type, std::string body) {
+  HttpReply reply;
+  reply.content_type = type;
+  reply.body = std::move(body);
+  return reply;
+}
+
+std::optional<Address> address_in(const HttpRequest& request, std::string_view name) {
+  const auto value = form_value(parse_form(request.query), name);
+  if (!value) return std::nullopt;
+  auto address = parse_address(*value);
+  return address ? std::optional(*address) : std::nullopt;
+}
+
+}  // namespace
+
+struct Pages::Page {
+  enum class Method { kGet, kPost };
+  std::string_view path;
+  Site site;  // what the public sees, monitors see, too
+  Method method;
+  void (Pages::*tell)(const HttpRequest&, const Answer&);
+};
+
+// Outlook spells its path in several ways.
+const Pages::Page* Pages::find(const HttpRequest& request, Site site) {
+  using Method = Page::Method;
+  static constexpr Page kPages[] = {
+      {"/metrics", Site::kMonitors, Method::kGet, &Pages::tell_metrics},
+      {"/healthz", Site::kMonitors, Method::kGet, &Pages::tell_health},
+      {"/readyz", Site::kMonitors, Method::kGet, &Pages::tell_readiness},
+      {"/mail/config-v1.1.xml", Site::kPublic, Method::kGet, &Pages::tell_autoconfig},
+      {"/.well-known/autoconfig/mail/config-v1.1.xml", Site::kPublic, Method::kGet, &Pages::tell_autoconfig},
+      {"/autodiscover/autodiscover.xml", Site::kPublic, Method::kPost, &Pages::tell_autodiscover},
+      {"/apple.mobileconfig", Site::kPublic, Method::kGet, &Pages::tell_apple}};
+  const auto* page =
+      std::ranges::find_if(kPages, [&](const Page& each) { return ascii::same(each.path, request.path); });
+  const bool is_there = page != std::end(kPages) && (page->site == Site::kPublic || site == Site::kMonitors);
+  return is_there ? page : nullptr;
+}
+
+void Pages::answer(const HttpRequest& request, Site site, const Answer& answer) {
+  const Page* page = find(request, site);
+  if (page == nullptr) return answer(http_error(404, "There is nothing here."));
+  // RFC 9110 9.3.2: HEAD is GET without the body.
+  const std::string_view asked = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+  const std::string_view allowed = page->method == Page::Method::kGet ? "GET" : "POST";
+  if (asked != allowed) {
+    HttpReply reply = http_error(405, "This cannot be done here.");
+    reply.fields.emplace_back("Allow", allowed == "GET" ? "GET, HEAD" : "POST");
+    return answer(reply);
+  }
+  (this->*page->tell)(request, answer);
+}
+
+void Pages::tell_metrics(const HttpRequest& /*request*/, const Answer& answer) {
+  Request request;
+  request.command = "metrics";
+  const bool posted = context_.commands.run(std::move(request), {}, [answer](const Report& report) {
+    if (report.exit_code != 0) return answer(http_error(500, report.error));
+    answer(document("text/plain; version=0.0.4; charset=utf-8", report.text));
+  });
+  if (!posted) answer(busy());
+}
+
+void Pages::tell_health(const HttpRequest& /*request*/, const Answer& answer) {
+  answer(http_error(200, "ok"));
+}
+
+void Pages::tell_readiness(const HttpRequest& /*request*/, const Answer& answer) {
+  const auto space = std::make_shared<std::optional<Result<std::uint64_t>>>();
+  const auto look = [space](Store& store) { *space = store.free_space(); };
+  const bool posted = context_.storage.post(look, [this, space, answer] {
+    const Result<std::uint64_t>& free = **space;
+    if (!free) return answer(http_error(503, free.error().message));
+    if (*free < context_.config.limits.free_space)
+      return answer(http_error(503, fmt::format("The disk has {} octets free, too few for mail.", *free)));
+    answer(http_error(200, "ready"));
+  });
+  if (!posted) answer(busy());
+}
+
+bool Pages::is_ours(const std::string& domain) const {
+  return context_.storage.store().directory()->is_ours(domain);
+}
+
+// The address that the program was given; or the domain by whose name we were asked:
+// "autoconfig.example.org", or itself.
+void Pages::tell_autoconfig(const HttpRequest& request, const Answer& answer) {
+  constexpr std::string_view kPrefix = "autoconfig.";
+  std::string domain = request.host;
+  if (!is_ours(domain) && domain.starts_with(kPrefix)) domain.erase(0, kPrefix.size());
+  if (const auto address = address_in(request, "emailaddress")) domain = address->domain;
+  if (!is_ours(domain)) return answer(http_error(404, "No mail of this domain is here."));
+  answer(document("text/xml; charset=utf-8", admin::autoconfig_xml(domain, context_.config)));
+}
+
+void Pages::tell_autodiscover(const HttpRequest& request, const Answer& answer) {
+  const auto address = admin::autodiscover_address(request.body);
+  if (!address) return answer(http_error(400, "The request names no address."));
+  if (!is_ours(address->domain)) return answer(http_error(404, "No mail of this domain is here."));
+  answer(document("text/xml; charset=utf-8", admin::autodiscover_xml(*address, context_.config)));
+}
+
+void Pages::tell_apple(const HttpRequest& request, const Answer& answer) {
+  const auto address = address_in(request, "address");
+  if (!address) return answer(http_error(400, "Ask for /apple.mobileconfig?address=ADDRESS."));
+  if (!is_ours(address->domain)) return answer(http_error(404, "No mail of this domain is here."));
+  HttpReply reply =
+      document("application/x-apple-aspen-config", admin::apple_profile(*address, context_.config));
+  reply.fields.emplace_back("Content-Disposition", "attachment; filename=\"mail.mobileconfig\"");
+  answer(reply);
+}
+
+}  // namespace mailstead

@@ -1,0 +1,57 @@
+// What is answered over HTTP, and at which of two sites.
+//
+// For monitors (listen.http, loopback by default):
+//     /metrics   for Prometheus: the command `metrics`
+//     /healthz   200: the process answers
+//     /readyz    200: the store answers, and has room for mail; else 503, and why
+// For everybody's mail programs (listen.web, listen.webs; off by default), and for monitors, too:
+//     /mail/config-v1.1.xml, /.well-known/autoconfig/mail/config-v1.1.xml   Thunderbird and others
+//     /autodiscover/autodiscover.xml                                        Outlook
+//     /apple.mobileconfig?address=ADDRESS                                   iPhone, iPad, Mac
+// Settings are told for every address of a domain of ours, whether it exists or not (client_settings.h).
+//
+// Ownership: one for the server. Threads: the reactor. Errors: statuses of HTTP.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "admin/config.h"
+#include "protocols/http_session.h"
+#include "server/command_runner.h"
+#include "server/storage_thread.h"
+
+namespace mailstead {
+
+enum class Site { kMonitors, kPublic };
+
+class Pages {
+ public:
+  // All of it outlives the pages.
+  struct Context {
+    const Config& config;  // the newest
+    StorageThread& storage;
+    CommandRunner& commands;
+  };
+  explicit Pages(Context context) : context_(context) {}
+
+  // Runs once, at once or later, on the reactor.
+  using Answer = std::function<void(const HttpReply&)>;
+  void answer(const HttpRequest& request, Site site, const Answer& answer);
+
+ private:
+  struct Page;
+  static const Page* find(const HttpRequest& request, Site site);
+
+  void tell_metrics(const HttpRequest& request, const Answer& answer);
+  void tell_health(const HttpRequest& request, const Answer& answer);
+  void tell_readiness(const HttpRequest& request, const Answer& answer);
+  void tell_autoconfig(const HttpRequest& request, const Answer& answer);
+  void tell_autodiscover(const HttpRequest& request, const Answer& answer);
+  void tell_apple(const HttpRequest& request, const Answer& answer);
+  bool is_ours(const std::string& domain) const;
+
+  Context context_;
+};
+
+}  // namespace mailstead

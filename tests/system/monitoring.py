@@ -1,0 +1,157 @@
+"""What a monitor asks for over HTTP: metrics, health, readiness. Prometheus' own parser reads the metrics."""
+
+import http.client
+import signal
+import socket
+import subprocess
+
+from prometheus_client.parser import text_string_to_metric_families
+
+import disk_edges
+import mailstead
+import messages
+from mailstead import until
+
+USER = "anna@example.org"
+LISTEN = {"http": ["127.0.0.1:0"]}
+
+
+class Monitoring(mailstead.ServerTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.new_server(listen=LISTEN).start()
+
+    def get(self, path, method="GET"):
+        return get(self.server, path, method)
+
+    def metrics(self):
+        status, fields, body = self.get("/metrics")
+        self.assertEqual((status, fields["content-type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
+        found = {}
+        for family in text_string_to_metric_families(body):
+            self.assertTrue(family.documentation, family.name)
+            self.assertIn(family.type, ("counter", "gauge"), family.name)
+            for sample in family.samples:
+                key = (sample.name, *sorted(sample.labels.items()))
+                self.assertNotIn(key, found)
+                found[key] = sample.value
+        return found
+
+    def test_counters_follow_what_happens(self):
+        before = self.metrics()
+        self.assertEqual(before[("mailstead_build_info", ("version", self.server.json("status")["version"]))], 1)
+        self.server.add_mailbox(USER)
+        for number in range(3):
+            self.server.deliver(messages.numbered(number, 5000), USER)
+        with self.server.smtp() as session:
+            session.must("MAIL FROM:<a@b.example>")
+            self.assertEqual(session.command("RCPT TO:<nobody@example.org>")[0], "550")
+        with self.server.pop3(USER) as session:
+            session.retr(1)
+            session.must("DELE 2")
+            session.quit()
+        with self.server.pop3(service="pop3s") as session:
+            session.command("USER " + USER)
+            self.assertTrue(session.command("PASS wrong")[0] != "+OK")
+        until(lambda: self.metrics().get(("mailstead_messages_retrieved_total",)) == 1, "the session is counted")
+        after = self.metrics()
+        self.assertEqual(after[("mailstead_messages_accepted_total", ("service", "smtp"))], 3)
+        self.assertGreater(after[("mailstead_messages_accepted_bytes_total",)], 15000)
+        self.assertGreaterEqual(after[("mailstead_refusals_total",)], 1)
+        self.assertEqual(after[("mailstead_logins_total", ("result", "right"))], 1)
+        self.assertEqual(after[("mailstead_logins_total", ("result", "wrong"))], 1)
+        self.assertEqual(after[("mailstead_mailboxes",)], 1)
+        self.assertEqual(after[("mailstead_stored_messages", ("state", "present"))], 2)
+        self.assertEqual(after[("mailstead_stored_messages", ("state", "deleted"))], 1)
+        self.assertEqual(after[("mailstead_connections_total", ("service", "smtp"))], 4)
+        self.assertGreaterEqual(after[("mailstead_tls_handshakes_total", ("version", "TLSv1.3"))], 1)
+        self.assertEqual(after[("mailstead_commit_messages_total",)], 3)
+        self.assertGreater(after[("mailstead_commit_seconds_total",)], 0)
+        self.assertGreater(after[("mailstead_disk_free_bytes",)], 1 << 20)
+        self.assertGreater(after[("mailstead_certificate_expiry_time_seconds",)], 1e9)
+        self.assertGreater(after[("process_resident_memory_bytes",)], 1 << 20)
+        for key, value in before.items():
+            if key[0].endswith("_total"):
+                self.assertGreaterEqual(after[key], value, key)
+        # The command tells the same.
+        told = self.server.admin("metrics").stdout
+        self.assertIn('mailstead_messages_accepted_total{service="smtp"} 3\n', told)
+
+    def test_health_and_what_is_not_there(self):
+        self.assertEqual(self.get("/healthz")[::2], (200, "ok\n"))
+        self.assertEqual(self.get("/readyz")[::2], (200, "ready\n"))
+        self.assertEqual(self.get("/healthz", "HEAD")[::2], (200, ""))
+        for path in ("/", "/metrics/", "/metrics/../healthz", "/etc/passwd"):
+            self.assertIn(self.get(path)[0], (404, 400), path)
+        status, fields, _ = self.get("/metrics", "POST")
+        self.assertEqual((status, fields["allow"]), (405, "GET, HEAD"))
+        host, port = self.server.ports["http"]
+        told = subprocess.run(["curl", "-sS", "-m", "20", "http://%s:%d/readyz" % (host, port)], capture_output=True, text=True)
+        self.assertEqual(told.stdout, "ready\n", told.stderr)
+
+    def test_strangers(self):
+        host, port = self.server.ports["http"]
+        for said in (b"EHLO x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"):
+            with socket.create_connection((host, port), 20) as stranger:
+                stranger.sendall(said)
+                self.assertTrue(stranger.makefile("rb").read().startswith(b"HTTP/1.1 400 "), said)
+        self.assertEqual(self.get("/healthz")[0], 200)
+
+    def test_the_port_is_taken(self):
+        """Mail does not wait for it, and a reload finds it free again."""
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = other.getsockname()[1]
+            server = self.new_server(listen={"http": ["127.0.0.1:%d" % taken]}).start()
+            self.assertIn("listen-left-out", server.log())
+            server.add_mailbox(USER)
+            server.deliver(messages.numbered(1, 100), USER)
+            reload(server)
+            self.assertEqual(len(server.fetch(USER)), 1)
+        reload(server)
+        connection = http.client.HTTPConnection("127.0.0.1", taken, timeout=20)
+        connection.request("GET", "/readyz")
+        self.assertEqual(connection.getresponse().status, 200)
+        connection.close()
+
+    def test_the_end_of_the_server(self):
+        host, port = self.server.ports["http"]
+        with socket.create_connection((host, port), 20) as idle:
+            self.server.stop()
+            self.assertEqual(idle.recv(1), b"")
+
+
+class FullDisk(disk_edges.SmallDisk):
+    def test_a_full_disk_is_not_ready(self):
+        self.disk(16 << 20)
+        self.server.configure('[limits]\nfree_space = "8 MiB"', LISTEN)
+        self.server.start()
+        self.assertEqual(get(self.server, "/readyz")[0], 200)
+        self.fill(4 << 20)
+        status, _, body = get(self.server, "/readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("too few for mail", body)
+        self.assertEqual(get(self.server, "/healthz")[0], 200)
+        self.empty()
+        self.assertEqual(get(self.server, "/readyz")[0], 200)
+
+
+def reload(server):
+    start = len(server.lines)
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_line(lambda line: line.endswith("reloaded"), "reloaded", start)
+
+
+def get(server, path, method="GET"):
+    host, port = server.ports["http"]
+    connection = http.client.HTTPConnection(host, port, timeout=20)
+    try:
+        connection.request(method, path)
+        reply = connection.getresponse()
+        return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read().decode()
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    disk_edges.enter_namespace()
+    mailstead.main()
