@@ -196,7 +196,7 @@ std::string Verification::sentences(const Result<void>& ended) const {
   if (!ended) {
     text += fmt::format("Stopped: {}.\n", printable(ended.error().message));
   } else if (count_of(Verdict::kAmiss) == 0) {
-    text += count_of(Verdict::kMended) == 0 ? "Nothing is wrong.\n" : "Nothing else is wrong.\n";
+    text += findings_.empty() ? "Nothing is wrong.\n" : "Nothing else is wrong.\n";
   } else if (mend_ == Mend::kNo) {
     text += "`mailstead verify --repair` mends what can be mended; it deletes no mail.\n";
   }

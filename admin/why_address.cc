@@ -281,12 +281,14 @@ void advise(const std::vector<RefusedMail>& refused, std::vector<std::string>& a
   advice.push_back(fmt::format("Mail to or from it was refused{}, the newest from {} at {}: {}",
                                refused.size() > 1 ? fmt::format(" {} times", refused.size()) : "",
                                printable(newest.peer), moment_text(newest.at), printable(newest.reply)));
-  const bool disk_was_full = std::ranges::any_of(
+  const auto full = std::ranges::find_if(
       refused, [](const RefusedMail& mail) { return mail.reply.starts_with("452 4.3.1 "); });
-  if (disk_was_full) {
+  if (full != refused.end()) {
     advice.push_back(
-        "There was no room on the disk of the data folder. 'mailstead status' tells how much is free: make "
-        "room, and the senders' next tries bring the mail; they try for days.");
+        fmt::format("At {} there was no room on the disk of the data folder. 'mailstead status' tells how "
+                    "much is free: make "
+                    "room, and the senders' next tries bring the mail; they try for days.",
+                    moment_text(full->at)));
   }
 }
 

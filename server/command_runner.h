@@ -1,8 +1,9 @@
 // Runs administration commands inside the server, for whoever brings them: the control socket, the pages.
 //
-// A command runs on the storage thread, between other people's work, with what only a running server knows.
-// It is logged when it is done, and sessions that it leaves without a mailbox or password end. Ownership: one
-// for the server. Threads: the reactor; `done` runs there, never inside run().
+// A command runs on the storage thread, between other people's work, with what only a running server knows,
+// and is logged when it is done.
+//
+// Ownership: one for the server. Threads: the reactor; `done` runs there, never inside run().
 #pragma once
 
 #include <functional>

@@ -19,6 +19,7 @@
 #include "storage/queue_file.h"
 #include "storage/queue_table.h"
 #include "storage/secret_key.h"
+#include "storage/strangers.h"
 
 namespace mailstead {
 
@@ -27,7 +28,8 @@ namespace {
 constexpr std::size_t kPage = 512;  // rows
 constexpr std::size_t kMostFindings = 100;
 // Messages of these are looked for: of one that is being deleted anything may be there.
-constexpr std::array kCheckedStates{MessageState::kPresent, MessageState::kMissing, MessageState::kDeleted,
+// Missing ones first: mending makes others missing, which are told then.
+constexpr std::array kCheckedStates{MessageState::kMissing, MessageState::kPresent, MessageState::kDeleted,
                                     MessageState::kAside};
 
 std::uint64_t name_hash(std::string_view base) {
@@ -280,6 +282,10 @@ Result<std::vector<std::string>> Checker::check_folders() {
           "there is a folder of {}, and no such mailbox; the next start makes it again", address.text()));
     }
   }
+  auto strangers = strangers_in(*folder_, kMostFindings);
+  if (!strangers) return strangers.error();
+  for (const std::string& path : *strangers)
+    findings.push_back(fmt::format("{} is none of our files; it is left alone", path));
   if (!stat_name(folder_->fd(), kSecretKeyFile)) {
     findings.push_back(
         "secret.key is not there: app passwords for APOP cannot be read after the next start, which makes "

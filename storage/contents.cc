@@ -26,7 +26,8 @@ MailContents::MailContents(Database& database, Journal& journal)
     : Contents(database, &journal, kTable, {kMostMessages, kMostOctets}) {}
 
 bool MailContents::has_room_in_journal(std::size_t messages, std::uint64_t octets) const {
-  return size() + messages <= kMostInJournal && this->octets() + octets <= kMostOctetsInJournal;
+  return size() + messages <= kMostInJournal && this->octets() + octets <= kMostOctetsInJournal &&
+         journal_->is_usable();
 }
 
 Result<void> MailContents::insert_place(Row message, JournalPlace place) {
@@ -103,7 +104,7 @@ bool Contents::is_in_journal(Row message) const {
 bool Contents::is_lasting(Row message) const {
   const auto found = kept_.find(message);
   if (found == kept_.end() || found->second.file == 0 || journal_ == nullptr) return true;
-  return journal_->holds_its_octets(found->second.file);
+  return journal_->will_be_found(found->second.file);
 }
 
 MailboxId Contents::mailbox_of(Row message) const {
@@ -122,6 +123,18 @@ Result<std::string> Contents::read(Row message) {
   if (place.file == 0 || journal_ == nullptr) return statement->text(0);
   return journal_->read(place, static_cast<std::size_t>(statement->integer(3)),
                         ContentHash::of_octets(statement->text(4)));
+}
+
+Result<std::string> Contents::read_whatever(Row message) {
+  auto statement = database_.query(table_.read, message);
+  if (!statement) return statement.error();
+  auto there = statement->step();
+  if (!there) return there.error();
+  if (!*there || journal_ == nullptr || statement->integer(1) == 0)
+    return Error{ErrorKind::kNotFound, "the message is not in the journal"};
+  return journal_->read_whatever(
+      {static_cast<std::uint32_t>(statement->integer(1)), static_cast<std::uint64_t>(statement->integer(2))},
+      static_cast<std::size_t>(statement->integer(3)));
 }
 
 std::vector<Contents::Row> Contents::before(Clock::time_point until, std::size_t at_most,

@@ -56,13 +56,15 @@ class Contents {
 
   bool holds(Row message) const { return kept_.contains(message); }
   bool is_in_journal(Row message) const;
-  // False: its bytes are in a file that somebody has removed, and a crash loses them.
+  // False: its bytes are in a file of the journal that the next start would not find.
   bool is_lasting(Row message) const;
   MailboxId mailbox_of(Row message) const;  // 0: it is not here
   std::size_t size() const { return kept_.size(); }
   std::uint64_t octets() const { return octets_; }
   // kNotFound: it is not here. kCorrupt: what is here is not it.
   Result<std::string> read(Row message);
+  // What is at its place in the journal, whatever it is. kNotFound: nothing.
+  Result<std::string> read_whatever(Row message);
   // Those that came before `until`, the oldest first.
   std::vector<Row> before(Clock::time_point until, std::size_t at_most,
                           const std::unordered_set<Row>& except = {}) const;

@@ -1,5 +1,7 @@
 #include "storage/filing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
@@ -17,6 +19,7 @@ constexpr std::size_t kMostFiles = 256;    // in a batch of file_now()
 constexpr std::size_t kManyFiles = 16;
 // Of a mailbox, nobody waits for more files than that at a start: the others come behind.
 constexpr std::size_t kMostAtStart = 1024;
+constexpr std::size_t kMostTold = 100;  // lost messages
 
 // A draft of ours with these bytes.
 Result<FileHandle> write_draft(Maildir& maildir, const std::string& name, std::string_view bytes) {
@@ -170,7 +173,7 @@ Result<void> Filer::write_one(Contents::Row message, Maildir& maildir, FiledBatc
   const bool is_lost =
       !unfiled && contents_.is_in_journal(message) && !database_.is_damaged() &&
       (unfiled.error().kind == ErrorKind::kCorrupt || unfiled.error().kind == ErrorKind::kNotFound);
-  if (is_lost) unnoted_.push_back(message);
+  if (is_lost) lose(message, maildir, unfiled.error());
   if (!unfiled) return unfiled.error();
   if (!*unfiled) {  // the message is gone for good
     forget(message);
@@ -183,6 +186,25 @@ Result<void> Filer::write_one(Contents::Row message, Maildir& maildir, FiledBatc
   auto done = write_file(message, **unfiled, maildir, batch);
   if (!done) troubled_.insert((**unfiled).mailbox);
   return done;
+}
+
+// What is at its place goes to people: it may be the message but for an octet, or, where the place was used
+// anew, another's.
+void Filer::lose(Contents::Row message, Maildir& maildir, const Error& why) {
+  // Told before: the database could not be.
+  if (std::ranges::find(unnoted_, message) != unnoted_.end()) return;
+  unnoted_.push_back(message);
+  const auto rows = Index(database_).of_id(message);
+  if (!rows || rows->empty() || rows->front().state == MessageState::kDeleting) return;
+  if (maildir.is_there(rows->front().name)) return;
+  if (++lost_ > kMostTold) return;
+  std::string text = fmt::format("{}/{} is lost: {}", maildir.path(), rows->front().name, why.message);
+  const auto bytes = contents_.read_whatever(message);
+  const auto kept = bytes ? maildir.write_to_quarantine(std::string(base_name(rows->front().name)), *bytes)
+                          : Result<std::string>(bytes.error());
+  text += kept ? fmt::format("; what is at its place there is now {}", *kept) : std::string();
+  if (lost_ == kMostTold) text += "; of more that are lost 'mailstead verify' tells";
+  tell_(std::move(text));
 }
 
 Result<void> Filer::write_file(Contents::Row message, const Unfiled& unfiled, Maildir& maildir,
@@ -281,6 +303,11 @@ Result<void> Filer::file_now(MailboxId mailbox, Which which) {
     messages = std::move(deleted);
   }
   return file_these(messages);
+}
+
+Result<void> Filer::file_message(Contents::Row message) {
+  if (auto done = database_.write_deferred(); !done) return done;
+  return contents_.holds(message) ? file_these({&message, 1}) : Result<void>();
 }
 
 Result<void> Filer::recover(MailboxId mailbox) {

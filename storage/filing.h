@@ -64,14 +64,18 @@ class Filer {
  public:
   using MaildirOf = std::function<Result<Maildir>(MailboxId)>;
 
-  // All of it outlives the filer.
+  // A sentence for people.
+  using Tell = std::function<void(std::string)>;
+
+  // All of it outlives the filer. `tell` hears of each message that is lost.
   Filer(Database& database, MailContents& contents, MaildirWatch& watch, const DataFolder& folder,
-        MaildirOf maildir_of)
+        MaildirOf maildir_of, Tell tell)
       : database_(database),
         contents_(contents),
         watch_(watch),
         folder_(folder),
-        maildir_of_(std::move(maildir_of)) {}
+        maildir_of_(std::move(maildir_of)),
+        tell_(std::move(tell)) {}
 
   // Those that came before `until`, the oldest first; null when there are none. What cannot be written now
   // comes again after the others; the first error is in `failure`. On a low disk nothing is written: what is
@@ -83,6 +87,8 @@ class Filer {
   // All three steps, for mail of a mailbox.
   enum class Which { kAll, kDeleted };
   Result<void> file_now(MailboxId mailbox, Which which = Which::kAll);
+  // The same for this message alone.
+  Result<void> file_message(Contents::Row message);
   // After a crash: likewise, and what is there already is found, also where another tool has moved it.
   Result<void> recover(MailboxId mailbox);
 
@@ -98,6 +104,8 @@ class Filer {
   bool is_troubled(MailboxId mailbox) const { return troubled_.contains(mailbox); }
   // A file was written there.
   void trust(MailboxId mailbox) { troubled_.erase(mailbox); }
+  // Messages of which nobody has bytes any more, since this began.
+  std::size_t lost() const { return lost_; }
   // Messages without one.
   std::size_t waiting() const { return contents_.size() - written_.size(); }
   // Of messages and mailboxes whose rows are gone.
@@ -115,14 +123,17 @@ class Filer {
   Result<void> file_these(Messages messages);
   Result<void> note(const std::vector<Contents::Row>& messages);
   Result<void> note_rest();
+  void lose(Contents::Row message, Maildir& maildir, const Error& why);
 
   Database& database_;
   MailContents& contents_;
   MaildirWatch& watch_;
   const DataFolder& folder_;
   MaildirOf maildir_of_;
+  Tell tell_;
   std::unordered_set<Contents::Row> written_;  // have a file that may not be on the disk yet
   std::unordered_set<MailboxId> troubled_;
+  std::size_t lost_ = 0;  // messages
   // Theirs is, but the database could not be told; or their bytes are lost.
   std::vector<Contents::Row> unnoted_;
 };

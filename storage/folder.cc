@@ -66,16 +66,6 @@ Error plain_error(const std::string& path, int error_number) {
   }
 }
 
-// What we make in a data folder, and what a volume, its owner or a service keeps beside it.
-bool may_be_in_ours(const std::string& name) {
-  static constexpr std::string_view kOurs[] = {"mail", "queue",        "journal",    "tls",       "dkim",
-                                               "lock", "control.sock", kReserveFile, "lost+found"};
-  return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
-         name.starts_with("mailstead") || name.starts_with("secret.key") || name.starts_with('.') ||
-         name.starts_with(kReplacedPrefix) || name == kRestoreFolder || name.ends_with(".log") ||
-         name.ends_with(".pid");
-}
-
 // What may lie in a folder before its first start: settings and keys for it, and what a fresh volume holds.
 bool may_be_in_new(const std::string& name) {
   return name == "lost+found" || name == "tls" || name == "dkim" || name == "secret.key" ||
@@ -118,6 +108,15 @@ bool holds_mailboxes(int at) {
 }
 
 }  // namespace
+
+bool may_be_in_data_folder(const std::string& name) {
+  static constexpr std::string_view kOurs[] = {"mail", "queue",        "journal",    "tls",       "dkim",
+                                               "lock", "control.sock", kReserveFile, "lost+found"};
+  return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
+         name.starts_with("mailstead") || name.starts_with("secret.key") || name.starts_with('.') ||
+         name.starts_with(kReplacedPrefix) || name == kRestoreFolder || name.ends_with(".log") ||
+         name.ends_with(".pid");
+}
 
 Result<FileHandle> lock_data_folder(int root, const std::string& path, const std::string& host) {
   FileHandle lock(::openat(root, kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -208,8 +207,9 @@ Result<void> DataFolder::check_root() {
   if (::faccessat(fd(), ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) return plain_error(path_, errno);
   auto names = list_folder(fd());
   if (!names) return in_folder(path_, names.error());
-  const bool ours = is_marked(fd(), *names) ||
-                    (std::all_of(names->begin(), names->end(), may_be_in_ours) && holds_mailboxes(fd()));
+  const bool ours =
+      is_marked(fd(), *names) ||
+      (std::all_of(names->begin(), names->end(), may_be_in_data_folder) && holds_mailboxes(fd()));
   if (!ours) {
     auto stranger = std::find_if_not(names->begin(), names->end(), may_be_in_new);
     if (stranger != names->end()) {

@@ -33,6 +33,9 @@ inline constexpr const char* kReplacedPrefix = "replaced-";
 // process has it.
 Result<FileHandle> lock_data_folder(int root, const std::string& path, const std::string& host);
 
+// What we make in a data folder, and what a volume, its owner or a service keeps beside it.
+bool may_be_in_data_folder(const std::string& name);
+
 class DataFolder {
  public:
   // Takes the lock; makes the folder (not its parent) and what is in it when they are absent. A folder that

@@ -20,6 +20,7 @@ namespace mailstead {
 
 namespace {
 
+constexpr std::uint32_t kMostStrangers = 1000;  // files of such names that are not ours
 constexpr std::size_t kFirstPiece = 64u << 10;  // of a file of which only the first record is read
 
 // A lap is nobody's guess: no message can hold a record that would count.
@@ -34,12 +35,6 @@ std::optional<std::uint32_t> file_number(std::string_view name) {
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   if (error != std::errc() || end != name.data() + name.size() || number == 0) return std::nullopt;
   return std::to_string(number) == name ? std::optional(number) : std::nullopt;
-}
-
-// Somebody may have removed it under our feet: then its octets are there for as long as it is open.
-bool is_in_folder(const FileHandle& file) {
-  struct stat facts {};
-  return ::fstat(file.fd(), &facts) != 0 || facts.st_nlink > 0;
 }
 
 std::string aside_name(const std::string& name) {
@@ -175,8 +170,11 @@ Result<void> Journal::replay_file(std::uint32_t number, const File& file, Journa
 }
 
 Result<std::uint32_t> Journal::make_file() {
-  const std::uint32_t number = files_.empty() ? 1 : files_.rbegin()->first + 1;
+  std::uint32_t number = files_.empty() ? 1 : files_.rbegin()->first + 1;
   auto handle = create_file(folder_, std::to_string(number));
+  // What is there already is somebody else's doing.
+  for (std::uint32_t i = 0; i < kMostStrangers && !handle && handle.error().kind == ErrorKind::kExists; ++i)
+    handle = create_file(folder_, std::to_string(++number));
   if (!handle) return handle.error();
   File& file = files_[number];
   file.handle = std::move(*handle);
@@ -188,10 +186,10 @@ Result<std::uint32_t> Journal::file_for(std::uint64_t octets) {
   const auto has_room = [octets](const File& file) {
     return file.end == 0 || file.end + octets <= kFileOctets;
   };
-  if (active_ != 0 && has_room(files_.at(active_)) && holds_its_octets(active_)) return active_;
+  if (active_ != 0 && has_room(files_.at(active_)) && will_be_found(active_)) return active_;
   active_ = 0;
   for (const auto& [number, file] : files_) {
-    if (file.holds == 0 && file.end == 0 && holds_its_octets(number)) return number;
+    if (file.holds == 0 && file.end == 0 && will_be_found(number)) return number;
   }
   return make_file();
 }
@@ -237,17 +235,53 @@ void Journal::give_up(std::uint32_t number) {
   file.end = std::max<std::uint64_t>(file.end, 1);  // it takes no more
 }
 
-Result<std::string> Journal::read(JournalPlace place, std::size_t octets, const ContentHash& hash) const {
+Result<int> Journal::open_file_of(JournalPlace place) const {
   const auto file = files_.find(place.file);
-  if (file == files_.end() || !file->second.handle.is_open()) {
-    return Error{ErrorKind::kNotFound, fmt::format("journal/{} is not there", place.file)};
-  }
-  return read_checked(file->second.handle.fd(), place, octets, hash);
+  if (file != files_.end() && file->second.handle.is_open()) return file->second.handle.fd();
+  return Error{ErrorKind::kNotFound, fmt::format("journal/{} is not there", place.file)};
 }
 
-bool Journal::holds_its_octets(std::uint32_t file) const {
+Result<std::string> Journal::read(JournalPlace place, std::size_t octets, const ContentHash& hash) {
+  const auto fd = open_file_of(place);
+  if (!fd) return fd.error();
+  auto bytes = read_checked(*fd, place, octets, hash);
+  if (!bytes && bytes.error().kind == ErrorKind::kCorrupt) {
+    std::uint64_t& unknown = damage_[place.file].unknown;
+    unknown = std::max<std::uint64_t>(unknown, octets);
+  }
+  return bytes;
+}
+
+Result<std::string> Journal::read_whatever(JournalPlace place, std::size_t octets) const {
+  const auto fd = open_file_of(place);
+  if (!fd) return fd.error();
+  std::string bytes;
+  if (auto done = read_some(*fd, place.at, octets, bytes); !done) return in_folder("journal", done.error());
+  return bytes;
+}
+
+// Somebody may have removed it under our feet, moved it, or put another in its place: then its octets are
+// there for as long as it is open, and a start does not find them.
+bool Journal::will_be_found(std::uint32_t file) const {
   const auto found = files_.find(file);
-  return found != files_.end() && found->second.handle.is_open() && is_in_folder(found->second.handle);
+  if (found == files_.end() || !found->second.handle.is_open()) return false;
+  struct stat ours {};
+  if (::fstat(found->second.handle.fd(), &ours) != 0) return false;
+  const auto there = stat_name(folder_, std::to_string(file));
+  return there && there->st_dev == ours.st_dev && there->st_ino == ours.st_ino;
+}
+
+bool Journal::is_usable() const {
+  struct stat facts {};
+  return ::fstat(folder_, &facts) == 0 && facts.st_nlink > 0;
+}
+
+std::vector<std::uint32_t> Journal::missing() const {
+  std::vector<std::uint32_t> numbers;
+  for (const auto& [number, file] : files_) {
+    if (file.holds > 0 && !file.handle.is_open()) numbers.push_back(number);
+  }
+  return numbers;
 }
 
 void Journal::hold(std::uint32_t file) {
@@ -274,14 +308,16 @@ void Journal::reclaim(Keep keep) {
       ++each;
       continue;
     }
-    if (!holds_its_octets(number)) {
+    if (!will_be_found(number)) {
       if (number == active_) active_ = 0;
+      damage_.erase(number);
       each = files_.erase(each);
       continue;
     }
     if (damage_.contains(number) && file.octets > 0) {
       const std::string name = std::to_string(number);
       if (move_file(folder_, name, folder_, aside_name(name))) {
+        if (number == active_) active_ = 0;
         damage_.erase(number);
         each = files_.erase(each);
         continue;

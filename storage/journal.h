@@ -71,7 +71,7 @@ class Journal {
   };
   // Those behind the position, the oldest first, before anything is appended. An error of `take` ends it.
   Result<void> replay(JournalPosition dealt_with, const std::function<Result<void>(const Record&)>& take);
-  // What open() and replay() have come upon, of each file that reclaim() has not put aside.
+  // What open(), replay() and read() have come upon, of each file that reclaim() has not put aside.
   struct Damage {
     std::uint64_t unreadable = 0;  // octets
     bool is_unwritable = false;    // what an earlier owner had written may not be on the disk
@@ -86,11 +86,18 @@ class Journal {
   // Durable on return, all of them. Each holds its file once.
   Result<Appended> append(std::span<const std::string> records);
 
-  // As read_journal().
-  Result<std::string> read(JournalPlace place, std::size_t octets, const ContentHash& hash) const;
+  // As read_journal(). kCorrupt is remembered as damage().
+  Result<std::string> read(JournalPlace place, std::size_t octets, const ContentHash& hash);
+  // What is there, whatever it is: of this message perhaps a part, or another's.
+  Result<std::string> read_whatever(JournalPlace place, std::size_t octets) const;
 
-  // Will a crash leave them? Not when somebody has removed the file: read() has them until it is closed.
-  bool holds_its_octets(std::uint32_t file) const;
+  // Would the next start find this file, or has somebody removed or replaced it? read() has its octets until
+  // it is closed.
+  bool will_be_found(std::uint32_t file) const;
+  // False: somebody has removed the folder, and every append fails.
+  bool is_usable() const;
+  // Files that messages are said to be in, and that are not there.
+  std::vector<std::uint32_t> missing() const;
 
   // Messages that need the file: one more, one less.
   void hold(std::uint32_t file);
@@ -120,6 +127,7 @@ class Journal {
   Result<std::uint32_t> file_for(std::uint64_t octets);
   Result<std::uint32_t> make_file();
   void give_up(std::uint32_t number);
+  Result<int> open_file_of(JournalPlace place) const;
 
   int folder_;
   std::map<std::uint32_t, File> files_;

@@ -196,6 +196,18 @@ Result<std::string> Maildir::put_in_quarantine(const std::string& path) {
   return fmt::format("{}/{}/{}", path_, kQuarantine, quarantine->name);
 }
 
+Result<std::string> Maildir::write_to_quarantine(const std::string& name, std::string_view bytes) {
+  auto quarantine = quarantine_for(name);
+  if (!quarantine) return quarantine.error();
+  auto file = create_file(quarantine->folder.fd(), quarantine->name);
+  if (!file) return here(file.error());
+  auto done = write_all(file->fd(), bytes);
+  if (done) done = sync_handle(file->fd(), quarantine->name);
+  if (done) done = sync_handle(quarantine->folder.fd(), kQuarantine);
+  if (!done) return here(done.error());
+  return fmt::format("{}/{}/{}", path_, kQuarantine, quarantine->name);
+}
+
 Result<std::string> Maildir::keep_in_quarantine(const std::string& path) {
   auto at = place(path);
   if (!at) return at.error();

@@ -88,6 +88,8 @@ class Maildir {
   // Moves what is no message, whatever it is, to quarantine/, durably: nobody looks there but people. Returns
   // its path.
   Result<std::string> put_in_quarantine(const std::string& path);
+  // The same for octets that have no file. Returns where they are.
+  Result<std::string> write_to_quarantine(const std::string& name, std::string_view bytes);
   // A second name for the message in quarantine/, before its file is made another: likewise.
   Result<std::string> keep_in_quarantine(const std::string& path);
 

@@ -47,8 +47,9 @@ class Recovery {
         journal_(journal),
         contents_(database, journal),
         arrivals_(folder, database, contents_, journal),
-        filer_(database, contents_, watch, folder,
-               [this](MailboxId mailbox) { return maildir_of(mailbox); }) {}
+        filer_(
+            database, contents_, watch, folder, [this](MailboxId mailbox) { return maildir_of(mailbox); },
+            [this](std::string lost) { report_.actions.push_back(std::move(lost)); }) {}
 
   Result<void> run();
 
@@ -98,6 +99,11 @@ Result<void> Recovery::run() {
     if (auto done = take_in_journal(*accounts); !done) return done;
   }
   if (auto done = contents_.load(); !done) return done;
+  for (const std::uint32_t file : journal_.missing()) {
+    report_.actions.push_back(fmt::format(
+        "journal/{} is gone: mail that came just before the end may have been in it and in nothing else",
+        file));
+  }
   for (const AccountRow& account : *accounts) addresses_.emplace(account.id, account.address);
   for (const AccountRow& account : *accounts) {
     auto done = recover_mailbox(account);
@@ -286,13 +292,21 @@ Result<Maildir> Recovery::maildir_of(MailboxId mailbox) {
 // What cannot have its file now, on a full disk say, is read from where it is as before.
 void Recovery::recover_contents(const AccountRow& account) {
   const std::size_t before = contents_.of(account.id).size();
+  const std::size_t lost_before = filer_.lost();
   auto done = filer_.recover(account.id);
-  const std::size_t filed = before - contents_.of(account.id).size();
+  const std::size_t lost = filer_.lost() - lost_before;
+  const std::size_t left = contents_.of(account.id).size();
+  const std::size_t filed = before - left - std::min(before - left, lost);
   if (filed > 0) {
     report_.actions.push_back(fmt::format("wrote {} message{} of {} that had no file yet", filed,
                                           filed == 1 ? "" : "s", account.address.text()));
   }
-  if (!done) {
+  if (lost > 0) {
+    report_.actions.push_back(
+        fmt::format("lost {} message{} of {} that had no file yet; a backup may have {}", lost,
+                    lost == 1 ? "" : "s", account.address.text(), lost == 1 ? "it" : "them"));
+  }
+  if (!done && left > 0) {
     report_.actions.push_back(
         fmt::format("could not write messages of {}: {}", account.address.text(), done.error().message));
   }

@@ -76,8 +76,10 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, Re
   store->contents_.emplace(*store->database_, *store->journal_);
   if (auto done = store->contents_->load(); !done) return done.error();
   store->arrivals_.emplace(*store->folder_, *store->database_, *store->contents_, *store->journal_);
-  store->filer_.emplace(*store->database_, *store->contents_, store->watch_, *store->folder_,
-                        [self = store.get()](MailboxId mailbox) { return self->maildir_of(mailbox); });
+  store->filer_.emplace(
+      *store->database_, *store->contents_, store->watch_, *store->folder_,
+      [self = store.get()](MailboxId mailbox) { return self->maildir_of(mailbox); },
+      [self = store.get()](std::string lost) { self->notices_.push_back(std::move(lost)); });
   // On a full disk the journal keeps its files until the next filing.
   if (auto done = store->arrivals_->reclaim(); !done) store->notice_failure(done.error());
   if (auto done = store->begin_quotas(); !done) return done.error();

@@ -93,7 +93,8 @@ Result<Judgement> SqliteStore::judge_message(std::int64_t id, Mend mend) {
 }
 
 // In the journal or the database. What is not as it came there, or would not outlast a crash, is made a file
-// at once; where nothing is left, the file that it may have is all there is of it.
+// at once; where the journal holds something else, that is for people, and the file that it may have is all
+// there is of it.
 Result<Judgement> SqliteStore::judge_unfiled(const MessageRow& row, const Maildir& maildir, Mend mend) {
   auto bytes = contents_->read(row.id);
   if (!bytes && bytes.error().kind != ErrorKind::kCorrupt && bytes.error().kind != ErrorKind::kNotFound)
@@ -108,14 +109,20 @@ Result<Judgement> SqliteStore::judge_unfiled(const MessageRow& row, const Maildi
           : fmt::format("{}, which has no file yet, is not what came: {}", place_in(maildir, row),
                         bytes ? "its octets in the database have changed" : bytes.error().message);
   if (mend == Mend::kNo) return Judgement{Verdict::kAmiss, fmt::format("{}; {}", what, kFromBackup)};
-  const auto filed = filer_->file_now(row.mailbox);
+  const auto filed = filer_->file_message(row.id);
   if (contents_->holds(row.id)) {
     return Judgement{Verdict::kAmiss, fmt::format("{}, and a file cannot be made of it now: {}", what,
                                                   filed ? "try again" : filed.error().message)};
   }
-  if (as_it_came)
-    return Judgement{Verdict::kMended, what + "; it, and all that waits in this mailbox, has its file now"};
-  return judge_message(row.id, mend);
+  if (as_it_came) return Judgement{Verdict::kMended, what + "; it has its file now"};
+  if (bytes || maildir.is_there(row.name)) return judge_message(row.id, mend);
+  MessageRow missing = row;
+  missing.state = MessageState::kMissing;
+  if (auto done = change_row(missing); !done) return done.error();
+  return Judgement{
+      Verdict::kMended,
+      fmt::format("{}: clients do not see it any more, and what is left of it is in quarantine/; {}", what,
+                  kFromBackup)};
 }
 
 Result<Judgement> SqliteStore::judge_missing(MessageRow& row, Maildir& maildir, Mend mend) {

@@ -165,6 +165,10 @@ constexpr Operation kOperations[] = {
        world.put_foreign_file(kBert, "new/", "1700000003.three", ForeignSync::kYes);
        world.put_foreign_file(kBert, "cur/", "1700000004.four:2,S", ForeignSync::kYes);
      }},
+    {"import-mail",
+     [](World& world) {
+       world.import_mail(kBert, {kSmall, kLarge, kMiddle});
+     }},
     {"checkpoint",
      [](World& world) {
        world.deliver({relayed({kCarl}, 100'000), relayed({kCarl}, 100'000)});

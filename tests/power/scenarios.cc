@@ -196,6 +196,23 @@ void backups(World& world) {
   world.back_up();
 }
 
+// Mail of another server: what is acknowledged is deleted there.
+void imports(World& world) {
+  make_mailboxes(world);
+  world.deliver({letter({kAnna}, kSmall)});
+  world.import_mail(kAnna, {kSmall, kLarge, kMiddle});
+  world.file_mail();
+  world.deliver({letter({kAnna, kBert}, kSmall)});
+  world.import_mail(kAnna, {kSmall});
+  world.look(kAnna);
+  world.erase(kAnna, {1}, Deleted::kFreed);
+  world.purge(kAnna);
+  world.import_mail(kBert, {kLarge, kSmall});
+  world.close();
+  world.open();
+  world.import_mail(kBert, {kMiddle, kMiddle});
+}
+
 }  // namespace
 
 void make_mailboxes(World& world) {
@@ -211,7 +228,7 @@ Letter relayed(std::vector<std::string> recipients, std::size_t octets) {
 std::span<const Scenario> scenarios() {
   static const Scenario all[] = {{"mail", mail},         {"deleted", deleted}, {"queue", queue},
                                  {"accounts", accounts}, {"foreign", foreign}, {"lost_folder", lost_folder},
-                                 {"growth", growth},     {"backups", backups}};
+                                 {"growth", growth},     {"backups", backups}, {"imports", imports}};
   return all;
 }
 

@@ -15,6 +15,7 @@ namespace mailstead::power {
 namespace {
 
 constexpr std::size_t kLine = 64;
+constexpr std::size_t kSpooledFrom = 100'000;  // octets, of imports
 
 // A text of about so many octets that is like no other in any of its pages.
 std::string letter_text(int number, std::size_t octets) {
@@ -205,6 +206,45 @@ void World::settle(const Planned& planned, const Result<Delivered>& result) {
 
 bool World::deliver(const std::vector<Letter>& letters) {
   return note({}, letters);
+}
+
+bool World::import_mail(const std::string& mailbox, const std::vector<std::size_t>& octets) {
+  std::vector<Import> messages;
+  std::vector<int> numbers;
+  for (const std::size_t size : octets) {
+    Import message{"pop3 old.example",
+                   std::to_string(++last_import_),
+                   fmt::format("old-{}", last_import_),
+                   1'600'000'000,
+                   nullptr,
+                   letter_text(++last_letter_, size)};
+    numbers.push_back(++last_number_);
+    ledger_.copies[numbers.back()] = {
+        mailbox, message.uidl, std::make_shared<const std::string>(message.rest), kAbsent | kPresent,
+        0,       false};
+    if (size >= kSpooledFrom) {
+      auto spool = store_->new_spool();
+      if (!spool) return note_error(spool.error());
+      message.spool = *std::move(spool);
+      if (auto done = message.spool->append(message.rest); !done) return note_error(done.error());
+      message.rest.clear();
+    }
+    messages.push_back(std::move(message));
+  }
+  changed();
+  const auto results = store_->import_messages(address_of(mailbox), messages);
+  bool all = true;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!results[i]) {
+      all = note_error(results[i].error());
+      continue;
+    }
+    Copy& copy = ledger_.copies.at(numbers[i]);
+    copy.fates = kPresent;
+    copy.place = ++last_place_;
+  }
+  changed();
+  return all;
 }
 
 bool World::index_some(std::size_t at_most) {

@@ -42,7 +42,8 @@ class World {
         last_number_(before.last_number_),
         last_place_(before.last_place_),
         last_password_(before.last_password_),
-        last_letter_(before.last_letter_) {}
+        last_letter_(before.last_letter_),
+        last_import_(before.last_import_) {}
 
   // Each is false when the store failed; errors() has the reasons. The ledger then says that it may have been
   // done.
@@ -86,6 +87,8 @@ class World {
   void lose_folder(const std::string& mailbox);
   // A login that lists everything: from then on the UIDLs are known.
   bool look(const std::string& mailbox);
+  // Mail of another server, with the UIDLs that it had there. Large messages are spooled.
+  bool import_mail(const std::string& mailbox, const std::vector<std::size_t>& octets);
   bool take_in();
   bool list_keys(const std::string& domain);
   bool prepare_keys(const std::string& domain);
@@ -131,6 +134,7 @@ class World {
   int last_place_ = 0;
   int last_password_ = 0;
   int last_letter_ = 0;
+  int last_import_ = 0;
 };
 
 }  // namespace mailstead::power

@@ -208,15 +208,21 @@ TEST_CASE("mail in a file of the journal that somebody has removed gets files", 
   for (const int i : {1, 2}) REQUIRE(deliver_unfiled(*store, {kAnna}, text(i)).has_value());
   const auto before = fetch_all(*store, kAnna);
   REQUIRE(look(scratch.data()).suspicions.empty());
-  std::filesystem::remove(only_journal(scratch));
+  const std::string journal = only_journal(scratch);
+  if (GENERATE(true, false)) {
+    std::filesystem::remove(journal);
+  } else {
+    std::filesystem::rename(journal, scratch.path() + "/elsewhere");
+  }
 
   const auto amiss = check(*store, scratch.data(), Mend::kNo);
   REQUIRE(amiss.size() == 2);
   CHECK(amiss.front().verdict == Verdict::kAmiss);
   CHECK(says(amiss.front(), "somebody has removed"));
   CHECK(names_in(folder(scratch, "new")).empty());
-  const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
-  CHECK(mended.verdict == Verdict::kMended);
+  const auto mended = check(*store, scratch.data(), Mend::kYes);
+  REQUIRE(mended.size() == 2);
+  CHECK(mended.back().verdict == Verdict::kMended);
   CHECK(names_in(folder(scratch, "new")).size() == 2);
   CHECK(check(*store, scratch.data(), Mend::kNo).empty());
   const auto after = fetch_all(*store, kAnna);
@@ -244,8 +250,45 @@ TEST_CASE("what the journal does not hold as it came is told by its name, and se
   const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
   CHECK(mended.verdict == Verdict::kMended);
   CHECK(says(mended, uidls.back()));
+  CHECK(says(mended, "is not what came"));
   CHECK(uidls_of(fetch_all(*store, kAnna)) == std::vector{uidls.front()});
   CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kNoted);
+  // What is left of it is all of it but an octet.
+  const std::string left = read_file(file_in(scratch, "quarantine"));
+  CHECK(left.find("Subject: 2") != std::string::npos);
+  CHECK(std::ranges::any_of(store->take_notices(), [&](const std::string& notice) {
+    return notice.find(uidls.back()) != std::string::npos && notice.find("quarantine") != std::string::npos;
+  }));
+}
+
+TEST_CASE("small mail in the database that has changed becomes what clients get", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  std::filesystem::remove_all(scratch.data() + "/journal");  // so that it goes into the database
+  REQUIRE(deliver_unfiled(*store, {kAnna}, text(1)).has_value());
+  REQUIRE(look(scratch.data()).suspicions.empty());
+  run_sql(scratch.data() + "/mailstead.db",
+          "UPDATE contents SET bytes = CAST(replace(bytes, 'body', 'bony') AS BLOB)");
+  CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "its octets in the database have changed"));
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  CHECK(fetch_all(*store, kAnna).front().content.find("bony") != std::string::npos);
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+}
+
+TEST_CASE("files of others are told where nobody else looks", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  const auto told = [&] { return Checker::open(scratch.data()).value()->check_folders().value(); };
+  CHECK(told().empty());
+  const std::vector<std::string> places = {"notes", "journal/x", "mail/note", "mail/example.org/note",
+                                           "mail/example.org/anna/note"};
+  for (const std::string& place : places) write_file(scratch.data() + "/" + place, "mine");
+  write_file(scratch.data() + "/journal/7.damaged-1", "ours");
+  write_file(scratch.data() + "/.hidden", "theirs");
+  const auto findings = told();
+  REQUIRE(findings.size() == places.size());
+  for (std::size_t i = 0; i < places.size(); ++i)
+    CHECK(findings[i] == places[i] + " is none of our files; it is left alone");
 }
 
 TEST_CASE("files that another program moved, or put there, are no trouble", "[storage][check]") {

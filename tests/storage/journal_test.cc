@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -192,10 +193,14 @@ TEST_CASE("what the disk cannot read of the journal costs only itself, and its f
   const FileHandle memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
   REQUIRE(memory.is_open());
   int found = 0;
+  int descriptor = -1;
+  FileHandle itself;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;
     if (std::filesystem::read_symlink(entry.path(), gone) != place.path() + "/1") continue;
-    REQUIRE(::dup2(memory.fd(), std::stoi(entry.path().filename())) >= 0);
+    descriptor = std::stoi(entry.path().filename());
+    itself = FileHandle(::dup(descriptor));
+    REQUIRE(::dup2(memory.fd(), descriptor) >= 0);
     ++found;
   }
   REQUIRE(found == 1);
@@ -206,6 +211,7 @@ TEST_CASE("what the disk cannot read of the journal costs only itself, and its f
     return {};
   });
   ::munmap(rest, whole.size() - kReadable);
+  REQUIRE(::dup2(itself.fd(), descriptor) >= 0);
   CHECK(done.has_value());
   CHECK(records == Records{"two", "three"});
   CHECK(journal->damage().at(1).unreadable == kReadable);
@@ -334,15 +340,23 @@ TEST_CASE("a file that somebody has removed is read for as long as it is open, a
   const auto first = journal->append(Records{"one"});
   REQUIRE(first.has_value());
   const JournalPlace old = first->places.front();
-  CHECK(journal->holds_its_octets(old.file));
-  REQUIRE(std::filesystem::remove(place.path() + "/" + std::to_string(old.file)));
-  CHECK_FALSE(journal->holds_its_octets(old.file));
+  CHECK(journal->will_be_found(old.file));
+  const std::string path = place.path() + "/" + std::to_string(old.file);
+  const auto how = GENERATE(as<std::string>(), "removed", "moved", "replaced");
+  INFO(how);
+  if (how == "removed") {
+    REQUIRE(std::filesystem::remove(path));
+  } else {
+    std::filesystem::rename(path, place.path() + "/elsewhere");
+    if (how == "replaced") write_file(path, "another");
+  }
+  CHECK_FALSE(journal->will_be_found(old.file));
   CHECK(journal->read(old, 3, content_hash("one")).value() == "one");
 
   const auto second = journal->append(Records{"two"});
   REQUIRE(second.has_value());
   CHECK(second->places.front().file != old.file);
-  CHECK(records_of(*place.open()) == Records{"two"});
+  if (how != "replaced") CHECK(records_of(*place.open()) == Records{"two"});
   CHECK(journal->read(old, 3, content_hash("one")).value() == "one");
   journal->release(old.file);
   journal->reclaim();
@@ -352,7 +366,47 @@ TEST_CASE("a file that somebody has removed is read for as long as it is open, a
   journal->reclaim();
   REQUIRE(std::filesystem::remove(place.path() + "/" + std::to_string(second->places.front().file)));
   append_to(*journal, {"three"});
-  CHECK(records_of(*place.open()) == Records{"three"});
+  if (how != "replaced") CHECK(records_of(*place.open()) == Records{"three"});
+}
+
+TEST_CASE("files that somebody has put into the journal are in nobody's way", "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  for (const auto* name : {"1", "2"}) write_file(place.path() + "/" + name, "mine");
+  append_to(*journal, {"one"});
+  CHECK(names_in(place.path()).size() == 3);
+  CHECK(read_file(place.path() + "/1") == "mine");
+}
+
+TEST_CASE("a journal whose folder is gone says so", "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  append_to(*journal, {"one"});
+  CHECK(journal->is_usable());
+  std::filesystem::remove_all(place.path());
+  CHECK_FALSE(journal->is_usable());
+  CHECK_FALSE(journal->append(Records{"two"}).has_value());
+}
+
+TEST_CASE("a file of which something is read that did not come so is kept", "[storage][journal]") {
+  JournalFolder place;
+  auto journal = place.open();
+  const auto appended = journal->append(Records{"one", "two"});
+  REQUIRE(appended.has_value());
+  const JournalPlace first = appended->places.front();
+  const std::string path = place.path() + "/" + std::to_string(first.file);
+  std::string bytes = read_file(path);
+  bytes[first.at] = '!';
+  write_file(path, bytes);
+  CHECK(journal->read(first, 3, content_hash("one")).error().kind == ErrorKind::kCorrupt);
+  CHECK(journal->read_whatever(first, 3).value() == "!ne");
+  CHECK(journal->read_whatever({9, 0}, 3).error().kind == ErrorKind::kNotFound);
+  for (int i = 0; i < 2; ++i) journal->release(first.file);
+  journal->reclaim();
+  const auto names = names_in(place.path());
+  REQUIRE(names.size() == 1);
+  CHECK(names.front().find(".damaged-") != std::string::npos);
+  append_to(*journal, {"three"});
 }
 
 TEST_CASE("another process reads the journal by its place", "[storage][journal]") {

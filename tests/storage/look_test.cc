@@ -210,9 +210,12 @@ class ChangingMailbox {
     REQUIRE(migrate(*database_, schema_migrations()).has_value());
     journal_ = Journal::open(folder_->journal_fd(), {}).value();
     contents_ = std::make_unique<MailContents>(*database_, *journal_);
-    filer_ = std::make_unique<Filer>(*database_, *contents_, watch_, *folder_, [](MailboxId) {
-      return Error{ErrorKind::kNotFound, "none"};
-    });
+    filer_ = std::make_unique<Filer>(
+        *database_, *contents_, watch_, *folder_,
+        [](MailboxId) {
+          return Error{ErrorKind::kNotFound, "none"};
+        },
+        [](const std::string&) {});
     REQUIRE(database_
                 ->run("INSERT INTO mailboxes (local, domain, key, created_at) VALUES ('', '', ?1, 0)",
                       std::string_view(kAnna))
