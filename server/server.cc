@@ -57,6 +57,7 @@ Server::Server(ServeRequest request, Log& log)
     : request_(std::move(request)),
       log_(log),
       config_(request_.config),
+      confinement_(request_.data, request_.config_file, config_),
       certificates_(log, request_.data),
       bans_(ban_rules(config_), gateway_networks()),
       policies_(config_, log),
@@ -126,7 +127,14 @@ Result<void> Server::prepare() {
   } else {
     log_.warning("refused-mail-lost", {{"why", refused.error().message}});
   }
+  confine();
   return certificates_.load_own(config_);
+}
+
+// Before there are other threads, and before anybody is heard.
+void Server::confine() {
+  const auto done = confinement_.confine();
+  if (!done) log_.info("unconfined", {{"why", done.error().message}});
 }
 
 Result<void> Server::begin() {
@@ -346,6 +354,10 @@ void Server::reload() {
   }
   const Config before = std::exchange(config_, *std::move(loaded));
   log_.configure(config_.log.level, config_.log.format);
+  for (const std::string& file : confinement_.out_of_reach(config_)) {
+    log_.warning("restart-needed",
+                 {{"file", file}, {"what", "the server can read files of this folder only after a restart"}});
+  }
   certificates_.reload(config_);
   bans_.set_rules(ban_rules(config_));
   store_->set_default_quota(config_.limits.mailbox_size);

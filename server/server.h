@@ -20,6 +20,7 @@
 #include "server/border.h"
 #include "server/certificates.h"
 #include "server/command_runner.h"
+#include "server/confinement.h"
 #include "server/connection_set.h"
 #include "server/control_server.h"
 #include "server/drivers.h"
@@ -49,6 +50,7 @@ class Server {
 
   Result<void> prepare();
   Result<void> begin();
+  void confine();
   void watch_signals();
   void watch_certificates();
   void tend_store();
@@ -74,6 +76,7 @@ class Server {
   ServeRequest request_;
   Log& log_;
   Config config_;
+  Confinement confinement_;
   uv_loop_t loop_{};
   uv_signal_t signals_[3]{};
   uv_timer_t certificate_timer_{};

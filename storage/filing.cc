@@ -196,11 +196,14 @@ void Filer::lose(Contents::Row message, Maildir& maildir, const Error& why) {
   unnoted_.push_back(message);
   const auto rows = Index(database_).of_id(message);
   if (!rows || rows->empty() || rows->front().state == MessageState::kDeleting) return;
-  if (maildir.is_there(rows->front().name)) return;
+  const MessageRow& row = rows->front();
+  const auto file = maildir.inspect(row.name);
+  if (file && file->size == row.size && file->hash == row.hash) return;
   if (++lost_ > kMostTold) return;
-  std::string text = fmt::format("{}/{} is lost: {}", maildir.path(), rows->front().name, why.message);
+  std::string text =
+      fmt::format("{}/{} is {}: {}", maildir.path(), row.name, file ? "not what came" : "lost", why.message);
   const auto bytes = contents_.read_whatever(message);
-  const auto kept = bytes ? maildir.write_to_quarantine(std::string(base_name(rows->front().name)), *bytes)
+  const auto kept = bytes ? maildir.write_to_quarantine(std::string(base_name(row.name)), *bytes)
                           : Result<std::string>(bytes.error());
   text += kept ? fmt::format("; what is at its place there is now {}", *kept) : std::string();
   if (lost_ == kMostTold) text += "; of more that are lost 'mailstead verify' tells";

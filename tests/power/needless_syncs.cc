@@ -22,6 +22,13 @@ constexpr std::string_view kNothingChanged =
 constexpr std::string_view kSyncedBefore =
     "each commit has synced it; SQLite makes sure before it moves pages";
 
+constexpr std::string_view kToldByTheHash =
+    "a place of yesterday holds another message today, which the hash tells; then the file counts, which was "
+    "synced before";
+constexpr std::string_view kFoundByItsName =
+    "the file was synced before, under its UIDL: the start takes it in, and the bytes tell who imports it "
+    "again";
+
 constexpr std::string_view kRestoredByALook = "the files lie where restored ones do: a look restores them";
 
 constexpr std::string_view kSyncedAsOne =
@@ -41,6 +48,8 @@ constexpr Needless kNeedless[] = {
     {"mailstead.db-wal: ", "commit < move_to_files", kDoneAgain},
     {"mailstead.db-wal: ", "commit < forget < finish_removals_of", kDoneAgain},
     {"mailstead.db-wal: ", "commit < settle", kDoneAgain},
+    {"mailstead.db-wal: ", "commit < reclaim", kToldByTheHash},
+    {"mailstead.db-wal: ", "commit < write_rows < import_messages", kFoundByItsName},
     {"mailstead.db-wal: ", "commit < remove_mailbox",
      "what was asked for may be done in part until the commit after the folder's move, which syncs it, too"},
     {"mailstead.db-wal: ", "commit < commit", kRestoredByALook},

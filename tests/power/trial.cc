@@ -19,8 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // What a recovery says when something was lost that no power cut takes.
-constexpr const char* kTroubles[] = {"damaged",       "could not", "wrong sum",
-                                     "was not there", "is gone",   "left "};
+constexpr const char* kTroubles[] = {"damaged", "could not", "wrong sum", "was not there",
+                                     "is gone", "left ",     "lost ",     "not what came"};
 
 void judge(const RecoveryReport& report, Findings& findings) {
   for (const std::string& action : report.actions) {
