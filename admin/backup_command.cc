@@ -17,6 +17,7 @@
 #include "admin/transfer.h"
 #include "storage/backup_prune.h"
 #include "storage/backup_trial.h"
+#include "storage/secret_key.h"
 
 namespace mailstead::admin {
 namespace {
@@ -105,6 +106,16 @@ void note_in_store(const CommandLine& line, BackupReport& report) {
     report.remarks.push_back("the server could not be told of the backup: " + store.error().message);
 }
 
+// A backup that somebody believes to be whole is worse than none.
+void note_missing_key(const BackupFolder& folder, BackupReport& report) {
+  auto generation = open_folder(folder.fd(), report.summary.facts.generation);
+  if (!generation || !stat_name(generation->fd(), kCredentialMark) ||
+      stat_name(generation->fd(), kSecretKeyFile))
+    return;
+  report.remarks.push_back(fmt::format(
+      "{} is a credential of the service and not in the backup: keep it elsewhere, too", kSecretKeyFile));
+}
+
 Result<void> make_backup(const CommandLine& line, std::size_t keep, BackupReport& report) {
   if (auto apart = check_apart(line.data, report.folder); !apart) return apart;
   // Of who called, before this process takes the data folder's owner's part.
@@ -119,6 +130,7 @@ Result<void> make_backup(const CommandLine& line, std::size_t keep, BackupReport
     report.summary = (*backup)->summary();
   }
   const CallersRights rights;
+  note_missing_key(*folder, report);
   auto pruned = prune_backups(*folder, keep, [] { return !Interruption::happened(); });
   if (pruned) {
     report.pruned = *pruned;

@@ -14,6 +14,7 @@
 #include "admin/new_password.h"
 #include "admin/owner.h"
 #include "admin/report.h"
+#include "admin/store_access.h"
 #include "admin/text.h"
 #include "storage/password.h"
 
@@ -55,8 +56,7 @@ Result<Report> run_here(const CommandLine& line, const Request& request) {
   const Result<Config> config = load_config({line.data, line.config_file});
   if (!config) return config.error();
   RecoveryReport recovery;
-  Result<std::unique_ptr<Store>> store = Store::open(
-      {.data = line.data, .host = config->hostname, .default_quota = config->limits.mailbox_size}, recovery);
+  Result<std::unique_ptr<Store>> store = Store::open(store_options(line.data, *config), recovery);
   if (!store) return std::move(store).error();
   for (const std::string& action : recovery.actions) note("recovery: " + action);
   CommandContext context{**store, *config, line.data, nullptr, nullptr};

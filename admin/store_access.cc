@@ -68,8 +68,7 @@ Result<void> StoreAccess::open_here(const CommandLine& line) {
   if (!config) return config.error();
   config_ = *std::move(config);
   RecoveryReport recovery;
-  auto store = Store::open(
-      {.data = line.data, .host = config_.hostname, .default_quota = config_.limits.mailbox_size}, recovery);
+  auto store = Store::open(store_options(line.data, config_), recovery);
   if (!store) return store.error();
   for (const std::string& action : recovery.actions) tell("recovery: " + action);
   store_ = std::move(*store);
@@ -109,6 +108,14 @@ Result<Report> StoreAccess::ask_server(const Request& request) {
     told = true;
     std::this_thread::sleep_for(kPauseBetweenTries);
   }
+}
+
+StoreOptions store_options(const std::string& data, const Config& config) {
+  const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  return {.data = data,
+          .host = config.hostname,
+          .default_quota = config.limits.mailbox_size,
+          .credentials = credentials == nullptr ? "" : credentials};
 }
 
 CallersRights::CallersRights() : owner_(::geteuid()) {

@@ -44,6 +44,10 @@ class StoreAccess {
   std::unique_ptr<Store> store_;  // null: a server runs
 };
 
+// How the data folder is opened, here and by the server: also with systemd's credentials, if there are any
+// ($CREDENTIALS_DIRECTORY).
+StoreOptions store_options(const std::string& data, const Config& config);
+
 // While it lives, a process that began as root has root's rights.
 class CallersRights {
  public:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "admin/owner.h"
+#include "admin/store_access.h"
 #include "server/network.h"
 #include "server/privileges.h"
 
@@ -108,7 +109,7 @@ Result<void> Server::prepare() {
   if (auto became = admin::become_owner(request_.data); !became.has_value()) return became;
   forbid_new_privileges();
   RecoveryReport report;
-  auto store = Store::open({request_.data, config_.hostname, config_.limits.mailbox_size}, report);
+  auto store = Store::open(admin::store_options(request_.data, config_), report);
   if (!store.has_value()) return store.error();
   store_ = *std::move(store);
   if (began_as_root && geteuid() != 0) log_.info("root-dropped", {{"uid", fmt::format("{}", geteuid())}});

@@ -8,6 +8,7 @@
 #include "storage/backup_restore.h"
 #include "storage/database.h"
 #include "storage/folder.h"
+#include "storage/secret_key.h"
 #include "storage/store.h"
 
 namespace mailstead {
@@ -114,6 +115,11 @@ Result<void> Trial::open() {
                                  DatabaseAccess::kRead);
   if (!promised) return promised.error();
   promised_ = std::move(*promised);
+  // A key that is a credential is not in the backup, and nothing of it is looked at here: the trial makes
+  // one.
+  auto at = open_folder(folder_.fd(), name_);
+  auto unmarked = at ? remove_file(at->fd(), kCredentialMark) : Result<void>(at.error());
+  if (!unmarked && unmarked.error().kind != ErrorKind::kNotFound) return unmarked;
   RecoveryReport report;
   auto store = Store::open({folder_.real_path() + "/" + name_, "backup-test"}, report);
   if (!store) return store.error();

@@ -286,7 +286,8 @@ Result<std::vector<std::string>> Checker::check_folders() {
   if (!strangers) return strangers.error();
   for (const std::string& path : *strangers)
     findings.push_back(fmt::format("{} is none of our files; it is left alone", path));
-  if (!stat_name(folder_->fd(), kSecretKeyFile)) {
+  // Where the mark is, the key is not to be here.
+  if (!stat_name(folder_->fd(), kSecretKeyFile) && !stat_name(folder_->fd(), kCredentialMark)) {
     findings.push_back(
         "secret.key is not there: app passwords for APOP cannot be read after the next start, which makes "
         "another one; restore it from a backup");

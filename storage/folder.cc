@@ -68,7 +68,7 @@ Error plain_error(const std::string& path, int error_number) {
 
 // What may lie in a folder before its first start: settings and keys for it, and what a fresh volume holds.
 bool may_be_in_new(const std::string& name) {
-  return name == "lost+found" || name == "tls" || name == "dkim" || name == "secret.key" ||
+  return name == "lost+found" || name == "tls" || name == "dkim" || name.starts_with("secret.key") ||
          name == "control.sock" || name.starts_with("mailstead");
 }
 

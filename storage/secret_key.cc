@@ -1,11 +1,14 @@
 #include "storage/secret_key.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <openssl/aead.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/rand.h>
+
+#include <cerrno>
 
 #include "protocols/hmac.h"
 #include "storage/files.h"
@@ -22,6 +25,8 @@ constexpr std::size_t kKeyDigits = 64;
 // Each use has a key of its own.
 constexpr std::string_view kToSeal = "seal";
 constexpr std::string_view kToDerive = "derive";
+constexpr std::string_view kToKnowAgain = "fingerprint";
+constexpr std::size_t kMarkOctets = 2 * 32 + 2;  // digits, a newline, and one too many
 
 const std::uint8_t* octets(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
@@ -45,26 +50,97 @@ std::optional<std::array<std::uint8_t, 32>> parse_key(std::string_view text) {
   return key;
 }
 
+// One line each: what is the matter, and what to do.
+Error two_keys() {
+  return Error{
+      ErrorKind::kInvalid,
+      fmt::format("{0} is another key than the credential {0} that the service was given: only one of "
+                  "them opens the app passwords for APOP; remove the other one",
+                  kSecretKeyFile)};
+}
+
+Error no_credential() {
+  return Error{
+      ErrorKind::kInvalid,
+      fmt::format("its {} is a credential of the service, and was not given: let systemd start the "
+                  "server, or name its folder in CREDENTIALS_DIRECTORY; if the key is lost, remove {}",
+                  kSecretKeyFile, kCredentialMark)};
+}
+
+Error another_key(std::string_view where) {
+  return Error{
+      ErrorKind::kInvalid,
+      fmt::format("the {0} {1} is not the key that was used here: give the right one back; if it is lost, "
+                  "remove {2}, and add the app passwords for APOP again",
+                  where, kSecretKeyFile, kCredentialMark)};
+}
+
 }  // namespace
 
 SecretKey::~SecretKey() {
   OPENSSL_cleanse(key_.data(), key_.size());
 }
 
-Result<SecretKey> SecretKey::open(const DataFolder& folder, std::vector<std::string>& actions) {
-  auto text = read_small_file(folder.fd(), kSecretKeyFile, kKeyDigits + 2);
-  if (!text && text.error().kind == ErrorKind::kNotFound) return make(folder);
-  if (!text) return in_folder(folder.path(), text.error());
+Result<SecretKey> SecretKey::open(const DataFolder& folder, const std::string& credentials,
+                                  std::vector<std::string>& actions) {
+  const auto given = of_credential(credentials);
+  if (!given) return given.error();
+  const auto kept = of_file(folder, actions);
+  if (!kept) return in_folder(folder.path(), kept.error());
+  const auto mark = read_small_file(folder.fd(), kCredentialMark, kMarkOctets);
+  if (!mark && mark.error().kind != ErrorKind::kNotFound) return in_folder(folder.path(), mark.error());
+
+  if (*given && *kept && (*given)->key_ != (*kept)->key_) return in_folder(folder.path(), two_keys());
+  const std::optional<SecretKey>& key = *given ? *given : *kept;
+  if (mark && !key) return in_folder(folder.path(), no_credential());
+  if (mark && key->fingerprint() != *mark)
+    return in_folder(folder.path(), another_key(*given ? "credential" : "file"));
+  if (!key) return make(folder);
+  if (*given && !mark) {
+    auto done = replace_small_file(folder.fd(), kCredentialMark, key->fingerprint());
+    if (done) done = sync_handle(folder.fd(), "the data folder");
+    if (!done) return in_folder(folder.path(), done.error());
+  }
+  if (*given && *kept) {
+    actions.push_back(
+        fmt::format("the credential {0} is used; the same key lies in the data folder, too: remove that {0}",
+                    kSecretKeyFile));
+  }
+  return *key;
+}
+
+Result<std::optional<SecretKey>> SecretKey::of_credential(const std::string& credentials) {
+  if (credentials.empty()) return std::optional<SecretKey>();
+  const FileHandle at(::open(credentials.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // The variable that names it goes on to whatever a service starts: a shell may have another service's.
+  if (!at.is_open() && (errno == ENOENT || errno == EACCES)) return std::optional<SecretKey>();
+  if (!at.is_open()) return system_error(errno, "open", credentials);
+  auto text = read_small_file(at.fd(), kSecretKeyFile, kKeyDigits + 2);
+  if (!text && text.error().kind == ErrorKind::kNotFound) return std::optional<SecretKey>();
+  if (!text) return in_folder(credentials, text.error());
   const auto key = parse_key(*text);
   OPENSSL_cleanse(text->data(), text->size());
-  if (key) return SecretKey(*key);
+  if (key) return std::optional(SecretKey(*key));
+  // What the administrator gave is not replaced by anything that we make.
+  return Error{
+      ErrorKind::kInvalid,
+      fmt::format("the credential {} is no key: 64 hexadecimal digits, as 'openssl rand -hex 32' prints",
+                  kSecretKeyFile)};
+}
+
+Result<std::optional<SecretKey>> SecretKey::of_file(const DataFolder& folder,
+                                                    std::vector<std::string>& actions) {
+  auto text = read_small_file(folder.fd(), kSecretKeyFile, kKeyDigits + 2);
+  if (!text && text.error().kind == ErrorKind::kNotFound) return std::optional<SecretKey>();
+  if (!text) return text.error();
+  const auto key = parse_key(*text);
+  OPENSSL_cleanse(text->data(), text->size());
+  if (key) return std::optional(SecretKey(*key));
   const std::string aside = fmt::format("{}.damaged-{}", kSecretKeyFile, unix_seconds());
-  if (auto done = move_file(folder.fd(), kSecretKeyFile, folder.fd(), aside); !done) {
-    return in_folder(folder.path(), done.error());
-  }
+  if (auto done = move_file(folder.fd(), kSecretKeyFile, folder.fd(), aside); !done) return done.error();
   actions.push_back(
-      fmt::format("{} was damaged: it is kept as {}, a new one was made", kSecretKeyFile, aside));
-  return make(folder);
+      fmt::format("{} was damaged: it is kept as {}, and another one is used", kSecretKeyFile, aside));
+  return std::optional<SecretKey>();
 }
 
 Result<SecretKey> SecretKey::make(const DataFolder& folder) {
@@ -76,6 +152,10 @@ Result<SecretKey> SecretKey::make(const DataFolder& folder) {
   OPENSSL_cleanse(text.data(), text.size());
   if (!done) return in_folder(folder.path(), done.error());
   return SecretKey(key);
+}
+
+std::string SecretKey::fingerprint() const {
+  return fmt::format("{:02x}\n", fmt::join(hmac_sha256(octets_of(key_), kToKnowAgain), ""));
 }
 
 std::string SecretKey::seal(std::string_view secret, std::string_view bound_to) const {

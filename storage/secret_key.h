@@ -3,6 +3,9 @@
 //
 // On the disk: 64 hexadecimal digits and a newline, mode 0600. Whoever loses it loses the secrets of APOP,
 // and the way back of reports on mail that was passed on (Srs); nothing else.
+// It may lie elsewhere: systemd hands it to the service as a credential of this name (LoadCredential=), and
+// then no copy or backup of the data folder holds it. The data folder then has secret.key.credential with a
+// fingerprint, so that nobody who opens it without the credential, or with another one, makes a second key.
 // Threads: any, once opened.
 #pragma once
 
@@ -19,12 +22,17 @@
 namespace mailstead {
 
 inline constexpr const char* kSecretKeyFile = "secret.key";
+inline constexpr const char* kCredentialMark = "secret.key.credential";
 
 class SecretKey {
  public:
   // Reads it, or makes it when it is absent. One that is no key is put aside and a new one made; `actions`
-  // then tells so.
-  static Result<SecretKey> open(const DataFolder& folder, std::vector<std::string>& actions);
+  // then tells so. `credentials` is the folder of systemd's credentials, or empty: a secret.key there counts.
+  // kInvalid: there are two keys, or the one of the mark is not there, or the credential is no key. Which one
+  // opens what was sealed is not to be guessed: going on with the wrong one would lose the secrets that are
+  // there, and seal new ones under a key that the next start may not have.
+  static Result<SecretKey> open(const DataFolder& folder, const std::string& credentials,
+                                std::vector<std::string>& actions);
 
   SecretKey(const SecretKey&) = default;
   SecretKey& operator=(const SecretKey&) = default;
@@ -43,7 +51,12 @@ class SecretKey {
   using Octets = Sha256;
   explicit SecretKey(const Octets& key) : key_(key) {}
 
+  static Result<std::optional<SecretKey>> of_credential(const std::string& credentials);
+  static Result<std::optional<SecretKey>> of_file(const DataFolder& folder,
+                                                  std::vector<std::string>& actions);
   static Result<SecretKey> make(const DataFolder& folder);
+  // Tells nothing of the key, and is the same for the same one.
+  std::string fingerprint() const;
 
   Octets key_;
 };

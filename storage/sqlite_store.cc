@@ -61,7 +61,7 @@ SqliteStore::SqliteStore(std::unique_ptr<DataFolder> folder, const SecretKey& se
 Result<std::unique_ptr<Store>> SqliteStore::open(const StoreOptions& options, RecoveryReport& report) {
   auto folder = DataFolder::open(options.data, sanitised_host(options.host));
   if (!folder) return folder.error();
-  auto secret_key = SecretKey::open(**folder, report.actions);
+  auto secret_key = SecretKey::open(**folder, options.credentials, report.actions);
   if (!secret_key) return secret_key.error();
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*folder), *secret_key, options));
   auto recovered = recover(*store->folder_, store->naming_, store->watch_, report);

@@ -49,6 +49,8 @@ struct StoreOptions {
   std::string data;  // the data folder; made with mode 0700 when missing (its parent must exist)
   std::string host;  // of this machine, for file names and the lock's owner line
   std::uint64_t default_quota = 0;  // as set_default_quota()
+  std::string credentials =
+      {};  // the folder of systemd's credentials, see secret_key.h; empty: there is none
 };
 
 // A message too large for memory while it arrives. Lives in an unnamed file: nothing is left of it after a

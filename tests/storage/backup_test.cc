@@ -448,6 +448,36 @@ TEST_CASE("a restore takes an empty folder or a new one, and moves others aside 
   CHECK(try_restore(to, scratch.path() + "/holds").error().kind == ErrorKind::kExists);
 }
 
+TEST_CASE("a backup does not hold a key that is a credential, and its store wants that one back",
+          "[storage][backup]") {
+  Scratch scratch;
+  const std::string to = scratch.path() + "/backup";
+  const std::string back = scratch.path() + "/back";
+  const std::string credentials = scratch.path() + "/credentials";
+  fs::create_directory(credentials);
+  write_file(credentials + "/secret.key", std::string(64, '1') + "\n");
+  RecoveryReport report;
+  const auto open_with_key = [&](const std::string& data) {
+    auto store = Store::open({.data = data, .host = "test.example", .credentials = credentials}, report);
+    if (!store) FAIL(store.error().message);
+    return std::move(*store);
+  };
+  auto store = open_with_key(scratch.data());
+  REQUIRE(store->add_mailbox(address(kAnna), "$x$").has_value());
+  REQUIRE(store->add_app_password(address(kAnna), {"phone", PasswordScope::kRead, ApopUse::kYes, "secret"})
+              .has_value());
+  const BackupSummary summary = back_up(scratch.data(), to);
+  CHECK(summary.troubles.empty());
+  check_backups(to);
+  CHECK_FALSE(fs::exists(to + "/" + summary.facts.generation + "/secret.key"));
+
+  // A server that has been started is no obstacle.
+  open_with_key(back).reset();
+  restore(to, back);
+  CHECK(refused_store(back).message.find("secret.key is a credential") != std::string::npos);
+  CHECK(open_with_key(back)->credentials(address(kAnna))->app_passwords.at(0).apop_secret == "secret");
+}
+
 TEST_CASE("a backup of a newer program is not restored", "[storage][backup]") {
   Scratch scratch;
   const std::string to = scratch.path() + "/backup";
