@@ -49,6 +49,7 @@ Report run_config(const CommandLine& line) {
   const ConfigSource source{line.data, line.config_file};
   if (line.command->name == "config show") return show_config(source);
   if (line.command->name == "config check") return check_config(source);
+  if (line.command->name == "config manual") return show_config_manual();
   return show_default_config();
 }
 

@@ -467,6 +467,9 @@ constexpr std::array kCommands = {
             .summary = "read the configuration and say what is wrong"},
     Command{
         .name = "config default", .needs = Needs::kNothing, .summary = "print every key with its default"},
+    Command{.name = "config manual",
+            .needs = Needs::kNothing,
+            .summary = "print the manual page of the configuration file"},
     Command{.name = "completion",
             .arguments = kShell,
             .least = 1,

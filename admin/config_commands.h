@@ -1,4 +1,4 @@
-// config show | check | default: answered by the command line's process. Blocking.
+// config show | check | default | manual: answered by the command line's process. Blocking.
 #pragma once
 
 #include "admin/command.h"
@@ -10,5 +10,7 @@ Report show_config(const ConfigSource& source);
 // Also looks at the certificates that the configuration names.
 Report check_config(const ConfigSource& source);
 Report show_default_config();
+// mailstead.toml(5), for man.
+Report show_config_manual();
 
 }  // namespace mailstead::admin

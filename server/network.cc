@@ -56,8 +56,8 @@ std::vector<std::string> gateway_networks() {
       if (!found.empty()) networks.push_back(network_of(found));
     }
   };
-  read("/proc/net/route", gateway_of_route);
-  read("/proc/net/ipv6_route", gateway_of_route6);
+  read("/proc/self/net/route", gateway_of_route);
+  read("/proc/self/net/ipv6_route", gateway_of_route6);
   return networks;
 }
 

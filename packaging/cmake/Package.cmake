@@ -7,13 +7,15 @@ file(MAKE_DIRECTORY "${made}")
 find_program(GZIP gzip)
 
 # Documents as Debian wants them, packed. -n: without the time, so that the same sources make the same package.
+# A container is built without some of them, and makes no package.
 function(packed source name)
-  if(GZIP)
+  if(GZIP AND EXISTS "${source}")
     execute_process(COMMAND "${GZIP}" -9nc "${source}" OUTPUT_FILE "${made}/${name}" COMMAND_ERROR_IS_FATAL ANY)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
   endif()
 endfunction()
 packed("${CMAKE_SOURCE_DIR}/packaging/mailstead.1" mailstead.1.gz)
+packed("${CMAKE_SOURCE_DIR}/packaging/mailstead.toml.5" mailstead.toml.5.gz)
 packed("${CMAKE_SOURCE_DIR}/CHANGELOG.md" changelog.gz)
 
 # Debian keeps BoringSSL's libraries in a folder of their own, which the program has to name.
@@ -27,6 +29,7 @@ install(FILES packaging/debian/mailstead.lintian-overrides DESTINATION share/lin
 install(FILES packaging/mailstead.toml DESTINATION share/doc/mailstead/examples)
 if(GZIP)
   install(FILES "${made}/mailstead.1.gz" DESTINATION share/man/man1)
+  install(FILES "${made}/mailstead.toml.5.gz" DESTINATION share/man/man5)
   install(FILES "${made}/changelog.gz" DESTINATION share/doc/mailstead)
 endif()
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "admin/config_commands.h"
 #include "admin/config_keys.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
@@ -213,6 +214,18 @@ format = "json"
     INFO(key.name);
     CHECK(("\n" + toml).find(fmt::format("\n{} = ", key.name)) != std::string::npos);
   }
+}
+
+TEST_CASE("the manual page has every key, with its default", "[config]") {
+  const std::string page = admin::show_config_manual().text;
+  for (const admin::ConfigKey& key : admin::config_keys())
+    CHECK(page.find(fmt::format("\n.B {}\n", key.name)) != std::string::npos);
+  CHECK(page.find(".SH \"[limits]\"\n") != std::string::npos);
+  CHECK(page.find("A size, 64 KiB to ") != std::string::npos);
+  CHECK(page.find("Default: \"50 MiB\"\n") != std::string::npos);
+  CHECK(page.find("\"note\" or ") != std::string::npos);
+  // No line begins as one of roff's own that is none.
+  CHECK(page.find("\n'") == std::string::npos);
 }
 
 TEST_CASE("a wrong key is named with its line and the likely right one", "[config]") {
