@@ -95,6 +95,11 @@ Confinement::Confinement(std::string data, const std::string& config_file, const
   }
   std::vector<std::string> files = files_of(config);
   if (!config_file.empty()) files.push_back(config_file);
+  // Authorities of others' certificates, see tls_client.h.
+  if (const char* authorities = std::getenv("SSL_CERT_FILE"); authorities != nullptr)
+    files.emplace_back(authorities);
+  if (const char* authorities = std::getenv("SSL_CERT_DIR"); authorities != nullptr)
+    readable_.emplace_back(authorities);
   for (const std::string& file : files) {
     readable_.push_back(parent_of(file));
     // Links to certificates change when these are renewed, and what they lead to lies beside the old one.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -95,6 +96,9 @@ TEST_CASE("a confined server changes its data folder and nothing else", "[confin
   // What the configuration names, and the system's own, is read.
   CHECK(gives([&] { return open_it(places.at("keys/key.pem"), O_RDONLY); }) == 0);
   CHECK(gives([] { return open_it("/etc/passwd", O_RDONLY); }) == 0);
+  ::setenv("SSL_CERT_FILE", places.at("other/secret").c_str(), 1);
+  CHECK(gives([&] { return open_it(places.at("other/secret"), O_RDONLY); }) == 0);
+  ::unsetenv("SSL_CERT_FILE");
   CHECK(gives([] { return open_it("/proc/self/statm", O_RDONLY); }) == 0);
   CHECK(gives([&] { return open_it(places.at("keys/key.pem"), O_RDWR); }) == EACCES);
   CHECK(gives([&] { return open_it(places.at("other/secret"), O_RDONLY); }) == EACCES);
