@@ -98,6 +98,16 @@ TEST_CASE("requests follow each other on a connection, however they are split", 
   CHECK(play(slow, kTwo, 1, 1).output == whole.output);
 }
 
+TEST_CASE("the end of a chunked body may come octet by octet, with what is no trailer", "[http]") {
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string& end :
+       std::vector<std::string>{"0\r\nabHost: a\r\n\r\n", "0\r\na", "0\r\n\r\n", "00000\r\nA: b\r\n\r\n"}) {
+    HttpSession slow(options());
+    const Seen by_octets = play(slow, head + end, 1, 1);
+    CHECK(by_octets.requests.size() == play(head + end).requests.size());
+  }
+}
+
 TEST_CASE("a reply to HEAD has no body, and the length that GET's would have", "[http]") {
   const Seen seen = play("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
   CHECK(begins(seen, "200 OK\r\n"));
