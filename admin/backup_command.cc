@@ -3,13 +3,13 @@
 #include "storage/backup.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <charconv>
 #include <chrono>
 #include <memory>
 #include <optional>
 
+#include "admin/file.h"
 #include "admin/owner.h"
 #include "admin/request.h"
 #include "admin/store_access.h"

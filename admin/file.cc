@@ -9,7 +9,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "admin/descriptor.h"
 
@@ -82,6 +84,11 @@ Result<void> write_file(const std::string& path, std::string_view bytes, mode_t 
   }
   if (::fsync(folder.get()) != 0) return system_error("write into", folder_path, errno);
   return {};
+}
+
+std::string real_path_of(const std::string& path) {
+  const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
+  return real ? real.get() : std::string();
 }
 
 }  // namespace mailstead::admin

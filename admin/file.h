@@ -17,4 +17,7 @@ Result<std::string> read_file(const std::string& path, std::size_t most);
 // Written beside, synced, renamed, its folder synced: the old file or the new one, never half of one.
 Result<void> write_file(const std::string& path, std::string_view bytes, mode_t mode);
 
+// Symbolic links followed; empty: there is nothing of this name.
+std::string real_path_of(const std::string& path);
+
 }  // namespace mailstead::admin

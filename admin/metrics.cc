@@ -144,8 +144,8 @@ void add_mail(Exposition& text, const ServerFacts& server) {
               "Messages of other servers by what SPF, DKIM, ARC and DMARC found.");
   for (const auto& [what, count] : counters.sender_checks)
     text.sample(count, {{"check", what.first}, {"result", what.second}});
-  text.family("mailstead_queue_recipients", Type::kGauge, "Recipients that mail to other hosts waits for.");
-  text.sample(server.recipients_waiting);
+  text.gauge("mailstead_queue_recipients", server.recipients_waiting,
+             "Recipients that mail to other hosts waits for.");
   text.family("mailstead_queue_recipients_done_total", Type::kCounter,
               "Recipients whose mail other hosts took, or that were given up.");
   text.sample(server.recipients_sent, {{"result", "sent"}});

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <memory>
 
+#include "admin/file.h"
 #include "admin/request.h"
 #include "admin/text.h"
 
@@ -74,11 +73,6 @@ std::optional<std::string> option_of(const Request& request, std::string_view na
     if (flag.starts_with(start)) return flag.substr(start.size());
   }
   return std::nullopt;
-}
-
-std::string real_path_of(const std::string& path) {
-  const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
-  return real ? real.get() : std::string();
 }
 
 // What is not there yet will be in what is.

@@ -31,8 +31,6 @@ Report restore(const CommandLine& line);
 // "folder=Sent" gives "Sent"; nullopt: the option was not given.
 std::optional<std::string> option_of(const Request& request, std::string_view name);
 Progress::Speech speech_of(const CommandLine& line);
-// Symbolic links followed; empty: there is nothing of this name.
-std::string real_path_of(const std::string& path);
 // Is this place, which need not be there yet, the folder or in it?
 bool is_inside(const std::string& place, const std::string& folder);
 // kInvalid: it is. The next start would take an export there for mail, or for the configuration.

@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <utility>
 
+#include "admin/file.h"
 #include "storage/files.h"
 
 // A sanitizer's own helper looks into all threads, and starts a program to name what it found.
@@ -42,11 +42,6 @@ constexpr std::uint64_t kNever =
     LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK;
 // Names of machines, name servers, certificates of authorities, and what libraries look up.
 constexpr const char* kOfTheSystem[] = {"/etc", "/usr", "/lib", "/lib64", "/run", "/proc", "/sys", "/dev"};
-
-std::string real_path(const std::string& path) {
-  const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
-  return real ? real.get() : std::string();
-}
 
 std::string parent_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -103,7 +98,8 @@ Confinement::Confinement(std::string data, const std::string& config_file, const
   for (const std::string& file : files) {
     readable_.push_back(parent_of(file));
     // Links to certificates change when these are renewed, and what they lead to lies beside the old one.
-    if (const std::string real = real_path(file); !real.empty()) readable_.push_back(parent_of(real));
+    if (const std::string real = admin::real_path_of(file); !real.empty())
+      readable_.push_back(parent_of(real));
   }
 }
 
@@ -132,10 +128,10 @@ Result<void> Confinement::confine() {
 }
 
 bool Confinement::is_readable(const std::string& path) const {
-  const std::string real = real_path(path);
+  const std::string real = admin::real_path_of(path);
   const std::string& asked = real.empty() ? path : real;
   const auto holds = [&](const std::string& folder) {
-    const std::string its_real = real_path(folder);
+    const std::string its_real = admin::real_path_of(folder);
     return !its_real.empty() && (asked + "/").starts_with(its_real == "/" ? its_real : its_real + "/");
   };
   return std::ranges::any_of(readable_, holds) || std::ranges::any_of(writable_, holds);

@@ -112,7 +112,7 @@ MailboxId Contents::mailbox_of(Row message) const {
   return found == kept_.end() ? 0 : found->second.mailbox;
 }
 
-Result<std::string> Contents::read(Row message) {
+Result<Contents::Found> Contents::find(Row message) {
   auto statement = database_.query(table_.read, message);
   if (!statement) return statement.error();
   auto there = statement->step();
@@ -120,21 +120,23 @@ Result<std::string> Contents::read(Row message) {
   if (!*there) return Error{ErrorKind::kNotFound, "the message has no place in the database or the journal"};
   const JournalPlace place{static_cast<std::uint32_t>(statement->integer(1)),
                            static_cast<std::uint64_t>(statement->integer(2))};
-  if (place.file == 0 || journal_ == nullptr) return statement->text(0);
-  return journal_->read(place, static_cast<std::size_t>(statement->integer(3)),
-                        ContentHash::of_octets(statement->text(4)));
+  if (place.file == 0 || journal_ == nullptr) return Found{.bytes = statement->text(0)};
+  return Found{
+      {}, place, static_cast<std::size_t>(statement->integer(3)), ContentHash::of_octets(statement->text(4))};
+}
+
+Result<std::string> Contents::read(Row message) {
+  auto found = find(message);
+  if (!found) return found.error();
+  if (found->place.file == 0) return std::move(found->bytes);
+  return journal_->read(found->place, found->octets, found->hash);
 }
 
 Result<std::string> Contents::read_whatever(Row message) {
-  auto statement = database_.query(table_.read, message);
-  if (!statement) return statement.error();
-  auto there = statement->step();
-  if (!there) return there.error();
-  if (!*there || journal_ == nullptr || statement->integer(1) == 0)
-    return Error{ErrorKind::kNotFound, "the message is not in the journal"};
-  return journal_->read_whatever(
-      {static_cast<std::uint32_t>(statement->integer(1)), static_cast<std::uint64_t>(statement->integer(2))},
-      static_cast<std::size_t>(statement->integer(3)));
+  const auto found = find(message);
+  if (!found) return found.error();
+  if (found->place.file == 0) return Error{ErrorKind::kNotFound, "the message is not in the journal"};
+  return journal_->read_whatever(found->place, found->octets);
 }
 
 std::vector<Contents::Row> Contents::before(Clock::time_point until, std::size_t at_most,

@@ -98,6 +98,15 @@ class Contents {
     std::uint32_t file;  // of the journal; 0: in the database
   };
 
+  // Where a message is: `bytes` when it is in the database, else the place in the journal.
+  struct Found {
+    std::string bytes = {};
+    JournalPlace place = {};
+    std::size_t octets = 0;
+    ContentHash hash = {};
+  };
+  Result<Found> find(Row message);
+
   const Table& table_;
   const Limits limits_;
   std::map<Row, Kept> kept_;

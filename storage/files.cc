@@ -383,4 +383,9 @@ Result<struct stat> stat_name(int at, const std::string& name) {
   return facts;
 }
 
+bool is_folder(int at, const std::string& name) {
+  const auto facts = stat_name(at, name);
+  return facts && S_ISDIR(facts->st_mode);
+}
+
 }  // namespace mailstead

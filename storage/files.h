@@ -133,5 +133,6 @@ class FolderNames {
 Result<std::vector<std::string>> list_folder(int fd, std::size_t at_most = SIZE_MAX);
 // kNotFound: there is nothing of that name. Does not follow links.
 Result<struct stat> stat_name(int at, const std::string& name);
+bool is_folder(int at, const std::string& name);  // likewise
 
 }  // namespace mailstead

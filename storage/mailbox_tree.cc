@@ -15,11 +15,6 @@ constexpr std::string_view kKept = ".kept-";
 constexpr std::string_view kRemoved = ".removed-";
 constexpr std::size_t kAddressFileLimit = 1000;
 
-bool is_folder(int at, const std::string& name) {
-  auto facts = stat_name(at, name);
-  return facts && S_ISDIR(facts->st_mode);
-}
-
 bool is_here(const Address& address, const std::string& domain, const std::string& user) {
   const MailboxFolderName name = folder_name(address);
   return name.domain == domain && name.user == user;

@@ -1,7 +1,5 @@
 #include "storage/strangers.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -12,11 +10,6 @@
 namespace mailstead {
 
 namespace {
-
-bool is_folder(int at, const std::string& name) {
-  const auto facts = stat_name(at, name);
-  return facts && S_ISDIR(facts->st_mode);
-}
 
 bool is_of_journal(std::string_view name) {
   const std::string_view number = name.substr(0, name.find(".damaged-"));
