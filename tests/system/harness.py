@@ -80,7 +80,8 @@ class Tools(unittest.TestCase):
         self.assertEqual((made["hostname"], made["listen"]["smtp"], made["limits"]["message_size"], made["log"]["level"]),
                          ("x", [], 5, "debug"))
         made = tomllib.loads(mailstead.toml_config())
-        self.assertEqual(set(made["listen"]), set(mailstead.SERVICES))
+        opened = {service for service, addresses in made["listen"].items() if addresses}
+        self.assertEqual(opened, set(mailstead.SERVICES), "a server of the tests listens only where they ask it to")
 
 
 if __name__ == "__main__":
