@@ -386,6 +386,10 @@ bool must_be_checked(Database& database, std::uint64_t octets) {
 
 }  // namespace
 
+bool is_rebuild_under_way(const DataFolder& folder) {
+  return !pending_rebuild(folder).empty();
+}
+
 Result<void> set_aside_database(const DataFolder& folder, RecoveryReport& report) {
   std::string aside = pending_rebuild(folder);
   if (aside.empty() || exists(folder, aside)) {

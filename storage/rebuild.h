@@ -13,6 +13,9 @@
 
 namespace mailstead {
 
+// Has a start that was cut off begun to put a new database in the place of a damaged one?
+bool is_rebuild_under_way(const DataFolder& folder);
+
 // The database with the newest schema, checked. Errors: kCorrupt (then call set_aside_database() and try
 // again), kInvalid (a later schema), and the others of database.h.
 Result<std::unique_ptr<Database>> open_database(const DataFolder& folder, RecoveryReport& report);

@@ -377,15 +377,18 @@ Result<Recovered> recover(DataFolder& folder, const Naming& naming, MaildirWatch
                           RecoveryReport& report) {
   auto mail = list_folder(folder.mail_fd());
   if (!mail) return in_folder(folder.path(), mail.error());
-  const bool no_database = !stat_name(folder.fd(), kDatabaseFile);
+  // It may be on its way from one start that was cut off to this one: nothing is lost then.
+  const bool goes_on = is_rebuild_under_way(folder);
+  const bool no_database = !goes_on && !stat_name(folder.fd(), kDatabaseFile);
   report.created = no_database && mail->empty();
   if (no_database && !report.created) {
     report.actions.push_back(
         "the database was not there: a new one was made; mail is found again, but passwords have to be set "
-        "and "
-        "aliases added again");
+        "and aliases added again");
     report.clean = false;
   }
+  if (goes_on)
+    report.actions.push_back("went on with a new database in the place of a damaged one, which was cut off");
   auto recovered = recover_once(folder, naming, watch, report);
   if (recovered || recovered.error().kind != ErrorKind::kCorrupt) return recovered;
   if (auto done = set_aside_database(folder, report); !done) return done.error();

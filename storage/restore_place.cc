@@ -155,7 +155,7 @@ Result<void> RestorePlace::begin() {
   auto made = make_folder(root_.fd(), kRestoreFolder);
   if (!made) return made.error();
   to_ = std::move(*made);
-  return sync_root(root_);
+  return {};  // its name is synced with what is written into it
 }
 
 Result<std::uint64_t> RestorePlace::free_space() const {
@@ -191,8 +191,13 @@ Result<void> RestorePlace::put_in_place() {
 Result<void> RestorePlace::move_one_aside(const std::string& name) {
   if (name == "reserve") return remove_file(root_.fd(), name);
   if (::unlinkat(root_.fd(), name.c_str(), AT_REMOVEDIR) == 0) return {};
+  const bool is_new = !stat_name(root_.fd(), replaced_);
   auto folder = make_folder(root_.fd(), replaced_);
   if (!folder) return folder.error();
+  // Its name first: what is moved into a folder whose name a power cut takes has none.
+  if (is_new) {
+    if (auto done = sync_root(root_); !done) return done;
+  }
   if (auto done = move_file(root_.fd(), name, folder->fd(), name); !done) return done;
   return sync_handle(folder->fd(), replaced_);
 }

@@ -184,9 +184,8 @@ Result<Judgement> SqliteStore::take_as_it_is(MessageRow& row, Maildir& maildir, 
     if (!kept) return kept.error();
     kept_as = fmt::format("; as it was found it is kept as {}", *kept);
     FoundFile file{row.name, parse_message_name(base_name(row.name)), facts, false, std::nullopt};
-    put_right(maildir, naming_, {&file, 1});
+    put_right(maildir, naming_, {&file, 1});  // its name stays: nothing is left to be synced
     if (file.error) return *file.error;
-    if (auto done = maildir.sync_all(); !done) return done.error();
     now = file.facts;
   }
   watch_.forget(row.mailbox);

@@ -7,6 +7,7 @@
 
 #include "storage/backup.h"
 #include "storage/backup_restore.h"
+#include "storage/restore_place.h"
 
 namespace mailstead::power {
 
@@ -41,6 +42,22 @@ Result<void> restore_newest(const std::string& root, const std::string& to) {
       fill_from_backup(**backups, *generation, into.fd(), data, {.as_caller = as_it_is, .tell = {}});
   if (!filled) return filled.error();
   return filled->lost == 0 ? Result<void>() : Error{ErrorKind::kCorrupt, filled->troubles.front()};
+}
+
+Result<void> restore_over(const std::string& root) {
+  auto backups = BackupFolder::open(root + "/backups", BackupFolder::Use::kRead);
+  if (!backups) return backups.error();
+  auto generation = (*backups)->choose("");
+  if (!generation) return generation.error();
+  auto place = RestorePlace::open(root + "/data", "test.example", OldData::kMoveAside);
+  if (!place) return place.error();
+  if (!(*place)->is_whole()) {
+    auto filled = fill_from_backup(**backups, *generation, (*place)->fd(), (*place)->path(),
+                                   {.as_caller = as_it_is, .tell = {}});
+    if (!filled) return filled.error();
+    if (filled->lost != 0) return Error{ErrorKind::kCorrupt, filled->troubles.front()};
+  }
+  return (*place)->put_in_place();
 }
 
 }  // namespace mailstead::power

@@ -25,7 +25,6 @@
 #include "failing_calls.h"
 #include "recorder.h"
 #include "scenarios.h"
-#include "storage/checker.h"
 #include "trial.h"
 
 namespace mailstead::power {
@@ -100,24 +99,6 @@ void leave_undisturbed(World& world) {
     fs::remove(world.data() + "/mail/example.org/anna/" + place);
 }
 
-void check_and_mend(World& world) {
-  auto checker = Checker::open(world.data());
-  if (!checker) return;
-  Checker::Found found;
-  auto mailboxes = (*checker)->mailboxes();
-  if (!mailboxes) return;
-  for (const Checker::Mailbox& mailbox : *mailboxes) {
-    auto more = (*checker)->check_messages(mailbox, {}, found);
-    while (more && *more) more = (*checker)->check_messages(mailbox, {}, found);
-    static_cast<void>((*checker)->check_files(mailbox, found));
-  }
-  static_cast<void>((*checker)->check_totals(found));
-  static_cast<void>((*checker)->check_queue(found));
-  static_cast<void>((*checker)->check_database());
-  static_cast<void>(world.store().judge(found.suspicions, Mend::kYes));
-  static_cast<void>(world.store().learn_hashes(found.learnt));
-}
-
 constexpr Operation kOperations[] = {
     {"deliver",
      [](World& world) {
@@ -183,7 +164,18 @@ constexpr Operation kOperations[] = {
        world.file_mail();
      },
      nullptr, restore_newest},
-    {"check", check_and_mend, true, true, false, disturb, leave_undisturbed},
+    {"restore-backup", [](World& world) { world.restore_backup(); }, true, true, false,
+     [](World& world) {
+       if (!world.back_up()) throw std::runtime_error(world.errors().front());
+       world.deliver({plain({kAnna, kBert}, kSmall)});
+       world.close();
+     },
+     // One that failed is tried again; until then no store may be opened, or everything is as it was.
+     [](World& world) {
+       if (world.ledger().instead != nullptr && !world.restore_backup())
+         throw std::runtime_error(world.errors().back());
+     }},
+    {"check", [](World& world) { world.mend(); }, true, true, false, disturb, leave_undisturbed},
     {"close", [](World& world) { world.close(); }},
     {"open", [](World& world) { world.open(); }, false},
     {"recover", [](World& world) { world.open(); }, false, false},

@@ -46,7 +46,8 @@ class Comparison {
   Findings run() {
     compare_mailboxes();
     for (const auto& [name, fates] : ledger_.mailboxes) {
-      if (const MailboxId mailbox = mailbox_of(store_, name)) compare_messages(name, mailbox);
+      const MailboxId mailbox = mailbox_of(store_, name);
+      if (mailbox != 0 && !ledger_.spoiled.contains(name)) compare_messages(name, mailbox);
     }
     compare_fates();
     compare_queue();
@@ -161,6 +162,7 @@ class Comparison {
 
   void compare_fates() {
     for (const auto& [number, copy] : ledger_.copies) {
+      if (ledger_.spoiled.contains(copy.mailbox)) continue;
       const Fates fate = fate_of(number);
       // A mailbox that may be gone may take its mail along.
       const auto mailbox = ledger_.mailboxes.find(copy.mailbox);

@@ -61,6 +61,17 @@ struct Ledger {
   // null: there is none.
   std::shared_ptr<const Ledger> backed_up = nullptr;
   std::shared_ptr<const Ledger> backing_up = nullptr;
+  // What the whole store may have become meanwhile: it is being restored, or lost; null: nothing else.
+  std::shared_ptr<const Ledger> instead = nullptr;
+  // What a restore has moved aside, which stays a whole data folder; null: nothing.
+  std::shared_ptr<const Ledger> replaced = nullptr;
+  // Schemas of which an upgrade keeps the database, and how many messages it knows.
+  std::map<int, std::size_t> ways_back;
+  // Octets that a file for people holds: one in quarantine, or a damaged database.
+  std::vector<Bytes> kept;
+  // Mailboxes that were damaged on purpose: what they hold counts again when they are mended.
+  std::set<std::string> spoiled;
+  bool is_index_damaged = false;  // on purpose: the next start may speak of it
 };
 
 // What there is, for people and for comparing two looks: a line each.

@@ -35,7 +35,27 @@ constexpr std::string_view kSyncedAsOne =
     "a backup gets its name after its whole file system was synced; this tells of errors where the kernel's "
     "syncfs does not";
 
+constexpr std::string_view kRestoredAsOne =
+    "nothing is moved into its place before its whole file system was synced; this tells of errors where the "
+    "kernel's syncfs does not";
+constexpr std::string_view kMadeBefore = "only the first one of a mailbox makes the folder";
+constexpr std::string_view kSyncedTwice =
+    "SQLite has synced its copy, and this the same file, so that one alone is not missed";
+
 constexpr Needless kNeedless[] = {
+    {"a small file: fill_from_backup", "", kRestoredAsOne},
+    {"a small file: replace_small_file < fill_from_backup", "", kRestoredAsOne},
+    {"mailstead.db", "fill_from_backup", kRestoredAsOne},
+    {"", "copy_others < fill_from_backup", kRestoredAsOne},
+    {"a small file: move_new_in < put_in_place", "", kSourceOfMove},
+    {"new: put_in_quarantine", "", kSourceOfMove},
+    {"a mailbox: quarantine_for < put_in_quarantine", "", kMadeBefore},
+    {"a mailbox: quarantine_for < keep_in_quarantine", "", kMadeBefore},
+    {"mailstead.db.schema-", "snapshot_before_migration", kSyncedTwice},
+    {"data: copy_to < snapshot_before_migration", "", kSyncedTwice},
+    {"mailstead.db-wal: ", "commit < change_row", kDoneAgain},
+    {"mailstead.db-wal: ", "commit < recover_queue", kDoneAgain},
+    {"a domain's keys: ", "copy_rest < finish", kSyncedAsOne},
     {"mailstead.db-wal: ", "checkpoint_", kSyncedBefore},
     {"mailstead.db-wal: ", "commit < migrate", kBeforeTheFirstCommit},
     {"data: ", "configure", kBeforeTheFirstCommit},

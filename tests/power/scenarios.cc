@@ -213,6 +213,74 @@ void imports(World& world) {
   world.import_mail(kBert, {kMiddle, kMiddle});
 }
 
+// A backup takes the place of what is there, and of what was lost.
+void restored(World& world) {
+  make_mailboxes(world);
+  world.set_quota(kBert, 5'000'000);
+  world.deliver({letter({kAnna, kBert}, kSmall), letter({kAnna}, kMiddle), spooled({kBert})});
+  world.deliver({relayed({kCarl}, kSmall)});
+  world.file_mail();
+  world.list_keys("example.org");
+  world.back_up();
+  world.deliver({letter({kAnna, kBert}, kSmall)});
+  world.erase(kAnna, {0}, Deleted::kFreed);
+  world.purge(kAnna);
+  world.set_password(kAnna);
+  world.close();
+  world.restore_backup();
+  world.open();
+  world.deliver({letter({kAnna}, kSmall)});
+  world.close();
+  world.lose_data();
+  world.restore_backup();
+  world.open();
+  world.deliver({letter({kBert}, kSmall)});
+}
+
+// The index of an older program.
+void upgraded(World& world) {
+  make_mailboxes(world);
+  world.deliver({letter({kAnna, kBert}, kSmall), letter({kAnna}, kMiddle)});
+  world.file_mail();
+  world.look(kAnna);
+  world.close();
+  world.make_older();
+  world.open();
+  world.look(kAnna);
+  world.deliver({letter({kAnna}, kSmall)});
+}
+
+// An index that cannot be read, and files that somebody has written into.
+void damaged(World& world) {
+  make_mailboxes(world);
+  world.set_quota(kBert, 5'000'000);
+  world.add_app_password(kAnna, "phone");
+  world.deliver({letter({kAnna, kBert}, kSmall), letter({kAnna}, kMiddle), letter({kBert}, kSmall),
+                 letter({kBert}, kSmall)});
+  world.deliver({relayed({kCarl}, kSmall)});
+  world.file_mail();
+  world.look(kAnna);
+  world.look(kBert);
+  world.deliver({letter({kAnna}, kSmall)});
+  world.look(kAnna);
+  world.close();
+  world.damage_index();
+  world.open();
+  world.look(kAnna);
+  world.deliver({letter({kAnna}, kSmall), letter({kBert}, kSmall)});
+  world.look(kBert);
+  world.spoil_unfiled(kBert, world.last_uidl(kBert));
+  world.file_mail();
+  world.end_spoiling(kBert);
+  world.spoil_file(kBert, world.first_uidl(kBert), World::Spoil::kLineEnds);
+  world.mend();
+  world.end_spoiling(kBert);
+  world.spoil_file(kBert, world.last_uidl(kBert), World::Spoil::kNothing);
+  world.mend();
+  world.end_spoiling(kBert);
+  world.deliver({letter({kBert}, kSmall)});
+}
+
 }  // namespace
 
 void make_mailboxes(World& world) {
@@ -226,9 +294,10 @@ Letter relayed(std::vector<std::string> recipients, std::size_t octets) {
 }
 
 std::span<const Scenario> scenarios() {
-  static const Scenario all[] = {{"mail", mail},         {"deleted", deleted}, {"queue", queue},
-                                 {"accounts", accounts}, {"foreign", foreign}, {"lost_folder", lost_folder},
-                                 {"growth", growth},     {"backups", backups}, {"imports", imports}};
+  static const Scenario all[] = {{"mail", mail},         {"deleted", deleted},   {"queue", queue},
+                                 {"accounts", accounts}, {"foreign", foreign},   {"lost_folder", lost_folder},
+                                 {"growth", growth},     {"backups", backups},   {"imports", imports},
+                                 {"restored", restored}, {"upgraded", upgraded}, {"damaged", damaged}};
   return all;
 }
 

@@ -54,6 +54,7 @@ bool World::open() {
   store_ = *std::move(opened);
   ledger_.srs_key = store_->srs_key();
   ledger_.clean = {false};
+  ledger_.is_index_damaged = false;
   changed();
   return true;
 }

@@ -96,12 +96,37 @@ class World {
   bool write_notes();
   // Into a folder beside the data folder.
   bool back_up();
+  // Everything is looked at, as a check does, and mended.
+  bool mend();
+
+  // While the store is closed (world_upheavals.cc):
+
+  // The newest backup becomes the data folder; what was there moves aside.
+  bool restore_backup();
+  // The data folder is gone.
+  void lose_data();
+  // The index becomes one of an older program, which open() then brings to its own schema.
+  void make_older();
+  // Where it tells of messages.
+  void damage_index();
+  // Somebody writes into files of a mailbox. What it holds counts again after mend().
+  enum class Spoil {
+    kLineEnds,  // those of Unix, and another word
+    kNothing,   // NULs of the same length
+  };
+  void spoil_file(const std::string& mailbox, const std::string& uidl, Spoil how);
+  // An octet of a message in the journal. It counts again after file_mail() and end_spoiling().
+  void spoil_unfiled(const std::string& mailbox, const std::string& uidl);
+  void end_spoiling(const std::string& mailbox);
 
   Store& store() { return *store_; }
   bool is_open() const { return store_ != nullptr; }
   const std::string& data() const { return data_; }
   const Ledger& ledger() const { return ledger_; }
   const Findings& errors() const { return errors_; }
+  // Of the messages that are there and whose UIDL is known.
+  std::string first_uidl(const std::string& mailbox) const;
+  std::string last_uidl(const std::string& mailbox) const;
   // Ids of what is in the queue, the oldest first.
   std::vector<std::string> queued() const;
   // A store that cannot be used any more is left as it is: its process has ended.
@@ -118,7 +143,7 @@ class World {
   bool finish(const Result<void>& done);
   Delivery plan(const Letter& letter, Planned& planned);
   void settle(const Planned& planned, const Result<Delivered>& result);
-  std::vector<int> numbers_in(const std::string& mailbox, Fates fates) const;
+  Copy& copy_of(const std::string& mailbox, const std::string& uidl);
   bool change_fates(const std::vector<int>& numbers, Fates asked, Fates done,
                     const std::function<Result<void>()>& change);
   void see(const std::string& mailbox, const std::vector<SeenMessage>& messages);
@@ -135,6 +160,8 @@ class World {
   int last_password_ = 0;
   int last_letter_ = 0;
   int last_import_ = 0;
+  // What is there for people when a mailbox is mended.
+  std::vector<Bytes> to_be_kept_;
 };
 
 }  // namespace mailstead::power

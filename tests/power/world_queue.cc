@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "storage/names.h"
+#include "folders.h"
 #include "world.h"
 
 namespace mailstead::power {
@@ -17,17 +17,6 @@ std::string unix_text(const std::string& text) {
   std::string lines = text;
   std::erase(lines, '\r');
   return lines;
-}
-
-void sync_folder(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || ::fsync(fd) != 0) throw std::runtime_error("cannot sync " + path);
-  ::close(fd);
-}
-
-std::string path_of(const std::string& data, const std::string& mailbox) {
-  const MailboxFolderName folder = folder_name(address_of(mailbox));
-  return data + "/mail/" + folder.domain + "/" + folder.user;
 }
 
 std::vector<std::string> names_in(const std::string& path) {
@@ -87,7 +76,7 @@ void World::put_foreign_file(const std::string& mailbox, const std::string& plac
                              ForeignSync sync) {
   const std::string text =
       "Subject: from another tool, " + name + "\r\n\r\n" + std::string(5000, 'x') + "\r\n";
-  const std::string path = path_of(data_, mailbox) + "/" + place;
+  const std::string path = maildir_path(data_, mailbox) + "/" + place;
   const int number = ++last_number_;
   Copy& copy = ledger_.copies[number];
   copy = {mailbox, "", std::make_shared<const std::string>(text), kAbsent | kPresent, 0, true};
@@ -107,7 +96,7 @@ void World::put_foreign_file(const std::string& mailbox, const std::string& plac
 }
 
 void World::flag_all(const std::string& mailbox) {
-  const std::string path = path_of(data_, mailbox);
+  const std::string path = maildir_path(data_, mailbox);
   for (const std::string& name : names_in(path + "/new")) {
     const std::string to = path + "/cur/" + name + ":2,S";
     if (::rename((path + "/new/" + name).c_str(), to.c_str()) != 0)
@@ -119,7 +108,7 @@ void World::flag_all(const std::string& mailbox) {
 }
 
 void World::lose_folder(const std::string& mailbox) {
-  const std::string path = path_of(data_, mailbox);
+  const std::string path = maildir_path(data_, mailbox);
   std::erase_if(ledger_.copies, [&](const auto& copy) { return copy.second.mailbox == mailbox; });
   changed();
   for (const char* part : {"/new", "/cur", "/tmp"}) {

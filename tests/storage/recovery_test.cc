@@ -188,6 +188,25 @@ TEST_CASE("a damaged database is kept aside, its accounts are saved, the index i
   CHECK(second.actions.empty());
 }
 
+TEST_CASE("a start that was cut off while it replaced a damaged database says so, and loses no account",
+          "[storage]") {
+  RecoveryWorld world;
+  write_file(world.database(), with_damaged_messages(read_file(world.database())));
+  // As it is when the damaged one has its new name, and the new one is not there yet.
+  const std::string aside = "mailstead.db.damaged-1700000000";
+  fs::rename(world.database(), world.data() + "/" + aside);
+  write_file(world.database() + ".rebuild", aside + "\n");
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "went on with a new database"));
+  CHECK_FALSE(mentions(report, "passwords have to be set"));
+  CHECK_FALSE(report.created);
+  CHECK_FALSE(report.clean);
+  world.check_anna(*store);
+  CHECK(store->show_mailbox(address(kAnna))->has_password);
+  CHECK(store->directory()->resolve(address("info@example.org")).size() == 2);
+}
+
 TEST_CASE("an emptied database beside a full WAL is damage, not a new start", "[storage]") {
   RecoveryWorld world;
   auto store = open_store(world.data());
