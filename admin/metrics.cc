@@ -116,6 +116,10 @@ void add_connections(Exposition& text, const ServerFacts& server) {
   for (const auto& [service, count] : open) text.sample(count, {{"service", service}});
   text.counters("mailstead_connections_total", "service", counters.connections,
                 "Connections that were admitted, by service.");
+  text.counters(
+      "mailstead_connections_hidden_total", "gateway", counters.connections_hidden,
+      "Connections whose clients cannot be told apart, since they come from this gateway, or from this "
+      "machine's own address.");
   text.counters("mailstead_connections_denied_total", "limit", counters.connections_denied,
                 "Connections that were not: too many in all, of one address, or a ban.");
   text.counters("mailstead_tls_handshakes_total", "version", counters.tls_handshakes,

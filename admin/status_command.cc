@@ -37,6 +37,22 @@ std::string backup_text(std::int64_t at, std::int64_t now) {
   return fmt::format("{}, {} ago", time_text(at), span_text(now - at));
 }
 
+Value hidden_value(const Counters& counters) {
+  Value::Object object;
+  for (const auto& [gateway, connections] : counters.connections_hidden)
+    object.emplace_back(gateway, connections);
+  return object;
+}
+
+// README.md says what can be done.
+std::string hidden_text(const Counters& counters) {
+  std::string text;
+  for (const auto& [gateway, connections] : counters.connections_hidden)
+    text +=
+        fmt::format("{}{} from {}", text.empty() ? "" : ", ", counted(connections, "connection"), gateway);
+  return text.empty() ? text : text + ": who it was cannot be told; see \"The container\" in README.md";
+}
+
 std::string certificate_text(const Result<CertificateFacts>& facts, std::int64_t now) {
   if (!facts) return "wrong: " + facts.error().message;
   return fmt::format("{}, {} {}", facts->self_signed ? "self-signed" : "by " + facts->issuer,
@@ -86,6 +102,8 @@ Report show_status(const Request&, CommandContext& context) {
   table.add({"logins", fmt::format("{}, {} failed", server.logins, server.failed_logins)});
   if (server.bans > 0)
     table.add({"banned", fmt::format("{}, see 'mailstead ban list'", counted(server.bans, "network"))});
+  if (const std::string hidden = hidden_text(server.counters); !hidden.empty())
+    table.add({"hidden clients", hidden});
   table.add({"certificate", certificate_text(certificate, now)});
 
   return done(table.text() + listeners_text(server),
@@ -111,6 +129,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"logins", server.logins},
                             {"failed_logins", server.failed_logins},
                             {"bans", server.bans},
+                            {"hidden_connections", hidden_value(server.counters)},
                             {"certificate_expires_at",
                              certificate ? time_value(certificate->not_after) : Value(nullptr)},
                             {"listeners", listeners_value(server)}});

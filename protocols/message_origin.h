@@ -22,7 +22,7 @@ struct OriginEvidence {
   std::string client_address;
   std::string helo;                     // as it was said
   std::optional<Address> reverse_path;  // nullopt: <>
-  // nullopt: it could not be checked, because the client's address is not one of the Internet's.
+  // nullopt: it could not be checked, because the client's address is not one of the Internet's, or hidden.
   std::optional<SpfResult> spf;
   std::vector<DkimVerdict> dkim;
   ArcVerdict arc;

@@ -36,8 +36,7 @@ Bans::Clock Bans::steady_clock() {
       [] { return std::chrono::duration_cast<seconds>(std::chrono::steady_clock::now().time_since_epoch()); };
 }
 
-Bans::Bans(BanRules rules, std::vector<std::string> never, Clock clock)
-    : never_(std::move(never)), clock_(std::move(clock)), rules_(rules) {}
+Bans::Bans(BanRules rules, Clock clock) : clock_(std::move(clock)), rules_(rules) {}
 
 void Bans::set_rules(BanRules rules) {
   const std::lock_guard guard(mutex_);
@@ -45,8 +44,7 @@ void Bans::set_rules(BanRules rules) {
 }
 
 bool Bans::is_shared(const PeerFacts& peer) const {
-  if (peer.loopback || peer.proxy) return true;
-  return std::find(never_.begin(), never_.end(), network_of(peer.address)) != never_.end();
+  return peer.loopback || peer.proxy || peer.hidden;
 }
 
 void Bans::note_right(const PeerFacts& peer) {

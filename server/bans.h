@@ -2,10 +2,10 @@
 //
 // What counts are different guesses in a row from one network, over SMTP and POP3 together: a phone with an
 // old password says the same one each time, and is not guessing. Every ban ends by itself, the next one of
-// the same network lasts twice as long. Loopback, the gateways, a proxy that tells nobody's address, and a
-// network from where somebody logged in well lately are never banned: behind them are people whom a ban would
-// hit. In memory: a restart forgets it all. Bounded: kMaxNetworks of each kind, the oldest go first. Threads:
-// any.
+// the same network lasts twice as long. Loopback, gateways (gateways.h), a proxy that tells nobody's address,
+// and a network from where somebody logged in well lately are never banned: behind them are people whom a ban
+// would hit. In memory: a restart forgets it all. Bounded: kMaxNetworks of each kind, the oldest go first.
+// Threads: any.
 #pragma once
 
 #include <chrono>
@@ -33,8 +33,7 @@ class Bans final : public BanList {
  public:
   using Clock = std::function<std::chrono::seconds()>;  // never goes back
 
-  // `never`: networks that are not banned, besides loopback and proxies.
-  Bans(BanRules rules, std::vector<std::string> never, Clock clock = steady_clock());
+  explicit Bans(BanRules rules, Clock clock = steady_clock());
   static Clock steady_clock();
 
   void set_rules(BanRules rules);
@@ -65,7 +64,6 @@ class Bans final : public BanList {
   Guesser& guesser(const std::string& network, std::chrono::seconds now);
   Ban ban_of(const std::string& network, const Guesser& guesser, std::chrono::seconds now) const;
 
-  const std::vector<std::string> never_;
   const Clock clock_;
   mutable std::mutex mutex_;  // guards what follows
   BanRules rules_;

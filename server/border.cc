@@ -109,7 +109,7 @@ void Border::Job::examine() {
 
 std::optional<SpfClient> Border::Job::spf_client() const {
   const auto address = parse_ip(client.peer.address);
-  if (!address || !is_public(*address)) return std::nullopt;
+  if (!address || !is_public(*address) || client.peer.hidden) return std::nullopt;
   return SpfClient{*address, client.helo, delivery.envelope.reverse_path, host, now};
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 // Where its connections are counted; empty: nowhere.
 std::string counted_network(const PeerFacts& peer) {
-  return peer.loopback || peer.proxy ? std::string() : network_of(peer.address);
+  return peer.loopback || peer.proxy || peer.hidden ? std::string() : network_of(peer.address);
 }
 
 }  // namespace

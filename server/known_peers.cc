@@ -11,7 +11,7 @@ constexpr std::size_t kMostKnown = 20'000;
 }  // namespace
 
 void KnownPeers::remember(const PeerFacts& peer, std::int64_t now) {
-  if (peer.loopback || peer.proxy) return;
+  if (peer.loopback || peer.proxy || peer.hidden) return;
   if (until_.size() >= kMostKnown) {
     std::erase_if(until_, [now](const auto& each) { return each.second <= now; });
   }
@@ -21,7 +21,7 @@ void KnownPeers::remember(const PeerFacts& peer, std::int64_t now) {
 }
 
 bool KnownPeers::knows(const PeerFacts& peer, std::int64_t now) const {
-  if (peer.loopback || peer.proxy) return true;
+  if (peer.loopback || peer.proxy || peer.hidden) return true;
   const auto found = until_.find(network_of(peer.address));
   return found != until_.end() && found->second > now;
 }

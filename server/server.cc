@@ -26,6 +26,7 @@ constexpr std::uint32_t kReservedFiles = 640;
 constexpr std::uint64_t kHurryMs = 500;
 constexpr std::uint64_t kCertificateCheckMs = 60'000;
 constexpr std::uint64_t kTendMs = 60'000;
+constexpr std::uint64_t kHiddenToldMs = 86'400'000;
 constexpr std::size_t kFileThreads = 2;
 constexpr std::size_t kHashingThreads = 2;
 constexpr std::size_t kMaxFileJobs = 20'000;    // one for each connection that may be open
@@ -60,7 +61,7 @@ Server::Server(ServeRequest request, Log& log)
       config_(request_.config),
       confinement_(request_.data, request_.config_file, config_),
       certificates_(log, request_.data),
-      bans_(ban_rules(config_), gateway_networks()),
+      bans_(ban_rules(config_)),
       policies_(config_, log),
       listeners_(
           &loop_, log,
@@ -296,6 +297,7 @@ bool Server::comes_from_proxy(const PeerFacts& peer) const {
 }
 
 void Server::admit(Arrival arrival) {
+  mark_hidden(arrival);
   if (const auto why = refusal_of(arrival)) return refuse(std::move(arrival), *why);
   const Service service = arrival.service;
   ConnectionOptions options;
@@ -315,6 +317,26 @@ void Server::admit(Arrival arrival) {
   };
   connections_.start(&loop_, std::move(arrival.stream), log_, std::move(options),
                      is_implicit_tls(service) ? TlsStart::kImplicit : TlsStart::kOnCommand, gone);
+}
+
+// Said once a day: who set it up may look at the log on any of them.
+void Server::mark_hidden(Arrival& arrival) {
+  PeerFacts& peer = arrival.peer;
+  peer.hidden = !peer.loopback && !peer.proxy && gateways_.hides(peer.address);
+  if (!peer.hidden) return;
+  ++counters_.connections_hidden[peer.address];
+  const std::uint64_t now = uv_now(&loop_);
+  if (hidden_told_at_ != 0 && now - hidden_told_at_ < kHiddenToldMs) return;
+  hidden_told_at_ = now;
+  log_.warning(
+      "client-hidden",
+      {{"service", service_name(arrival.service)},
+       {"peer", peer.address},
+       {"what",
+        "this is a gateway's address or this machine's own, so that anybody may be behind it: such "
+        "clients are not banned or limited, and SPF cannot check them. A container shows clients' own "
+        "addresses with the host's network (--network host), or behind a proxy that sends PROXY headers "
+        "(listen.proxy_protocol_from)"}});
 }
 
 std::optional<Server::Refusal> Server::refusal_of(const Arrival& arrival) const {

@@ -25,6 +25,7 @@
 #include "server/control_server.h"
 #include "server/drivers.h"
 #include "server/expiry.h"
+#include "server/gateways.h"
 #include "server/listener_set.h"
 #include "server/log.h"
 #include "server/pages.h"
@@ -60,6 +61,7 @@ class Server {
   void accept(Listener& listener, std::unique_ptr<TcpStream> stream);
   bool comes_from_proxy(const PeerFacts& peer) const;
   void admit(Arrival arrival);
+  void mark_hidden(Arrival& arrival);
   std::optional<Refusal> refusal_of(const Arrival& arrival) const;
   void refuse(Arrival arrival, Refusal why);
   void reload();
@@ -96,6 +98,8 @@ class Server {
   std::unique_ptr<Border> border_;
   std::unique_ptr<WorkQueue> hashing_;
   Bans bans_;
+  Gateways gateways_;
+  std::uint64_t hidden_told_at_ = 0;  // by the loop's clock; 0: not yet
   std::unique_ptr<Login> login_;
   LoginDelay login_delay_;
   SmtpPolicies policies_;

@@ -12,13 +12,14 @@ PeerFacts from(const std::string& address) {
   PeerFacts peer;
   peer.address = address;
   peer.loopback = address == "127.0.0.1";
+  peer.hidden = address == "198.51.100.1";
   return peer;
 }
 
 // Bans after three guesses, for ten minutes at first, by a clock that the test moves.
 struct Fixture {
   seconds now{1'000'000};
-  Bans bans{{.after = 3, .time = seconds(600)}, {"198.51.100.1"}, [this] { return now; }};
+  Bans bans{{.after = 3, .time = seconds(600)}, [this] { return now; }};
 
   std::optional<Ban> guess(const std::string& address, std::uint64_t first, std::uint64_t last) {
     std::optional<Ban> ban;

@@ -57,6 +57,7 @@ class LoginFixture {
     PeerFacts peer;
     peer.address = from;
     peer.loopback = from == "127.0.0.1";
+    peer.hidden = from == "198.51.100.1";
     LoginRequest request{user, std::move(proof), purpose, peer, "pop3"};
     tickets.push_back(login_->check(std::move(request), [this, number](const LoginResult& result) {
       results.resize(answers.size());
@@ -114,7 +115,7 @@ class LoginFixture {
   Log log_{LogLevel::kError, LogFormat::kText};
   std::unique_ptr<StorageThread> storage_;
   std::unique_ptr<WorkQueue> hashing_;
-  Bans bans_{{.after = 4, .time = std::chrono::seconds(60)}, {"198.51.100.1"}};
+  Bans bans_{{.after = 4, .time = std::chrono::seconds(60)}};
   std::unique_ptr<Login> login_;
   std::atomic<bool> held_ = false;
 };

@@ -101,6 +101,29 @@ class Bans(mailstead.ServerTest):
                 session.refused("PASS " + guess)
         self.assertEqual(self.banned(), [])
 
+    def test_a_gateway_s_clients_are_told_of_and_not_counted_as_one(self):
+        settings = self.settings + "[limits]\nconnections_per_address = 2\n"
+        with self.new_server(settings, listen={"pop3": ["[::]:0"], "smtp": ["[::]:0"]}).start() as server:
+            server.add_cheap_mailbox(USER)
+            self.assertEqual(server.json("status")["hidden_connections"], {})
+            port = server.ports["pop3"][1]
+            connections = [From(GATEWAY, port) for _ in range(5)]
+            for connection in connections:
+                self.assertTrue(connection.line().startswith(b"+OK"))
+                connection.close()
+            # It is none of ours: nobody relays for who comes from there, nor takes a password in the clear from it.
+            with mailstead.Smtp(From(GATEWAY, server.ports["smtp"][1])) as session:
+                session.must("MAIL FROM:<a@elsewhere.example>")
+                session.must("RCPT TO:<b@elsewhere.example>", "550")
+            self.assertEqual(server.json("status")["hidden_connections"], {GATEWAY: 6})
+            self.assertIn("6 connections from " + GATEWAY, server.admin("status").stdout)
+            self.assertIn('mailstead_connections_hidden_total{gateway="%s"} 6' % GATEWAY, server.admin("metrics").stdout)
+            self.assertEqual(server.log().count("client-hidden"), 1)
+        crowd = [From(CLIENTS[6], self.port("pop3"))]
+        self.assertTrue(crowd[0].line().startswith(b"+OK"))
+        crowd[0].close()
+        self.assertNotIn("client-hidden", self.server.log())
+
     def test_a_64_is_one_network(self):
         self.guess("2001:db8:1:1::1", "one")
         self.guess("2001:db8:1:1::2", "two")

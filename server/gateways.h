@@ -1,0 +1,44 @@
+// Addresses behind which anybody may be: those of the machine's default gateways, and its own.
+//
+// A container's bridge, a router that rewrites addresses and a proxy in front of a container's port (Docker's
+// for IPv6, rootless Podman's) show a server nothing but themselves. Who comes from there is not banned,
+// counted, delayed or checked by SPF as if he were one: that would hit everybody. What is looked at again is
+// the machine's own tables, once a minute, since networks come and go. Ownership: plain values. Threads: one.
+// Errors: tables that cannot be read name nobody.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <set>
+#include <string>
+
+namespace mailstead {
+
+class Gateways {
+ public:
+  static constexpr std::chrono::minutes kReadAgain{1};
+  using Addresses = std::set<std::string>;
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+  // `read` and `clock` are for tests.
+  explicit Gateways(std::function<Addresses()> read = read_addresses,
+                    Clock clock = std::chrono::steady_clock::now);
+
+  // Is it one of them? `address` as PeerFacts has it.
+  bool hides(const std::string& address);
+
+  // Of /proc and of the machine's interfaces; loopback is none.
+  static Addresses read_addresses();
+
+ private:
+  std::function<Addresses()> read_;
+  Clock clock_;
+  Addresses addresses_;
+  std::chrono::steady_clock::time_point read_at_;
+};
+
+// The gateway that a line of /proc/net/route, or of /proc/net/ipv6_route, has for everywhere; else "".
+std::string gateway_of_route(const std::string& line);
+std::string gateway_of_route6(const std::string& line);
+
+}  // namespace mailstead
