@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
+#include "admin/config_environment.h"
 #include "admin/config_keys.h"
 #include "admin/config_reader.h"
 #include "admin/file.h"
@@ -28,20 +28,6 @@ std::string machine_name() {
   return parse_domain(buffer.data()).value_or("localhost");
 }
 
-Result<void> complete_hostname(Config& config) {
-  const char* given = std::getenv("MAILSTEAD_HOSTNAME");
-  if (given != nullptr && *given != '\0') {
-    const auto domain = parse_domain(given);
-    if (!domain) {
-      return Error{ErrorKind::kInvalid,
-                   fmt::format("MAILSTEAD_HOSTNAME: '{}' is not a host name", printable(given))};
-    }
-    config.hostname = *domain;
-  }
-  if (config.hostname.empty()) config.hostname = machine_name();
-  return {};
-}
-
 }  // namespace
 
 std::string ListenAddress::text() const {
@@ -56,8 +42,10 @@ std::string config_file(const ConfigSource& source) {
 
 Result<Config> parse_config(std::string_view toml, const std::string& name) {
   Config config = default_config();
-  if (Result<void> read = read_config(toml, name, config); !read) return std::move(read).error();
-  if (Result<void> named = complete_hostname(config); !named) return std::move(named).error();
+  const Environment environment = our_environment();
+  if (Result<void> read = read_config(toml, name, environment, config); !read) return std::move(read).error();
+  config.unknown_variables = unknown_variables(environment);
+  if (config.hostname.empty()) config.hostname = machine_name();
   return config;
 }
 

@@ -117,6 +117,8 @@ struct Config {
     LogLevel level = LogLevel::kInfo;
     LogFormat format = LogFormat::kText;
   } log;
+  std::vector<std::string>
+      unknown_variables;  // of the environment: likely slips (admin/config_environment.h)
 };
 
 struct ConfigSource {
@@ -126,7 +128,7 @@ struct ConfigSource {
 
 // The file that is read: `file`, else DATA/mailstead.toml.
 std::string config_file(const ConfigSource& source);
-// Reads the file and the environment. kInvalid: "FILE:LINE: …".
+// Reads the file and the environment. kInvalid: "FILE:LINE: …", "VARIABLE: …".
 Result<Config> load_config(const ConfigSource& source);
 // The same while a server runs: an empty file is kInvalid, since somebody may be writing it at this moment.
 Result<Config> reload_config(const ConfigSource& source);

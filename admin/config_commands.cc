@@ -49,9 +49,16 @@ Report check_config(const ConfigSource& source) {
   }
   const std::string file = config_file(source);
   const bool present = ::access(file.c_str(), F_OK) == 0;
-  return done(present ? fmt::format("{} is in order.\n", file)
-                      : fmt::format("There is no {}: the defaults are in force.\n", file),
-              Value::Object{{"file", present ? Value(file) : Value(nullptr)}, {"in_order", true}});
+  std::string text = present ? fmt::format("{} is in order.\n", file)
+                             : fmt::format("There is no {}: the defaults are in force.\n", file);
+  Value::Array unknown;
+  for (const std::string& variable : config->unknown_variables) {
+    text += fmt::format("{} in the environment sets nothing: there is no such key.\n", variable);
+    unknown.emplace_back(variable);
+  }
+  return done(std::move(text), Value::Object{{"file", present ? Value(file) : Value(nullptr)},
+                                             {"in_order", true},
+                                             {"unknown_variables", std::move(unknown)}});
 }
 
 Report show_default_config() {

@@ -61,9 +61,12 @@ deleted_kept_days = 30
 .EE
 .SH ENVIRONMENT
 .TP
-.B MAILSTEAD_HOSTNAME
-comes before the file's
-.BR hostname .
+.BI MAILSTEAD_ SECTION _ KEY
+sets that key, and comes before the file: MAILSTEAD_LIMITS_MESSAGE_SIZE="100 MiB", MAILSTEAD_QUEUE_SMARTHOST_HOST=smtp.isp.example,
+MAILSTEAD_HOSTNAME=mail.example.org.
+Lists are divided by commas, and "none" is an empty one: MAILSTEAD_LISTEN_POP3=none.
+An empty variable sets nothing.
+Commands that are given elsewhere than the server see only their own environment: outside of a container the file is the better place.
 .SH FILES
 .TP
 .I /var/lib/mailstead/mailstead.toml

@@ -6,6 +6,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <tuple>
 
@@ -39,7 +40,8 @@ std::string full_name(const ConfigKey& key) {
 
 class Reader {
  public:
-  Reader(const std::string& name, Config& config) : name_(name), config_(config) {}
+  Reader(const std::string& name, const Environment& environment, Config& config)
+      : name_(name), environment_(environment), config_(config) {}
 
   Result<void> read(const toml::table& root) {
     for (const auto& [key, node] : root) {
@@ -52,12 +54,41 @@ class Reader {
       const Result<void> done = section ? read_section(key.str(), *table) : read_key("", key, node);
       if (!done) return done;
     }
+    if (const Result<void> done = read_environment(); !done) return done;
     if (const Result<void> done = check_tls(); !done) return done;
     if (const Result<void> done = check_smarthost(); !done) return done;
     return check_listeners();
   }
 
  private:
+  Result<void> read_environment() {
+    for (const ConfigKey& key : config_keys()) {
+      const auto variable = environment_.find(variable_of(key));
+      if (variable == environment_.end() || variable->second.empty()) continue;
+      const Result<void> done = set_config_key(key, input_of_variable(key, variable->second), config_);
+      if (!done) return in_variable(variable->first, done.error().message);
+      lines_.erase(full_name(key));
+      variables_.insert_or_assign(full_name(key), variable->first);
+    }
+    return {};
+  }
+
+  static Error in_variable(const std::string& variable, const std::string& message) {
+    return Error{ErrorKind::kInvalid, fmt::format("{}: {}", variable, message)};
+  }
+  // Where one of these keys was given, the last in the file first.
+  Error at_one_of(std::initializer_list<std::string> keys, const std::string& message) const {
+    Line line = 0;
+    for (const std::string& key : keys) {
+      if (const auto found = lines_.find(key); found != lines_.end()) line = std::max(line, found->second);
+    }
+    if (line != 0) return at_line(line, message);
+    for (const std::string& key : keys) {
+      if (const auto found = variables_.find(key); found != variables_.end())
+        return in_variable(found->second, message);
+    }
+    return at_line(1, message);
+  }
   Error at_line(Line line, const std::string& message) const {
     return Error{ErrorKind::kInvalid, fmt::format("{}:{}: {}", name_, line, message)};
   }
@@ -126,30 +157,24 @@ class Reader {
     return fmt::format("unknown key '{}'{}{}", printable(name), place, hint);
   }
 
-  Line line_of(const std::string& key) const {
-    const auto found = lines_.find(key);
-    return found == lines_.end() ? 1 : found->second;
-  }
-
   Result<void> check_tls() const {
     const Config::Tls& tls = config_.tls;
     if (tls.more_certificates.size() != tls.more_keys.size()) {
-      return at_line(std::max(line_of("tls.more_certificates"), line_of("tls.more_keys")),
-                     "tls.more_certificates and tls.more_keys must name as many files as each other");
+      return at_one_of({"tls.more_certificates", "tls.more_keys"},
+                       "tls.more_certificates and tls.more_keys must name as many files as each other");
     }
     if (tls.certificate.empty() && !tls.more_certificates.empty()) {
-      return at_line(
-          line_of("tls.more_certificates"),
+      return at_one_of(
+          {"tls.more_certificates"},
           "tls.more_certificates without tls.certificate: the first pair is for clients that name no host");
     }
     if (tls.certificate.empty() == tls.key.empty()) return {};
-    if (tls.key.empty()) {
-      return at_line(line_of("tls.certificate"), "tls.certificate without tls.key: give both or neither");
-    }
-    return at_line(line_of("tls.key"), "tls.key without tls.certificate: give both or neither");
+    if (tls.key.empty())
+      return at_one_of({"tls.certificate"}, "tls.certificate without tls.key: give both or neither");
+    return at_one_of({"tls.key"}, "tls.key without tls.certificate: give both or neither");
   }
 
-  bool is_given(const std::string& key) const { return lines_.contains(key); }
+  bool is_given(const std::string& key) const { return lines_.contains(key) || variables_.contains(key); }
 
   Result<void> check_smarthost() {
     auto& smarthost = config_.queue.smarthost;
@@ -158,12 +183,12 @@ class Reader {
     for (const char* key : {"user", "password_file"}) {
       const std::string name = fmt::format("queue.smarthost.{}", key);
       if (smarthost.host.empty() && is_given(name))
-        return at_line(line_of(name),
-                       fmt::format("{} without queue.smarthost.host, which mail would go by", name));
+        return at_one_of({name},
+                         fmt::format("{} without queue.smarthost.host, which mail would go by", name));
     }
     if (smarthost.user.empty() == smarthost.password_file.empty()) return {};
-    return at_line(std::max(line_of("queue.smarthost.user"), line_of("queue.smarthost.password_file")),
-                   "queue.smarthost.user and queue.smarthost.password_file: give both or neither");
+    return at_one_of({"queue.smarthost.user", "queue.smarthost.password_file"},
+                     "queue.smarthost.user and queue.smarthost.password_file: give both or neither");
   }
 
   // Two services cannot share one port: the second would fail to start, or hide behind the first.
@@ -176,31 +201,34 @@ class Reader {
         if (address.port == 0) continue;
         const auto [owner, fresh] = taken.try_emplace({address.host, address.port}, full_name(key));
         if (fresh) continue;
-        const Line line = std::max(line_of(full_name(key)), line_of(owner->second));
-        return at_line(
-            line, owner->second == full_name(key)
-                      ? fmt::format("{} has {} twice", owner->second, address.text())
-                      : fmt::format("{} and {} both have {}", owner->second, full_name(key), address.text()));
+        return at_one_of(
+            {full_name(key), owner->second},
+            owner->second == full_name(key)
+                ? fmt::format("{} has {} twice", owner->second, address.text())
+                : fmt::format("{} and {} both have {}", owner->second, full_name(key), address.text()));
       }
     }
     return {};
   }
 
   const std::string& name_;
+  const Environment& environment_;
   Config& config_;
-  std::map<std::string, Line> lines_;  // of the keys that the text has
+  std::map<std::string, Line> lines_;             // of the keys that the text has
+  std::map<std::string, std::string> variables_;  // of the keys that the environment has
 };
 
 }  // namespace
 
-Result<void> read_config(std::string_view toml, const std::string& name, Config& config) {
+Result<void> read_config(std::string_view toml, const std::string& name, const Environment& environment,
+                         Config& config) {
   const toml::parse_result parsed = toml::parse(toml);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
     return Error{ErrorKind::kInvalid,
                  fmt::format("{}:{}: {}", name, error.source().begin.line, printable(error.description()))};
   }
-  return Reader(name, config).read(parsed.table());
+  return Reader(name, environment, config).read(parsed.table());
 }
 
 }  // namespace mailstead::admin

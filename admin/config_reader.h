@@ -5,11 +5,13 @@
 #include <string_view>
 
 #include "admin/config.h"
+#include "admin/config_environment.h"
 
 namespace mailstead::admin {
 
-// Sets what the text says in `config` and leaves the rest. kInvalid: "NAME:LINE: …"; `config` is then half
-// set.
-Result<void> read_config(std::string_view toml, const std::string& name, Config& config);
+// Sets what the text says in `config`, and then what the environment says, and leaves the rest. kInvalid:
+// "NAME:LINE: …", or "VARIABLE: …"; `config` is then half set.
+Result<void> read_config(std::string_view toml, const std::string& name, const Environment& environment,
+                         Config& config);
 
 }  // namespace mailstead::admin

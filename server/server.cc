@@ -175,6 +175,7 @@ Result<void> Server::begin() {
   expiry_->start();
   expiring_ = true;
   tell_of_file_limit();
+  tell_of_variables();
   log_.info("ready");
   return {};
 }
@@ -274,6 +275,14 @@ void Server::tell_of_file_limit() const {
                                      "limits.connections of the configuration; raise it (ulimit -n, "
                                      "LimitNOFILE= of systemd) to {}, or lower limits.connections",
                                      file_limit_, 2ULL * config_.limits.connections + kReservedFiles)}});
+}
+
+void Server::tell_of_variables() const {
+  for (const std::string& variable : config_.unknown_variables) {
+    log_.warning("variable-unknown",
+                 {{"variable", variable},
+                  {"what", "it looks like a key of the configuration, and there is none of that name"}});
+  }
 }
 
 void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {

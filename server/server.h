@@ -68,6 +68,7 @@ class Server {
   bool listens_at(const IpAddress& address) const;
   std::uint32_t most_connections() const;
   void tell_of_file_limit() const;
+  void tell_of_variables() const;
   void check_sessions();
   ServerFacts facts() const;
   void stop();

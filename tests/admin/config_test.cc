@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 #include <cstdlib>
 #include <map>
+#include <set>
 
 #include "admin/config_commands.h"
+#include "admin/config_environment.h"
 #include "admin/config_keys.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
@@ -32,9 +34,17 @@ std::string error(const std::string& toml) {
   return config.error().message;
 }
 
-struct HostnameInEnvironment {
-  explicit HostnameInEnvironment(const char* name) { ::setenv("MAILSTEAD_HOSTNAME", name, 1); }
-  ~HostnameInEnvironment() { ::unsetenv("MAILSTEAD_HOSTNAME"); }
+class Variable {
+ public:
+  Variable(std::string name, const std::string& value) : name_(std::move(name)) {
+    ::setenv(name_.c_str(), value.c_str(), 1);
+  }
+  ~Variable() { ::unsetenv(name_.c_str()); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const std::string name_;
 };
 
 }  // namespace
@@ -402,15 +412,75 @@ TEST_CASE("what is printed reads back the same", "[config]") {
 
 TEST_CASE("the environment's host name comes before the file's", "[config]") {
   {
-    const HostnameInEnvironment environment("other.example");
+    const Variable environment("MAILSTEAD_HOSTNAME", "other.example");
     CHECK(parsed("hostname = 'a.example'").hostname == "other.example");
   }
   {
-    const HostnameInEnvironment environment("");
+    const Variable environment("MAILSTEAD_HOSTNAME", "");
     CHECK(parsed("hostname = 'a.example'").hostname == "a.example");
   }
-  const HostnameInEnvironment environment("no name\n");
-  CHECK(error("") == "MAILSTEAD_HOSTNAME: 'no name\\x0a' is not a host name");
+  const Variable environment("MAILSTEAD_HOSTNAME", "no\nname");
+  CHECK(error("") == "MAILSTEAD_HOSTNAME: 'no\\x0aname' is not a host name");
+}
+
+TEST_CASE("each key can be set by the environment, which comes before the file", "[config]") {
+  std::set<std::string> names;
+  for (const admin::ConfigKey& key : admin::config_keys()) {
+    const std::string name = admin::variable_of(key);
+    INFO(name);
+    CHECK(names.insert(name).second);
+    // What the defaults are as text reads back as themselves.
+    const Config defaults = admin::default_config();
+    std::string text = admin::config_key_toml(key, defaults);
+    if (text.empty() || text == "[]" || text == "\"\"" || text.find('{') != std::string::npos) continue;
+    std::erase_if(text, [](char c) { return c == '"' || c == '[' || c == ']'; });
+    if (const auto* listen = std::get_if<admin::ListenKey>(&key.kind); listen != nullptr)
+      text = ":" + std::to_string(2000 + names.size());
+    const Variable variable(name, text);
+    const Config config = parsed("");
+    if (std::holds_alternative<admin::ListenKey>(key.kind)) {
+      CHECK(admin::config_key_toml(key, config).find(text) != std::string::npos);
+    } else {
+      CHECK(admin::config_key_toml(key, config) == admin::config_key_toml(key, defaults));
+    }
+  }
+}
+
+TEST_CASE("variables have values of all kinds, and say what is wrong with them", "[config]") {
+  {
+    const Variable size("MAILSTEAD_LIMITS_MESSAGE_SIZE", "100 MiB");
+    const Variable count("MAILSTEAD_LIMITS_RECIPIENTS", " 123 ");
+    const Variable list("MAILSTEAD_RESOLVER_SERVERS", "192.0.2.53, 192.0.2.54");
+    const Variable none("MAILSTEAD_LISTEN_POP3", "none");
+    const Variable nothing("MAILSTEAD_LOG_LEVEL", "");
+    const Variable deep("MAILSTEAD_QUEUE_SMARTHOST_HOST", "smtp.isp.example");
+    const Variable deeper("MAILSTEAD_QUEUE_SMARTHOST_PORT", "465");
+    const Variable yes("MAILSTEAD_SUBMISSION_CHECK_FROM", "false");
+    const Config config = parsed("[limits]\nrecipients = 105\n[log]\nlevel = \"debug\"");
+    CHECK(config.limits.message_size == 100u << 20);
+    CHECK(config.limits.recipients == 123);
+    CHECK(config.resolver.servers.size() == 2);
+    CHECK(config.listen.pop3.empty());
+    CHECK(config.log.level == LogLevel::kDebug);
+    CHECK(config.queue.smarthost.host == "smtp.isp.example");
+    CHECK(config.queue.smarthost.tls == SmarthostTls::kImplicit);
+    CHECK_FALSE(config.submission.check_from);
+    CHECK(config.unknown_variables.empty());
+  }
+  {
+    const Variable wrong("MAILSTEAD_LIMITS_RECIPIENTS", "many");
+    CHECK(error("").starts_with("MAILSTEAD_LIMITS_RECIPIENTS: "));
+  }
+  {
+    const Variable half("MAILSTEAD_TLS_CERTIFICATE", "/etc/c.pem");
+    CHECK(error("") == "MAILSTEAD_TLS_CERTIFICATE: tls.certificate without tls.key: give both or neither");
+    CHECK(parsed("[tls]\nkey = \"/etc/k.pem\"").tls.certificate == "/etc/c.pem");
+  }
+  {
+    const Variable slip("MAILSTEAD_LIMITS_MESSAGE_SIZ", "1");
+    const Variable other("MAILSTEAD_TEST_TIMEOUT", "1");
+    CHECK(parsed("").unknown_variables == std::vector<std::string>{"MAILSTEAD_LIMITS_MESSAGE_SIZ"});
+  }
 }
 
 TEST_CASE("only the data folder's own file may be absent", "[config]") {
