@@ -6,7 +6,6 @@
 #include <ctime>
 #include <fstream>
 #include <functional>
-#include <future>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -58,6 +57,8 @@ void take_facts(const Report& report, StoreSide& side) {
   side.facts = std::move(facts);
 }
 
+constexpr std::chrono::seconds kRecordsPatience{8};  // for each of three rounds of questions
+
 // A recovery is left to the next start: nothing is changed here.
 bool has_ended_cleanly(const std::string& data) {
   return !std::ifstream(data + "/" + kDatabaseFile + "-wal").good();
@@ -79,6 +80,7 @@ class Examination {
   void begin_relay_test(Outside& outside);
   void judge();
   void judge_server();
+  void look_at_records();
   bool wants(std::string_view check) const { return options_.wants(check); }
   void add(std::string_view check, Health health, std::string found, std::string advice = {}) {
     findings_.push_back({check, health, std::move(found), std::move(advice)});
@@ -121,16 +123,9 @@ Report Examination::run() {
   look_at_store();
   folder_.is_answering = store_.is_server;
   look_at_machine();
-  const bool wants_records = wants("dns-records") && store_.facts.value("records", "").size() > 2;
-  std::future<Report> records;
-  if (wants_records) {
-    records = std::async(std::launch::async, [this] {
-      return check_dns(store_.facts.value("records", ""), config_.resolver.servers, services_.look_up);
-    });
-  }
   look_outside();
   judge();
-  if (wants_records) judge_records(records.get(), findings_);
+  look_at_records();
   return report_of({config_.hostname, line_.data, store_.is_server}, findings_, options_);
 }
 
@@ -312,12 +307,32 @@ void Examination::judge() {
   for (const auto& [check, judge_it] : judges) {
     if (wants(check)) judge_it();
   }
-  if (!wants("dns-records") || store_.facts.value("records", "").size() > 2) return;
+}
+
+// Behind all else: where no DNS server answers it would only be waited for, once more for each of its rounds.
+void Examination::look_at_records() {
+  if (!wants("dns-records")) return;
+  const std::string records = store_.facts.value("records", "");
   const std::string why = store_.facts.value("records_error", "");
-  if (!why.empty()) return add("dns-records", Health::kProblem, why, "");
-  add("dns-records", Health::kSkipped,
-      store_.failure.empty() ? "no domains yet: one is served as soon as a mailbox is in it"
-                             : store_.failure);
+  if (!why.empty())
+    return add("dns-records", Health::kProblem, why, "Put right what it says, and look again.");
+  if (records.size() <= 2) {  // "[]"
+    return add("dns-records", Health::kSkipped,
+               store_.failure.empty() ? "no domains yet: one is served as soon as a mailbox is in it"
+                                      : store_.failure);
+  }
+  if (wants("resolver") && is_silent(resolver_))
+    return add("dns-records", Health::kSkipped, "no DNS server answers (see resolver)");
+  const LookUp look_up = [this](const std::vector<ListenAddress>& servers,
+                                const std::vector<DnsQuestion>& questions) {
+    std::vector<dns::Answer> answers(questions.size());
+    services_.go_outside({servers, kRecordsPatience, {}}, [&](Outside& outside) {
+      for (std::size_t i = 0; i < questions.size(); ++i)
+        outside.ask(questions[i], [&answers, i](const dns::Answer& answer) { answers[i] = answer; });
+    });
+    return answers;
+  };
+  judge_records(check_dns(records, config_.resolver.servers, look_up), findings_);
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 //
 // A check has an id that stays. Each family of checks has a file that looks and one function for each check
 // that judges what was seen (doctor_names, doctor_resolver, doctor_network, doctor_relay, doctor_tls,
-// doctor_machine, doctor_clock, doctor_folder). Blocking, for at most kDoctorPatience and what the data
-// folder takes. Threads: one.
+// doctor_machine, doctor_clock, doctor_folder). Blocking, for at most kDoctorPatience, 24 s for DNS records,
+// and what the data folder takes. Threads: one.
 #pragma once
 
 #include <chrono>
@@ -15,16 +15,14 @@
 #include <vector>
 
 #include "admin/command_line.h"
-#include "admin/dns_check.h"
 #include "admin/doctor_finding.h"
 #include "admin/outside.h"
 
 namespace mailstead::admin {
 
-inline constexpr std::chrono::seconds kDoctorPatience{40};
+inline constexpr std::chrono::seconds kDoctorPatience{30};
 
 struct DoctorServices {
-  LookUp look_up;
   GoOutside go_outside;
   std::function<std::vector<std::string>()> gateway_networks;  // of the default routes, "192.0.2.1"
 };

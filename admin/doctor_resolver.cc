@@ -140,6 +140,10 @@ std::vector<std::string> dns_servers(const Config::Resolver& settings) {
   return servers;
 }
 
+bool is_silent(const ResolverFacts& facts) {
+  return facts.known.verdict == dns::Verdict::kFailed && facts.absent.verdict == dns::Verdict::kFailed;
+}
+
 void judge_resolver(const ResolverFacts& facts, DoctorFindings& into) {
   const std::string servers =
       facts.servers.empty() ? "none is known" : fmt::format("{}", fmt::join(facts.servers, ", "));
@@ -147,7 +151,7 @@ void judge_resolver(const ResolverFacts& facts, DoctorFindings& into) {
     into.push_back({"resolver", health, std::move(found), std::move(advice)});
   };
   const std::size_t before = into.size();
-  if (facts.known.verdict == dns::Verdict::kFailed && facts.absent.verdict == dns::Verdict::kFailed) {
+  if (is_silent(facts)) {
     return add(
         Health::kProblem, fmt::format("no DNS server answers ({})", servers),
         "Without one no mail goes out. Look at /etc/resolv.conf, at the network and at the firewall (port "

@@ -49,6 +49,8 @@ class ResolverLook {
 // Those of the configuration, else of /etc/resolv.conf.
 std::vector<std::string> dns_servers(const Config::Resolver& settings);
 
+// None of its questions was answered.
+bool is_silent(const ResolverFacts& facts);
 void judge_resolver(const ResolverFacts& facts, DoctorFindings& into);
 void judge_lists(const ResolverFacts& facts, DoctorFindings& into);
 

@@ -33,7 +33,8 @@ class OutsideLoop final : public admin::Outside {
     timer_.data = this;
     end_ = uv_now(loop_) + static_cast<std::uint64_t>(terms.limit.count());
     uv_timer_start(
-        &timer_, [](uv_timer_t* handle) { static_cast<OutsideLoop*>(handle->data)->tick(); }, 0, kOutsideTickMs);
+        &timer_, [](uv_timer_t* handle) { static_cast<OutsideLoop*>(handle->data)->tick(); }, 0,
+        kOutsideTickMs);
   }
 
   void ask(const admin::DnsQuestion& question, std::function<void(const dns::Answer&)> done) override {

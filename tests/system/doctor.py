@@ -581,6 +581,15 @@ class Network(Patient):
         self.configure(SETTINGS.replace(internet.NAME_SERVER[0], "192.0.2.29"))
         self.assert_finding("resolver", "problem", "no DNS server answers (192.0.2.29)")
 
+    def test_dns_servers_that_are_silent_hold_it_up_for_a_minute_at_most(self):
+        self.configure(SETTINGS.replace(internet.NAME_SERVER[0], "198.51.100.53"))  # behind the veth, where nobody is
+        started = time.monotonic()
+        found = self.doctor()
+        self.assertLess(time.monotonic() - started, 60)
+        self.assertEqual(found["resolver"][0][0], "problem")
+        for check in ("dns-forward", "dns-reverse", "dns-lists", "dns-records", "port-25-out"):
+            self.assertEqual([state for state, _ in found[check]], ["skipped"], check)
+
     def test_dns_lists(self):
         self.only(value=US)
         self.assert_well("dns-lists")
