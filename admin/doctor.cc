@@ -204,7 +204,7 @@ void Examination::look_outside() {
   Progress progress("Examining", 0, speech_of(line_));
   OutsideTerms terms{config_.resolver.servers, kDoctorPatience, {}};
   terms.tick = [&progress](std::size_t open) {
-    progress.show(0, fmt::format("waiting for {} answers", open));
+    progress.show(0, fmt::format("waiting for {}", counted(open, "answer")));
   };
   services_.go_outside(terms, [this](Outside& outside) { begin(outside); });
 }
@@ -312,6 +312,8 @@ void Examination::judge() {
 // Behind all else: where no DNS server answers it would only be waited for, once more for each of its rounds.
 void Examination::look_at_records() {
   if (!wants("dns-records")) return;
+  if (!can_be_found(config_.hostname))
+    return add("dns-records", Health::kSkipped, "the server has no name yet (see hostname)");
   const std::string records = store_.facts.value("records", "");
   const std::string why = store_.facts.value("records_error", "");
   if (!why.empty())
