@@ -12,7 +12,7 @@
 namespace mailstead::admin {
 namespace {
 
-constexpr std::size_t kMostShown = 100;  // octets of a value; keys are longer, and nobody types them
+constexpr std::size_t kMostOctetsShown = 100;  // octets of a value; keys are longer, and nobody types them
 
 Health health_of(const std::string& verdict, bool is_needed) {
   if (verdict == "no answer") return Health::kSkipped;
@@ -21,8 +21,8 @@ Health health_of(const std::string& verdict, bool is_needed) {
 
 std::string words_for_wanted(const std::string& wanted) {
   if (wanted.empty()) return {};
-  return wanted.size() > kMostShown ? "'mailstead dns records' shows what it should be."
-                                    : fmt::format("It should be \"{}\".", wanted);
+  return wanted.size() > kMostOctetsShown ? "'mailstead dns records' shows what it should be."
+                                          : fmt::format("It should be \"{}\".", wanted);
 }
 
 }  // namespace

@@ -26,6 +26,6 @@ int serve(const ServeRequest& request) {
 }  // namespace mailstead
 
 int main(int argc, char** argv) {
-  return mailstead::run_cli(argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside,
-                                          mailstead::gateway_networks});
+  return mailstead::run_cli(
+      argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside, mailstead::gateway_networks});
 }
