@@ -11,6 +11,7 @@
 #include "admin/command_line.h"
 #include "admin/config_commands.h"
 #include "admin/dispatch.h"
+#include "admin/doctor.h"
 #include "admin/owner.h"
 #include "admin/report.h"
 #include "admin/text.h"
@@ -69,6 +70,7 @@ Report run_client(const CommandLine& line, const CliServices& services) {
   }
   if (line.command->name == "completion") return completion_for(arguments[0]);
   if (line.command->name == "dns check") return run_dns_check(line, services.look_up);
+  if (line.command->name == "doctor") return doctor(line, {services.go_outside, services.gateway_networks});
   if (line.command->needs == Needs::kTransfer) return run_transfer(line);
   return line.command->needs == Needs::kNothing ? run_config(line) : dispatch(line);
 }

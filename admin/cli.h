@@ -3,9 +3,11 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "admin/config.h"
 #include "admin/dns_check.h"
+#include "admin/outside.h"
 
 namespace mailstead {
 
@@ -20,6 +22,8 @@ struct CliServices {
   std::function<int(const ServeRequest&)>
       serve;  // runs the server in the foreground and returns the exit code
   admin::LookUp look_up;
+  admin::GoOutside go_outside = {};
+  std::function<std::vector<std::string>()> gateway_networks = {};  // of the machine's default routes
 };
 
 // Runs the whole program. Never throws.

@@ -50,6 +50,9 @@ constexpr std::array kBackupTime = {Argument{"TIME"}};
 constexpr std::array<std::string_view, 1> kTest = {"test"};
 constexpr std::array kApple = {std::string_view("apple")};
 constexpr std::array kKeep = {Choice{"keep", {}, "NUMBER"}};
+constexpr std::array<std::string_view, 1> kStrict = {"strict"};
+constexpr std::array kDoctorOptions = {Choice{"only", {}, "CHECK,..."}, Choice{"probe", {}, "HOST:PORT,..."},
+                                       Choice{"time-server", {}, "HOST"}};
 constexpr std::array<std::string_view, 4> kRestoreFlags = {"list", "replace", "hold-queue", "without-queue"};
 constexpr std::array kFrom = {Choice{"from", {}, "TIME"}};
 constexpr std::array kMaildirOptions = {Choice{"folder", {}, "NAME"}, Choice{"uidl-format", {}, "FORMAT"}};
@@ -252,6 +255,31 @@ constexpr std::array kCommands = {
             .needs = Needs::kServer,
             .summary = "say what the running server does; fails when none runs",
             .run = show_status},
+    Command{
+        .name = "doctor",
+        .flags = kStrict,
+        .choices = kDoctorOptions,
+        .needs = Needs::kNothing,
+        .summary = "say whether the machine, the DNS and the network are as mail needs them",
+        .detail =
+            "Before the first start and after, with a server and without. It looks at the server's name, the "
+            "DNS\n"
+            "both ways, IPv6, port 25 out and in, the certificate, the clock, the disk, limits, DNS servers, "
+            "DNS\n"
+            "records, the data folder, and tries to send strangers' mail through the server. For each it "
+            "says\n"
+            "what was found, and what to do. It changes nothing, and takes a minute at most. The exit code "
+            "is 1\n"
+            "when there is a problem.\n"
+            "  --only         some checks: configuration, server, data-folder, disk, file-limits, memory, "
+            "clock,\n"
+            "                 backup, hostname, dns-forward, dns-reverse, ipv6, resolver, dns-lists, "
+            "dns-records,\n"
+            "                 tls, ports, port-25-out, port-25-in, open-relay, client-addresses\n"
+            "  --probe        mail servers to be reached on port 25, in place of Google's, Microsoft's and\n"
+            "                 Yahoo's: domains, or HOST:PORT\n"
+            "  --time-server  who is asked for the time (SNTP), in place of time.cloudflare.com\n"
+            "  --strict       the exit code is 1 for warnings, too"},
     Command{.name = "client-card",
             .arguments = kAddress,
             .least = 1,
@@ -486,6 +514,7 @@ constexpr std::array kCommands = {
 
 constexpr std::array kTransferRequests = {
     Command{.name = "folder begin", .arguments = kWord, .least = 1, .most = 1, .run = begin_in_folder},
+    Command{.name = "doctor facts", .run = tell_doctor},
     Command{.name = "verify judge", .run = judge_suspicions},
     Command{.name = "verify mend", .run = mend_database},
     Command{.name = "transfer begin",

@@ -121,6 +121,7 @@ Report list_aliases(const Request& request, CommandContext& context);
 Report remove_alias(const Request& request, CommandContext& context);
 Report list_domains(const Request& request, CommandContext& context);
 Report show_status(const Request& request, CommandContext& context);
+Report tell_doctor(const Request& request, CommandContext& context);
 Report show_metrics(const Request& request, CommandContext& context);
 Report show_client_card(const Request& request, CommandContext& context);
 Report list_bans(const Request& request, CommandContext& context);

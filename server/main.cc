@@ -5,6 +5,8 @@
 #include "admin/cli.h"
 #include "server/log.h"
 #include "server/look_up.h"
+#include "server/network.h"
+#include "server/outside.h"
 #include "server/server.h"
 
 namespace mailstead {
@@ -24,5 +26,6 @@ int serve(const ServeRequest& request) {
 }  // namespace mailstead
 
 int main(int argc, char** argv) {
-  return mailstead::run_cli(argc, argv, {mailstead::serve, mailstead::look_up});
+  return mailstead::run_cli(
+      argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside, mailstead::gateway_networks});
 }

@@ -59,6 +59,9 @@ def encode_data(kind, value):
     if kind == "SRV":
         priority, weight, port, host = value.split()
         return struct.pack("!HHH", int(priority), int(weight), int(port)) + encode_name(host)
+    if kind == "SOA":
+        primary, contact, *numbers = value.split()
+        return encode_name(primary) + encode_name(contact) + struct.pack("!5I", *map(int, numbers))
     if kind == "TLSA":
         usage, selector, matching, data = value.split()
         return bytes([int(usage), int(selector), int(matching)]) + bytes.fromhex(data)
