@@ -70,7 +70,7 @@ Report run_client(const CommandLine& line, const CliServices& services) {
   }
   if (line.command->name == "completion") return completion_for(arguments[0]);
   if (line.command->name == "dns check") return run_dns_check(line, services.look_up);
-  if (line.command->name == "doctor") return doctor(line, {services.go_outside, services.gateway_networks});
+  if (line.command->name == "doctor") return doctor(line, {services.go_outside});
   if (line.command->needs == Needs::kTransfer) return run_transfer(line);
   return line.command->needs == Needs::kNothing ? run_config(line) : dispatch(line);
 }

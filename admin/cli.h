@@ -23,7 +23,6 @@ struct CliServices {
       serve;  // runs the server in the foreground and returns the exit code
   admin::LookUp look_up;
   admin::GoOutside go_outside = {};
-  std::function<std::vector<std::string>()> gateway_networks = {};  // of the machine's default routes
 };
 
 // Runs the whole program. Never throws.

@@ -192,12 +192,9 @@ void Examination::look_at_machine() {
   }
 
   container_.is_container = is_in_container();
-  for (const std::string& gateway : services_.gateway_networks()) {
-    if (const auto network = parse_ip_network(gateway)) container_.gateways.push_back(*network);
-  }
-  for (const FactsJson& client : store_.facts.value("clients", FactsJson::array())) {
-    if (const auto address = parse_ip(client.get<std::string>())) container_.clients.push_back(*address);
-  }
+  const FactsJson clients = store_.facts.value("clients", FactsJson::object());
+  container_.connections = clients.value("connections", std::uint64_t{0});
+  container_.hidden = clients.value("hidden", decltype(container_.hidden)());
 }
 
 void Examination::look_outside() {

@@ -24,7 +24,6 @@ inline constexpr std::chrono::seconds kDoctorPatience{30};
 
 struct DoctorServices {
   GoOutside go_outside;
-  std::function<std::vector<std::string>()> gateway_networks;  // of the default routes, "192.0.2.1"
 };
 
 struct DoctorCheck {

@@ -26,7 +26,8 @@ constexpr std::uint64_t kFilesOfAConnection = 2;
 constexpr std::uint64_t kFilesBesides = 640;
 constexpr std::uint64_t kFewFiles = 1024;
 constexpr std::uint64_t kLittleMemory = 200 * kMiB;
-constexpr std::size_t kEnoughClients = 5;
+constexpr std::uint64_t kEnoughConnections = 5;
+constexpr std::uint64_t kFewHidden = 10;  // one in so many is nothing to worry about
 
 struct FileSystem {
   std::uint32_t kind;
@@ -213,21 +214,25 @@ void judge_container(const ContainerFacts& facts, DoctorFindings& into) {
   const auto add = [&](Health health, std::string found, std::string advice) {
     into.push_back({"client-addresses", health, std::move(found), std::move(advice)});
   };
-  const auto is_gateway = [&](const IpAddress& client) {
-    return std::ranges::any_of(facts.gateways, [&](const IpNetwork& each) { return each.contains(client); });
-  };
-  const auto from_gateway = static_cast<std::size_t>(std::ranges::count_if(facts.clients, is_gateway));
-  if (facts.clients.size() >= kEnoughClients && from_gateway == facts.clients.size()) {
+  std::uint64_t hidden = 0;
+  std::string gateways;
+  for (const auto& [gateway, connections] : facts.hidden) {
+    hidden += connections;
+    gateways += (gateways.empty() ? "" : ", ") + gateway;
+  }
+  if (hidden > 0) {
     return add(
-        Health::kWarning,
-        fmt::format("all clients seem to come from {}, the gateway: a container's bridge or a router hides "
-                    "who they are",
-                    facts.clients.front().text()),
-        "SPF cannot be checked, and limits and bans hit everybody or nobody. Have the container use the "
+        hidden >= facts.connections / kFewHidden ? Health::kWarning : Health::kNote,
+        fmt::format(
+            "{} of {} came from {}, a gateway's address or this machine's own: a container's bridge or a "
+            "router hides who they are",
+            hidden, counted(facts.connections, "connection"), gateways),
+        "SPF cannot be checked for them, and nobody who guesses passwords is banned. Have the container use "
+        "the "
         "host's network (--network host), switch off Docker's userland-proxy, or put a proxy before it that "
         "sends PROXY headers ([listen] proxy_protocol_from).");
   }
-  if (facts.clients.size() < kEnoughClients) {
+  if (facts.connections < kEnoughConnections) {
     return add(facts.is_container ? Health::kNote : Health::kSkipped,
                "too few clients have been seen to tell whether their addresses are their own",
                facts.is_container

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,8 +65,9 @@ void judge_memory(const LimitFacts& facts, DoctorFindings& into);
 
 struct ContainerFacts {
   bool is_container = false;
-  std::vector<IpNetwork> gateways = {};  // of the default routes
-  std::vector<IpAddress> clients = {};   // from which somebody connected lately, as far as that is known
+  // Of the running server, since its start: none runs, and both are empty.
+  std::uint64_t connections = 0;
+  std::map<std::string, std::uint64_t> hidden = {};  // of these, by the gateway's address they came from
 };
 
 bool is_in_container();

@@ -16,8 +16,6 @@ class RefusalList {
   virtual ~RefusalList() = default;
   // To or from this address, or handed in by it; the newest first. The case of letters makes no difference.
   virtual std::vector<RefusedMail> about(const Address& address) const = 0;
-  // Of all, the newest first.
-  virtual std::vector<RefusedMail> newest(std::size_t most) const = 0;
   // Messages that had this Message-ID, with or without its angle brackets; the newest first.
   virtual std::vector<RefusedMail> of_message(const std::string& message_id) const = 0;
 };

@@ -27,5 +27,5 @@ int serve(const ServeRequest& request) {
 
 int main(int argc, char** argv) {
   return mailstead::run_cli(
-      argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside, mailstead::gateway_networks});
+      argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside});
 }

@@ -73,13 +73,6 @@ std::vector<RefusedMail> Refusals::about(const Address& address) const {
   return found;
 }
 
-std::vector<RefusedMail> Refusals::newest(std::size_t most) const {
-  std::vector<RefusedMail> found;
-  const std::lock_guard guard(mutex_);
-  for (const Kept& each : kept_ | std::views::reverse | std::views::take(most)) found.push_back(each.mail);
-  return found;
-}
-
 std::vector<RefusedMail> Refusals::of_message(const std::string& message_id) const {
   const std::string bare = bare_message_id(message_id);
   std::vector<RefusedMail> found;

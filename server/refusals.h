@@ -25,7 +25,6 @@ class Refusals final : public RefusalList {
   RefusedMailChanges take_changes();
 
   std::vector<RefusedMail> about(const Address& address) const override;
-  std::vector<RefusedMail> newest(std::size_t most) const override;
   std::vector<RefusedMail> of_message(const std::string& message_id) const override;
 
   static constexpr std::size_t kMost = 2000;

@@ -460,7 +460,7 @@ class Machine(Patient):
 
     def test_clients_behind_a_gateway(self):
         self.assertNotIn(self.doctor("--only", "client-addresses")["client-addresses"][0][0], ("warning", "problem"))
-        for client, state in ((GATEWAY, "warning"), ("192.0.2.20", "ok")):
+        for client, state in (("192.0.2.20", "ok"), (GATEWAY, "warning")):
             for number in range(6):
                 with socket.create_connection((US, 25), timeout=mailstead.TIMEOUT, source_address=(client, 0)) as stream:
                     lines = stream.makefile("rwb")
