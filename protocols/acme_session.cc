@@ -233,6 +233,8 @@ void AcmeSession::take_authorization(const AcmeAnswer& answer) {
   }
   if (authorization->status == AcmeStatus::kInvalid) {
     drop_order();
+    // The CA looked while a server that was killed had not come back: that says nothing of the name.
+    if (order_is_resumed_) return ask_order();
     AcmeProblem problem{{}, "the name could not be proven", {}};
     for (const AcmeChallenge& challenge : authorization->challenges) {
       if (challenge.problem) problem = *challenge.problem;

@@ -138,7 +138,16 @@ TEST_CASE("an order under way is gone on with, or begun anew when it is forgotte
     const Course again(model, terms_for(), under_way);
     CHECK(model.orders.size() == 2);
   }
-  SECTION("so is the account") {
+  SECTION("a name of it became invalid while nobody was there") {
+    model.proof_fails = "unauthorized";
+    model.finalized = 0;
+    model.looks = 3;
+    // One new order, and its own failure is one.
+    const Course again(model, terms_for(), under_way);
+    CHECK(model.orders.size() == 2);
+    CHECK(again.session.failure().what == "the CA says of mail.example.org: nobody there");
+  }
+  SECTION("the account is forgotten") {
     model.forgets_account = true;
     const Course again(model, terms_for(), under_way);
     CHECK(model.accounts.size() == 2);
