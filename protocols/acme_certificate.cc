@@ -24,8 +24,8 @@ namespace mailstead {
 namespace {
 
 constexpr const char* kAcmeIdentifier = "1.3.6.1.5.5.7.1.31";  // RFC 8737 6.1
-constexpr long kHour = 3600;                                   // seconds
-constexpr long kProofLife = 7 * 24 * kHour;
+constexpr long kProofBackdate = -3600;                         // seconds: a CA whose clock is slow
+constexpr long kProofLife = 7 * 24 * 3600;
 
 Error not_made(std::string_view what) {
   ERR_clear_error();
@@ -117,7 +117,7 @@ Result<AcmeProof> make_acme_proof(const std::string& name, std::string_view key_
   const auto names = alternative_names({&name, 1});
   X509* const made = certificate.get();
   if (!certificate || !names || X509_set_version(made, X509_VERSION_3) != 1 || !set_random_serial(made) ||
-      !name_itself(made) || X509_gmtime_adj(X509_getm_notBefore(made), -kHour) == nullptr ||
+      !name_itself(made) || X509_gmtime_adj(X509_getm_notBefore(made), kProofBackdate) == nullptr ||
       X509_gmtime_adj(X509_getm_notAfter(made), kProofLife) == nullptr ||
       X509_set_pubkey(made, key->handle()) != 1 ||
       X509_add1_ext_i2d(made, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) != 1 ||

@@ -58,7 +58,7 @@ std::optional<AcmeStatus> status_in(const Json& object) {
   return found == kStatuses.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::string one_line(std::string_view text) {
+std::string words_in_line(std::string_view text) {
   std::string line(text.substr(0, kMaxDetail));
   std::ranges::replace_if(
       line, [](char c) { return !ascii::is_printable(c); }, ' ');
@@ -69,15 +69,15 @@ AcmeProblem problem_of(const Json& object) {
   AcmeProblem problem;
   const std::string type = text_in(object, "type");
   if (std::string_view(type).starts_with(kErrorPrefix))
-    problem.type = one_line(type.substr(kErrorPrefix.size()));
-  problem.detail = one_line(text_in(object, "detail"));
+    problem.type = words_in_line(type.substr(kErrorPrefix.size()));
+  problem.detail = words_in_line(text_in(object, "detail"));
   const auto parts = object.find("subproblems");
   if (parts == object.end() || !parts->is_array() || parts->empty() || !parts->front().is_object())
     return problem;
   const Json& first = parts->front();
   const auto identifier = first.find("identifier");
   if (identifier != first.end() && identifier->is_object())
-    problem.name = one_line(text_in(*identifier, "value"));
+    problem.name = words_in_line(text_in(*identifier, "value"));
   // RFC 8555 6.7.1: the type of the whole may say no more than that there are several.
   const AcmeProblem part =
       problem_of(Json{{"type", text_in(first, "type")}, {"detail", text_in(first, "detail")}});
@@ -92,7 +92,7 @@ std::optional<AcmeProblem> problem_in(const Json& object) {
   return problem_of(*found);
 }
 
-bool is_token(std::string_view text) {
+bool is_acme_token(std::string_view text) {
   return !text.empty() && text.size() <= kMaxToken && std::ranges::all_of(text, [](char c) {
     return ascii::is_letter(c) || ascii::is_digit(c) || c == '-' || c == '_';
   });
@@ -105,7 +105,7 @@ std::optional<AcmeChallenge> challenge_of(const Json& object) {
   challenge.url = url_in(object, "url");
   challenge.token = text_in(object, "token");
   const auto status = status_in(object);
-  if (!status || challenge.url.empty() || !is_token(challenge.token)) return std::nullopt;
+  if (!status || challenge.url.empty() || !is_acme_token(challenge.token)) return std::nullopt;
   challenge.status = *status;
   challenge.problem = problem_in(object);
   return challenge;
@@ -170,7 +170,7 @@ Result<AcmeAuthorization> parse_acme_authorization(std::string_view json) {
   authorization.status = *status;
   const auto identifier = object.find("identifier");
   if (identifier != object.end() && identifier->is_object())
-    authorization.name = ascii::lower(one_line(text_in(*identifier, "value")));
+    authorization.name = ascii::lower(words_in_line(text_in(*identifier, "value")));
   const auto list = object.find("challenges");
   if (list == object.end() || !list->is_array()) return authorization;
   for (const Json& each : *list) {

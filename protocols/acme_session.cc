@@ -13,11 +13,9 @@
 namespace mailstead {
 namespace {
 
-using std::chrono::seconds;
-
 constexpr unsigned kMostBadNonces = 10;  // one after the other; a CA that restarts has forgotten all of them
-constexpr seconds kLongestPause{30};
-constexpr seconds kMostPaused{900};
+constexpr std::chrono::seconds kLongestPause{30};
+constexpr std::chrono::seconds kMostPaused{900};
 constexpr unsigned kTooManyRequests = 429;
 
 const char* const kPassing = "the authority has trouble of its own, or is busy; it is tried again";
@@ -125,7 +123,7 @@ void AcmeSession::take_refusal(const AcmeAnswer& answer) {
 }
 
 void AcmeSession::refuse(const AcmeProblem& problem, std::string_view name,
-                         std::optional<seconds> retry_after) {
+                         std::optional<std::chrono::seconds> retry_after) {
   const std::string about = name.empty() ? problem.name : std::string(name);
   fail({fmt::format("the CA says{}: {}", about.empty() ? "" : " of " + about,
                     problem.detail.empty() ? problem.type : problem.detail),
@@ -219,7 +217,7 @@ void AcmeSession::ask_for_names() {
 
 void AcmeSession::ask_next_name() {
   publication_ = {};
-  next_pause_ = seconds(1);
+  next_pause_ = std::chrono::seconds(1);
   if (at_ == order_.authorizations.size()) return finalize();
   post(Step::kAuthorization, order_.authorizations[at_], {});
 }
@@ -276,7 +274,7 @@ void AcmeSession::finalize() {
 void AcmeSession::look_again(Step step, std::string url, const AcmeAnswer& answer) {
   step_ = step;
   target_ = std::move(url);
-  pause_ = std::clamp(answer.retry_after.value_or(next_pause_), seconds(1), kLongestPause);
+  pause_ = std::clamp(answer.retry_after.value_or(next_pause_), std::chrono::seconds(1), kLongestPause);
   next_pause_ = std::min(next_pause_ * 2, kLongestPause);
   paused_ += pause_;
   if (paused_ > kMostPaused)

@@ -11,7 +11,7 @@ constexpr std::int64_t kFirstDelay = 300;       // seconds
 constexpr std::int64_t kLastDelay = 24 * 3600;  // seconds
 constexpr std::int64_t kLeftPart = 3;           // a third of the time is left
 constexpr std::int64_t kSpreadPart = 30;        // over a thirtieth of it, before that
-constexpr unsigned kMostDoublings = 16;
+constexpr unsigned kMostDoubledDelays = 16;
 
 }  // namespace
 
@@ -23,7 +23,7 @@ std::int64_t renewal_time(std::int64_t not_before, std::int64_t not_after, std::
 }
 
 std::chrono::seconds delay_after_failures(unsigned failures, double chance) {
-  const unsigned doublings = std::min(std::max(failures, 1u) - 1, kMostDoublings);
+  const unsigned doublings = std::min(std::max(failures, 1u) - 1, kMostDoubledDelays);
   const std::int64_t delay = std::min(kFirstDelay << doublings, kLastDelay);
   return std::chrono::seconds(delay + static_cast<std::int64_t>(static_cast<double>(delay) / 5 * chance));
 }

@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 const std::string kAt = "https://ca.example/";
 
-std::string decoded(const Json& object, const char* member) {
+std::string url_decoded(const Json& object, const char* member) {
   return base64::decode_url(object.value(member, "")).value_or("not base64url");
 }
 
@@ -28,8 +28,8 @@ bssl::UniquePtr<BIGNUM> number_of(const std::string& octets) {
 
 bool is_signed_by(const Json& jwk, const std::string& text, const std::string& signature) {
   const bssl::UniquePtr<EC_KEY> key(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
-  const auto x = number_of(decoded(jwk, "x"));
-  const auto y = number_of(decoded(jwk, "y"));
+  const auto x = number_of(url_decoded(jwk, "x"));
+  const auto y = number_of(url_decoded(jwk, "y"));
   if (EC_KEY_set_public_key_affine_coordinates(key.get(), x.get(), y.get()) != 1 || signature.size() != 64)
     return false;
   const bssl::UniquePtr<ECDSA_SIG> both(ECDSA_SIG_new());
@@ -74,8 +74,8 @@ AcmeAnswer AcmeModel::answer(const AcmeRequest& request) {
 
 AcmeAnswer AcmeModel::signed_answer(const AcmeRequest& request) {
   const Json envelope = Json::parse(request.body);
-  const Json header = Json::parse(decoded(envelope, "protected"));
-  const std::string payload = decoded(envelope, "payload");
+  const Json header = Json::parse(url_decoded(envelope, "protected"));
+  const std::string payload = url_decoded(envelope, "payload");
   const bool is_new = request.url == kAt + "account";
   check(header.value("alg", "") == "ES256", "the algorithm is named");
   check(header.value("url", "") == request.url, "the URL is signed");
@@ -83,7 +83,7 @@ AcmeAnswer AcmeModel::signed_answer(const AcmeRequest& request) {
         "either key or account is named");
   const Json& key = is_new ? header["jwk"] : key_;
   check(is_signed_by(key, envelope.value("protected", "") + "." + envelope.value("payload", ""),
-                     decoded(envelope, "signature")),
+                     url_decoded(envelope, "signature")),
         "the signature is right");
   if (nonces_.erase(header.value("nonce", "")) == 0) {
     faults.emplace_back("a nonce is used once");
@@ -113,7 +113,7 @@ AcmeAnswer AcmeModel::signed_answer(const AcmeRequest& request) {
     return forgets_orders ? problem(404, "malformed") : order_answer(200);
   if (request.url == kAt + "finalize") {
     ++finalized;
-    csr = decoded(Json::parse(payload), "csr");
+    csr = url_decoded(Json::parse(payload), "csr");
     return order_answer(200);
   }
   if (request.url == kAt + "certificate") return with_nonce({200, "no certificate", {}, {}});

@@ -62,7 +62,7 @@ struct Course {
   seconds paused{0};
 };
 
-std::vector<std::string> names_of(const std::string& csr) {
+std::vector<std::string> names_in_request(const std::string& csr) {
   const auto* octets = reinterpret_cast<const std::uint8_t*>(csr.data());
   const bssl::UniquePtr<X509_REQ> request(d2i_X509_REQ(nullptr, &octets, static_cast<long>(csr.size())));
   REQUIRE(request);
@@ -101,7 +101,7 @@ TEST_CASE("an order goes its way to the certificate", "[acme]") {
         "token-1." + course.session.standing().account_key.thumbprint());
   CHECK(model.told == 2);
   CHECK(model.finalized == 1);
-  const auto names = names_of(model.csr);
+  const auto names = names_in_request(model.csr);
   CHECK(names[0].find("mail.example.org") != std::string::npos);
   CHECK(names[0].find("autoconfig.example.org") != std::string::npos);
   // What has to outlast a crash is told before anything depends on it.
