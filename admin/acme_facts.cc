@@ -8,7 +8,7 @@ namespace mailstead::admin {
 
 std::vector<std::pair<std::string, std::string>> acme_lines(const AcmeFacts& facts) {
   std::vector<std::pair<std::string, std::string>> lines;
-  if (facts.failures > 0) {
+  if (facts.failures > 0 && !facts.is_running) {
     lines.emplace_back("not renewed",
                        fmt::format("{}: {}", time_text(facts.failed_at), printable(facts.problem)));
     lines.emplace_back("what to do", printable(facts.advice));

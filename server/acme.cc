@@ -8,36 +8,21 @@
 #include <utility>
 
 #include "admin/certificate.h"
-#include "admin/file.h"
 #include "admin/text.h"
 #include "protocols/ascii.h"
-#include "protocols/base64.h"
 #include "server/acme_schedule.h"
 
 namespace mailstead {
 namespace {
 
-constexpr std::int64_t kLongestLook = 60;     // seconds: a clock that is set is noticed
-constexpr std::size_t kMaxBindingKey = 4096;  // octets
+constexpr std::int64_t kLongestLook = 60;             // seconds: a clock that is set is noticed
+constexpr std::int64_t kLongestWait = 7 * 24 * 3600;  // seconds: no authority's limits count longer
 
 std::int64_t unix_now() {
   return std::time(nullptr);
 }
 
 }  // namespace
-
-struct Acme::Tools {
-  std::optional<AcmeStanding> standing;
-  std::unique_ptr<TlsClientContext> tls;
-  std::string binding_secret;
-  std::string complaint;  // about what was set aside
-  std::optional<AcmeFailure> failure;
-
-  void make(const Config::Acme& config, const AcmeFiles& files, const AcmeState& state);
-
- private:
-  bool make_standing(const Config::Acme& config, const AcmeFiles& files, const AcmeState& state);
-};
 
 struct Acme::Attempt {
   Attempt(AcmeTerms terms, AcmeStanding standing, std::unique_ptr<TlsClientContext> context)
@@ -47,55 +32,6 @@ struct Acme::Attempt {
   std::unique_ptr<TlsClientContext> tls;
   std::unique_ptr<HttpsExchange> exchange;
 };
-
-void Acme::Tools::make(const Config::Acme& config, const AcmeFiles& files, const AcmeState& state) {
-  if (const auto written = files.write_state(state); !written) {
-    failure = {written.error().message, "let the server write into its data folder; it is tried again"};
-    return;
-  }
-  if (!make_standing(config, files, state)) return;
-  if (!config.key_file.empty()) {
-    const auto text = admin::read_file(config.key_file, kMaxBindingKey);
-    const std::string_view key = text ? std::string_view(*text) : std::string_view();
-    const auto secret = base64::decode_url(key.substr(0, key.find_last_not_of(" \r\n\t=") + 1));
-    if (!text || !secret || secret->empty()) {
-      failure = {text ? config.key_file + " is not a key in base64url" : text.error().message,
-                 "correct [acme] key_file: the file holds what the authority gave you, and nothing else"};
-      return;
-    }
-    binding_secret = *secret;
-  }
-  tls = config.authorities.empty() ? std::make_unique<TlsClientContext>()
-                                   : std::make_unique<TlsClientContext>(config.authorities);
-  if (!tls->ok())
-    failure = {config.authorities + " cannot be read, or holds no certificate in PEM",
-               "correct [acme] authorities"};
-}
-
-bool Acme::Tools::make_standing(const Config::Acme& config, const AcmeFiles& files, const AcmeState& state) {
-  AcmeAccount account = files.read_account(config.url(), complaint);
-  auto account_key = AcmeKey::parse(account.key);
-  if (!account_key) {
-    account_key = AcmeKey::make();
-    account.url.clear();
-    // Known before the authority hears of it: an account whose key is lost is nobody's.
-    auto written = account_key ? files.write_account(config.url(), {account_key->pem(), {}})
-                               : Result<void>(account_key.error());
-    if (!written) {
-      failure = {written.error().message, "let the server write into its data folder; it is tried again"};
-      return false;
-    }
-  }
-  auto key = AcmeKey::parse(state.order_key);
-  const bool goes_on = key && !state.order.empty();
-  if (!goes_on) key = AcmeKey::make();
-  if (!key) {
-    failure = {key.error().message, "it is tried again"};
-    return false;
-  }
-  standing = AcmeStanding{*account_key, account.url, *key, goes_on ? state.order : std::string()};
-  return true;
-}
 
 Acme::Acme(Context context) : context_(std::move(context)) {
   uv_timer_init(context_.loop, &timer_);
@@ -178,15 +114,21 @@ std::int64_t Acme::due_at() const {
   return renewal_time(certificate_.not_before, certificate_.not_after, certificate_.fingerprint);
 }
 
+// Times to come that were set by a clock that was ahead would be waited for in vain.
+bool Acme::clock_was_set_back() const {
+  return state_.failed_at > unix_now();
+}
+
 bool Acme::must_wait() const {
-  return state_.waits_for == context_.config.acme.url() && unix_now() < state_.wait_until;
+  return !clock_was_set_back() && state_.waits_for == context_.config.acme.url() &&
+         unix_now() < state_.wait_until;
 }
 
 std::int64_t Acme::next_at() const {
   std::int64_t at = is_forced_ ? 0 : due_at();
   // Who has changed the settings wants to know whether they are right now.
-  if (!is_forced_ && state_.failures > 0 && state_.tried_for == attempted())
-    at = std::max(at, state_.next_at);
+  const bool counts = state_.failures > 0 && state_.tried_for == attempted() && !clock_was_set_back();
+  if (!is_forced_ && counts) at = std::max(at, state_.next_at);
   return must_wait() ? std::max(at, state_.wait_until) : at;
 }
 
@@ -239,9 +181,9 @@ void Acme::begin() {
                      context_.config.hostname),
          "set hostname to this server's name in the DNS"});
   }
-  auto tools = std::make_shared<Tools>();
+  auto tools = std::make_shared<AcmeTools>();
   const auto make = [tools, config = context_.config.acme, state = state_, data = context_.data] {
-    tools->make(config, AcmeFiles(data), state);
+    *tools = make_acme_tools(config, AcmeFiles(data), state);
   };
   work(make, [this, tools] {
     if (!tools->complaint.empty()) context_.log.warning("acme-unreadable", {{"why", tools->complaint}});
@@ -250,7 +192,7 @@ void Acme::begin() {
   });
 }
 
-void Acme::begin_session(Tools& tools) {
+void Acme::begin_session(AcmeTools& tools) {
   const Config::Acme& config = context_.config.acme;
   AcmeTerms terms{config.url(),     config.contact, names(),
                   config.challenge, config.key_id,  std::move(tools.binding_secret)};
@@ -387,7 +329,7 @@ void Acme::end(const AcmeFailure& failure) {
   state_.advice = failure.advice;
   state_.failed_at = now;
   if (failure.retry_after) {
-    state_.wait_until = now + failure.retry_after->count();
+    state_.wait_until = now + std::min(failure.retry_after->count(), kLongestWait);
     state_.waits_for = context_.config.acme.url();
     state_.next_at = std::max(state_.next_at, state_.wait_until);
   }

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -23,10 +22,10 @@
 #include "protocols/acme_session.h"
 #include "server/acme_challenges.h"
 #include "server/acme_files.h"
+#include "server/acme_tools.h"
 #include "server/https_exchange.h"
 #include "server/log.h"
 #include "server/resolver.h"
-#include "server/tls_client.h"
 #include "server/work_queue.h"
 
 namespace mailstead {
@@ -66,21 +65,21 @@ class Acme {
     std::int64_t not_before = 0, not_after = 0;  // Unix seconds
     std::string fingerprint;                     // empty: there is no certificate
   };
-  struct Tools;    // what an attempt begins with, made on another thread
-  struct Attempt;  // that is under way, once it has these
+  struct Attempt;  // that is under way, once it has its tools
 
   std::vector<std::string> names() const;
   std::string settings() const;
   std::string attempted() const;
   std::int64_t due_at() const;
   std::int64_t next_at() const;
+  bool clock_was_set_back() const;
   bool must_wait() const;
 
   void look();
   void arm(std::int64_t seconds, void (Acme::*then)());
   void begin();
   void count_attempt(std::int64_t now);
-  void begin_session(Tools& tools);
+  void begin_session(AcmeTools& tools);
   void advance();
   void ask();
   void tell(const Result<HttpsAnswer>& answer);
