@@ -129,7 +129,18 @@ Result<void> set_aside(const std::string& path) {
 
 CertificateFiles certificate_files(const Config& config, const std::string& data) {
   if (!config.tls.certificate.empty()) return {config.tls.certificate, config.tls.key, false};
+  if (!config.acme.is_on()) return own_certificate_files(data);
+  CertificateFiles issued = issued_certificate_files(data);
+  return read_certificate(issued) ? issued : own_certificate_files(data);
+}
+
+CertificateFiles own_certificate_files(const std::string& data) {
   return {data + "/tls/certificate.pem", data + "/tls/key.pem", true};
+}
+
+CertificateFiles issued_certificate_files(const std::string& data) {
+  const std::string file = data + "/acme/certificate.pem";
+  return {file, file, false};
 }
 
 Result<bool> ensure_own_certificate(const CertificateFiles& files, const std::string& hostname) {

@@ -25,8 +25,13 @@ struct CertificateFacts {
   bool self_signed = false;
 };
 
-// The configured pair, or DATA/tls/{certificate,key}.pem.
+// The pair in force: the configured one; with [acme] the one that an authority issued, once it is there and
+// good; else the self-signed one. Reads files in the second case.
 CertificateFiles certificate_files(const Config& config, const std::string& data);
+// DATA/tls/{certificate,key}.pem, the self-signed pair.
+CertificateFiles own_certificate_files(const std::string& data);
+// DATA/acme/certificate.pem: key and chain in one file, so that they change in one step.
+CertificateFiles issued_certificate_files(const std::string& data);
 
 // Makes the self-signed pair (ECDSA P-256, 10 years, names: hostname, localhost) when it is missing or its
 // key does not fit. Returns true when one was made. Files are written beside and renamed, key mode 0600.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/acme_facts.h"
 #include "admin/ban_list.h"
 #include "admin/config.h"
 #include "admin/counters.h"
@@ -61,9 +62,10 @@ struct ServerFacts {
   std::uint64_t recipients_sent = 0;     // taken by other hosts
   std::uint64_t recipients_failed = 0;   // given up
   Counters counters;
-  std::uint64_t commits = 0;           // of the store
-  std::uint64_t committed = 0;         // messages in them
-  double commit_seconds = 0;           // that they took
+  std::uint64_t commits = 0;    // of the store
+  std::uint64_t committed = 0;  // messages in them
+  double commit_seconds = 0;    // that they took
+  AcmeFacts acme;
   std::uint64_t messages_unfiled = 0;  // now: durable, without a file in a maildir yet
 };
 

@@ -57,6 +57,7 @@ constexpr std::array<std::string_view, 4> kRestoreFlags = {"list", "replace", "h
 constexpr std::array kFrom = {Choice{"from", {}, "TIME"}};
 constexpr std::array kMaildirOptions = {Choice{"folder", {}, "NAME"}, Choice{"uidl-format", {}, "FORMAT"}};
 constexpr std::array<std::string_view, 4> kPop3Flags = {"dry-run", "delete", "insecure", "apop"};
+constexpr std::array<std::string_view, 1> kForce = {"force"};
 constexpr std::array<std::string_view, 3> kTlsChoices = {"implicit", "stls", "none"};
 constexpr std::array kPop3Options = {Choice{"user", {}, "USER"}, Choice{"password-file", {}, "FILE"},
                                      Choice{"port", {}, "PORT"}, Choice{"tls", kTlsChoices}};
@@ -354,6 +355,19 @@ constexpr std::array kCommands = {
                 "              records have to stay for a week",
             .run = rotate_dkim},
     Command{.name = "tls show", .summary = "show the TLS certificate", .run = show_tls},
+    Command{
+        .name = "tls renew",
+        .flags = kForce,
+        .needs = Needs::kServer,
+        .again = Again::kUnsafe,
+        .summary = "get a new certificate from the authority now",
+        .detail =
+            "With [acme] the server does so by itself when a third of the certificate's time is left, and\n"
+            "tries again by itself after a failure, later each time; this tries at once. 'mailstead tls "
+            "show'\n"
+            "tells how it went. Authorities limit how often they may be asked.\n"
+            "  --force  also while the certificate is still good",
+        .run = renew_tls},
     Command{.name = "tls others",
             .summary = "show how connections to other hosts came out, of the last month",
             .detail = "What their domains demand of encryption (MTA-STS, DANE), and whether it was there.",

@@ -36,6 +36,12 @@ std::string ListenAddress::text() const {
                                              : fmt::format("[{}]:{}", host, port);
 }
 
+std::string Config::Acme::url() const {
+  if (directory == "letsencrypt") return "https://acme-v02.api.letsencrypt.org/directory";
+  if (directory == "staging") return "https://acme-staging-v02.api.letsencrypt.org/directory";
+  return directory;
+}
+
 std::string config_file(const ConfigSource& source) {
   return source.file.empty() ? source.data + "/mailstead.toml" : source.file;
 }

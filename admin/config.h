@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "admin/mail_route.h"
+#include "protocols/acme_advice.h"  // AcmeMethod
 #include "protocols/ip_address.h"
 #include "protocols/pop3_texts.h"
 #include "protocols/result.h"
@@ -52,12 +53,25 @@ struct Config {
     std::vector<ListenAddress> smtp, submission, submissions, lmtp, pop3, pop3s;
     std::vector<ListenAddress> http;             // monitors
     std::vector<ListenAddress> web, webs;        // mail programs that look for their settings
+    std::vector<ListenAddress> acme;             // an authority that looks whether a name is ours
     std::vector<IpNetwork> proxy_protocol_from;  // connections from there begin with a PROXY header
   } listen;
   struct Tls {
     std::string certificate, key;  // both empty: the self-signed pair in the data folder
     std::vector<std::string> more_certificates, more_keys;  // further pairs, of equal count; SNI chooses
   } tls;
+  struct Acme {
+    std::string directory;  // "letsencrypt", "staging" or a URL; empty: certificates are got by nobody
+    bool accept_terms = false;
+    std::string contact;             // a mail address; may be empty
+    std::vector<std::string> names;  // besides the host's
+    AcmeMethod challenge = AcmeMethod::kHttp01;
+    std::string authorities;  // a file: who signs for the directory's own host; empty: as the machine has it
+    std::string key_id, key_file;  // of a customer; both or neither
+    bool is_on() const { return !directory.empty(); }
+    std::string url() const;  // of the directory
+    bool operator==(const Acme&) const = default;
+  } acme;
   struct Smtp {
     BareNewline bare_newline = BareNewline::kReject;
     std::chrono::seconds greeting_delay{2};  // on port 25, for who has brought no mail lately

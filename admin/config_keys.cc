@@ -37,6 +37,8 @@ constexpr std::array<LogLevel, 4> kLevelValues = {LogLevel::kDebug, LogLevel::kI
 constexpr std::array<std::string_view, 3> kSmarthostWords = {"starttls", "tls", "opportunistic"};
 constexpr std::array<SmarthostTls, 3> kSmarthostValues = {SmarthostTls::kStartTls, SmarthostTls::kImplicit,
                                                           SmarthostTls::kOpportunistic};
+constexpr std::array<std::string_view, 2> kMethodWords = {"http-01", "tls-alpn-01"};
+constexpr std::array<AcmeMethod, 2> kMethodValues = {AcmeMethod::kHttp01, AcmeMethod::kTlsAlpn01};
 constexpr std::array<std::string_view, 2> kFormatWords = {"text", "json"};
 constexpr std::array<LogFormat, 2> kFormatValues = {LogFormat::kText, LogFormat::kJson};
 
@@ -82,6 +84,11 @@ const std::array kKeys = {
     ConfigKey{"listen", "webs", "",
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.webs; }}},
     ConfigKey{
+        "listen", "acme",
+        "Where an authority looks whether the host is ours ([acme] below), over HTTP; it gets there by\n"
+        "port 80. listen.web does for it, too. With [acme] and without both: [\"[::]:80\"].",
+        ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.acme; }}},
+    ConfigKey{
         "listen", "proxy_protocol_from",
         "Networks of proxies, such as [\"192.0.2.1\", \"10.0.0.0/8\"]: a connection from there must begin\n"
         "with a PROXY header (version 1 or 2), and is its client's from then on. Name nobody else:\n"
@@ -99,6 +106,38 @@ const std::array kKeys = {
               PathsKey{[](Config& c) -> std::vector<std::string>& { return c.tls.more_certificates; }}},
     ConfigKey{"tls", "more_keys", "",
               PathsKey{[](Config& c) -> std::vector<std::string>& { return c.tls.more_keys; }}},
+
+    // RFC 8555
+    ConfigKey{"acme", "directory",
+              "A certificate that others trust, got and renewed by the server itself: \"letsencrypt\", "
+              "\"staging\"\n"
+              "(for experiments: nobody trusts those), or the URL of another authority's directory. "
+              "accept_terms =\n"
+              "true says that you agree to its terms. The self-signed pair serves until there is one.",
+              TextKey{[](Config& c) -> std::string& { return c.acme.directory; }}},
+    ConfigKey{"acme", "accept_terms", "", SwitchKey{[](Config& c) -> bool& { return c.acme.accept_terms; }}},
+    ConfigKey{"acme", "contact", "A mail address that the authority may write to; it need not have one.",
+              TextKey{[](Config& c) -> std::string& { return c.acme.contact; }}},
+    ConfigKey{"acme", "names",
+              "Further names in the certificate besides hostname: [\"autoconfig.example.org\", "
+              "\"mta-sts.example.org\"].\n"
+              "Each has to lead to this server.",
+              NamesKey{[](Config& c) -> std::vector<std::string>& { return c.acme.names; }}},
+    ConfigKey{
+        "acme", "challenge",
+        "How the authority looks: \"http-01\", at port 80 (listen.acme), or \"tls-alpn-01\", at port 443\n"
+        "(listen.webs).",
+        ChoiceKey{kMethodWords, [](const Config& c) { return place_of(kMethodValues, c.acme.challenge); },
+                  [](Config& c, std::size_t i) { c.acme.challenge = kMethodValues[i]; }}},
+    ConfigKey{"acme", "authorities",
+              "Of an authority of your own: a PEM file with who signs for the directory's host.\n"
+              "Default: those that the machine trusts.",
+              PathKey{[](Config& c) -> std::string& { return c.acme.authorities; }}},
+    ConfigKey{"acme", "key_id",
+              "What an authority gives its customers (external account binding); the file holds the key as\n"
+              "the authority wrote it, in base64url.",
+              TextKey{[](Config& c) -> std::string& { return c.acme.key_id; }}},
+    ConfigKey{"acme", "key_file", "", PathKey{[](Config& c) -> std::string& { return c.acme.key_file; }}},
 
     // RFC 5321 2.3.8: neither stands alone in a message.
     ConfigKey{"smtp", "bare_newline",
@@ -322,6 +361,23 @@ struct Setter {
     return {};
   }
 
+  Result<void> operator()(const NamesKey& key) const {
+    const auto* list = std::get_if<std::vector<std::string>>(&input);
+    if (list == nullptr)
+      return bad_value("must be a list of host names such as [\"autoconfig.example.org\"]");
+    std::vector<std::string> names;
+    for (const std::string& entry : *list) {
+      const auto name = parse_domain(entry);
+      if (!name || name->starts_with('[')) {
+        return bad_value(fmt::format("'{}' is not a host name{}", printable(entry),
+                                     entry.starts_with("*.") ? ": wildcards cannot be proven this way" : ""));
+      }
+      names.push_back(*name);
+    }
+    key.at(config) = std::move(names);
+    return {};
+  }
+
   static bool is_path(const std::string& path) {
     return !path.empty() && path.find('\0') == std::string::npos;
   }
@@ -532,6 +588,11 @@ struct TomlPrinter {
   std::string operator()(const HostnameKey& key) const { return text(key.at(config)); }
   std::string operator()(const OtherHostKey& key) const { return text(key.at(config)); }
   std::string operator()(const PathKey& key) const { return text(key.at(config)); }
+  std::string operator()(const NamesKey& key) const {
+    std::vector<std::string> names;
+    for (const std::string& name : key.at(config)) names.push_back(in_quotes(name));
+    return fmt::format("[{}]", fmt::join(names, ", "));
+  }
   std::string operator()(const PathsKey& key) const {
     std::vector<std::string> paths;
     for (const std::string& path : key.at(config)) paths.push_back(in_quotes(path));
@@ -581,6 +642,9 @@ struct ValuePrinter {
   Value operator()(const HostnameKey& key) const { return text(key.at(config)); }
   Value operator()(const OtherHostKey& key) const { return text(key.at(config)); }
   Value operator()(const PathKey& key) const { return text(key.at(config)); }
+  Value operator()(const NamesKey& key) const {
+    return Value::Array(key.at(config).begin(), key.at(config).end());
+  }
   Value operator()(const PathsKey& key) const {
     return Value::Array(key.at(config).begin(), key.at(config).end());
   }

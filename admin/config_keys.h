@@ -23,6 +23,9 @@ struct HostnameKey {
 struct OtherHostKey {  // a name or an address, which is kept as a literal of SMTP
   std::string& (*at)(Config&);
 };
+struct NamesKey {  // of hosts
+  std::vector<std::string>& (*at)(Config&);
+};
 struct PathKey {
   std::string& (*at)(Config&);
 };
@@ -83,9 +86,9 @@ struct ConfigKey {
   std::string_view section;  // "limits"; empty: top level
   std::string_view name;
   std::string_view comment;
-  std::variant<HostnameKey, OtherHostKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey, DurationKey,
-               DurationsKey, DaysKey, TextKey, RoutesKey, ServersKey, ListenKey, NetworksKey, SwitchKey,
-               ChoiceKey>
+  std::variant<HostnameKey, OtherHostKey, NamesKey, PathKey, PathsKey, SizeKey, LimitKey, CountKey,
+               DurationKey, DurationsKey, DaysKey, TextKey, RoutesKey, ServersKey, ListenKey, NetworksKey,
+               SwitchKey, ChoiceKey>
       kind;
 };
 

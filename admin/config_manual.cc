@@ -95,6 +95,7 @@ std::string roff(std::string_view text) {
 struct Words {
   std::string operator()(const HostnameKey&) const { return "A host name."; }
   std::string operator()(const OtherHostKey&) const { return "A host name, or an address."; }
+  std::string operator()(const NamesKey&) const { return "A list of host names."; }
   std::string operator()(const PathKey&) const { return "A path."; }
   std::string operator()(const PathsKey&) const { return "A list of paths."; }
   std::string operator()(const SizeKey& key) const {

@@ -12,6 +12,8 @@
 
 #include "admin/config_keys.h"
 #include "admin/text.h"
+#include "protocols/acme_messages.h"
+#include "protocols/address.h"
 
 namespace mailstead::admin {
 namespace {
@@ -57,6 +59,7 @@ class Reader {
     if (const Result<void> done = read_environment(); !done) return done;
     if (const Result<void> done = check_tls(); !done) return done;
     if (const Result<void> done = check_smarthost(); !done) return done;
+    if (const Result<void> done = check_acme(); !done) return done;
     return check_listeners();
   }
 
@@ -189,6 +192,44 @@ class Reader {
     if (smarthost.user.empty() == smarthost.password_file.empty()) return {};
     return at_one_of({"queue.smarthost.user", "queue.smarthost.password_file"},
                      "queue.smarthost.user and queue.smarthost.password_file: give both or neither");
+  }
+
+  Result<void> check_acme() {
+    const Config::Acme& acme = config_.acme;
+    if (acme.key_id.empty() != acme.key_file.empty()) {
+      return at_one_of({"acme.key_id", "acme.key_file"},
+                       "acme.key_id and acme.key_file: give both or neither");
+    }
+    if (!acme.contact.empty() && !parse_address(acme.contact)) {
+      return at_one_of({"acme.contact"},
+                       fmt::format("acme.contact: '{}' is not a mail address", printable(acme.contact)));
+    }
+    if (!acme.is_on()) return {};
+    if (!is_acme_url(acme.url())) {
+      return at_one_of(
+          {"acme.directory"},
+          "acme.directory: must be \"letsencrypt\", \"staging\", or a URL that begins with https://");
+    }
+    if (!acme.accept_terms) {
+      return at_one_of({"acme.directory"},
+                       "acme.directory without acme.accept_terms = true, which says that you agree to the "
+                       "authority's terms of service");
+    }
+    if (!config_.tls.certificate.empty()) {
+      return at_one_of(
+          {"acme.directory", "tls.certificate"},
+          "tls.certificate and acme.directory: one certificate serves; keep one of the two keys");
+    }
+    if (acme.challenge == AcmeMethod::kTlsAlpn01 && config_.listen.webs.empty()) {
+      return at_one_of(
+          {"acme.challenge"},
+          "acme.challenge = \"tls-alpn-01\" needs a listener at port 443: webs = [\"[::]:443\"] in "
+          "[listen]");
+    }
+    const bool looks_at_page = acme.challenge == AcmeMethod::kHttp01;
+    if (looks_at_page && !is_given("listen.acme") && config_.listen.web.empty())
+      config_.listen.acme = {{"::", 80}};
+    return {};
   }
 
   // Two services cannot share one port: the second would fail to start, or hide behind the first.

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "admin/acme_facts.h"
 #include "admin/certificate.h"
 #include "admin/cli.h"
 #include "admin/command_table.h"
@@ -189,6 +190,14 @@ Result<void> add_store(Exposition& text, const ServerFacts& server, CommandConte
   return {};
 }
 
+void add_acme(Exposition& text, const AcmeFacts& acme) {
+  text.gauge("mailstead_acme_failures", acme.failures,
+             "Attempts to get a certificate from the authority that failed one after the other.");
+  text.gauge("mailstead_acme_next_attempt_time_seconds", acme.next_at,
+             "When the next certificate is got, Unix seconds.");
+  text.counter("mailstead_acme_renewals_total", acme.renewals, "Certificates got from the authority.");
+}
+
 }  // namespace
 
 Report show_metrics(const Request& /*request*/, CommandContext& context) {
@@ -204,6 +213,7 @@ Report show_metrics(const Request& /*request*/, CommandContext& context) {
   if (const auto certificate = read_certificate(certificate_files(context.config, context.data)))
     text.gauge("mailstead_certificate_expiry_time_seconds", certificate->not_after,
                "When the certificate ends, Unix seconds.");
+  if (server.acme.is_on) add_acme(text, server.acme);
   std::string all = text.take();
   const Value value(all);
   return done(std::move(all), value);

@@ -5,6 +5,7 @@
 
 #include <ctime>
 
+#include "admin/acme_facts.h"
 #include "admin/certificate.h"
 #include "admin/cli.h"
 #include "admin/command_table.h"
@@ -105,6 +106,9 @@ Report show_status(const Request&, CommandContext& context) {
   if (const std::string hidden = hidden_text(server.counters); !hidden.empty())
     table.add({"hidden clients", hidden});
   table.add({"certificate", certificate_text(certificate, now)});
+  if (server.acme.is_on) {
+    for (const auto& [name, text] : acme_lines(server.acme)) table.add({name, text});
+  }
 
   return done(table.text() + listeners_text(server),
               Value::Object{{"hostname", context.config.hostname},
@@ -132,6 +136,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"hidden_connections", hidden_value(server.counters)},
                             {"certificate_expires_at",
                              certificate ? time_value(certificate->not_after) : Value(nullptr)},
+                            {"acme", acme_value(server.acme)},
                             {"listeners", listeners_value(server)}});
 }
 

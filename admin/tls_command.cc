@@ -1,13 +1,15 @@
-// tls show | others
+// tls show | renew | others
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <ctime>
 
+#include "admin/acme_facts.h"
 #include "admin/certificate.h"
 #include "admin/command_table.h"
 #include "admin/report.h"
+#include "admin/request.h"
 #include "admin/text.h"
 
 namespace mailstead::admin {
@@ -52,6 +54,11 @@ Report show_tls(const Request&, CommandContext& context) {
   table.add({"valid from", time_text(facts->not_before)});
   table.add({"valid until", time_text(facts->not_after) + (expired ? ": expired" : "")});
   table.add({"SHA-256", facts->sha256});
+  const AcmeFacts* acme = context.server == nullptr ? nullptr : &context.server->acme;
+  if (acme != nullptr && acme->is_on) {
+    table.add({"authority", acme->directory});
+    for (const auto& [name, text] : acme_lines(*acme)) table.add({name, text});
+  }
 
   return done(table.text(), Value::Object{{"certificate", files.certificate},
                                           {"key", files.key},
@@ -63,7 +70,30 @@ Report show_tls(const Request&, CommandContext& context) {
                                           {"not_after", time_value(facts->not_after)},
                                           {"expired", expired},
                                           {"sha256", facts->sha256},
-                                          {"self_signed", facts->self_signed}});
+                                          {"self_signed", facts->self_signed},
+                                          {"acme", acme == nullptr ? Value(nullptr) : acme_value(*acme)}});
+}
+
+Report renew_tls(const Request& request, CommandContext& context) {
+  if (context.server == nullptr) return failed(no_server(context.data));
+  const AcmeFacts& acme = context.server->acme;
+  const std::int64_t now = std::time(nullptr);
+  if (!acme.is_on)
+    return failed("no authority is configured: see [acme] in the configuration ('mailstead config default')");
+  const Value value = acme_value(acme);
+  if (acme.is_running)
+    return done("It is being got right now: 'mailstead tls show' tells how it went.\n", value);
+  if (acme.asked_to_wait_until > now) {
+    return failed(fmt::format("the authority wants to be asked again at {} and not before: {}",
+                              time_text(acme.asked_to_wait_until), acme.problem));
+  }
+  if (!acme.is_needed && !has_flag(request, "force")) {
+    return done(
+        fmt::format("Not needed: the certificate is renewed at about {}; --force gets a new one now.\n",
+                    time_text(acme.next_at)),
+        value);
+  }
+  return done("Begun: 'mailstead tls show' tells in a moment how it went.\n", value);
 }
 
 Report show_tls_of_others(const Request&, CommandContext& context) {

@@ -2,6 +2,7 @@
 
 #include <openssl/base64.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mailstead::base64 {
@@ -22,6 +23,27 @@ std::string encode(std::string_view octets) {
   std::string text(4 * ((octets.size() + 2) / 3) + 1, '\0');
   text.resize(EVP_EncodeBlock(reinterpret_cast<std::uint8_t*>(text.data()),
                               reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()));
+  return text;
+}
+
+std::optional<std::string> decode_url(std::string_view text) {
+  std::string usual(text);
+  for (char& c : usual) {
+    if (c == '+' || c == '/' || c == '=') return std::nullopt;
+    if (c == '-') c = '+';
+    if (c == '_') c = '/';
+  }
+  usual.append((4 - usual.size() % 4) % 4, '=');
+  return decode(usual);
+}
+
+std::string encode_url(std::string_view octets) {
+  std::string text = encode(octets);
+  text.erase(std::min(text.find('='), text.size()));
+  for (char& c : text) {
+    if (c == '+') c = '-';
+    if (c == '/') c = '_';
+  }
   return text;
 }
 

@@ -12,23 +12,28 @@ std::vector<CertificateFiles> Certificates::pairs(const Config& config) const {
   return pairs;
 }
 
-std::vector<std::int64_t> Certificates::change_times(const Config& config) const {
-  std::vector<std::int64_t> times;
+std::vector<Certificates::Look> Certificates::look(const Config& config) const {
+  std::vector<Look> files;
+  const auto nanoseconds = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
   for (const CertificateFiles& pair : pairs(config)) {
     for (const std::string& path : {pair.certificate, pair.key}) {
       struct stat facts {};
-      const bool there = stat(path.c_str(), &facts) == 0;
-      times.push_back(there ? facts.st_mtim.tv_sec * 1'000'000'000 + facts.st_mtim.tv_nsec : -1);
+      Look& found = files.emplace_back();
+      found.path = path;
+      if (stat(path.c_str(), &facts) != 0) continue;
+      found.written = nanoseconds(facts.st_mtim);
+      found.changed = nanoseconds(facts.st_ctim);
+      found.inode = facts.st_ino;
     }
   }
-  return times;
+  return files;
 }
 
 Result<void> Certificates::load(const Config& config) {
-  // The times first: a file that changes while it is read is read once more at the next look.
-  auto times = change_times(config);
-  auto loaded = TlsContext::load(pairs(config));
-  loaded_times_ = std::move(times);
+  // The look first: a file that changes while it is read is read once more at the next look.
+  auto files = look(config);
+  auto loaded = TlsContext::load(pairs(config), challenges_);
+  loaded_ = std::move(files);
   if (!loaded.has_value()) return loaded.error();
   context_ = *std::move(loaded);
   return {};
@@ -41,7 +46,7 @@ Result<void> Certificates::load_configured(const Config& config) {
 
 Result<void> Certificates::load_own(const Config& config) {
   if (!config.tls.certificate.empty()) return {};
-  const CertificateFiles own = certificate_files(config, data_);
+  const CertificateFiles own = own_certificate_files(data_);
   auto made = ensure_own_certificate(own, config.hostname);
   if (!made.has_value()) return made.error();
   if (*made) log_.info("certificate-made", {{"file", own.certificate}, {"hostname", config.hostname}});
@@ -58,7 +63,7 @@ void Certificates::reload(const Config& config) {
 }
 
 void Certificates::reload_when_changed(const Config& config) {
-  if (change_times(config) != loaded_times_) reload(config);
+  if (look(config) != loaded_) reload(config);
 }
 
 }  // namespace mailstead

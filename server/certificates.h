@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "admin/certificate.h"
 #include "admin/config.h"
 #include "protocols/result.h"
+#include "server/acme_challenges.h"
 #include "server/log.h"
 #include "server/tls_context.h"
 
@@ -18,11 +20,14 @@ namespace mailstead {
 
 class Certificates {
  public:
-  Certificates(Log& log, std::string data) : log_(log), data_(std::move(data)) {}
+  // `challenges` may be null: see TlsContext.
+  Certificates(Log& log, std::string data, std::shared_ptr<const AcmeChallenges> challenges = nullptr)
+      : log_(log), data_(std::move(data)), challenges_(std::move(challenges)) {}
 
   // The pairs that the configuration names; nothing happens when it names none. Before root is given up.
   Result<void> load_configured(const Config& config);
-  // Without configured pairs: the self-signed one, made when missing. After the data folder is there.
+  // Without configured pairs: the one that an authority issued, if there is one, else the self-signed one,
+  // made when missing. After the data folder is there.
   Result<void> load_own(const Config& config);
   // Reads everything again; keeps what was there when that fails.
   void reload(const Config& config);
@@ -33,13 +38,21 @@ class Certificates {
 
  private:
   std::vector<CertificateFiles> pairs(const Config& config) const;
-  std::vector<std::int64_t> change_times(const Config& config) const;
+  // What tells that a file is another one, or was written to, or can be read now.
+  struct Look {
+    std::string path;
+    std::int64_t written = -1, changed = -1;  // nanoseconds; -1: it is not there
+    std::uint64_t inode = 0;
+    bool operator==(const Look&) const = default;
+  };
+  std::vector<Look> look(const Config& config) const;
   Result<void> load(const Config& config);
 
   Log& log_;
   std::string data_;
   std::shared_ptr<const TlsContext> context_;
-  std::vector<std::int64_t> loaded_times_;  // of each file, nanoseconds; -1: not there
+  std::shared_ptr<const AcmeChallenges> challenges_;
+  std::vector<Look> loaded_;  // of each file
 };
 
 }  // namespace mailstead

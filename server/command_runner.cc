@@ -7,6 +7,7 @@
 
 #include "admin/command_table.h"
 #include "admin/import_spools.h"
+#include "admin/request.h"
 
 namespace mailstead {
 
@@ -34,6 +35,9 @@ bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
     note(*asked, *report);
     done(*report);
     if (asked->command == "mailbox remove") context_.storage.tidy_removed();
+    if (asked->command == "tls renew" && report->exit_code == 0) {
+      context_.renew(admin::has_flag(*asked, "force") ? Acme::Renewal::kInAnyCase : Acme::Renewal::kIfNeeded);
+    }
     context_.done();
   });
 }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "admin/command.h"
+#include "server/acme.h"
 #include "server/log.h"
 #include "server/storage_thread.h"
 
@@ -26,7 +27,8 @@ class CommandRunner {
     std::string data;
     std::function<Config()> config;
     std::function<ServerFacts()> facts;
-    std::function<void()> done;  // after each command, when it has been answered
+    std::function<void()> done;                // after each command, when it has been answered
+    std::function<void(Acme::Renewal)> renew;  // the certificate, after `tls renew`
   };
   explicit CommandRunner(Context context);
   ~CommandRunner();

@@ -51,7 +51,8 @@ std::string parent_of(const std::string& path) {
 
 std::vector<std::string> files_of(const Config& config) {
   std::vector<std::string> files = {config.tls.certificate, config.tls.key,
-                                    config.queue.smarthost.password_file};
+                                    config.queue.smarthost.password_file, config.acme.authorities,
+                                    config.acme.key_file};
   files.insert(files.end(), config.tls.more_certificates.begin(), config.tls.more_certificates.end());
   files.insert(files.end(), config.tls.more_keys.begin(), config.tls.more_keys.end());
   std::erase(files, "");

@@ -75,6 +75,7 @@ void Connection::secured(bool ok, bool first) {
   }
   tls_->describe(options_.peer);
   if (options_.handshaken) options_.handshaken(options_.peer.tls_version);
+  if (first && tls_->was_validation()) return finish();
   if (first) return begin_protocol();
   driver_->secured(options_.peer);
   run();

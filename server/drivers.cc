@@ -43,6 +43,8 @@ std::shared_ptr<Driver> Drivers::make(Service service, const PeerFacts& peer) co
     case Service::kWeb:
     case Service::kWebs:
       return std::make_shared<HttpDriver>(context_.pages, Site::kPublic);
+    case Service::kAcme:
+      return std::make_shared<HttpDriver>(context_.pages, Site::kChallenges);
     case Service::kSmtp:
     case Service::kSubmission:
     case Service::kSubmissions:

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "protocols/ascii.h"
+#include "protocols/ip_address.h"
 #include "server/dialer.h"
 #include "server/routing.h"
 #include "server/tcp_stream.h"
@@ -42,6 +43,7 @@ class HttpsExchange::Work final : private StreamEvents {
     parser_.header_limit(kMaxHttpHeader);
     parser_.body_limit(most);
     parser_.eager(true);
+    parser_.skip(request_.method == "HEAD");  // RFC 9110 9.3.2: the length of a body that does not come
   }
 
   void begin(Done done) {
@@ -53,8 +55,10 @@ class HttpsExchange::Work final : private StreamEvents {
         &timer_,
         [](uv_timer_t* timer) { static_cast<Work*>(timer->data)->finish(no_answer("it took too long")); },
         std::chrono::milliseconds(kHttpsPatience).count(), 0);
-    routing_ = std::make_unique<Routing>(context_.resolver, RoutingTerms{}, request_.host, Routing::By::kHost,
-                                         [this](RouteResult route) { on_routed(std::move(route)); });
+    const bool is_address = request_.reach == HttpsReach::kAnywhere && parse_ip(request_.host);
+    routing_ = std::make_unique<Routing>(
+        context_.resolver, RoutingTerms{}, is_address ? "[" + request_.host + "]" : request_.host,
+        Routing::By::kHost, [this](RouteResult route) { on_routed(std::move(route)); });
   }
 
   // Whoever waits has gone, or been told.
@@ -85,7 +89,8 @@ class HttpsExchange::Work final : private StreamEvents {
   void on_routed(RouteResult result) {
     if (const auto* failure = std::get_if<RouteFailure>(&result)) return finish(no_answer(failure->text));
     route_ = std::get<Route>(std::move(result));
-    std::erase_if(route_, [](const RouteTarget& target) { return is_nowhere(target.address); });
+    if (request_.reach == HttpsReach::kOthers)
+      std::erase_if(route_, [](const RouteTarget& target) { return is_nowhere(target.address); });
     last_ = no_answer("it has no address that may be asked");
     dial();
   }
@@ -168,6 +173,10 @@ class HttpsExchange::Work final : private StreamEvents {
     const std::string_view text(type.data(), type.size());
     answer.content_type = ascii::lower(ascii::trim(text.substr(0, text.find(';'))));
     answer.body = message.body();
+    for (const auto& field : message) {
+      answer.fields.emplace_back(std::string(field.name_string().data(), field.name_string().size()),
+                                 std::string(field.value().data(), field.value().size()));
+    }
     finish(std::move(answer));
   }
 
@@ -200,6 +209,12 @@ HttpsExchange::HttpsExchange(Context context, HttpsRequest request, std::size_t 
 
 HttpsExchange::~HttpsExchange() {
   if (work_ != nullptr) work_->end();
+}
+
+std::string HttpsAnswer::field(std::string_view name) const {
+  const auto found =
+      std::ranges::find_if(fields, [&](const auto& each) { return ascii::same(each.first, name); });
+  return found == fields.end() ? std::string() : found->second;
 }
 
 std::optional<HttpsRequest> parse_https_url(std::string_view url) {

@@ -1,8 +1,9 @@
-// One request over HTTPS and its answer: policies of MTA-STS are fetched so, and reports handed in.
+// One request over HTTPS and its answer: policies of MTA-STS are fetched so, reports handed in, and
+// authorities asked for certificates.
 //
 // The server has to have a certificate for its name by an authority that the machine trusts. No redirect is
 // followed (RFC 8461 3.3 forbids it), nothing is remembered, no second request goes over the connection.
-// Nobody is asked at an address of this machine.
+// Nobody is asked at an address of this machine, unless who runs it named the place.
 // Ownership: of who waits; destroying it ends the exchange, and `done` never runs. Threads: the reactor.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocols/http_session.h"  // HttpFields
 #include "protocols/result.h"
 #include "server/resolver.h"
 #include "server/tls_client.h"
@@ -25,19 +27,28 @@ namespace mailstead {
 // RFC 8461 3.3: a minute, from the look-up of its name to the end of the answer.
 inline constexpr std::chrono::seconds kHttpsPatience{60};
 
+enum class HttpsReach {
+  kOthers,    // strangers name the host: no address of this machine, and no address in place of a name
+  kAnywhere,  // the configuration, or who it trusts
+};
+
 struct HttpsRequest {
-  std::string host;  // a name
+  std::string host;  // a name; with kAnywhere also an IPv4 address
   std::uint16_t port = 443;
   std::string target = "/";  // path and query
   std::string method = "GET";
   std::string content_type = {};  // with a body
   std::string body = {};
+  HttpsReach reach = HttpsReach::kOthers;
 };
 
 struct HttpsAnswer {
   unsigned status = 0;
   std::string content_type;  // without parameters, lower case
   std::string body;
+  HttpFields fields;  // all of them
+  // Of the first field of this name, in any letter case; empty: there is none.
+  std::string field(std::string_view name) const;
 };
 
 class HttpsExchange {

@@ -228,6 +228,8 @@ const char* service_name(Service service) {
       return "web";
     case Service::kWebs:
       return "webs";
+    case Service::kAcme:
+      return "acme";
   }
   return "?";
 }
@@ -250,6 +252,7 @@ std::vector<std::pair<Service, ListenAddress>> wanted_listeners(const Config::Li
   add(Service::kHttp, listen.http);
   add(Service::kWeb, listen.web);
   add(Service::kWebs, listen.webs);
+  add(Service::kAcme, listen.acme);
   return wanted;
 }
 
@@ -258,7 +261,8 @@ bool has_logins(Service service) {
 }
 
 bool is_for_mail(Service service) {
-  return service != Service::kHttp && service != Service::kWeb && service != Service::kWebs;
+  return service != Service::kHttp && service != Service::kWeb && service != Service::kWebs &&
+         service != Service::kAcme;
 }
 
 bool is_wanted(const BoundSocket& socket, const Config::Listen& all) {

@@ -18,7 +18,7 @@
 
 namespace mailstead {
 
-enum class Service { kSmtp, kSubmission, kSubmissions, kLmtp, kPop3, kPop3s, kHttp, kWeb, kWebs };
+enum class Service { kSmtp, kSubmission, kSubmissions, kLmtp, kPop3, kPop3s, kHttp, kWeb, kWebs, kAcme };
 const char* service_name(Service service);  // "smtp"
 bool is_implicit_tls(Service service);
 bool has_logins(Service service);

@@ -15,6 +15,8 @@
 namespace mailstead {
 namespace {
 
+constexpr std::string_view kChallengePath = "/.well-known/acme-challenge/";
+
 HttpReply busy() {
   return http_error(503, "The server is too busy or stopping; try again in a moment.");
 }
@@ -54,6 +56,10 @@ const Pages::Page* Pages::find(const HttpRequest& request, Site site) {
       {"/.well-known/autoconfig/mail/config-v1.1.xml", Site::kPublic, Method::kGet, &Pages::tell_autoconfig},
       {"/autodiscover/autodiscover.xml", Site::kPublic, Method::kPost, &Pages::tell_autodiscover},
       {"/apple.mobileconfig", Site::kPublic, Method::kGet, &Pages::tell_apple}};
+  static constexpr Page kChallenge = {kChallengePath, Site::kChallenges, Method::kGet,
+                                      &Pages::tell_challenge};
+  if (site != Site::kMonitors && request.path.starts_with(kChallengePath)) return &kChallenge;
+  if (site == Site::kChallenges) return nullptr;
   const auto* page =
       std::ranges::find_if(kPages, [&](const Page& each) { return ascii::same(each.path, request.path); });
   const bool is_there = page != std::end(kPages) && (page->site == Site::kPublic || site == Site::kMonitors);
@@ -99,6 +105,12 @@ void Pages::tell_readiness(const HttpRequest& /*request*/, const Answer& answer)
     answer(http_error(200, "ready"));
   });
   if (!posted) answer(busy());
+}
+
+void Pages::tell_challenge(const HttpRequest& request, const Answer& answer) {
+  const std::string* page = context_.challenges.page(request.path.substr(kChallengePath.size()));
+  if (page == nullptr) return answer(http_error(404, "No authority was told to look here."));
+  answer(document("application/octet-stream", *page));
 }
 
 bool Pages::is_ours(const std::string& domain) const {

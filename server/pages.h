@@ -1,4 +1,4 @@
-// What is answered over HTTP, and at which of two sites.
+// What is answered over HTTP, and at which of three sites.
 //
 // For monitors (listen.http, loopback by default):
 //     /metrics   for Prometheus: the command `metrics`
@@ -8,6 +8,8 @@
 //     /mail/config-v1.1.xml, /.well-known/autoconfig/mail/config-v1.1.xml   Thunderbird and others
 //     /autodiscover/autodiscover.xml                                        Outlook
 //     /apple.mobileconfig?address=ADDRESS                                   iPhone, iPad, Mac
+// For an authority that looks whether the host is ours (listen.acme; listen.web, too; RFC 8555 8.3):
+//     /.well-known/acme-challenge/TOKEN
 // Settings are told for every address of a domain of ours, whether it exists or not (client_settings.h).
 //
 // Ownership: one for the server. Threads: the reactor. Errors: statuses of HTTP.
@@ -18,12 +20,13 @@
 
 #include "admin/config.h"
 #include "protocols/http_session.h"
+#include "server/acme_challenges.h"
 #include "server/command_runner.h"
 #include "server/storage_thread.h"
 
 namespace mailstead {
 
-enum class Site { kMonitors, kPublic };
+enum class Site { kMonitors, kPublic, kChallenges };
 
 class Pages {
  public:
@@ -32,6 +35,7 @@ class Pages {
     const Config& config;  // the newest
     StorageThread& storage;
     CommandRunner& commands;
+    const AcmeChallenges& challenges;
   };
   explicit Pages(Context context) : context_(context) {}
 
@@ -49,6 +53,7 @@ class Pages {
   void tell_autoconfig(const HttpRequest& request, const Answer& answer);
   void tell_autodiscover(const HttpRequest& request, const Answer& answer);
   void tell_apple(const HttpRequest& request, const Answer& answer);
+  void tell_challenge(const HttpRequest& request, const Answer& answer);
   bool is_ours(const std::string& domain) const;
 
   Context context_;

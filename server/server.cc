@@ -60,7 +60,8 @@ Server::Server(ServeRequest request, Log& log)
       log_(log),
       config_(request_.config),
       confinement_(request_.data, request_.config_file, config_),
-      certificates_(log, request_.data),
+      challenges_(std::make_shared<AcmeChallenges>()),
+      certificates_(log, request_.data, challenges_),
       bans_(ban_rules(config_)),
       policies_(config_, log),
       listeners_(
@@ -155,14 +156,17 @@ Result<void> Server::begin() {
                                           login_delay_, policies_, known_peers_, counters_, refusals_});
   commands_ = std::make_unique<CommandRunner>(
       CommandRunner::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
-                             [this] { return facts(); }, [this] { check_sessions(); }});
-  pages_ = std::make_unique<Pages>(Pages::Context{config_, *storage_, *commands_});
+                             [this] { return facts(); }, [this] { check_sessions(); },
+                             [this](Acme::Renewal renewal) { acme_->renew(renewal); }});
+  pages_ = std::make_unique<Pages>(Pages::Context{config_, *storage_, *commands_, *challenges_});
   drivers_ = std::make_unique<Drivers>(Drivers::Context{*services_, certificates_, *store_, *pages_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
   queue_ = std::make_unique<QueueRunner>(
       QueueRunner::Context{&loop_, config_, log_, *storage_, *files_, *resolver_, *signing_,
                            [this](const IpAddress& address) { return listens_at(address); }});
   queue_stopped_ = false;
+  acme_ = std::make_unique<Acme>(Acme::Context{&loop_, config_, log_, *files_, *resolver_, challenges_,
+                                               request_.data, [this] { certificates_.reload(config_); }});
   control_ = std::make_unique<ControlServer>(&loop_, *commands_);
   watch_certificates();
   tend_store();
@@ -174,6 +178,7 @@ Result<void> Server::begin() {
   queue_->start();
   expiry_->start();
   expiring_ = true;
+  acme_->start();
   tell_of_file_limit();
   tell_of_variables();
   log_.info("ready");
@@ -396,6 +401,7 @@ void Server::reload() {
   if (config_.limits.connections != before.limits.connections) tell_of_file_limit();
   resolver_->use(config_.resolver);
   queue_->reload();
+  acme_->reload();
   if (auto changed = listeners_.change_to(config_.listen); !changed.has_value()) {
     config_.listen = before.listen;
     log_.error("listen-failed",
@@ -435,6 +441,7 @@ ServerFacts Server::facts() const {
   facts.commits = commits.commits;
   facts.committed = commits.deliveries;
   facts.commit_seconds = commits.seconds;
+  facts.acme = acme_->facts();
   facts.messages_unfiled = storage_->unfiled();
   return facts;
 }
@@ -446,6 +453,7 @@ void Server::stop() {
   proxy_gate_.close_all();
   control_->stop();
   if (std::exchange(expiring_, false)) expiry_->stop();
+  acme_->stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&tending_timer_), nullptr);
   uv_timer_start(

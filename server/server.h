@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "admin/cli.h"
+#include "server/acme.h"
 #include "server/arrival.h"
 #include "server/border.h"
 #include "server/certificates.h"
@@ -90,6 +91,7 @@ class Server {
   std::vector<BoundSocket> bound_;
   std::unique_ptr<Store> store_;
   std::shared_ptr<const Directory> directory_;  // as last looked at by check_sessions()
+  std::shared_ptr<AcmeChallenges> challenges_;
   Certificates certificates_;
   Counters counters_;
   std::unique_ptr<StorageThread> storage_;
@@ -109,6 +111,7 @@ class Server {
   std::unique_ptr<Services> services_;
   std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<QueueRunner> queue_;
+  std::unique_ptr<Acme> acme_;
   std::unique_ptr<CommandRunner> commands_;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<Drivers> drivers_;

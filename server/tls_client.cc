@@ -16,6 +16,13 @@ namespace {
 // Where Debian and most others keep them all in one file; SSL_CERT_FILE names another.
 constexpr const char* kAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
+bssl::UniquePtr<SSL_CTX> client_context() {
+  bssl::UniquePtr<SSL_CTX> context(SSL_CTX_new(TLS_method()));
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);  // RFC 8996
+  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
+  return context;
+}
+
 class ClientParty final : public TlsParty {
  public:
   ClientParty(SSL_CTX* context, TlsExpectation expectation, std::shared_ptr<TlsFinding> finding)
@@ -55,14 +62,17 @@ class ClientParty final : public TlsParty {
 
 }  // namespace
 
-TlsClientContext::TlsClientContext() : context_(SSL_CTX_new(TLS_method())) {
-  SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);  // RFC 8996
-  SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
+TlsClientContext::TlsClientContext() : context_(client_context()) {
   // Without them nobody can be verified, and a smarthost that has to be is not used.
   const bool by_environment = std::getenv("SSL_CERT_FILE") != nullptr;
   if (by_environment || SSL_CTX_load_verify_locations(context_.get(), kAuthorities, nullptr) != 1) {
     SSL_CTX_set_default_verify_paths(context_.get());
   }
+  ERR_clear_error();
+}
+
+TlsClientContext::TlsClientContext(const std::string& authorities) : context_(client_context()) {
+  ok_ = SSL_CTX_load_verify_locations(context_.get(), authorities.c_str(), nullptr) == 1;
   ERR_clear_error();
 }
 

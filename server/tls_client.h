@@ -16,9 +16,13 @@ class TlsClientContext {
  public:
   // Reads the machine's authorities, or those in the file that the environment's SSL_CERT_FILE names.
   TlsClientContext();
+  // Trusts those in this PEM file and nobody else. ok() is false when it cannot be read.
+  explicit TlsClientContext(const std::string& authorities);
   ~TlsClientContext();
   TlsClientContext(const TlsClientContext&) = delete;
   TlsClientContext& operator=(const TlsClientContext&) = delete;
+
+  bool ok() const { return ok_; }
 
   // For one connection. `finding` is filled in by its handshake, and may be null. An expectation that is not
   // met ends the handshake.
@@ -26,6 +30,7 @@ class TlsClientContext {
 
  private:
   bssl::UniquePtr<SSL_CTX> context_;
+  bool ok_ = true;
 };
 
 }  // namespace mailstead

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "protocols/acme_certificate.h"
+
 namespace mailstead {
 
 struct TlsContext::Pair {
@@ -32,6 +34,29 @@ bool name_matches(std::string_view pattern, std::string_view name) {
   return dot != std::string_view::npos && dot > 0 && name.substr(dot) == pattern.substr(1);
 }
 
+// Of an SSL: it is an authority's, that looks whether a name is ours. Of an SSL_CTX: its TlsContext.
+int validation_index() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+int owner_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+// RFC 8737 3: it offers this protocol and no other.
+bool offers_validation(const SSL_CLIENT_HELLO* hello) {
+  const std::uint8_t* octets = nullptr;
+  std::size_t length = 0;
+  if (SSL_early_callback_ctx_extension_get(hello, TLSEXT_TYPE_application_layer_protocol_negotiation, &octets,
+                                           &length) != 1) {
+    return false;
+  }
+  constexpr std::size_t kLengths = 3;  // RFC 7301 3.1: of the list, and of its one name
+  const std::string_view list(reinterpret_cast<const char*>(octets), length);
+  return list.size() == kLengths + kAcmeTlsProtocol.size() && list.substr(kLengths) == kAcmeTlsProtocol;
+}
+
 bssl::UniquePtr<SSL_CTX> make_context(const CertificateFiles& files) {
   bssl::UniquePtr<SSL_CTX> context(SSL_CTX_new(TLS_method()));
   if (!context) return nullptr;
@@ -49,8 +74,10 @@ bssl::UniquePtr<SSL_CTX> make_context(const CertificateFiles& files) {
 TlsContext::TlsContext() = default;
 TlsContext::~TlsContext() = default;
 
-Result<std::shared_ptr<const TlsContext>> TlsContext::load(const std::vector<CertificateFiles>& pairs) {
+Result<std::shared_ptr<const TlsContext>> TlsContext::load(const std::vector<CertificateFiles>& pairs,
+                                                           std::shared_ptr<const AcmeChallenges> challenges) {
   std::shared_ptr<TlsContext> loaded(new TlsContext);
+  loaded->challenges_ = std::move(challenges);
   for (const CertificateFiles& files : pairs) {
     auto facts = read_certificate(files);
     if (!facts) return facts.error();
@@ -69,6 +96,11 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(const std::vector<Cer
   SSL_CTX* first = loaded->pairs_.front()->context.get();
   SSL_CTX_set_tlsext_servername_callback(first, &TlsContext::choose_pair);
   SSL_CTX_set_tlsext_servername_arg(first, loaded.get());
+  if (loaded->challenges_ != nullptr) {
+    SSL_CTX_set_ex_data(first, owner_index(), loaded.get());
+    SSL_CTX_set_select_certificate_cb(first, &TlsContext::look_at_hello);
+    SSL_CTX_set_alpn_select_cb(first, &TlsContext::choose_protocol, nullptr);
+  }
   return std::shared_ptr<const TlsContext>(std::move(loaded));
 }
 
@@ -78,7 +110,39 @@ bssl::UniquePtr<SSL> TlsContext::make() const {
   return ssl;
 }
 
+bool TlsContext::is_validation(const SSL* ssl) {
+  return SSL_get_ex_data(ssl, validation_index()) != nullptr;
+}
+
+ssl_select_cert_result_t TlsContext::look_at_hello(const SSL_CLIENT_HELLO* hello) {
+  if (!offers_validation(hello)) return ssl_select_cert_success;
+  SSL* const ssl = hello->ssl;
+  auto* const self = static_cast<TlsContext*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index()));
+  const char* asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  const AcmeProof* proof = asked == nullptr ? nullptr : self->challenges_->proof(lower(asked));
+  if (proof == nullptr) return ssl_select_cert_error;
+  const auto& der = proof->certificate;
+  SSL_clear_chain_certs(ssl);
+  if (SSL_use_certificate_ASN1(ssl, reinterpret_cast<const std::uint8_t*>(der.data()), der.size()) != 1 ||
+      SSL_use_PrivateKey(ssl, proof->key.handle()) != 1) {
+    ERR_clear_error();
+    return ssl_select_cert_error;
+  }
+  SSL_set_ex_data(ssl, validation_index(), self);
+  return ssl_select_cert_success;
+}
+
+int TlsContext::choose_protocol(SSL* ssl, const std::uint8_t** chosen, std::uint8_t* length,
+                                const std::uint8_t* /*offered*/, unsigned /*offered_length*/,
+                                void* /*self*/) {
+  if (!is_validation(ssl)) return SSL_TLSEXT_ERR_NOACK;
+  *chosen = reinterpret_cast<const std::uint8_t*>(kAcmeTlsProtocol.data());
+  *length = static_cast<std::uint8_t>(kAcmeTlsProtocol.size());
+  return SSL_TLSEXT_ERR_OK;
+}
+
 int TlsContext::choose_pair(SSL* ssl, int*, void* self) {
+  if (is_validation(ssl)) return SSL_TLSEXT_ERR_OK;
   const auto* context = static_cast<const TlsContext*>(self);
   const char* asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   if (asked == nullptr) return SSL_TLSEXT_ERR_NOACK;

@@ -13,6 +13,8 @@
 #include <climits>
 #include <utility>
 
+#include "protocols/acme_certificate.h"
+
 namespace mailstead {
 namespace {
 
@@ -96,6 +98,13 @@ void TlsStream::handshake(std::string_view input) {
   if (!input.empty()) BIO_write(SSL_get_rbio(ssl_.get()), input.data(), static_cast<int>(input.size()));
   below_->start_reading();
   advance_handshake();
+}
+
+bool TlsStream::was_validation() const {
+  const std::uint8_t* chosen = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &chosen, &length);
+  return std::string_view(reinterpret_cast<const char*>(chosen), length) == kAcmeTlsProtocol;
 }
 
 void TlsStream::describe(PeerFacts& facts) const {

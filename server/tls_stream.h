@@ -28,6 +28,8 @@ class TlsStream final : public Stream, private StreamEvents {
   void handshake(std::string_view input);
   // After the handshake: fills in version, cipher and channel bindings.
   void describe(PeerFacts& facts) const;
+  // After the handshake: an authority looked whether a name is ours (RFC 8737), and nothing may follow.
+  bool was_validation() const;
 
   void set_events(StreamEvents* events) override { events_ = events; }
   void start_reading() override;

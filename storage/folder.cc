@@ -68,8 +68,8 @@ Error plain_error(const std::string& path, int error_number) {
 
 // What may lie in a folder before its first start: settings and keys for it, and what a fresh volume holds.
 bool may_be_in_new(const std::string& name) {
-  return name == "lost+found" || name == "tls" || name == "dkim" || name.starts_with("secret.key") ||
-         name == "control.sock" || name.starts_with("mailstead");
+  return name == "lost+found" || name == "tls" || name == "dkim" || name == "acme" ||
+         name.starts_with("secret.key") || name == "control.sock" || name.starts_with("mailstead");
 }
 
 // Does it read "PROCESS HOST" as we write it? An owner that died before that left it empty, and one that lost
@@ -110,8 +110,8 @@ bool holds_mailboxes(int at) {
 }  // namespace
 
 bool may_be_in_data_folder(const std::string& name) {
-  static constexpr std::string_view kOurs[] = {"mail", "queue",        "journal",    "tls",       "dkim",
-                                               "lock", "control.sock", kReserveFile, "lost+found"};
+  static constexpr std::string_view kOurs[] = {"mail", "queue", "journal",      "tls",        "dkim",
+                                               "acme", "lock",  "control.sock", kReserveFile, "lost+found"};
   return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
          name.starts_with("mailstead") || name.starts_with("secret.key") || name.starts_with('.') ||
          name.starts_with(kReplacedPrefix) || name == kRestoreFolder || name.ends_with(".log") ||

@@ -37,9 +37,9 @@ bool stays_in_place(const std::string& name) {
 
 // What there may be before the first start, or after one that got no mailbox.
 bool is_of_new_folder(const std::string& name) {
-  static constexpr std::array<std::string_view, 9> kOf = {"reserve",      "mail",          "queue",
-                                                          "journal",      "tls",           "dkim",
-                                                          kSecretKeyFile, kCredentialMark, kOwnConfiguration};
+  static constexpr std::array<std::string_view, 10> kOf = {
+      "reserve", "mail", "queue",        "acme",          "journal",
+      "tls",     "dkim", kSecretKeyFile, kCredentialMark, kOwnConfiguration};
   return std::find(kOf.begin(), kOf.end(), name) != kOf.end() || name.ends_with(".log") ||
          name.ends_with(".pid");
 }

@@ -49,6 +49,29 @@ class Variable {
 
 }  // namespace
 
+TEST_CASE("an authority is asked only by who has agreed to its terms", "[config]") {
+  const std::string on = "[acme]\ndirectory = \"letsencrypt\"\n";
+  CHECK_FALSE(parsed("").acme.is_on());
+  CHECK(error(on).find("t.toml:2: acme.directory without acme.accept_terms = true") == 0);
+  const Config config = parsed(on + "accept_terms = true\nnames = [\"Autoconfig.example.org\"]\n");
+  CHECK(config.acme.url() == "https://acme-v02.api.letsencrypt.org/directory");
+  CHECK(config.listen.acme == std::vector{ListenAddress{"::", 80}});
+  CHECK(parsed("[acme]\ndirectory = \"staging\"\naccept_terms = true\n").acme.url() ==
+        "https://acme-staging-v02.api.letsencrypt.org/directory");
+  CHECK(parsed(on + "accept_terms = true\n[listen]\nweb = [\":80\"]\n").listen.acme.empty());
+  CHECK(parsed(on + "accept_terms = true\n[listen]\nacme = []\n").listen.acme.empty());
+  for (const char* wrong :
+       {"directory = \"http://a.example/\"\n", "directory = \"lets encrypt\"\n",
+        "names = [\"*.example.org\"]\n", "names = [\"[192.0.2.1]\"]\n", "contact = \"nobody\"\n",
+        "key_id = \"a\"\n", "directory = \"staging\"\nchallenge = \"tls-alpn-01\"\n",
+        "challenge = \"dns-01\"\n"}) {
+    INFO(wrong);
+    CHECK_FALSE(error(std::string("[acme]\naccept_terms = true\n") + wrong).empty());
+  }
+  CHECK(error(on + "accept_terms = true\n[tls]\ncertificate = \"/a\"\nkey = \"/b\"\n")
+            .find("keep one of the two") != std::string::npos);
+}
+
 TEST_CASE("an empty configuration has every default", "[config]") {
   const Config config = parsed("");
   CHECK_FALSE(config.hostname.empty());
@@ -88,6 +111,7 @@ pop3s = ["127.0.0.1:0"]
 http = ["[::1]:8080"]
 web = [":80"]
 webs = ["192.0.2.1:443"]
+acme = ["192.0.2.2:80"]
 proxy_protocol_from = ["192.0.2.1", "10.0.0.0/8", "2001:DB8::/32", "::1/128"]
 [tls]
 certificate = "/etc/c.pem"
@@ -219,10 +243,30 @@ format = "json"
   CHECK(error("[pop3]\nexpire_days = -1\n").find("\"never\"") != std::string::npos);
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.format == LogFormat::kJson);
+  // It has no room beside a certificate of one's own.
+  const std::string authority = R"([acme]
+directory = "https://ca.example/directory"
+accept_terms = true
+contact = "anna@example.org"
+names = ["autoconfig.example.org"]
+challenge = "http-01"
+authorities = "/etc/ca.pem"
+key_id = "anna"
+key_file = "/etc/ca.key"
+)";
+  const Config::Acme acme = parsed(authority).acme;
+  CHECK(acme.url() == "https://ca.example/directory");
+  CHECK(acme.contact == "anna@example.org");
+  CHECK(acme.names == std::vector<std::string>{"autoconfig.example.org"});
+  CHECK(acme.challenge == AcmeMethod::kHttp01);
+  CHECK(acme.authorities == "/etc/ca.pem");
+  CHECK(acme.key_id == "anna");
+  CHECK(acme.key_file == "/etc/ca.key");
+  CHECK(config.listen.acme == std::vector{ListenAddress{"192.0.2.2", 80}});
   // No key of the table was left out above.
   for (const admin::ConfigKey& key : admin::config_keys()) {
     INFO(key.name);
-    CHECK(("\n" + toml).find(fmt::format("\n{} = ", key.name)) != std::string::npos);
+    CHECK(("\n" + toml + authority).find(fmt::format("\n{} = ", key.name)) != std::string::npos);
   }
 }
 

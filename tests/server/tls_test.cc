@@ -36,8 +36,11 @@ struct CertificateFolder {
 // A blocking TLS client that checks nothing of the certificate but remembers its name.
 class TlsClient {
  public:
-  explicit TlsClient(Client& below, const char* name = nullptr, int max_version = 0)
+  explicit TlsClient(Client& below, const char* name = nullptr, int max_version = 0,
+                     std::string_view protocols = {})
       : context_(SSL_CTX_new(TLS_method())) {
+    SSL_CTX_set_alpn_protos(context_.get(), reinterpret_cast<const std::uint8_t*>(protocols.data()),
+                            static_cast<unsigned>(protocols.size()));
     if (max_version != 0) SSL_CTX_set_min_proto_version(context_.get(), TLS1_VERSION);
     if (max_version != 0)
       SSL_CTX_set_max_proto_version(context_.get(), static_cast<std::uint16_t>(max_version));
@@ -47,6 +50,12 @@ class TlsClient {
     secured = SSL_connect(ssl_.get()) == 1;
   }
 
+  std::string protocol() const {
+    const std::uint8_t* chosen = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &chosen, &length);
+    return {reinterpret_cast<const char*>(chosen), length};
+  }
   std::string subject() const {
     bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
     char name[256] = "";
@@ -192,4 +201,53 @@ TEST_CASE("a certificate without its key is refused with the file's name", "[tls
   CHECK(mixed.error().message.find(first.certificate) != std::string::npos);
   const auto missing = TlsContext::load({{first.certificate, scratch.path / "none.key", false}});
   REQUIRE_FALSE(missing.has_value());
+}
+
+// RFC 8737 3
+TEST_CASE("an authority that looks at a name is shown its proof, and nothing is said", "[tls][acme]") {
+  const CertificateFolder scratch;
+  const auto challenges = std::make_shared<AcmeChallenges>();
+  REQUIRE(challenges->publish({AcmeMethod::kTlsAlpn01, "mail.example.org", "token", "token.print"}));
+  auto loaded =
+      TlsContext::load({scratch.pair("mail.example.org"), scratch.pair("other.example.org")}, challenges);
+  REQUIRE(loaded.has_value());
+  constexpr std::string_view kAcme =
+      "\x0a"
+      "acme-tls/1";
+  constexpr std::string_view kBoth =
+      "\x0a"
+      "acme-tls/1\x08"
+      "http/1.1";
+  for (const char* name : {"mail.example.org", "MAIL.example.org"}) {
+    Loopback house(TlsStart::kImplicit, *loaded);
+    house.run([&](std::uint16_t port) {
+      Client below(port);
+      TlsClient client(below, name, 0, kAcme);
+      REQUIRE(client.secured);
+      CHECK(client.protocol() == "acme-tls/1");
+      CHECK(client.subject() == "ACME challenge");
+      CHECK(client.read_all().empty());
+    });
+  }
+  for (const auto& [name, protocols] :
+       {std::pair{"mail.example.org", kBoth}, std::pair{"mail.example.org", std::string_view()},
+        std::pair{"other.example.org", kBoth}}) {
+    Loopback house(TlsStart::kImplicit, *loaded);
+    house.run([&, name = name, protocols = protocols](std::uint16_t port) {
+      Client below(port);
+      TlsClient client(below, name, 0, protocols);
+      REQUIRE(client.secured);
+      CHECK(client.protocol().empty());
+      CHECK(client.subject() == name);
+      client.send("quit\n");
+      CHECK(client.read_all() == "hello\r\nbye\r\n");
+    });
+  }
+  for (const char* name : {"other.example.org", "unknown.example.org"}) {
+    Loopback house(TlsStart::kImplicit, *loaded);
+    house.run([&](std::uint16_t port) {
+      Client below(port);
+      CHECK_FALSE(TlsClient(below, name, 0, kAcme).secured);
+    });
+  }
 }
