@@ -25,9 +25,12 @@ constexpr std::int64_t kDay = 86400;              // seconds
 constexpr std::int64_t kExpiresSoon = 21 * kDay;  // who renews by himself does so at 30 days
 
 constexpr const char* kHowToGetOne =
-    "A certificate that all trust costs nothing: 'certbot certonly --standalone -d {0}' (Let's Encrypt) "
-    "writes "
-    "fullchain.pem and privkey.pem; name them in mailstead.toml as [tls] certificate and key.";
+    "A certificate that all trust costs nothing, and the server gets and renews it by itself: "
+    "directory = \"letsencrypt\" and accept_terms = true below a line [acme] in mailstead.toml; the "
+    "authority looks "
+    "at port 80 of {0}.";
+constexpr const char* kHowToSeeWhy =
+    "'mailstead tls show' tells what is in the way, and 'mailstead tls renew' tries now.";
 
 bssl::UniquePtr<X509_STORE> authorities() {
   bssl::UniquePtr<X509_STORE> store(X509_STORE_new());
@@ -56,6 +59,10 @@ void judge_trust(const TlsFacts& facts, DoctorFindings& into) {
     into.push_back({"tls", health, std::move(found), advice});
   };
   const std::string how = fmt::format(fmt::runtime(kHowToGetOne), facts.hostname);
+  if (facts.certificate->self_signed && facts.is_acme) {
+    return add(Health::kWarning,
+               "the server has no certificate of an authority yet; its self-made one serves", kHowToSeeWhy);
+  }
   if (facts.certificate->self_signed) {
     return add(
         Health::kWarning, "the certificate is self-made: nobody but you can vouch for it",
@@ -110,7 +117,7 @@ void judge_names(const TlsFacts& facts, DoctorFindings& into) {
   into.push_back(
       {"tls", Health::kNote, fmt::format("the certificate is not for {}", fmt::join(missing, ", ")),
        "Programs that look there for their settings over HTTPS ([listen] webs) go on without. Get one "
-       "that is for these names, too (certbot: one -d for each)."});
+       "that is for these names, too ([acme] names; certbot: one -d for each)."});
 }
 
 void judge_time(const TlsFacts& facts, DoctorFindings& into) {
@@ -119,17 +126,22 @@ void judge_time(const TlsFacts& facts, DoctorFindings& into) {
     into.push_back({"tls", health, std::move(found), std::move(advice)});
   };
   const std::int64_t left = certificate.not_after - facts.now;
-  const std::string renew = facts.files.own
-                                ? "The server makes a new one at its next start."
+  const std::string renew = facts.files.own ? "The server makes a new one at its next start."
+                            : facts.is_acme
+                                ? kHowToSeeWhy
                                 : "Renew it ('certbot renew'), and see why that did not happen by itself "
                                   "('systemctl list-timers'). The server reads the new one by itself.";
+  // One that the server renews may be good for a few days only.
+  const std::int64_t soon = facts.is_acme
+                                ? std::min(kExpiresSoon, (certificate.not_after - certificate.not_before) / 4)
+                                : kExpiresSoon;
   if (certificate.not_before > facts.now) {
     add(Health::kProblem,
         fmt::format("the certificate is not valid before {}", time_text(certificate.not_before)),
         "See whether this machine's clock is right (clock).");
   } else if (left < 0) {
     add(Health::kProblem, fmt::format("the certificate expired {} ago", span_text(-left)), renew);
-  } else if (left < kExpiresSoon) {
+  } else if (left < soon) {
     add(Health::kWarning, fmt::format("the certificate expires in {}", span_text(left)), renew);
   }
 }

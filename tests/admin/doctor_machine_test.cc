@@ -192,6 +192,19 @@ TEST_CASE("a certificate that others trust, for the right name, is well", "[doct
   CHECK(worst(judged(judge_tls, good_tls())) == Health::kOk);
 }
 
+TEST_CASE("of a certificate that the server gets itself is told where to see why it does not", "[doctor]") {
+  TlsFacts facts = good_tls();
+  facts.is_acme = true;
+  facts.certificate->not_before = kNow - 4 * 86400;
+  facts.certificate->not_after = kNow + 2 * 86400;  // of six days: its time to be renewed
+  CHECK(worst(judged(judge_tls, facts)) == Health::kOk);
+  facts.certificate->not_after = kNow + 86400;
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "expires in"));
+  facts.certificate->self_signed = true;
+  facts.certificate->not_after = kNow + 1000 * 86400;
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "no certificate of an authority yet"));
+}
+
 TEST_CASE("what mail programs will not like of a certificate is told", "[doctor]") {
   TlsFacts facts = good_tls();
   SECTION("expired") {
