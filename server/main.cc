@@ -26,6 +26,5 @@ int serve(const ServeRequest& request) {
 }  // namespace mailstead
 
 int main(int argc, char** argv) {
-  return mailstead::run_cli(
-      argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside});
+  return mailstead::run_cli(argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside});
 }

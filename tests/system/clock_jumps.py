@@ -78,7 +78,7 @@ class ClockJumps(sending.Sender):
     def setUp(self):
         super().setUp()
         self.server.stop()
-        self.ahead = os.path.join(self.folder.name, "ahead")
+        self.ahead = os.path.join(self.server.folder, "ahead")  # the server sees nothing else of /tmp
         self.set_clock(0)
         self.server.environment.update(LD_PRELOAD=CLOCK, CLOCK_AHEAD=self.ahead, ASAN_OPTIONS=":".join(
             filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"])))
