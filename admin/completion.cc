@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "admin/command_line.h"
 #include "admin/report.h"
@@ -12,70 +15,97 @@
 namespace mailstead::admin {
 namespace {
 
+struct Word {
+  std::string text;
+  std::string about = {};  // a few words; may be empty
+};
+
 // The words that may follow "", "mailbox", "mailbox add": the last ones are a command's own options.
-std::map<std::string, std::string> words_after() {
-  std::map<std::string, std::string> after;
-  const auto add = [&after](const std::string& place, const std::string& word) {
-    std::string& words = after[place];
-    if ((' ' + words + ' ').find(' ' + word + ' ') != std::string::npos) return;
-    words += (words.empty() ? "" : " ") + word;
+std::map<std::string, std::vector<Word>> words_after() {
+  std::map<std::string, std::vector<Word>> after;
+  const auto add = [&after](const std::string& place, const std::string& text, std::string_view about = {}) {
+    std::vector<Word>& words = after[place];
+    const auto known = std::ranges::find(words, text, &Word::text);
+    if (known == words.end()) words.push_back({text, std::string(about)});
   };
   for (const Command& command : commands()) {
     const std::string name(command.name);
     const std::size_t space = name.find(' ');
-    add("", name.substr(0, space));
-    if (space != std::string::npos) {
-      add(name.substr(0, space), name.substr(space + 1));
+    const bool is_whole = space == std::string::npos;
+    add("", name.substr(0, space), is_whole ? command.summary : std::string_view());
+    if (!is_whole) {
+      add(name.substr(0, space), name.substr(space + 1), command.summary);
       // `help mailbox add`
-      add("help " + name.substr(0, space), name.substr(space + 1));
+      add("help " + name.substr(0, space), name.substr(space + 1), command.summary);
     }
     add("help", name.substr(0, space));
     if (command.secret == Secret::kPassword) add(name, "--password-stdin");
     for (const std::string_view flag : command.flags) add(name, "--" + std::string(flag));
     for (const Choice& choice : command.choices) add(name, "--" + std::string(choice.name));
   }
-  add("completion", "bash");
+  for (const char* shell : {"bash", "fish", "zsh"}) add("completion", shell);
   return after;
 }
 
-// By option: "--only) COMPREPLY=…".
-std::string values() {
-  std::map<std::string, std::string> lines;
+// An option that takes a value.
+struct Valued {
+  std::string command;
+  std::string option;  // without the dashes
+  std::string values;  // that it may be; empty: any
+};
+
+std::vector<Valued> valued_options() {
+  std::vector<Valued> options;
   for (const Command& command : commands()) {
     for (const Choice& choice : command.choices) {
-      lines[std::string(choice.name)] =
-          fmt::format("    --{}) COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n", choice.name,
-                      fmt::join(choice.values, " "));
+      options.push_back({std::string(command.name), std::string(choice.name),
+                         fmt::format("{}", fmt::join(choice.values, " "))});
     }
   }
-  std::string text;
-  for (const auto& [name, line] : lines) text += line;
-  return text;
+  return options;
 }
 
-// The options that take a value: "--data | --only".
-std::string with_value() {
+// "--data | --only".
+std::string options_with_value(std::string_view between) {
   std::set<std::string> names = {"--data", "--config"};
-  for (const Command& command : commands()) {
-    for (const Choice& choice : command.choices) names.insert("--" + std::string(choice.name));
+  for (const Valued& each : valued_options()) names.insert("--" + each.option);
+  return fmt::format("{}", fmt::join(names, between));
+}
+
+// As one word of a shell, between single quotes.
+std::string quoted(std::string_view text, std::string_view quote) {
+  std::string word = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      word += quote;
+    } else {
+      word += c;
+    }
   }
-  return fmt::format("{}", fmt::join(names, " | "));
+  return word + '\'';
+}
+
+std::string texts_of(const std::vector<Word>& words) {
+  std::string texts;
+  for (const Word& word : words) texts += (texts.empty() ? "" : " ") + word.text;
+  return texts;
 }
 
 std::string bash() {
   std::string cases;
-  for (const auto& [place, words] : words_after()) {
-    cases += fmt::format("    '{}') candidates='{}' ;;\n", place, words);
+  for (const auto& [place, words] : words_after())
+    cases += fmt::format("    '{}') candidates='{}' ;;\n", place, texts_of(words));
+  std::string values;
+  for (const Valued& each : valued_options()) {
+    if (each.values.empty()) continue;
+    values += fmt::format("    '{}'*' --{}') COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n",
+                          each.command, each.option, each.values);
   }
   return fmt::format(R"(# bash completion for mailstead; printed by 'mailstead completion bash'
 
 _mailstead() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} place='' candidates='' i
   COMPREPLY=()
-  case $previous in
-    --data) COMPREPLY=($(compgen -d -- "$current")); return ;;
-    --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
-{}  esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${{COMP_WORDS[i]}} in
       {}) ((i++)) ;;
@@ -83,6 +113,12 @@ _mailstead() {{
       *) place=${{place:+$place }}${{COMP_WORDS[i]}} ;;
     esac
   done
+  case "$place $previous" in
+    *' --data') COMPREPLY=($(compgen -d -- "$current")); return ;;
+{}  esac
+  case $previous in
+    {}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+  esac
   case $place in
 {}  esac
   [[ $current == -* ]] && candidates="$candidates --data --config --json --help"
@@ -90,14 +126,141 @@ _mailstead() {{
 }}
 complete -F _mailstead mailstead
 )",
-                     values(), with_value(), cases);
+                     options_with_value(" | "), values, options_with_value(" | "), cases);
 }
+
+std::string fish_option(const std::string& command, const std::string& name) {
+  for (const Valued& each : valued_options()) {
+    if (each.command != command || each.option != name) continue;
+    return each.values.empty() ? fmt::format("-l {} -r -F", name)
+                               : fmt::format("-l {} -x -a '{}'", name, each.values);
+  }
+  return "-l " + name;
+}
+
+// With what each word means. An option is offered at any place behind its command.
+std::string fish() {
+  const auto quote = [](std::string_view text) { return quoted(text, "\\'"); };
+  std::string lines;
+  for (const auto& [place, words] : words_after()) {
+    for (const Word& word : words) {
+      const bool is_option = word.text.starts_with("--");
+      lines += fmt::format("complete -c mailstead -n {} {}{}\n",
+                           quote(fmt::format("__mailstead_{} \"{}\"", is_option ? "within" : "at", place)),
+                           is_option ? fish_option(place, word.text.substr(2)) : "-a " + word.text,
+                           word.about.empty() ? "" : " -d " + quote(word.about));
+    }
+  }
+  return fmt::format(R"fish(# fish completion for mailstead; printed by 'mailstead completion fish'
+
+function __mailstead_place
+  set -l place
+  set -l skip 0
+  for word in (commandline -opc)[2..-1]
+    if test $skip = 1
+      set skip 0
+      continue
+    end
+    switch $word
+      case {}
+        set skip 1
+      case '-*'
+      case '*'
+        set -a place $word
+    end
+  end
+  echo "$place"
+end
+function __mailstead_at
+  test (__mailstead_place) = "$argv[1]"
+end
+function __mailstead_within
+  string match -q -- "$argv[1] *" (__mailstead_place)" "
+end
+complete -c mailstead -f
+complete -c mailstead -l data -x -a '(__fish_complete_directories)' -d 'the data folder'
+complete -c mailstead -l config -r -F -d 'the configuration'
+complete -c mailstead -l json -d 'for programs'
+complete -c mailstead -l help -d 'what the command does'
+{})fish",
+                     options_with_value(" "), lines);
+}
+
+std::string zsh() {
+  const auto quote = [](std::string_view text) { return quoted(text, "'\\''"); };
+  std::string cases;
+  for (const auto& [place, words] : words_after()) {
+    cases += fmt::format("    ({})\n", quote(place));
+    std::string options;
+    for (const Word& word : words) {
+      if (word.text.starts_with("--")) {
+        options += " " + word.text;
+      } else {
+        cases +=
+            fmt::format("      candidates+={}\n",
+                        "(" + quote(word.about.empty() ? word.text : word.text + ":" + word.about) + ")");
+      }
+    }
+    if (!options.empty()) cases += fmt::format("      options+=({})\n", options.substr(1));
+    cases += "      ;;\n";
+  }
+  std::string values;
+  for (const Valued& each : valued_options()) {
+    if (each.values.empty()) continue;
+    values +=
+        fmt::format("    ('{}'*' --{}') compadd -- {}; return ;;\n", each.command, each.option, each.values);
+  }
+  return fmt::format(R"zsh(#compdef mailstead
+# zsh completion for mailstead; printed by 'mailstead completion zsh'
+
+_mailstead() {{
+  local place='' word
+  local -a candidates options
+  integer i skip=0
+  for ((i = 2; i < CURRENT; i++)); do
+    word=$words[i]
+    if ((skip)); then skip=0; continue; fi
+    case $word in
+      ({}) skip=1 ;;
+      (-*) ;;
+      (*) place=${{place:+$place }}$word ;;
+    esac
+  done
+  case "$place $words[CURRENT-1]" in
+    (*' --data') _files -/; return ;;
+{}  esac
+  case $words[CURRENT-1] in
+    ({}) _files; return ;;
+  esac
+  options=(--data --config --json --help)
+  case $place in
+{}  esac
+  if [[ $words[CURRENT] == -* ]]; then
+    compadd -- $options
+  elif (( $#candidates )); then
+    _describe -t commands command candidates
+  else
+    compadd -- $options
+  fi
+}}
+if [[ $funcstack[1] == _mailstead ]]; then _mailstead "$@"; else compdef _mailstead mailstead; fi
+)zsh",
+                     options_with_value("|"), values, options_with_value("|"), cases);
+}
+
+struct Shell {
+  std::string_view name;
+  std::string (*script)();
+};
+constexpr std::array kShells = {Shell{"bash", bash}, Shell{"fish", fish}, Shell{"zsh", zsh}};
 
 }  // namespace
 
 Report completion_for(const std::string& shell) {
-  if (shell != "bash") return misused(fmt::format("there is no completion for '{}', only for bash", shell));
-  std::string script = bash();
+  const auto found = std::ranges::find(kShells, std::string_view(shell), &Shell::name);
+  if (found == kShells.end())
+    return misused(fmt::format("there is no completion for '{}', only for bash, fish and zsh", shell));
+  std::string script = found->script();
   const Value json = Value::Object{{"script", script}};
   return done(std::move(script), json);
 }

@@ -114,7 +114,7 @@ TEST_CASE("wrong usage is one line and exit 2", "[cli]") {
       {{"mailbox", "quota", "a@b.c", "1025 TiB"}, "'1025 TiB' is not a size"},
       {{"mailbox", "quota", "a@b.c", "2 GiB\n"}, "'2 GiB\\x0a' is not a size"},
       {{"mailbox", "quota", "@b.c", "none"}, "'@b.c': "},
-      {{"completion", "fish"}, "only for bash"},
+      {{"completion", "csh"}, "only for bash, fish and zsh"},
       {{"\x1b[31m"}, "unknown command '\\x1b[31m'"},
   };
   const Folder folder;
@@ -442,17 +442,54 @@ TEST_CASE("another user is told whose folder it is", "[cli]") {
   CHECK(status == 0);
 }
 
-TEST_CASE("the packaged completion is what the program prints, and bash takes it", "[cli]") {
-  const Outcome outcome = run({"completion", "bash"});
+namespace {
+
+// What a script says when a shell runs it behind that shell's completion, which has to be the packaged one.
+std::string completed(const std::string& shell, const std::string& packaged, const std::string& script) {
+  const Outcome outcome = run({"completion", shell});
   CHECK(outcome.exit_code == 0);
-  CHECK(outcome.out == read(MAILSTEAD_COMPLETION));
+  CHECK(outcome.out == read(std::string(MAILSTEAD_COMPLETIONS) + "/" + packaged));
   const Folder folder;
-  write(folder / "try",
-        outcome.out +
+  write(folder / "mailstead", outcome.out);
+  write(folder / "try", script);
+  const std::string command =
+      "cd " + (folder / "") + " && " + shell + (shell == "zsh" ? " -f" : "") + " try > out";
+  REQUIRE(std::system(command.c_str()) == 0);
+  return read(folder / "out");
+}
+
+}  // namespace
+
+TEST_CASE("the packaged completion is what the program prints, and bash takes it", "[cli]") {
+  CHECK(completed(
+            "bash", "mailstead",
+            ". ./mailstead\n"
             "COMP_WORDS=(mailstead --data /d mailbox re); COMP_CWORD=4; _mailstead; echo ${COMPREPLY[@]}\n"
-            "COMP_WORDS=(mailstead mailbox remove --k); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n");
-  REQUIRE(std::system(("bash " + (folder / "try") + " > " + (folder / "out")).c_str()) == 0);
-  CHECK(read(folder / "out") == "remove\n--keep-mail\n");
+            "COMP_WORDS=(mailstead mailbox remove --k); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n") ==
+        "remove\n--keep-mail\n");
+}
+
+TEST_CASE("fish takes its completion", "[cli]") {
+  CHECK(completed("fish", "mailstead.fish",
+                  "source mailstead\n"
+                  "complete -C 'mailstead --data /d mailbox re' | string split -f1 \\t\n"
+                  "complete -C 'mailstead mailbox remove a@b.c --k' | string split -f1 \\t\n"
+                  "complete -C 'mailstead app-password add a@b.c x --only se' | string split -f1 \\t\n"
+                  "complete -C 'mailstead stat'\n") ==
+        "remove\n--keep-mail\nsend\nstatus\tsay what the running server does; fails when none runs\n");
+}
+
+TEST_CASE("zsh takes its completion", "[cli]") {
+  // Stand-ins for its completion system, which needs a terminal.
+  CHECK(completed("zsh", "_mailstead",
+                  "compdef() { echo \"$@\" }\n"
+                  "compadd() { shift; print -l -- ${(M)@:#$words[CURRENT]*} }\n"
+                  "_describe() { print -l -- ${(M)candidates:#$words[CURRENT]*} }\n"
+                  "source ./mailstead\n"
+                  "words=(mailstead --data /d mailbox re); CURRENT=5; _mailstead\n"
+                  "words=(mailstead mailbox remove --k); CURRENT=4; _mailstead\n"
+                  "words=(mailstead app-password add a@b.c x --only se); CURRENT=7; _mailstead\n") ==
+        "_mailstead mailstead\nremove:remove a mailbox with its mail\n--keep-mail\nsend\n");
 }
 
 TEST_CASE("output that cannot be written is an error", "[cli]") {
