@@ -17,6 +17,7 @@ struct AcmeFacts {
   bool is_running = false;  // an attempt
   bool is_needed = false;   // there is none, it does not fit, its time is nearly over, or it failed last time
   std::int64_t next_at = 0;              // Unix seconds, of the next attempt; 0: not known yet
+  std::int64_t by_hand_at = 0;           // after several failures: not before, by hand either
   std::int64_t asked_to_wait_until = 0;  // Unix seconds; by the authority
   std::uint32_t failures = 0;            // one after the other
   std::int64_t failed_at = 0;            // Unix seconds; of the last of them

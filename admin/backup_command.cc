@@ -106,6 +106,14 @@ void note_in_store(const CommandLine& line, BackupReport& report) {
     report.remarks.push_back("the server could not be told of the backup: " + store.error().message);
 }
 
+// So that the postmaster hears of it: a cron job's own mail may go nowhere.
+void tell_of_failure(const CommandLine& line, const std::string& why) {
+  Request failure;
+  failure.command = "backup failed";
+  failure.arguments = {why};
+  static_cast<void>(StoreAccess::open(line, failure));
+}
+
 // A backup that somebody believes to be whole is worse than none.
 void note_missing_key(const BackupFolder& folder, BackupReport& report) {
   auto generation = open_folder(folder.fd(), report.summary.facts.generation);
@@ -224,9 +232,15 @@ Report back_up(const CommandLine& line) {
   if (auto made = make_backup(line, *keep, report); !made) {
     if (made.error().kind == ErrorKind::kUnavailable && Interruption::happened())
       return failed("interrupted; the same command goes on where it stopped");
+    tell_of_failure(line, made.error().message);
     return failed(made.error());
   }
-  if (report.is_good()) note_in_store(line, report);
+  if (report.is_good()) {
+    note_in_store(line, report);
+  } else {
+    const auto& troubles = report.summary.troubles.empty() ? report.trial->troubles : report.summary.troubles;
+    tell_of_failure(line, troubles.front());
+  }
   Report told = done(text_of(report), value_of(report));
   if (!report.is_good()) {
     told.exit_code = 1;

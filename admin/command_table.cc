@@ -47,6 +47,7 @@ constexpr std::array<std::string_view, 2> kVerifyFlags = {"all", "repair"};
 constexpr std::array<std::string_view, 1> kDryRun = {"dry-run"};
 constexpr std::array kBackupFolder = {Argument{"DIR"}};
 constexpr std::array kBackupTime = {Argument{"TIME"}};
+constexpr std::array kReason = {Argument{"WHY"}};
 constexpr std::array<std::string_view, 1> kTest = {"test"};
 constexpr std::array kApple = {std::string_view("apple")};
 constexpr std::array kKeep = {Choice{"keep", {}, "NUMBER"}};
@@ -550,6 +551,7 @@ constexpr std::array kTransferRequests = {
     Command{
         .name = "export piece", .arguments = kAddressAndWords, .least = 4, .most = 4, .run = export_piece},
     Command{.name = "backup done", .arguments = kBackupTime, .least = 1, .most = 1, .run = note_backup},
+    Command{.name = "backup failed", .arguments = kReason, .least = 1, .most = 1, .run = note_backup_failure},
 };
 
 }  // namespace

@@ -139,5 +139,6 @@ Report import_batch(const Request& request, CommandContext& context);
 Report export_batch(const Request& request, CommandContext& context);
 Report export_piece(const Request& request, CommandContext& context);
 Report note_backup(const Request& request, CommandContext& context);
+Report note_backup_failure(const Request& request, CommandContext& context);
 
 }  // namespace mailstead::admin

@@ -15,17 +15,17 @@
 namespace mailstead::admin {
 namespace {
 
-struct Word {
+struct Suggestion {
   std::string text;
   std::string about = {};  // a few words; may be empty
 };
 
 // The words that may follow "", "mailbox", "mailbox add": the last ones are a command's own options.
-std::map<std::string, std::vector<Word>> words_after() {
-  std::map<std::string, std::vector<Word>> after;
+std::map<std::string, std::vector<Suggestion>> words_after() {
+  std::map<std::string, std::vector<Suggestion>> after;
   const auto add = [&after](const std::string& place, const std::string& text, std::string_view about = {}) {
-    std::vector<Word>& words = after[place];
-    const auto known = std::ranges::find(words, text, &Word::text);
+    std::vector<Suggestion>& words = after[place];
+    const auto known = std::ranges::find(words, text, &Suggestion::text);
     if (known == words.end()) words.push_back({text, std::string(about)});
   };
   for (const Command& command : commands()) {
@@ -85,9 +85,9 @@ std::string quoted(std::string_view text, std::string_view quote) {
   return word + '\'';
 }
 
-std::string texts_of(const std::vector<Word>& words) {
+std::string texts_of(const std::vector<Suggestion>& words) {
   std::string texts;
-  for (const Word& word : words) texts += (texts.empty() ? "" : " ") + word.text;
+  for (const Suggestion& word : words) texts += (texts.empty() ? "" : " ") + word.text;
   return texts;
 }
 
@@ -143,7 +143,7 @@ std::string fish() {
   const auto quote = [](std::string_view text) { return quoted(text, "\\'"); };
   std::string lines;
   for (const auto& [place, words] : words_after()) {
-    for (const Word& word : words) {
+    for (const Suggestion& word : words) {
       const bool is_option = word.text.starts_with("--");
       lines += fmt::format("complete -c mailstead -n {} {}{}\n",
                            quote(fmt::format("__mailstead_{} \"{}\"", is_option ? "within" : "at", place)),
@@ -192,7 +192,7 @@ std::string zsh() {
   for (const auto& [place, words] : words_after()) {
     cases += fmt::format("    ({})\n", quote(place));
     std::string options;
-    for (const Word& word : words) {
+    for (const Suggestion& word : words) {
       if (word.text.starts_with("--")) {
         options += " " + word.text;
       } else {

@@ -127,6 +127,10 @@ struct Config {
     std::vector<ListenAddress> servers;  // empty: those of the machine
     DnssecTrust dnssec = DnssecTrust::kLoopback;
   } resolver;
+  struct Alerts {
+    bool mail = true;
+    std::string to;  // empty: the postmaster
+  } alerts;
   struct Log {
     LogLevel level = LogLevel::kInfo;
     LogFormat format = LogFormat::kText;

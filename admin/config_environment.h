@@ -23,6 +23,9 @@ Environment our_environment();
 
 std::string variable_of(const ConfigKey& key);
 
+// Sets nothing: empty, or blanks.
+bool is_blank(const std::string& text);
+
 // The value of a key as a file would have it.
 ConfigInput input_of_variable(const ConfigKey& key, const std::string& text);
 

@@ -298,6 +298,14 @@ const std::array kKeys = {
         ChoiceKey{kDnssecWords, [](const Config& c) { return place_of(kDnssecValues, c.resolver.dnssec); },
                   [](Config& c, std::size_t i) { c.resolver.dnssec = kDnssecValues[i]; }}},
 
+    ConfigKey{
+        "alerts", "mail",
+        "Tell the postmaster by mail when the disk fills, no mail goes out, a backup fails or a certificate\n"
+        "expires.",
+        SwitchKey{[](Config& c) -> bool& { return c.alerts.mail; }}},
+    ConfigKey{"alerts", "to", "Whom instead, such as \"anna@example.org\".",
+              TextKey{[](Config& c) -> std::string& { return c.alerts.to; }}},
+
     ConfigKey{"log", "level", "\"debug\", \"info\", \"warning\", \"error\".",
               ChoiceKey{kLevelWords, [](const Config& c) { return place_of(kLevelValues, c.log.level); },
                         [](Config& c, std::size_t i) { c.log.level = kLevelValues[i]; }}},

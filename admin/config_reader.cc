@@ -60,6 +60,10 @@ class Reader {
     if (const Result<void> done = check_tls(); !done) return done;
     if (const Result<void> done = check_smarthost(); !done) return done;
     if (const Result<void> done = check_acme(); !done) return done;
+    if (!config_.alerts.to.empty() && !parse_address(config_.alerts.to)) {
+      return at_one_of({"alerts.to"},
+                       fmt::format("alerts.to: '{}' is not a mail address", printable(config_.alerts.to)));
+    }
     return check_listeners();
   }
 
@@ -67,7 +71,7 @@ class Reader {
   Result<void> read_environment() {
     for (const ConfigKey& key : config_keys()) {
       const auto variable = environment_.find(variable_of(key));
-      if (variable == environment_.end() || variable->second.empty()) continue;
+      if (variable == environment_.end() || is_blank(variable->second)) continue;
       const Result<void> done = set_config_key(key, input_of_variable(key, variable->second), config_);
       if (!done) return in_variable(variable->first, done.error().message);
       lines_.erase(full_name(key));
@@ -226,9 +230,15 @@ class Reader {
           "acme.challenge = \"tls-alpn-01\" needs a listener at port 443: webs = [\"[::]:443\"] in "
           "[listen]");
     }
-    const bool looks_at_page = acme.challenge == AcmeMethod::kHttp01;
-    if (looks_at_page && !is_given("listen.acme") && config_.listen.web.empty())
-      config_.listen.acme = {{"::", 80}};
+    if (acme.challenge != AcmeMethod::kHttp01) return {};
+    const auto& web = config_.listen.web;
+    const bool is_on_80 = std::ranges::any_of(web, [](const ListenAddress& each) { return each.port == 80; });
+    if (!is_given("listen.acme") && !is_on_80) config_.listen.acme = {{"::", 80}};
+    if (config_.listen.acme.empty() && web.empty()) {
+      return at_one_of(
+          {"listen.acme"},
+          "acme.challenge = \"http-01\" needs a listener at port 80: acme = [\"[::]:80\"] in [listen]");
+    }
     return {};
   }
 

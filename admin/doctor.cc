@@ -1,6 +1,7 @@
 #include "admin/doctor.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
@@ -36,7 +37,9 @@ using FactsJson = nlohmann::json;
 // What the store's side says of itself (doctor_requests.cc).
 struct StoreSide {
   bool is_server = false;  // it is a running one
+  bool is_denied = false;  // whether one runs cannot be told
   std::string failure;     // why nothing is known
+  bool tells() const { return !is_denied && (!is_server || failure.empty()); }
   FactsJson facts = FactsJson::object();
 };
 
@@ -135,7 +138,14 @@ void Examination::read_configuration() {
   if (config) {
     config_ = std::move(*config);
     const std::string file = config_file(source);
-    if (wants("configuration")) add("configuration", Health::kOk, fmt::format("{}, or defaults", file));
+    if (!wants("configuration")) return;
+    const bool is_there = ::access(file.c_str(), F_OK) == 0;
+    add("configuration", Health::kOk, is_there ? file : fmt::format("the defaults; there is no {}", file));
+    for (const std::string& variable : config_.unknown_variables) {
+      add("configuration", Health::kWarning,
+          fmt::format("{} in the environment sets nothing", printable(variable)),
+          "There is no key of that name: see 'mailstead config default'.");
+    }
     return;
   }
   add("configuration", Health::kProblem, config.error().message,
@@ -155,6 +165,9 @@ void Examination::look_at_store() {
     } else {
       store_.failure = answer.error().message;
     }
+  } else if (answer.error().kind == ErrorKind::kDenied || folder_.kind == FolderFacts::Kind::kDenied) {
+    store_.is_denied = true;
+    store_.failure = answer.error().message;
   } else if (folder_.kind != FolderFacts::Kind::kFolder || !folder_.is_laid_out) {
     store_.failure = "no server has run on this data folder yet";
   } else if (folder_.is_locked) {
@@ -177,7 +190,7 @@ void Examination::look_at_machine() {
     for (const FactsJson& domain : store_.facts.value("domains", FactsJson::array()))
       tls_.other_names.push_back("autoconfig." + domain.get<std::string>());
   }
-  if (!store_.is_server && wants("ports")) ports_ = try_to_bind(config_);
+  if (!store_.is_server && store_.tells() && wants("ports")) ports_ = try_to_bind(config_);
 
   host_.hostname = config_.hostname;
   host_.has_smarthost = !config_.queue.smarthost.host.empty();
@@ -237,8 +250,8 @@ void Examination::begin(Outside& outside) {
                                                : options_.probes);
   }
   if (wants("clock")) ask_for_time(outside, options_.time_server, clock_);
-  if (store_.is_server && wants("ports")) dial_ports(outside, config_, listeners_, ports_);
-  if (wants("open-relay")) begin_relay_test(outside);
+  if (store_.is_server && store_.tells() && wants("ports")) dial_ports(outside, config_, listeners_, ports_);
+  if (store_.tells() && wants("open-relay")) begin_relay_test(outside);
 }
 
 // From an address that is not loopback's, if there is one: what is exempt there shall not hide what is open.
@@ -259,6 +272,9 @@ void Examination::begin_relay_test(Outside& outside) {
 }
 
 void Examination::judge_server() {
+  if (store_.is_denied)
+    return add("server", Health::kWarning, "whether a server runs on this data folder cannot be told",
+               "Run this as root or as the folder's owner.");
   if (!store_.is_server) return add("server", Health::kNote, "no server runs on this data folder");
   if (!store_.failure.empty()) {
     return add("server", Health::kWarning,
@@ -302,8 +318,15 @@ void Examination::judge() {
                       findings_);
        }},
   };
+  // Of a server that does not say where it listens all that could be said would be guessed.
+  static constexpr std::string_view kOfServer[] = {"ports", "port-25-in", "open-relay", "client-addresses"};
   for (const auto& [check, judge_it] : judges) {
-    if (wants(check)) judge_it();
+    if (!wants(check)) continue;
+    if (!store_.tells() && std::ranges::find(kOfServer, check) != std::end(kOfServer)) {
+      add(check, Health::kSkipped, "the server does not tell of itself (see server)");
+    } else {
+      judge_it();
+    }
   }
 }
 

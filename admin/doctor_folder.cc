@@ -27,7 +27,7 @@ constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
 bool is_secret(const fs::path& inner) {
   const std::string text = inner.string();
   return text == "secret.key" || text.ends_with(".key") || text.ends_with("key.pem") ||
-         text.starts_with(kDatabaseFile);
+         text.starts_with("acme/") || text.starts_with(kDatabaseFile);
 }
 
 // The folder's own files and those of tls/ and dkim/: mail is `verify`'s.
@@ -43,7 +43,7 @@ void look_at_entries(const fs::path& folder, const fs::path& inner, FolderFacts&
     if (S_ISREG(entry.st_mode) && (entry.st_mode & kOthers) != 0 && is_secret(name) &&
         facts.open.size() < kMostTold)
       facts.open.push_back(name.string());
-    const bool is_small = name == "tls" || name == "dkim" || name.parent_path() == "dkim";
+    const bool is_small = name == "tls" || name == "dkim" || name == "acme" || name.parent_path() == "dkim";
     if (S_ISDIR(entry.st_mode) && is_small) look_at_entries(folder, name, facts);
   }
 }

@@ -27,6 +27,7 @@ constexpr std::uint64_t kFilesBesides = 640;
 constexpr std::uint64_t kFewFiles = 1024;
 constexpr std::uint64_t kLittleMemory = 200 * kMiB;
 constexpr std::uint64_t kEnoughConnections = 5;
+constexpr std::uint64_t kEnoughHidden = 10;
 constexpr std::uint64_t kFewHidden = 10;  // one in so many is nothing to worry about
 
 struct FileSystem {
@@ -222,7 +223,8 @@ void judge_container(const ContainerFacts& facts, DoctorFindings& into) {
   }
   if (hidden > 0) {
     return add(
-        hidden >= facts.connections / kFewHidden ? Health::kWarning : Health::kNote,
+        hidden >= kEnoughHidden && hidden * kFewHidden >= facts.connections ? Health::kWarning
+                                                                            : Health::kNote,
         fmt::format(
             "{} of {} came from {}, a gateway's address or this machine's own: a container's bridge or a "
             "router hides who they are",

@@ -53,7 +53,9 @@ void HostLook::begin(Outside& outside, std::function<void(const IpAddress&)> pub
 void HostLook::on_addresses(Outside& outside, dns::Type type, const dns::Answer& answer) {
   (type == dns::Type::kA ? facts_.a : facts_.aaaa) = answer.verdict;
   if (!answer.name.empty()) facts_.canonical = answer.name;
+  constexpr std::size_t kMostAddresses = 16;  // each is asked about, and dialled
   for (const dns::Record& record : answer.records) {
+    if (facts_.addresses.size() >= kMostAddresses) break;
     const auto known = std::ranges::find(facts_.addresses, record.address, &HostAddress::address);
     if (known != facts_.addresses.end()) {
       known->is_published = true;

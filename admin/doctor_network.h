@@ -94,8 +94,6 @@ struct RelayFacts {
   Heard heard;
 };
 
-// What it calls itself, so that its refusals are known.
-inline constexpr const char* kRelayTestHelo = "relay-test.example.com";
 // What is said in that order: one session, without DATA. `domain`: one of ours, or the host's name.
 // `address`: the server's, for a literal.
 std::vector<std::string> relay_commands(const std::string& hostname, const std::string& domain,

@@ -81,7 +81,8 @@ std::vector<WantedListener> listeners_of(const Config& config) {
            {"pop3s", &listen.pop3s},
            {"http", &listen.http},
            {"web", &listen.web},
-           {"webs", &listen.webs}}) {
+           {"webs", &listen.webs},
+           {"acme", &listen.acme}}) {
     for (const ListenAddress& address : *addresses) all.push_back({service, address});
   }
   return all;

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "admin/doctor_network.h"
+#include "admin/refusal_list.h"
 #include "protocols/ascii.h"
 
 namespace mailstead::admin {

@@ -11,6 +11,10 @@
 
 namespace mailstead {
 
+// What doctor says in EHLO when it tries whether this is an open relay. From this machine itself that is no
+// mail which somebody will miss: such refusals are neither remembered nor counted.
+inline constexpr const char* kRelayTestHelo = "relay-test.example.com";
+
 class RefusalList {
  public:
   virtual ~RefusalList() = default;

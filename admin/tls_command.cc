@@ -87,6 +87,11 @@ Report renew_tls(const Request& request, CommandContext& context) {
     return failed(fmt::format("the authority wants to be asked again at {} and not before: {}",
                               time_text(acme.asked_to_wait_until), acme.problem));
   }
+  if (acme.by_hand_at > now) {
+    return failed(fmt::format(
+        "it failed {} times; not before {}, since authorities shut out who asks in vain too often: {}",
+        acme.failures, time_text(acme.by_hand_at), acme.problem));
+  }
   if (!acme.is_needed && !has_flag(request, "force")) {
     return done(
         fmt::format("Not needed: the certificate is renewed at about {}; --force gets a new one now.\n",

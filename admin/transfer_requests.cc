@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@
 
 namespace mailstead::admin {
 namespace {
+
+constexpr std::size_t kMostReason = 500;  // octets
 
 constexpr std::size_t kExportPage = 64;
 constexpr std::size_t kLongestToken = 64;
@@ -88,6 +91,12 @@ Report note_backup(const Request& request, CommandContext& context) {
   const auto at = request_number(request.arguments[0]);
   if (!at || *at > INT64_MAX) return misused("a time is a number of seconds");
   const auto noted = context.store.note_backup(static_cast<std::int64_t>(*at));
+  return noted ? answered("0") : failed(noted.error());
+}
+
+Report note_backup_failure(const Request& request, CommandContext& context) {
+  const auto noted = context.store.note_backup_failure(
+      std::time(nullptr), printable(request.arguments[0]).substr(0, kMostReason));
   return noted ? answered("0") : failed(noted.error());
 }
 

@@ -68,7 +68,8 @@ struct PeerFacts {
   bool loopback = false;     // the address is the machine itself
   bool spoke_first = false;  // octets were there before anything was said to it
   bool proxy = false;        // the address is a proxy's, which named no client
-  bool hidden = false;       // the address is a gateway's or our own: anybody may be behind it
+  bool hidden = false;       // the address is a gateway's, say: anybody may be behind it
+  bool own = false;          // the address is the machine's own, and not loopback's
   bool tls = false;          // the connection is encrypted now
   // Of a server that we send to: it is who should have the mail, as RFC 8689 4.2.1 wants that shown.
   bool identified = false;

@@ -10,6 +10,7 @@
 #include "admin/certificate.h"
 #include "admin/text.h"
 #include "protocols/ascii.h"
+#include "protocols/ip_address.h"
 #include "server/acme_schedule.h"
 
 namespace mailstead {
@@ -17,6 +18,11 @@ namespace {
 
 constexpr std::int64_t kLongestLook = 60;             // seconds: a clock that is set is noticed
 constexpr std::int64_t kLongestWait = 7 * 24 * 3600;  // seconds: no authority's limits count longer
+constexpr std::uint32_t kTriesAtOnce = 3;             // that failed, before people have to wait, too
+constexpr std::int64_t kBetweenTries = 600;           // seconds, then
+// Between two certificates, whatever a clock or an authority says of their times.
+constexpr std::int64_t kLeastBetween = 3600;  // seconds
+constexpr std::int64_t kLifePart = 10;        // and that part of the last one's life
 
 std::int64_t unix_now() {
   return std::time(nullptr);
@@ -52,6 +58,7 @@ void Acme::start() {
     loaded_ = true;
     state_ = *state;
     if (!complaint->empty()) context_.log.warning("acme-unreadable", {{"why", *complaint}});
+    certificate_ = {};
     if (*facts) {
       certificate_ = {(*facts)->not_before, (*facts)->not_after, (*facts)->sha256};
     } else if (context_.config.acme.is_on() && facts->error().kind != ErrorKind::kNotFound) {
@@ -70,9 +77,16 @@ void Acme::stop() {
 
 void Acme::work(std::function<void()> job, std::function<void()> done) {
   const auto last = [this, number = number_, done = std::move(done)] {
-    if (!stopped_ && number == number_) done();
+    --jobs_;
+    if (stopped_) return;
+    if (number == number_) return done();
+    look();  // which waited for it
   };
-  if (context_.files.post(std::move(job), last) || stopped_) return;
+  if (context_.files.post(std::move(job), last)) {
+    ++jobs_;
+    return;
+  }
+  if (stopped_) return;
   // Too much waits there: later. An attempt was counted, and its order is known.
   end_attempt();
   if (loaded_) return arm(kLongestLook, &Acme::look);
@@ -111,7 +125,11 @@ std::string Acme::attempted() const {
 
 std::int64_t Acme::due_at() const {
   if (certificate_.fingerprint.empty() || state_.issued_for != settings()) return 0;
-  return renewal_time(certificate_.not_before, certificate_.not_after, certificate_.fingerprint);
+  const std::int64_t due =
+      renewal_time(certificate_.not_before, certificate_.not_after, certificate_.fingerprint);
+  if (state_.renewed_at > unix_now()) return due;  // the clock was set back
+  const std::int64_t life = certificate_.not_after - certificate_.not_before;
+  return std::max(due, state_.renewed_at + std::max(kLeastBetween, life / kLifePart));
 }
 
 // Times to come that were set by a clock that was ahead would be waited for in vain.
@@ -124,6 +142,12 @@ bool Acme::must_wait() const {
          unix_now() < state_.wait_until;
 }
 
+// An authority that is asked in vain too often shuts the name out for long.
+std::int64_t Acme::by_hand_at() const {
+  const bool is_same = state_.failures >= kTriesAtOnce && state_.tried_for == attempted();
+  return is_same && !clock_was_set_back() ? state_.failed_at + kBetweenTries : 0;
+}
+
 std::int64_t Acme::next_at() const {
   std::int64_t at = is_forced_ ? 0 : due_at();
   // Who has changed the settings wants to know whether they are right now.
@@ -133,7 +157,8 @@ std::int64_t Acme::next_at() const {
 }
 
 void Acme::look() {
-  if (stopped_ || !loaded_ || is_busy_) return;
+  // Files are one job's at a time: what an attempt that has ended still writes comes first.
+  if (stopped_ || !loaded_ || is_busy_ || jobs_ > 0) return;
   if (!context_.config.acme.is_on()) {
     uv_timer_stop(&timer_);
     return;
@@ -146,6 +171,8 @@ void Acme::look() {
 void Acme::reload() {
   const bool is_other = !context_.config.acme.is_on() || state_.tried_for != attempted();
   if (is_busy_ && is_other) end_attempt();
+  // Somebody may have removed what there was.
+  if (!is_busy_ && jobs_ == 0 && loaded_ && !stopped_) return start();
   look();
 }
 
@@ -153,6 +180,7 @@ void Acme::renew(Renewal renewal) {
   if (stopped_ || is_busy_ || !context_.config.acme.is_on() || must_wait()) return;
   const bool is_needed = state_.failures > 0 || due_at() <= unix_now();
   if (renewal == Renewal::kIfNeeded && !is_needed) return;
+  if (unix_now() < by_hand_at()) return;
   is_forced_ = true;
   look();
 }
@@ -175,11 +203,18 @@ void Acme::begin() {
   is_forced_ = false;
   is_busy_ = true;
   count_attempt(unix_now());
-  if (context_.config.hostname.starts_with('[')) {
+  if (context_.config.hostname.starts_with('[') || parse_ip(context_.config.hostname)) {
     return end(
         {fmt::format("hostname = \"{}\" is an address, and the authorities' certificates are for names",
                      context_.config.hostname),
          "set hostname to this server's name in the DNS"});
+  }
+  if (context_.config.hostname.find('.') == std::string::npos) {
+    return end(
+        {fmt::format(
+             "hostname = \"{}\" is no name that others could find, and authorities look for it in the DNS",
+             context_.config.hostname),
+         "set hostname (for a container: its -h, or MAILSTEAD_HOSTNAME) to this server's name in the DNS"});
   }
   auto tools = std::make_shared<AcmeTools>();
   const auto make = [tools, config = context_.config.acme, state = state_, data = context_.data] {
@@ -352,11 +387,14 @@ void Acme::end_attempt() {
 // Lost, it is tried a little sooner.
 void Acme::write_down() {
   auto written = std::make_shared<Result<void>>();
-  context_.files.post(
+  const bool posted = context_.files.post(
       [written, state = state_, files = AcmeFiles(context_.data)] { *written = files.write_state(state); },
       [this, written] {
+        --jobs_;
         if (!*written) context_.log.error("acme-not-written", {{"why", written->error().message}});
+        look();
       });
+  if (posted) ++jobs_;
 }
 
 AcmeFacts Acme::facts() const {
@@ -368,6 +406,7 @@ AcmeFacts Acme::facts() const {
   facts.is_needed = state_.failures > 0 || due_at() <= unix_now();
   facts.next_at = loaded_ ? next_at() : 0;
   facts.asked_to_wait_until = must_wait() ? state_.wait_until : 0;
+  facts.by_hand_at = by_hand_at();
   facts.failures = facts.is_running ? state_.failures - 1 : state_.failures;
   facts.failed_at = state_.failed_at;
   facts.problem = state_.problem;

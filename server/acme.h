@@ -71,6 +71,7 @@ class Acme {
   std::string settings() const;
   std::string attempted() const;
   std::int64_t due_at() const;
+  std::int64_t by_hand_at() const;  // renew() begins none before; 0: at once
   std::int64_t next_at() const;
   bool clock_was_set_back() const;
   bool must_wait() const;
@@ -101,6 +102,7 @@ class Acme {
   std::uint64_t number_ = 0;  // of the attempt; changes when one ends
   std::uint64_t renewals_ = 0;
   std::mt19937 random_{std::random_device{}()};
+  unsigned jobs_ = 0;  // on other threads
   bool loaded_ = false;
   bool is_busy_ = false;    // with an attempt
   bool is_forced_ = false;  // the next attempt is wanted, needed or not

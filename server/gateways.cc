@@ -41,15 +41,29 @@ std::string gateway_of_route6(const std::string& line) {
   return inet_ntop(AF_INET6, &address, text.data(), text.size()) == nullptr ? "" : text.data();
 }
 
-Gateways::Gateways(std::function<Addresses()> read, Clock clock)
-    : read_(std::move(read)), clock_(std::move(clock)), addresses_(read_()), read_at_(clock_()) {}
+Gateways::Gateways(Place place, std::function<Addresses()> read, Clock clock)
+    : place_(place),
+      read_(std::move(read)),
+      clock_(std::move(clock)),
+      addresses_(read_()),
+      read_at_(clock_()) {}
+
+void Gateways::read_again() {
+  const auto now = clock_();
+  if (now - read_at_ < kReadAgain) return;
+  addresses_ = read_();
+  read_at_ = now;
+}
 
 bool Gateways::hides(const std::string& address) {
-  if (const auto now = clock_(); now - read_at_ >= kReadAgain) {
-    addresses_ = read_();
-    read_at_ = now;
-  }
-  return addresses_.contains(address);
+  read_again();
+  return addresses_.gateways.contains(address) ||
+         (place_ == Place::kContainer && addresses_.own.contains(address));
+}
+
+bool Gateways::is_own(const std::string& address) {
+  read_again();
+  return addresses_.own.contains(address);
 }
 
 Gateways::Addresses Gateways::read_addresses() {
@@ -57,7 +71,7 @@ Gateways::Addresses Gateways::read_addresses() {
   const auto read = [&](const char* path, std::string (*gateway)(const std::string&)) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
-      if (std::string found = gateway(line); !found.empty()) addresses.insert(std::move(found));
+      if (std::string found = gateway(line); !found.empty()) addresses.gateways.insert(std::move(found));
     }
   };
   read("/proc/self/net/route", gateway_of_route);
@@ -76,7 +90,7 @@ Gateways::Addresses Gateways::read_addresses() {
       done = inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr,
                        text.data(), text.size());
     }
-    if (done != nullptr) addresses.insert(done);
+    if (done != nullptr) addresses.own.insert(done);
   }
   return addresses;
 }

@@ -1,4 +1,4 @@
-// Addresses behind which anybody may be: those of the machine's default gateways, and its own.
+// Addresses behind which anybody may be: those of the machine's default gateways, and in a container its own.
 //
 // A container's bridge, a router that rewrites addresses and a proxy in front of a container's port (Docker's
 // for IPv6, rootless Podman's) show a server nothing but themselves. Who comes from there is not banned,
@@ -17,20 +17,28 @@ namespace mailstead {
 class Gateways {
  public:
   static constexpr std::chrono::minutes kReadAgain{1};
-  using Addresses = std::set<std::string>;
+  struct Addresses {
+    std::set<std::string> gateways;
+    std::set<std::string> own;  // loopback is none
+  };
+  enum class Place { kMachine, kContainer };
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
   // `read` and `clock` are for tests.
-  explicit Gateways(std::function<Addresses()> read = read_addresses,
+  explicit Gateways(Place place, std::function<Addresses()> read = read_addresses,
                     Clock clock = std::chrono::steady_clock::now);
 
-  // Is it one of them? `address` as PeerFacts has it.
+  // `address` as PeerFacts has it: may anybody be behind it?
   bool hides(const std::string& address);
+  bool is_own(const std::string& address);
 
-  // Of /proc and of the machine's interfaces; loopback is none.
+  // Of /proc and of the machine's interfaces.
   static Addresses read_addresses();
 
  private:
+  void read_again();
+
+  const Place place_;
   std::function<Addresses()> read_;
   Clock clock_;
   Addresses addresses_;

@@ -333,7 +333,21 @@ QueueOutcome QueueRunner::decide_outcome(const QueuedMessage& message, const Que
   return outcome;
 }
 
+void QueueRunner::watch_for_standstill(const std::vector<QueueOutcome>& outcomes) {
+  constexpr std::size_t kMostHosts = 100;
+  for (const QueueOutcome& outcome : outcomes) {
+    if (outcome.attempt.outcome == QueueState::kDelivered) {
+      standstill_ = {};
+    } else if (outcome.attempt.outcome == QueueState::kWaiting) {
+      if (standstill_.since == 0 || standstill_.since > outcome.attempt.at)
+        standstill_.since = outcome.attempt.at;
+      if (standstill_.hosts.size() < kMostHosts) standstill_.hosts.insert(outcome.attempt.host);
+    }
+  }
+}
+
 void QueueRunner::attempted(std::vector<QueueOutcome> outcomes) {
+  watch_for_standstill(outcomes);
   if (!outcomes.empty()) note(std::move(outcomes));
 }
 

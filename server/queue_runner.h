@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -65,6 +66,12 @@ class QueueRunner final : private OutgoingHouse {
   std::uint64_t sent() const { return sent_; }
   std::uint64_t failed() const { return failed_; }
   std::size_t waiting() const { return schedule_.waiting(); }
+  // Attempts that all failed for now, since the last that did not.
+  struct Standstill {
+    std::int64_t since = 0;       // Unix seconds; 0: there is none
+    std::set<std::string> hosts;  // that were asked, the first hundred; "" where none could be
+  };
+  const Standstill& standstill() const { return standstill_; }
 
  private:
   // What an Outgoing needs.
@@ -109,6 +116,7 @@ class QueueRunner final : private OutgoingHouse {
   // sender wants held stays.
   void try_those_put_off_too_far(std::vector<QueueRow> messages, std::int64_t latest);
   bool is_everything_noted() const { return not_noted_.empty(); }
+  void watch_for_standstill(const std::vector<QueueOutcome>& outcomes);
   void note(std::vector<QueueOutcome> outcomes);
   void try_to_note_again();
   void tell_not_noted(const std::string& why);
@@ -133,6 +141,7 @@ class QueueRunner final : private OutgoingHouse {
   std::vector<std::unique_ptr<Outgoing>> ended_;  // to be destroyed in a later turn
   std::unordered_map<LocalDelivery*, std::unique_ptr<LocalDelivery>> here_;
   std::vector<std::unique_ptr<LocalDelivery>> ended_here_;
+  Standstill standstill_;
   std::vector<QueueOutcome> not_noted_;  // nothing is begun until the store has it
   bool is_noting_again_ = false;
   bool is_trouble_told_ = false;

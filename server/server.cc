@@ -10,6 +10,7 @@
 #include <ctime>
 #include <utility>
 
+#include "admin/doctor_machine.h"
 #include "admin/owner.h"
 #include "admin/store_access.h"
 #include "server/network.h"
@@ -63,6 +64,7 @@ Server::Server(ServeRequest request, Log& log)
       challenges_(std::make_shared<AcmeChallenges>()),
       certificates_(log, request_.data, challenges_),
       bans_(ban_rules(config_)),
+      gateways_(admin::is_in_container() ? Gateways::Place::kContainer : Gateways::Place::kMachine),
       policies_(config_, log),
       listeners_(
           &loop_, log,
@@ -167,6 +169,8 @@ Result<void> Server::begin() {
   queue_stopped_ = false;
   acme_ = std::make_unique<Acme>(Acme::Context{&loop_, config_, log_, *files_, *resolver_, challenges_,
                                                request_.data, [this] { certificates_.reload(config_); }});
+  alerter_ = std::make_unique<Alerter>(
+      Alerter::Context{config_, log_, *storage_, *files_, *signing_, *queue_, request_.data});
   control_ = std::make_unique<ControlServer>(&loop_, *commands_);
   watch_certificates();
   tend_store();
@@ -253,6 +257,7 @@ void Server::tend_store() {
         auto* self = static_cast<Server*>(timer->data);
         self->storage_->tend(free_terms(self->config_));
         self->keep_refusals();
+        self->alerter_->tend();
         self->connections_.tidy_all();
       },
       0, kTendMs);
@@ -337,6 +342,7 @@ void Server::admit(Arrival arrival) {
 void Server::mark_hidden(Arrival& arrival) {
   PeerFacts& peer = arrival.peer;
   peer.hidden = !peer.loopback && !peer.proxy && gateways_.hides(peer.address);
+  peer.own = !peer.loopback && !peer.proxy && gateways_.is_own(peer.address);
   if (!peer.hidden) return;
   ++counters_.connections_hidden[peer.address];
   const std::uint64_t now = uv_now(&loop_);
@@ -454,6 +460,7 @@ void Server::stop() {
   control_->stop();
   if (std::exchange(expiring_, false)) expiry_->stop();
   acme_->stop();
+  alerter_->stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&tending_timer_), nullptr);
   uv_timer_start(

@@ -17,6 +17,7 @@
 
 #include "admin/cli.h"
 #include "server/acme.h"
+#include "server/alerter.h"
 #include "server/arrival.h"
 #include "server/border.h"
 #include "server/certificates.h"
@@ -112,6 +113,7 @@ class Server {
   std::unique_ptr<Expiry> expiry_;
   std::unique_ptr<QueueRunner> queue_;
   std::unique_ptr<Acme> acme_;
+  std::unique_ptr<Alerter> alerter_;
   std::unique_ptr<CommandRunner> commands_;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<Drivers> drivers_;

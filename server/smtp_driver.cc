@@ -114,6 +114,7 @@ void SmtpDriver::connection_closed(std::string_view) {
 
 void SmtpDriver::after_run() {
   for (SmtpSession::Refusal& refusal : session_.take_refusals()) {
+    if ((peer_.loopback || peer_.own) && session_.helo() == kRelayTestHelo) continue;
     ++services_.counters.refused;
     services_.log.info("refused", {{"service", service_},
                                    {"peer", peer_.address},

@@ -331,6 +331,7 @@ Result<void> Backup::write_facts() {
   if (!done) return done;
   return terms_.as_caller([&]() -> Result<void> {
     auto noted = write_meta(*copy_, kBackupAtKey, std::to_string(facts.at));
+    if (noted) noted = write_meta(*copy_, kBackupFailureKey, "");
     if (!noted) return noted;
     return replace_small_file(to_.fd(), kAboutFile, facts_text(facts));
   });

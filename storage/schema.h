@@ -40,6 +40,8 @@ Result<std::string> read_identity(Database& database);
 bool is_identity(std::string_view text);
 // When the last good backup was made, Unix seconds.
 inline constexpr std::string_view kBackupAtKey = "backup_at";
+// Of one that failed since: when, a blank, and why; empty: none has.
+inline constexpr std::string_view kBackupFailureKey = "backup_failure";
 // 0: absent, or no number.
 Result<std::int64_t> read_meta_number(Database& database, std::string_view key);
 Result<void> write_meta(Database& database, std::string_view key, std::string_view value);

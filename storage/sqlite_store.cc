@@ -362,13 +362,6 @@ Result<void> SqliteStore::write_notes() {
   return {};
 }
 
-Result<void> SqliteStore::note_backup(std::int64_t at) {
-  if (!database_) return closed_error();
-  auto done = in_transaction([&] { return write_meta(*database_, kBackupAtKey, std::to_string(at)); });
-  if (done) last_backup_at_ = at;
-  return done;
-}
-
 Result<std::vector<RefusedMail>> SqliteStore::refused_mail() {
   if (!database_) return closed_error();
   return RefusedTable(*database_).all();

@@ -170,6 +170,9 @@ class SqliteStore final : public Store {
 
   Result<std::uint64_t> free_space() const override { return folder_->free_space(); }
   std::int64_t last_backup_at() const override { return last_backup_at_.load(); }
+  Result<void> note_backup_failure(std::int64_t at, std::string_view why) override;
+  Result<AlertNotes> alert_notes() override;
+  Result<void> keep_told_alerts(std::string_view told) override;
   Result<void> note_backup(std::int64_t at) override;
   Result<void> close() override;
 

@@ -521,7 +521,19 @@ class Store {
 
   // When the last good backup was made, Unix seconds; 0: never. Any thread.
   virtual std::int64_t last_backup_at() const = 0;
+  // Whatever failed before it is over.
   virtual Result<void> note_backup(std::int64_t at) = 0;
+  // One that failed, in words; kept until a good one.
+  virtual Result<void> note_backup_failure(std::int64_t at, std::string_view why) = 0;
+
+  // What the postmaster is told of, as far as it has to outlast a restart.
+  struct AlertNotes {
+    std::string told;                   // as it was kept
+    std::int64_t backup_failed_at = 0;  // 0: none has since the last good one
+    std::string backup_failure;
+  };
+  virtual Result<AlertNotes> alert_notes() = 0;
+  virtual Result<void> keep_told_alerts(std::string_view told) = 0;
 };
 
 }  // namespace mailstead

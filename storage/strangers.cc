@@ -22,9 +22,9 @@ bool is_of_mailbox(std::string_view name) {
   return std::ranges::find(kOurs, name) != kOurs.end();
 }
 
-class Search {
+class StrangerSearch {
  public:
-  explicit Search(std::size_t at_most) : at_most_(at_most) {}
+  explicit StrangerSearch(std::size_t at_most) : at_most_(at_most) {}
 
   // Names with a dot in front are left alone everywhere: they are ours for a moment, or a tool's.
   template <class IsOurs>
@@ -76,7 +76,7 @@ class Search {
 }  // namespace
 
 Result<std::vector<std::string>> strangers_in(const DataFolder& folder, std::size_t at_most) {
-  Search search(at_most);
+  StrangerSearch search(at_most);
   auto done = search.look(folder.fd(), "", may_be_in_data_folder);
   if (done) done = search.look(folder.journal_fd(), "journal", is_of_journal);
   if (done) done = search.look_into_mail(folder.mail_fd());

@@ -59,7 +59,11 @@ TEST_CASE("an authority is asked only by who has agreed to its terms", "[config]
   CHECK(parsed("[acme]\ndirectory = \"staging\"\naccept_terms = true\n").acme.url() ==
         "https://acme-staging-v02.api.letsencrypt.org/directory");
   CHECK(parsed(on + "accept_terms = true\n[listen]\nweb = [\":80\"]\n").listen.acme.empty());
-  CHECK(parsed(on + "accept_terms = true\n[listen]\nacme = []\n").listen.acme.empty());
+  // Behind something that passes port 80 on.
+  CHECK(parsed(on + "accept_terms = true\n[listen]\nacme = []\nweb = [\":8080\"]\n").listen.acme.empty());
+  CHECK(parsed(on + "accept_terms = true\n[listen]\nweb = [\":8080\"]\n").listen.acme.size() == 1);
+  CHECK(error(on + "accept_terms = true\n[listen]\nacme = []\n").find("needs a listener at port 80") !=
+        std::string::npos);
   for (const char* wrong :
        {"directory = \"http://a.example/\"\n", "directory = \"lets encrypt\"\n",
         "names = [\"*.example.org\"]\n", "names = [\"[192.0.2.1]\"]\n", "contact = \"nobody\"\n",
@@ -161,6 +165,9 @@ tls = "tls"
 [resolver]
 servers = ["192.0.2.53", "2001:db8::53", "[::1]:5353", "127.0.0.1:5353"]
 dnssec = "always"
+[alerts]
+mail = false
+to = "anna@example.org"
 [log]
 level = "debug"
 format = "json"
@@ -242,6 +249,8 @@ format = "json"
   CHECK(parsed("[pop3]\nexpire_days = 0\n").pop3.expire_days == 0U);
   CHECK(error("[pop3]\nexpire_days = -1\n").find("\"never\"") != std::string::npos);
   CHECK(config.log.level == LogLevel::kDebug);
+  CHECK_FALSE(config.alerts.mail);
+  CHECK(config.alerts.to == "anna@example.org");
   CHECK(config.log.format == LogFormat::kJson);
   // It has no room beside a certificate of one's own.
   const std::string authority = R"([acme]
@@ -514,6 +523,18 @@ TEST_CASE("variables have values of all kinds, and say what is wrong with them",
   {
     const Variable wrong("MAILSTEAD_LIMITS_RECIPIENTS", "many");
     CHECK(error("").starts_with("MAILSTEAD_LIMITS_RECIPIENTS: "));
+  }
+  {
+    const Variable names("MAILSTEAD_ACME_NAMES", "autoconfig.example.org, mta-sts.example.org\r");
+    CHECK(parsed("").acme.names.size() == 2);
+  }
+  {
+    const Variable blank("MAILSTEAD_LISTEN_SMTP", " \r");
+    CHECK(parsed("").listen.smtp.size() == 1);
+  }
+  {
+    const Variable commas("MAILSTEAD_LISTEN_SMTP", " , ");
+    CHECK(error("").starts_with("MAILSTEAD_LISTEN_SMTP: "));
   }
   {
     const Variable half("MAILSTEAD_TLS_CERTIFICATE", "/etc/c.pem");

@@ -177,10 +177,13 @@ TEST_CASE("clients that come from a gateway are hidden by it", "[doctor]") {
   CHECK(worst(judged(judge_container, facts)) == Health::kNote);
   facts.connections = 4;
   CHECK(worst(judged(judge_container, facts)) == Health::kNote);
-  facts.hidden = {{"172.17.0.1", 3}, {"fd00::1", 1}};
+  facts.hidden = {{"172.17.0.1", 8}, {"fd00::1", 1}};
+  CHECK(worst(judged(judge_container, facts)) == Health::kNote);
+  facts.hidden["fd00::1"] = 2;
+  facts.connections = 10;
   CHECK(says(judged(judge_container, facts), Health::kWarning,
-             "4 of 4 connections came from 172.17.0.1, fd00::1"));
-  facts.connections = 39;
+             "10 of 10 connections came from 172.17.0.1, fd00::1"));
+  facts.connections = 100;
   CHECK(worst(judged(judge_container, facts)) == Health::kWarning);
   facts.connections = 1000;  // a router that looks in now and then
   CHECK(worst(judged(judge_container, facts)) == Health::kNote);

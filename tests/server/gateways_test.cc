@@ -24,12 +24,13 @@ TEST_CASE("the gateway of a route for everywhere is told, and of no other", "[ga
 
 TEST_CASE("networks that come later are seen within a minute", "[gateways]") {
   std::chrono::steady_clock::time_point now{};
-  Gateways::Addresses addresses{"172.17.0.1"};
-  Gateways gateways([&] { return addresses; }, [&] { return now; });
+  Gateways::Addresses addresses{{"172.17.0.1"}, {"172.17.0.2"}};
+  Gateways gateways(
+      Gateways::Place::kMachine, [&] { return addresses; }, [&] { return now; });
   CHECK(gateways.hides("172.17.0.1"));
-  CHECK_FALSE(gateways.hides("172.17.0.2"));
+  CHECK_FALSE(gateways.hides("172.17.0.9"));
   CHECK_FALSE(gateways.hides(""));
-  addresses = {"10.0.2.2"};
+  addresses.gateways = {"10.0.2.2"};
   now += 59s;
   CHECK(gateways.hides("172.17.0.1"));
   now += 1s;
@@ -37,7 +38,17 @@ TEST_CASE("networks that come later are seen within a minute", "[gateways]") {
   CHECK(gateways.hides("10.0.2.2"));
 }
 
-TEST_CASE("loopback hides nobody", "[gateways]") {
-  CHECK_FALSE(Gateways::read_addresses().contains("127.0.0.1"));
-  CHECK_FALSE(Gateways::read_addresses().contains("::1"));
+TEST_CASE("only in a container may anybody be behind its own address", "[gateways]") {
+  const auto read = [] { return Gateways::Addresses{{"172.17.0.1"}, {"172.17.0.2"}}; };
+  Gateways machine(Gateways::Place::kMachine, read);
+  CHECK_FALSE(machine.hides("172.17.0.2"));
+  CHECK(machine.is_own("172.17.0.2"));
+  CHECK_FALSE(machine.is_own("172.17.0.1"));
+  Gateways container(Gateways::Place::kContainer, read);
+  CHECK(container.hides("172.17.0.2"));
+}
+
+TEST_CASE("loopback is none of the machine's own addresses", "[gateways]") {
+  CHECK_FALSE(Gateways::read_addresses().own.contains("127.0.0.1"));
+  CHECK_FALSE(Gateways::read_addresses().own.contains("::1"));
 }

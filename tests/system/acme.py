@@ -211,7 +211,7 @@ class Renewal(AcmeTest):
     """Certificates that are good for some seconds, one after the other, while mail comes and goes."""
 
     def test_nobody_notices(self):
-        pebble = self.pebble(validity=15).start()
+        pebble = self.pebble().start()
         server = self.server(pebble.settings() + "[submission]\nrecipients_per_hour = 0\nrecipients_per_day = 0\ncheck_from = false\n")
         self.issued(server)
         context = self.trusting(pebble)
@@ -240,7 +240,11 @@ class Renewal(AcmeTest):
             workers = [threading.Thread(target=count, args=work) for work in ((0, send), (0, send), (1, look), (1, look))]
             for worker in workers:
                 worker.start()
-            until(lambda: len(seen) >= 4, "three certificates took the place of the first")
+            for renewals in (2, 3, 4):
+                start = len(server.lines)
+                self.assertIn("Begun", server.admin("tls", "renew", "--force").stdout)
+                self.issued(server, start)
+                until(lambda: len(seen) >= renewals, "another certificate took the place of the last one")
             ending.set()
             for worker in workers:
                 worker.join()
@@ -254,7 +258,46 @@ class Renewal(AcmeTest):
         self.assertNotIn("acme-failed", server.log())
 
 
+    def test_times_that_make_no_sense(self):
+        # By this machine's clock each certificate is due as soon as it comes: that is no reason for another one.
+        pebble = self.pebble(validity=1).start()
+        server = self.server(pebble.settings())
+        self.issued(server)
+        time.sleep(4)
+        server.process.send_signal(mailstead.signal.SIGHUP)
+        time.sleep(1)
+        self.assertEqual(server.log().count(" acme-issued "), 1)
+        self.assertEqual(server.log().count(" acme-begun "), 1)
+
+
 class Trouble(AcmeTest):
+    def test_names_that_no_authority_knows(self):
+        pebble = self.pebble().start()
+        for host in ("192.0.2.1", "vm"):
+            server = self.server('hostname = "%s"\n' % host + pebble.settings())
+            self.assertIn("hostname = ", self.failed(server))
+            self.assertNotIn("acme-begun", server.log())
+            server.stop()
+
+    def test_people_wait_too_after_failures(self):
+        server = self.server(self.pebble().settings())
+        self.failed(server)
+        for _ in range(2):
+            start = len(server.lines)
+            self.assertIn("Begun", server.admin("tls", "renew").stdout)
+            self.failed(server, start)
+        self.assertIn("failed 3 times; not before", server.admin("tls", "renew", code=1).stderr)
+        self.assertIn("failed 3 times; not before", server.admin("tls", "renew", "--force", code=1).stderr)
+
+    def test_a_certificate_that_is_lost(self):
+        pebble = self.pebble().start()
+        server = self.server(pebble.settings())
+        self.issued(server)
+        os.remove(os.path.join(server.data, "acme", "certificate.pem"))
+        start = len(server.lines)
+        server.process.send_signal(mailstead.signal.SIGHUP)
+        self.issued(server, start)
+
     def test_a_port_that_nobody_reaches(self):
         pebble = self.pebble(challenge_port=free_port()).start()
         server = self.server(pebble.settings())

@@ -363,6 +363,9 @@ class Machine(Patient):
             self.assert_finding("server", "warning", "version 0.0.9 runs")
         with self.pretended(None):
             self.assert_finding("server", "warning", "does not tell of itself")
+            # What it alone could tell is not guessed.
+            for check in ("ports", "port-25-in", "open-relay", "client-addresses"):
+                self.assert_finding(check, "skipped")
 
     @contextlib.contextmanager
     def pretended(self, facts):
@@ -461,7 +464,7 @@ class Machine(Patient):
     def test_clients_behind_a_gateway(self):
         self.assertNotIn(self.doctor("--only", "client-addresses")["client-addresses"][0][0], ("warning", "problem"))
         for client, state in (("192.0.2.20", "ok"), (GATEWAY, "warning")):
-            for number in range(6):
+            for number in range(12):
                 with socket.create_connection((US, 25), timeout=mailstead.TIMEOUT, source_address=(client, 0)) as stream:
                     lines = stream.makefile("rwb")
                     for command in ("EHLO x", "MAIL FROM:<a@far.example>", "RCPT TO:<nobody%d@example.org>" % number, "QUIT"):
