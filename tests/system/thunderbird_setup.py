@@ -6,6 +6,8 @@ Names of the Internet are found through a proxy, which is the server's own liste
 http://autoconfig.example.org reaches it as it would with that name in the DNS, and everything else fails.
 """
 
+import contextlib
+import random
 import shutil
 import socket
 
@@ -52,8 +54,11 @@ PROXY = "data:,function FindProxyForURL(url, host) { return host == 'localhost' 
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+    """One that is free until its server binds it: the system gives none below 32768 to clients of other tests meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class NewProfile(thunderbird.Thunderbird):
