@@ -175,10 +175,7 @@ void judge_resolver(const ResolverFacts& facts, DoctorFindings& into) {
   }
   // Where the Internet's DNS is not reached, the lists' words mean nothing.
   if (facts.known.verdict == dns::Verdict::kFound) {
-    // Where the Internet's DNS is not reached, the lists' words mean nothing.
-    if (facts.known.verdict == dns::Verdict::kFound) {
-      for (const DnsListFacts& list : facts.lists) judge_list_answers(list, into);
-    }
+    for (const DnsListFacts& list : facts.lists) judge_list_answers(list, into);
   }
   if (facts.known.verdict == dns::Verdict::kFound && !facts.known.authenticated) {
     add(Health::kNote, "your DNS servers do not validate (DNSSEC)",

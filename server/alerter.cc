@@ -73,21 +73,15 @@ void Alerter::judge(const std::shared_ptr<Look>& look) {
   send(look);
 }
 
-std::string Alerter::recipient() const {
-  if (!context_.config.alerts.to.empty()) return context_.config.alerts.to;
-  const auto directory = context_.storage.store().directory();
-  const std::string domain = signing_domain(*directory, context_.config.hostname, std::nullopt);
-  return domain.empty() ? std::string() : "postmaster@" + domain;
-}
-
 void Alerter::send(const std::shared_ptr<Look>& look) {
-  const std::string to = recipient();
-  const auto address = parse_address(to);
-  // Before the first mailbox there is nobody to be told.
-  if (!address) return end("");
   const auto directory = context_.storage.store().directory();
   const std::string ours = signing_domain(*directory, context_.config.hostname, std::nullopt);
   const std::string& domain = ours.empty() ? context_.config.hostname : ours;
+  std::string to = context_.config.alerts.to;
+  if (to.empty() && !ours.empty()) to = "postmaster@" + ours;
+  const auto address = parse_address(to);
+  // Before the first mailbox there is nobody to be told.
+  if (!address) return end("");
   Delivery delivery;
   delivery.id = context_.storage.store().new_id();
   delivery.envelope.recipients = {Recipient(*address)};

@@ -48,7 +48,6 @@ class Alerter {
   void judge(const std::shared_ptr<Look>& look);
   void send(const std::shared_ptr<Look>& look);
   void keep(const std::shared_ptr<Look>& look);
-  std::string recipient() const;  // empty: nobody
   void end(const std::string& trouble);
 
   Context context_;
