@@ -186,15 +186,15 @@ AcmeProblem parse_acme_problem(std::string_view json) {
 }
 
 std::optional<std::chrono::seconds> parse_retry_after(std::string_view text, std::int64_t now) {
-  constexpr std::int64_t kMost = 366 * 24 * 3600;  // who says more says nonsense
+  constexpr std::int64_t kLongest = 366 * 24 * 3600;  // who says more says nonsense
   text = ascii::trim(text);
   if (const auto number = ascii::number(text))
-    return std::chrono::seconds(std::min(*number, static_cast<std::uint64_t>(kMost)));
+    return std::chrono::seconds(std::min(*number, static_cast<std::uint64_t>(kLongest)));
   std::tm date{};
   const std::string whole(text);
   const char* end = strptime(whole.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
   if (end == nullptr || *end != '\0') return std::nullopt;
-  return std::chrono::seconds(std::clamp<std::int64_t>(timegm(&date) - now, 0, kMost));
+  return std::chrono::seconds(std::clamp<std::int64_t>(timegm(&date) - now, 0, kLongest));
 }
 
 }  // namespace mailstead
