@@ -74,8 +74,9 @@ const std::array kKeys = {
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3s; }}},
     ConfigKey{
         "listen", "http",
-        "For monitors, over HTTP: /metrics (Prometheus), /healthz and /readyz. Nobody logs in: keep it\n"
-        "to this machine or a network that you trust.",
+        "The administration page ([admin] below), and for monitors /metrics (Prometheus), /healthz and\n"
+        "/readyz, without a login. Nothing is encrypted: keep it to this machine, a network that you\n"
+        "trust, or a proxy that speaks HTTPS.",
         ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.http; }}},
     ConfigKey{"listen", "web",
               "Mail programs find their settings here, over HTTP and over HTTPS, at the names that\n"
@@ -297,6 +298,14 @@ const std::array kKeys = {
         "servers\non this machine; \"always\", where the way to them is safe; \"never\".",
         ChoiceKey{kDnssecWords, [](const Config& c) { return place_of(kDnssecValues, c.resolver.dnssec); },
                   [](Config& c, std::size_t i) { c.resolver.dnssec = kDnssecValues[i]; }}},
+
+    ConfigKey{"admin", "page",
+              "The administration page: listen.http, /admin/. 'mailstead web-link' lets a browser in.",
+              SwitchKey{[](Config& c) -> bool& { return c.admin.page; }}},
+    ConfigKey{"admin", "names",
+              "Host names that browsers call it by, besides hostname, localhost and IP addresses: those of\n"
+              "a proxy in front of it. Any other name is refused: somebody has made it lead here.",
+              NamesKey{[](Config& c) -> std::vector<std::string>& { return c.admin.names; }}},
 
     ConfigKey{
         "alerts", "mail",
