@@ -10,6 +10,7 @@
 #include "admin/quantity.h"
 #include "admin/text.h"
 #include "protocols/address.h"
+#include "protocols/ip_address.h"
 #include "storage/store.h"
 
 namespace mailstead::admin {
@@ -385,7 +386,10 @@ struct Setter {
     std::vector<std::string> names;
     for (const std::string& entry : *list) {
       const auto name = parse_domain(entry);
-      if (!name || name->starts_with('[')) {
+      if (name && parse_ip(*name))
+        return bad_value(fmt::format("'{}' is an address, and a host name is wanted", printable(entry)));
+      // RFC 1123 2.1: the DNS has other names, too, and they are no hosts.
+      if (!name || name->starts_with('[') || name->find('_') != std::string::npos) {
         return bad_value(fmt::format("'{}' is not a host name{}", printable(entry),
                                      entry.starts_with("*.") ? ": wildcards cannot be proven this way" : ""));
       }

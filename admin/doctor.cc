@@ -197,6 +197,9 @@ void Examination::look_at_machine() {
   limits_ = look_at_limits(store_.facts.value("pid", std::int64_t{0}), config_.limits.connections);
   tls_ = look_at_tls(certificate_files(config_, line_.data), config_.hostname, now_);
   tls_.is_acme = config_.acme.is_on();
+  const FactsJson renewal = store_.facts.value("acme", FactsJson::object());
+  tls_.acme_problem = renewal.value("problem", "");
+  tls_.acme_advice = renewal.value("advice", "");
   if (!config_.listen.webs.empty()) {
     for (const FactsJson& domain : store_.facts.value("domains", FactsJson::array()))
       tls_.other_names.push_back("autoconfig." + domain.get<std::string>());
