@@ -10,6 +10,7 @@
 #include <cstring>
 #include <list>
 
+#include "admin/config_keys.h"
 #include "admin/descriptor.h"
 #include "admin/store_access.h"
 
@@ -69,21 +70,12 @@ Dialogue::Kind kind_of(const std::string& service, const Config& config, const I
 }  // namespace
 
 std::vector<WantedListener> listeners_of(const Config& config) {
-  const Config::Listen& listen = config.listen;
+  Config own = config;  // the table's way to a value is one to change it
   std::vector<WantedListener> all;
-  for (const auto& [service, addresses] :
-       std::initializer_list<std::pair<const char*, const std::vector<ListenAddress>*>>{
-           {"smtp", &listen.smtp},
-           {"submission", &listen.submission},
-           {"submissions", &listen.submissions},
-           {"lmtp", &listen.lmtp},
-           {"pop3", &listen.pop3},
-           {"pop3s", &listen.pop3s},
-           {"http", &listen.http},
-           {"web", &listen.web},
-           {"webs", &listen.webs},
-           {"acme", &listen.acme}}) {
-    for (const ListenAddress& address : *addresses) all.push_back({service, address});
+  for (const ConfigKey& key : config_keys()) {
+    const auto* listen = std::get_if<ListenKey>(&key.kind);
+    if (listen == nullptr) continue;
+    for (const ListenAddress& address : listen->at(own)) all.push_back({std::string(key.name), address});
   }
   return all;
 }
