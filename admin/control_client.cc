@@ -18,7 +18,7 @@ namespace {
 
 using admin::Descriptor;
 
-constexpr time_t kPatience = 30;  // seconds without a byte moving
+constexpr time_t kAnswerPatience = 30;  // seconds without a byte moving
 
 Error problem(int code, const std::string& path) {
   switch (code) {
@@ -93,7 +93,7 @@ Result<Report> call_server(const std::string& data, const Request& request) {
   const std::string path = control_socket_path(data);
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return problem(errno, path);
-  const timeval patience{.tv_sec = kPatience, .tv_usec = 0};
+  const timeval patience{.tv_sec = kAnswerPatience, .tv_usec = 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 

@@ -31,12 +31,12 @@ namespace mailstead::admin {
 namespace {
 
 using Wants = Pop3ClientSession::Wants;
-using Tls = Pop3ClientOptions::Tls;
+using Pop3Tls = Pop3ClientOptions::Tls;
 
 struct Pop3Place {
   std::string host;
   std::uint16_t port = 0;
-  Tls tls = Tls::kImplicit;
+  Pop3Tls tls = Pop3Tls::kImplicit;
   Certificate certificate = Certificate::kChecked;
   std::string user;
 };
@@ -64,7 +64,7 @@ class Pop3Import final : public Pop3ClientSink {
     auto link = Pop3Link::connect(place_.host, place_.port);
     if (!link) return link.error();
     link_ = std::move(*link);
-    if (place_.tls == Tls::kImplicit) {
+    if (place_.tls == Pop3Tls::kImplicit) {
       if (auto done = link_->start_tls(place_.certificate); !done) return done;
     }
     if (auto done = pump(); !done) return done;
@@ -294,9 +294,9 @@ Result<Pop3Place> place_of(const Request& request) {
   place.host = request.arguments[0];
   place.user = option_of(request, "user").value_or(request.arguments[1]);
   const std::string tls = option_of(request, "tls").value_or("implicit");
-  place.tls = tls == "stls" ? Tls::kStls : tls == "none" ? Tls::kNone : Tls::kImplicit;
+  place.tls = tls == "stls" ? Pop3Tls::kStls : tls == "none" ? Pop3Tls::kNone : Pop3Tls::kImplicit;
   if (has_flag(request, "insecure")) place.certificate = Certificate::kIgnored;
-  place.port = place.tls == Tls::kImplicit ? 995 : 110;
+  place.port = place.tls == Pop3Tls::kImplicit ? 995 : 110;
   if (const auto port = option_of(request, "port")) {
     const auto [end, problem] = std::from_chars(port->data(), port->data() + port->size(), place.port);
     if (problem != std::errc() || end != port->data() + port->size() || place.port == 0)
@@ -306,7 +306,7 @@ Result<Pop3Place> place_of(const Request& request) {
 }
 
 void warn(const Pop3Place& place) {
-  if (place.tls == Tls::kNone) {
+  if (place.tls == Pop3Tls::kNone) {
     std::fprintf(stderr,
                  "mailstead: without TLS everybody on the way to %s can read the password and the mail\n",
                  printable(place.host).c_str());

@@ -15,7 +15,7 @@ namespace {
 // RFC 3492 5.
 constexpr std::uint32_t kBase = 36;
 constexpr std::uint32_t kLeast = 1;
-constexpr std::uint32_t kMost = 26;
+constexpr std::uint32_t kMostOfPunycode = 26;
 constexpr std::uint32_t kSkew = 38;
 constexpr std::uint32_t kDamp = 700;
 constexpr std::uint32_t kFirstBias = 72;
@@ -32,7 +32,7 @@ std::uint32_t adapted_bias(std::uint32_t delta, std::uint32_t count, bool first)
   delta = first ? delta / kDamp : delta / 2;
   delta += delta / count;
   std::uint32_t k = 0;
-  while (delta > ((kBase - kLeast) * kMost) / 2) {
+  while (delta > ((kBase - kLeast) * kMostOfPunycode) / 2) {
     delta /= kBase - kLeast;
     k += kBase;
   }
@@ -62,7 +62,7 @@ std::string punycode(const std::u32string& label) {
       if (c != character) continue;
       std::uint32_t rest = delta;
       for (std::uint32_t k = kBase;; k += kBase) {
-        const std::uint32_t threshold = k <= bias ? kLeast : std::min(k - bias, kMost);
+        const std::uint32_t threshold = k <= bias ? kLeast : std::min(k - bias, kMostOfPunycode);
         if (rest < threshold) break;
         out += digit(threshold + (rest - threshold) % (kBase - threshold));
         rest = (rest - threshold) / (kBase - threshold);
@@ -103,7 +103,7 @@ std::optional<std::u32string> from_punycode(std::string_view text) {
       if (!value || place > kMostDelta || weight > kMostDelta) return std::nullopt;
       text.remove_prefix(1);
       place += *value * weight;
-      const std::uint32_t threshold = k <= bias ? kLeast : std::min(k - bias, kMost);
+      const std::uint32_t threshold = k <= bias ? kLeast : std::min(k - bias, kMostOfPunycode);
       if (*value < threshold) break;
       weight *= kBase - threshold;
     }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kHeader = 12;    // octets
 constexpr std::size_t kMaxName = 255;  // RFC 1035 2.3.4, octets on the wire
-constexpr std::size_t kMaxLabel = 63;
+constexpr std::size_t kMaxLabelOctets = 63;
 constexpr std::size_t kMostRecords = 500;  // that are looked at
 constexpr std::size_t kMostAliases = 10;   // CNAMEs behind each other
 constexpr std::uint16_t kInternet = 1;
@@ -71,7 +71,7 @@ class Reader {
         place = limit = target;
         continue;
       }
-      if (length > kMaxLabel || message_.size() - place <= length) return fail();
+      if (length > kMaxLabelOctets || message_.size() - place <= length) return fail();
       octets += length + 1u;
       if (octets > kMaxName) return fail();
       if (length == 0) break;
@@ -192,7 +192,7 @@ bool is_name(std::string_view name) {
   while (true) {
     const std::size_t dot = name.find('.');
     const std::string_view label = name.substr(0, dot);
-    if (label.empty() || label.size() > kMaxLabel) return false;
+    if (label.empty() || label.size() > kMaxLabelOctets) return false;
     if (dot == std::string_view::npos) return true;
     name.remove_prefix(dot + 1);
   }
@@ -211,7 +211,7 @@ std::optional<std::string> question(std::string_view name, Type type) {
   message[5] = 0x01;  // one question
   while (!name.empty()) {
     const std::size_t dot = std::min(name.find('.'), name.size());
-    if (dot == 0 || dot > kMaxLabel) return std::nullopt;
+    if (dot == 0 || dot > kMaxLabelOctets) return std::nullopt;
     message += static_cast<char>(dot);
     message += name.substr(0, dot);
     name.remove_prefix(std::min(dot + 1, name.size()));

@@ -18,7 +18,7 @@
 namespace mailstead {
 namespace {
 
-using Kind = HeaderToken::Kind;
+using TokenKind = HeaderToken::Kind;
 using Tokens = std::span<const HeaderToken>;
 
 constexpr std::string_view kAddressSpecials = "<>,:;";
@@ -43,7 +43,7 @@ std::string words_of(Tokens tokens) {
   std::string text;
   for (const HeaderToken& token : tokens) {
     if (!text.empty() && token.blank_before) text += ' ';
-    text += token.kind == Kind::kQuoted ? unquoted(token.text) : std::string(token.text);
+    text += token.kind == TokenKind::kQuoted ? unquoted(token.text) : std::string(token.text);
   }
   return text;
 }
@@ -89,8 +89,8 @@ void put_unstructured(FoldedField& field, std::string_view value) {
 void put_token(FoldedField& field, const HeaderToken& token) {
   const std::string_view blank = blank_before(token);
   if (utf8::is_ascii(token.text)) return field.put(blank, token.text);
-  if (token.kind == Kind::kComment) return field.put_encoded(blank, unquoted(token.text), "(", ")");
-  field.put_encoded(blank, token.kind == Kind::kQuoted ? unquoted(token.text) : std::string(token.text));
+  if (token.kind == TokenKind::kComment) return field.put_encoded(blank, unquoted(token.text), "(", ")");
+  field.put_encoded(blank, token.kind == TokenKind::kQuoted ? unquoted(token.text) : std::string(token.text));
 }
 
 // RFC 6857 3.1.2 and 3.1.5. Encoded-words that are there already are let alone.
@@ -131,7 +131,7 @@ std::optional<Mailbox> read_mailbox(Tokens tokens) {
   Mailbox mailbox;
   bool closed = false;
   for (const HeaderToken& token : tokens) {
-    if (token.kind == Kind::kComment) {
+    if (token.kind == TokenKind::kComment) {
       mailbox.comments.push_back(token);
     } else if (token.is('<') && !mailbox.in_brackets) {
       mailbox.in_brackets = true;
@@ -139,7 +139,7 @@ std::optional<Mailbox> read_mailbox(Tokens tokens) {
       closed = true;
     } else if (mailbox.in_brackets && !closed) {
       mailbox.address += token.text;
-    } else if (closed || token.kind == Kind::kSpecial) {
+    } else if (closed || token.kind == TokenKind::kSpecial) {
       return std::nullopt;
     } else {
       mailbox.phrase.push_back(token);
@@ -287,7 +287,7 @@ std::string downgraded_comments(std::string_view name, const std::string& value)
   if (!tokens) return {};
   FoldedField field(name);
   for (const HeaderToken& token : *tokens) {
-    if (token.kind != Kind::kComment && !utf8::is_ascii(token.text)) return {};
+    if (token.kind != TokenKind::kComment && !utf8::is_ascii(token.text)) return {};
     HeaderToken spaced = token;
     spaced.blank_before |= &token == tokens->data();
     put_token(field, spaced);
@@ -334,7 +334,7 @@ std::string downgraded_received(std::string_view name, const std::string& value)
         continue;
       }
     }
-    if (token.kind != Kind::kComment && !utf8::is_ascii(token.text)) {
+    if (token.kind != TokenKind::kComment && !utf8::is_ascii(token.text)) {
       const auto good = ascii_address(std::string(token.text));
       const auto domain = good ? good : ascii_domain(token.text);
       if (domain) field.put(blank_before(token), *domain);
@@ -358,7 +358,7 @@ void put_parameter(FoldedField& field, std::string_view parameter) {
   std::string text;
   if (tokens) {
     std::vector<HeaderToken> words = *tokens;
-    std::erase_if(words, [](const HeaderToken& token) { return token.kind == Kind::kComment; });
+    std::erase_if(words, [](const HeaderToken& token) { return token.kind == TokenKind::kComment; });
     text = words_of(words);
   } else {
     text = written;
@@ -408,7 +408,7 @@ std::string downgraded_mime(std::string_view name, const std::string& value) {
       if (!tokens) continue;
       for (HeaderToken token : *tokens) {
         token.blank_before = true;
-        if (token.kind == Kind::kComment || utf8::is_ascii(token.text)) put_token(field, token);
+        if (token.kind == TokenKind::kComment || utf8::is_ascii(token.text)) put_token(field, token);
       }
     } else {
       // Who wrote it both ways meant readers of either kind.

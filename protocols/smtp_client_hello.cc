@@ -14,7 +14,7 @@ namespace {
 // RFC 4954 4: the line of AUTH is as long as any; a longer response waits for the server's 334.
 constexpr std::size_t kMaxAuthLine = 512 - 2;
 
-bool is_nonce(std::string_view text) {
+bool is_scram_nonce(std::string_view text) {
   return !text.empty() &&
          std::ranges::all_of(text, [](char c) { return ascii::is_printable(c) && c != ' ' && c != ','; });
 }
@@ -127,7 +127,7 @@ void SmtpClientCore::tls_failed(std::string_view why) {
 
 std::optional<sasl::Mechanism> SmtpClientCore::choose_mechanism() const {
   // The password itself is said only where nothing better is had.
-  if (extensions_.auth_scram && is_nonce(options_.login->nonce)) return sasl::Mechanism::kScram;
+  if (extensions_.auth_scram && is_scram_nonce(options_.login->nonce)) return sasl::Mechanism::kScram;
   if (extensions_.auth_plain) return sasl::Mechanism::kPlain;
   if (extensions_.auth_login) return sasl::Mechanism::kLogin;
   return std::nullopt;

@@ -24,7 +24,7 @@ struct MechanismSyntax {
 };
 
 // RFC 7208 5 and 12. What "ip4" and "ip6" take is no domain.
-constexpr std::array<MechanismSyntax, 8> kMechanisms = {{
+constexpr std::array<MechanismSyntax, 8> kSpfMechanisms = {{
     {"all", SpfMechanism::Kind::kAll, DomainSpec::kNever, CidrLength::kNever},
     {"include", SpfMechanism::Kind::kInclude, DomainSpec::kMustBe, CidrLength::kNever},
     {"a", SpfMechanism::Kind::kA, DomainSpec::kMayBe, CidrLength::kDual},
@@ -88,9 +88,10 @@ std::optional<SpfMechanism> read_mechanism(std::string_view term) {
   mechanism.text = term;
   mechanism.qualifier = take_qualifier(term);
   const std::size_t name = std::min(term.find_first_of(":/"), term.size());
-  const auto* const syntax = std::ranges::find_if(
-      kMechanisms, [&](const MechanismSyntax& each) { return ascii::same(each.name, term.substr(0, name)); });
-  if (syntax == kMechanisms.end()) return std::nullopt;
+  const auto* const syntax = std::ranges::find_if(kSpfMechanisms, [&](const MechanismSyntax& each) {
+    return ascii::same(each.name, term.substr(0, name));
+  });
+  if (syntax == kSpfMechanisms.end()) return std::nullopt;
   mechanism.kind = syntax->kind;
   std::string_view rest = term.substr(name);
   if (syntax->kind == SpfMechanism::Kind::kIp4 || syntax->kind == SpfMechanism::Kind::kIp6) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kFixed = 3;  // octets before the data
 
-std::uint8_t octet(std::string_view bytes, std::size_t at) {
+std::uint8_t octet_at(std::string_view bytes, std::size_t at) {
   return static_cast<std::uint8_t>(bytes[at]);
 }
 
@@ -26,9 +26,9 @@ std::vector<Tlsa> usable_tlsa(std::span<const dns::Record> records) {
   for (const dns::Record& record : records) {
     const std::string_view octets = record.text;
     if (record.type != dns::Type::kTlsa || octets.size() <= kFixed) continue;
-    const unsigned usage = octet(octets, 0);
-    const unsigned selector = octet(octets, 1);
-    const unsigned matching = octet(octets, 2);
+    const unsigned usage = octet_at(octets, 0);
+    const unsigned selector = octet_at(octets, 1);
+    const unsigned matching = octet_at(octets, 2);
     if ((usage != 2 && usage != 3) || selector > 1 || matching > 2) continue;
     Tlsa tlsa{static_cast<Tlsa::Usage>(usage), static_cast<Tlsa::Selector>(selector),
               static_cast<Tlsa::Matching>(matching), std::string(octets.substr(kFixed))};
@@ -61,8 +61,10 @@ bool matches(const Tlsa& record, std::string_view certificate, std::string_view 
 
 std::string text_of(const dns::Record& tlsa) {
   if (tlsa.text.size() < kFixed) return {};
-  std::string text = fmt::format("{} {} {} ", octet(tlsa.text, 0), octet(tlsa.text, 1), octet(tlsa.text, 2));
-  for (std::size_t i = kFixed; i < tlsa.text.size(); ++i) text += fmt::format("{:02x}", octet(tlsa.text, i));
+  std::string text =
+      fmt::format("{} {} {} ", octet_at(tlsa.text, 0), octet_at(tlsa.text, 1), octet_at(tlsa.text, 2));
+  for (std::size_t i = kFixed; i < tlsa.text.size(); ++i)
+    text += fmt::format("{:02x}", octet_at(tlsa.text, i));
   return text;
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kChallengePath = "/.well-known/acme-challenge/";
 
-HttpReply busy() {
+HttpReply busy_page() {
   return http_error(503, "The server is too busy or stopping; try again in a moment.");
 }
 
@@ -95,7 +95,7 @@ void Pages::tell_metrics(const HttpRequest& /*request*/, const Answer& answer) {
     if (report.exit_code != 0) return answer(http_error(500, report.error));
     answer(document("text/plain; version=0.0.4; charset=utf-8", report.text));
   });
-  if (!posted) answer(busy());
+  if (!posted) answer(busy_page());
 }
 
 void Pages::tell_health(const HttpRequest& /*request*/, const Answer& answer) {
@@ -112,7 +112,7 @@ void Pages::tell_readiness(const HttpRequest& /*request*/, const Answer& answer)
       return answer(http_error(503, fmt::format("The disk has {} octets free, too few for mail.", *free)));
     answer(http_error(200, "ready"));
   });
-  if (!posted) answer(busy());
+  if (!posted) answer(busy_page());
 }
 
 void Pages::tell_challenge(const HttpRequest& request, const Answer& answer) {

@@ -11,8 +11,8 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kMostHosts = 10;    // RFC 5321 5.1 wants two at least; a domain may name any number
-constexpr std::size_t kMostTargets = 20;  // addresses that are tried
+constexpr std::size_t kMostRouteHosts = 10;  // RFC 5321 5.1 wants two at least; a domain may name any number
+constexpr std::size_t kMostTargets = 20;     // addresses that are tried
 
 std::mt19937& random_source() {
   thread_local std::mt19937 source{std::random_device{}()};
@@ -89,7 +89,7 @@ void Routing::on_mx(const dns::Answer& answer) {
   std::erase_if(records, [](const dns::Record& each) { return each.text.empty(); });
   std::vector<Host> hosts;
   for (const dns::Record& each : records) {
-    if (hosts.size() < kMostHosts) hosts.push_back({each.text, each.preference, {}, {}, false});
+    if (hosts.size() < kMostRouteHosts) hosts.push_back({each.text, each.preference, {}, {}, false});
   }
   if (hosts.empty()) {
     return fail(true, "5.4.6",

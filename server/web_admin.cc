@@ -71,7 +71,7 @@ HttpReply problem(unsigned status, std::string_view sentence) {
   return json_reply(status, admin::json_text(Value::Object{{"error", sentence}}));
 }
 
-HttpReply busy() {
+HttpReply busy_answer() {
   return problem(503, "The server is too busy or stopping; try again in a moment.");
 }
 
@@ -307,14 +307,14 @@ void WebAdmin::run_command(const Call& call) {
                               request.secret = **hash;
                               run(std::move(request), made, answer);
                             });
-  if (!posted) call.answer(busy());
+  if (!posted) call.answer(busy_answer());
 }
 
 void WebAdmin::run(Request request, const std::string& new_password, const Answer& answer) {
   const auto done = [answer, new_password](const Report& report) {
     answer(json_reply(200, report_json(report, report.exit_code == 0 ? new_password : std::string())));
   };
-  if (!context_.commands.run(std::move(request), {}, done)) answer(busy());
+  if (!context_.commands.run(std::move(request), {}, done)) answer(busy_answer());
 }
 
 void WebAdmin::tell_history(const Call& call) {
@@ -348,7 +348,7 @@ void WebAdmin::begin_look(const Call& call) {
   } else {
     return call.refuse(400, "There are two things to look at: doctor, and dns check of a domain.");
   }
-  call.answer(begun ? json_reply(202, R"({"state":"running"})") : busy());
+  call.answer(begun ? json_reply(202, R"({"state":"running"})") : busy_answer());
 }
 
 void WebAdmin::tell_look(const Call& call) {

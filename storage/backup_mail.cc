@@ -23,7 +23,7 @@ constexpr std::size_t kNotedTogether = 10'000;
 constexpr std::size_t kMissedTogether = 50'000;  // searched for in one go: some 100 octets of memory each
 // While another tool changes flags, a file may be met under neither of its names.
 constexpr int kSearches = 4;
-constexpr std::string_view kPlaces[] = {"new/", "cur/", "deleted/"};
+constexpr std::string_view kMailPlaces[] = {"new/", "cur/", "deleted/"};
 
 constexpr MessageState kBackedStates[] = {MessageState::kPresent, MessageState::kMissing,
                                           MessageState::kDeleted, MessageState::kAside};
@@ -202,7 +202,7 @@ Result<void> Backup::search_once(Mailbox& mailbox) {
   std::unordered_map<std::string, Wanted> by_name;
   for (Wanted& each : mailbox.missed) by_name.emplace(base_name(each.path), std::move(each));
   mailbox.missed.clear();
-  for (const std::string_view place : kPlaces) {
+  for (const std::string_view place : kMailPlaces) {
     auto names = mailbox.maildir->names_in(place);
     if (!names) return names.error();
     std::vector<std::pair<Wanted, RegularFile>> files;
@@ -288,7 +288,7 @@ Result<void> Backup::copy_kept_mail() {
 // No row tells what is in it: the files do.
 Result<void> Backup::copy_kept_folder(int at, const PoolFolder& name) {
   std::vector<KeptFile> kept;
-  for (const std::string_view place : kPlaces) {
+  for (const std::string_view place : kMailPlaces) {
     auto folder = open_folder(at, std::string(place.substr(0, place.size() - 1)));
     if (!folder) continue;
     auto names = list_folder(folder->fd());

@@ -13,8 +13,8 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kGroup = 64;  // files that share the disk's flushes; each needs a descriptor
-constexpr std::size_t kPiece = 256 << 10;
+constexpr std::size_t kImportGroup = 64;  // files that share the disk's flushes; each needs a descriptor
+constexpr std::size_t kImportPiece = 256 << 10;
 constexpr std::size_t kMostIdentity = 400;  // octets of a source, and of an item
 // Nobody can take so many UIDLs that are made of somebody else's hashes.
 constexpr int kMostClaims = 100;
@@ -32,7 +32,7 @@ Result<void> each_piece(const Import& message, const std::function<Result<void>(
   const std::uint64_t spooled = message.spool ? message.spool->size() : 0;
   for (std::uint64_t at = 0; at < spooled; at += piece.size()) {
     piece.clear();
-    if (auto done = message.spool->read(at, kPiece, piece); !done) return done;
+    if (auto done = message.spool->read(at, kImportPiece, piece); !done) return done;
     if (piece.empty()) return Error{ErrorKind::kIo, "a spool file is shorter than what was written to it"};
     if (auto done = pass(piece); !done) return done;
   }
@@ -68,8 +68,8 @@ std::vector<Result<Imported>> ImportBatch::run(std::span<const Import> messages)
     Work& work = works_.emplace_back(Work{&message});
     if (auto done = plan(work); !done) work.error = done.error();
   }
-  for (std::size_t first = 0; first < works_.size(); first += kGroup) {
-    write_group(std::span(works_).subspan(first, std::min(kGroup, works_.size() - first)));
+  for (std::size_t first = 0; first < works_.size(); first += kImportGroup) {
+    write_group(std::span(works_).subspan(first, std::min(kImportGroup, works_.size() - first)));
   }
   withdraw_failed();
   if (auto done = write_rows(); !done) {

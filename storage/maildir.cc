@@ -16,7 +16,7 @@ namespace mailstead {
 
 namespace {
 
-constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::size_t kScanPiece = 256 * 1024;
 
 std::string path_of(const MailboxFolderName& name) {
   return fmt::format("mail/{}/{}", name.domain, name.user);
@@ -285,7 +285,7 @@ Result<MessageFacts> Maildir::inspect(const std::string& path) const {
   std::string piece;
   do {
     piece.clear();
-    if (auto done = read_some(file->fd(), scan.size(), kPiece, piece); !done) return here(done.error());
+    if (auto done = read_some(file->fd(), scan.size(), kScanPiece, piece); !done) return here(done.error());
     scan.add(piece);
     hasher.add(piece);
   } while (!piece.empty());
@@ -320,7 +320,7 @@ Result<void> Maildir::write_normalised(const FileHandle& from, const FileHandle&
   while (true) {
     piece.clear();
     lines.clear();
-    if (auto done = read_some(from.fd(), offset, kPiece, piece); !done) return done;
+    if (auto done = read_some(from.fd(), offset, kScanPiece, piece); !done) return done;
     offset += piece.size();
     if (piece.empty()) {
       normaliser.finish(lines);
