@@ -111,7 +111,7 @@ async function show() {
   forget_news();
   draw_menu(first);
   const { signal } = here;
-  const place = el("div", { class: "screen" }, waiting());
+  const place = el("div", { class: "screen", "aria-busy": "true" }, waiting());
   fill(at("screen"), place);
   document.title = [words.length ? visible(words[0]) : null, title || "Message", "Mailstead"].filter(Boolean).join(" – ");
   try {
@@ -120,6 +120,7 @@ async function show() {
     if (signal.aborted) return;
     fill(place, heading(title || "Message"), refusal(error, show));
   }
+  place.removeAttribute("aria-busy");
   if (signal.aborted) return;
   // Who listens to the page is told where he is; who sees it, is not moved.
   place.querySelector("h1")?.focus({ preventScroll: true });
