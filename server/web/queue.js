@@ -67,7 +67,9 @@ async function retry_all(again) {
 }
 
 export async function queued(place, [id]) {
-  const message = await result("queue show", [id]);
+  // Of the attempts `queue show` tells the last one only; `why` tells all.
+  const [message, told] = await Promise.all([result("queue show", [id]), result("why", [id]).catch(() => null)]);
+  const whole = told?.queue?.find((each) => each.id === message.id);
   const again = () => queued(place, [id]);
   const on_its_way = message.finished_at === null || message.finished_at === undefined;
   fill(place,
@@ -93,15 +95,17 @@ export async function queued(place, [id]) {
       ["Message-ID", message.message_id ? outside(message.message_id, { class: "code" }) : quiet("not known")],
       ["Id", copyable(message.id, "the id")],
     ]),
-    section("Recipients and attempts", message.recipients.map((recipient) => attempts(recipient, message.held))));
+    section("Recipients and attempts", (whole || message).recipients.map((recipient) => attempts(recipient, message.held))));
 }
 
 export function attempts(recipient, held) {
+  const last = recipient.last_attempt_at ? [{ at: recipient.last_attempt_at, outcome: recipient.state, host: recipient.last_host, reply: recipient.last_reply }] : [];
+  const history = recipient.history || last;
   return el("article", { class: "card" },
     el("h3", null, outside(recipient.address), " ", recipient_badge(recipient.state)),
     recipient.state === "waits" && !held ? el("p", { class: "quiet" }, "Next attempt ", time(recipient.next_attempt_at, { never: "soon" })) : null,
-    (recipient.history || []).length
-      ? el("ol", { class: "timeline" }, recipient.history.map((attempt) =>
+    history.length
+      ? el("ol", { class: "timeline" }, history.map((attempt) =>
           el("li", { class: STATES[attempt.outcome] }, time(attempt.at), " ", attempt.host ? outside(attempt.host) : "here", ": ", outside(attempt.reply))))
       : el("p", { class: "quiet" }, "No attempt yet."));
 }
