@@ -42,7 +42,7 @@ export async function messages(place, address) {
   const list = el("div");
   await pages(list, address, [], [
     { title: "Subject", class: "main", cell: (each) => subject_link(address, each) },
-    { title: "From", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
+    { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
     { title: "Received", cell: (each) => time(each.received_at) },
     { title: "Size", class: "number", cell: (each) => size(each.octets) },
   ], "No message is in this mailbox.");
@@ -54,10 +54,10 @@ export async function deleted_messages(place, address) {
   const again = () => deleted_messages(place, address);
   const number = await pages(list, address, ["deleted"], [
     { title: "Subject", class: "main", cell: (each) => subject_link(address, each) },
-    { title: "From", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
-    { title: "Deleted", cell: (each) => time(each.deleted_at) },
-    { title: "By", cell: (each) => (each.deleted_by ? outside(each.deleted_by) : quiet("not noted")) },
-    { title: "Kept until", cell: (each) => time(each.restorable_until) },
+    { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
+    { title: "Deleted", cell: (each) => time(each.deleted_at, { relative: true }) },
+    { title: "By", class: "by", cell: (each) => (each.deleted_by ? outside(each.deleted_by) : quiet("not noted")) },
+    { title: "Kept until", cell: (each) => time(each.restorable_until, { relative: true }) },
     { title: "Size", class: "number", cell: (each) => size(each.octets) },
     { title: "", class: "end", cell: (each) => button("Restore", () => restore(address, [each.uidl], [], again), { kind: "plain small" }) },
   ], "No deleted message can be restored.");
@@ -90,7 +90,7 @@ const EVENTS = { fetched: "fetched", deleted: "deleted", restored: "restored" };
 
 export function events(told) {
   return el("ol", { class: "timeline" }, told.map((event) => el("li", { class: event.what === "deleted" ? "warning" : "ok" },
-    time(event.at), " ", EVENTS[event.what] || outside(event.what), event.device ? [" by ", outside(event.device)] : null,
+    time(event.at, { seconds: true }), " ", EVENTS[event.what] || outside(event.what), event.device ? [" by ", outside(event.device)] : null,
     event.last_at && event.last_at !== event.at ? [", the last time ", time(event.last_at)] : null)));
 }
 

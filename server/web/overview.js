@@ -88,7 +88,7 @@ export async function overview(place, _, life) {
     fill(top, lead(status, warnings(status, report.text || "", tls)), figures(status, tls));
     fill(listeners,
       section("Listeners", table({ label: "Listeners", rows: status.listeners, empty: "Nothing listens: see [listen] in the configuration.", columns: [
-        { title: "Service", cell: (each) => outside(each.service) },
+        { title: "Service", class: "main", cell: (each) => outside(each.service) },
         { title: "Address", cell: (each) => outside(each.address, { class: "code" }) },
         { title: "Connections now", class: "number", cell: (each) => number_text(each.connections) },
       ] })),

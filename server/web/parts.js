@@ -15,11 +15,13 @@ export function outside_lines(text, attributes) {
 
 export const quiet = (...children) => el("span", { class: "quiet" }, children);
 
-export function time(at, { never = "never", relative = false } = {}) {
+// Behind a time stands the exact one, and how long ago it is; `relative` has it the other way round.
+export function time(at, { never = "never", relative = false, seconds = false } = {}) {
   const date = moment(at);
   if (!date) return quiet(never);
   const exact = date.toISOString().replace(".000Z", "Z");
-  return el("time", { datetime: exact, title: `${exact}, ${relative_text(date)}` }, relative ? relative_text(date) : time_text(date));
+  return el("time", { datetime: exact, title: `${exact}, ${relative_text(date)}` },
+    relative ? relative_text(date) : time_text(date, seconds));
 }
 
 export function size(octets) {

@@ -18,7 +18,7 @@ function next_attempt(message) {
   const times = waiting(message).map((each) => moment(each.next_attempt_at)).filter(Boolean);
   if (!times.length) return quiet("report to come");
   const next = new Date(Math.min(...times));
-  return next <= new Date() ? "now" : time(next.toISOString());
+  return next <= new Date() ? "now" : time(next.toISOString(), { relative: true });
 }
 
 function recipients(message) {
@@ -31,11 +31,11 @@ const last_reply = (message) => message.recipients.map((each) => each.last_reply
 
 const COLUMNS = [
   { title: "Id", class: "main", cell: (each) => link(["queue", each.id], outside(each.id, { class: "code" })) },
-  { title: "From", cell: (each) => (each.from ? outside(each.from) : quiet("a report, from nobody")) },
-  { title: "To", cell: recipients },
+  { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("a report, from nobody")) },
+  { title: "To", class: "who", cell: recipients },
   { title: "Last words", class: "words", cell: (each) => (last_reply(each) ? outside(last_reply(each)) : quiet("no attempt yet")) },
   { title: "Next attempt", cell: next_attempt },
-  { title: "Received", cell: (each) => time(each.received_at) },
+  { title: "Received", cell: (each) => time(each.received_at, { relative: true }) },
   { title: "Size", class: "number", cell: (each) => size(each.size) },
 ];
 
@@ -106,7 +106,7 @@ export function attempts(recipient, held) {
     recipient.state === "waits" && !held ? el("p", { class: "quiet" }, "Next attempt ", time(recipient.next_attempt_at, { never: "soon" })) : null,
     history.length
       ? el("ol", { class: "timeline" }, history.map((attempt) =>
-          el("li", { class: STATES[attempt.outcome] }, time(attempt.at), " ", attempt.host ? outside(attempt.host) : "here", ": ", outside(attempt.reply))))
+          el("li", { class: STATES[attempt.outcome] }, time(attempt.at, { seconds: true }), " ", attempt.host ? outside(attempt.host) : "here", ": ", outside(attempt.reply))))
       : el("p", { class: "quiet" }, "No attempt yet."));
 }
 

@@ -64,8 +64,8 @@ export function moment(at) {
 const two = (number) => String(number).padStart(2, "0");
 
 // By the clock of who looks: "2026-12-01 07:30".
-export function time_text(date) {
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+export function time_text(date, with_seconds = false) {
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock_text(date, with_seconds)}`;
 }
 
 export function clock_text(date, with_seconds) {

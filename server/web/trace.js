@@ -53,7 +53,7 @@ function story(report) {
     about_address ? el("p", { class: "lead-line" }, outside(lines[0])) : null,
     told.advice?.length ? section("What to do", el("ul", { class: "advice" }, told.advice.map((line) => el("li", null, outside(line))))) : null,
     told.timeline?.length ? section("What happened", el("ol", { class: "timeline" }, told.timeline.map((event) =>
-      el("li", { class: KINDS[event.what] || "note" }, time(event.at), " ", badge(KINDS[event.what] ? event.what : "event", KINDS[event.what]), " ", outside(event.says))))) : null,
+      el("li", { class: KINDS[event.what] || "note" }, time(event.at, { seconds: true }), " ", badge(KINDS[event.what] ? event.what : "event", KINDS[event.what]), " ", outside(event.says))))) : null,
     told.copies?.length ? section("Where it is now", told.copies.map(copy)) : null,
     (told.mailboxes || []).map(mailbox),
     told.queue?.length ? section(about_address ? "Its newest mail to other hosts" : "On its way to other hosts", told.queue.map(queued)) : null,
@@ -93,7 +93,7 @@ function mailbox(each) {
 function received(messages) {
   return table({ label: "Received mail", rows: messages, columns: [
     { title: "Subject", class: "main", cell: (each) => link(["message", each.address, each.uidl], each.subject ? outside(each.subject) : "(no subject)") },
-    { title: "From", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
+    { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
     { title: "Received", cell: (each) => time(each.received_at) },
     { title: "State", cell: (each) => standing(each.state) },
     { title: "", class: "end", cell: (each) => link(["trace", each.uidl], "Trace") },
