@@ -20,7 +20,18 @@ export function tell_error(error) {
   box.scrollIntoView({ block: "nearest" });
 }
 
-export const forget_news = () => fill(place("news"));
+let carried = null;
+
+// For the screen that comes next.
+export function tell_there(...children) {
+  carried = children;
+}
+
+export function forget_news() {
+  fill(place("news"));
+  if (carried) tell(carried);
+  carried = null;
+}
 
 // kind: "" (the one thing to do here), plain, danger. `action` may be async.
 export function button(label, action, { kind = "plain", title, ...more } = {}) {

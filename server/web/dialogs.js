@@ -30,6 +30,7 @@ function open_dialog(title, make) {
 export function ask_form({ title, intro, fields = [], button, kind = "", send }) {
   return open_dialog(title, (close) => {
     const trouble = el("div", { role: "alert" });
+    // Where something is lost, a stray Enter leaves: "Cancel" has the focus then.
     const submit = el("button", { type: "submit", class: kind }, button);
     const form = el("form", { novalidate: true, onsubmit: async (event) => {
       event.preventDefault();
@@ -40,7 +41,7 @@ export function ask_form({ title, intro, fields = [], button, kind = "", send })
       intro ? el("p", null, intro) : null,
       fields.map((field) => field.element),
       trouble,
-      el("div", { class: "buttons" }, submit, el("button", { type: "button", class: "plain", onclick: () => close(null) }, "Cancel")));
+      el("div", { class: "buttons" }, submit, el("button", { type: "button", class: "plain", autofocus: kind === "danger" && fields.length === 0, onclick: () => close(null) }, "Cancel")));
     return form;
   });
 }
@@ -115,14 +116,18 @@ export function tick_field(name, label) {
 
 // A new password: made here by the server, or typed. Reads {password: undefined or a text}.
 export function password_field() {
-  const typed = text_field("password", "Password", { type: "password", autocomplete: "new-password", hint: "At least something nobody guesses: several words, say." });
-  typed.element.hidden = true;
+  const typed = text_field("password", "Password", { type: "password", autocomplete: "new-password", hint: "Something that nobody guesses: several words, say." });
+  const shown = tick_field("shown", "Show what I type");
+  shown.input.addEventListener("change", () => {
+    typed.input.type = shown.input.checked ? "text" : "password";
+  });
+  const typing = el("div", { hidden: true }, typed.element, shown.element);
   const how = choice_field("how", "Password", [["make", "Make a good one and show it once"], ["type", "I type one"]], (value) => {
-    typed.element.hidden = value !== "type";
+    typing.hidden = value !== "type";
     if (value === "type") typed.input.focus();
   });
   return {
-    element: el("div", null, how.element, typed.element),
+    element: el("div", null, how.element, typing),
     read: () => {
       if (how.read().how === "make") return { password: undefined };
       if (typed.input.value === "") throw new Error("Type a password, or let the server make one.");

@@ -3,7 +3,7 @@
 import { command, result } from "./api.js";
 import { el, fill, href } from "./dom.js";
 import { facts, heading, link, message_box, outside, quiet, section, size, table, tabs, time } from "./parts.js";
-import { button, tell } from "./actions.js";
+import { button, tell, tell_there } from "./actions.js";
 import { ask_first, ask_form, password_field, show_once, text_field, tick_field } from "./dialogs.js";
 import { counted, number_text, size_text } from "./text.js";
 import { new_password, quota, state_badge } from "./mailboxes.js";
@@ -121,7 +121,6 @@ async function remove(address, now) {
     },
   });
   if (!done) return;
+  tell_there(outside(done.value.text.trim()));
   location.hash = href("mailboxes");
-  // The new screen clears old news first.
-  setTimeout(() => tell(outside(done.value.text.trim())), 300);
 }

@@ -100,15 +100,21 @@ export async function overview(place, _, life) {
   const status = await look();
   fill(place, heading("Overview", quiet(visible(status.hostname))), trouble, top, charts.element, listeners);
   await charts.look();
+  if (life.aborted) return;
 
-  const timer = setInterval(async () => {
-    if (document.hidden) return;
+  let looking = false;
+  const look_again = async () => {
+    if (document.hidden || looking) return;
+    looking = true;
     try {
       await Promise.all([look(), charts.look()]);
       fill(trouble);
     } catch (error) {
       fill(trouble, "What you see is of before: ", outside(error.message));
     }
-  }, EVERY);
+    looking = false;
+  };
+  const timer = setInterval(look_again, EVERY);
   life.addEventListener("abort", () => clearInterval(timer));
+  document.addEventListener("visibilitychange", look_again, { signal: life });
 }

@@ -75,6 +75,7 @@ export function traffic() {
     fill(trouble);
   }
 
+  // Without the charts the rest of the overview is still worth seeing.
   async function choose(name) {
     span = name;
     try {
@@ -93,6 +94,6 @@ export function traffic() {
   return {
     element: el("section", { "aria-labelledby": id, class: "traffic" },
       el("div", { class: "heading" }, el("h2", { id }, "Traffic"), choice), trouble, el("div", { class: "charts" }, charts.map((each) => each.element))),
-    look,
+    look: () => choose(span),
   };
 }

@@ -201,9 +201,12 @@ def quoted(text):
 class PageTest(unittest.TestCase):
     """A server in an Internet of its own, and a browser that is logged in to its page."""
 
+    names = None
+
     @classmethod
     def setUpClass(cls):
-        cls.names = internet.Names()
+        if PageTest.names is None:
+            PageTest.names = internet.Names()
         cls.browser = Browser()
         cls.addClassCleanup(cls.browser.close)
 
