@@ -400,6 +400,8 @@ class Actions(PageTest):
         page.choose("reading only (POP3)")
         page.find("//label[contains(., 'APOP')]").click()
         page.press("Add")
+        page.find("//*[@id='secret']")
+        webdriver.ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
         secret = page.secret()
         page.told("is added")
         self.assertNotIn(secret, page.script("return document.documentElement.outerHTML"))
@@ -578,6 +580,45 @@ class Actions(PageTest):
         page.script("window.fetch = () => Promise.reject(new TypeError('gone'))")
         page.press("Queue", within="//header")
         until(lambda: "The server cannot be reached" in page.text(), "it says so")
+
+
+class Numbers(PageTest):
+    """The modules that know no elements, as the browser runs them."""
+
+    def told(self, module, expression):
+        return self.browser.driver.execute_async_script("const [module, done] = arguments; import(module).then((m) => done(%s), (error) => done(String(error)))"
+                                                        % expression, "./%s.js" % module)
+
+    def setUp(self):
+        super().setUp()
+        self.log_in()
+
+    def test_counters_become_what_happened_in_the_last_minute_with_gaps_where_the_server_was_away(self):
+        # Every ten seconds a message; at 100 the server is new; from 150 to 300 nobody noted anything.
+        samples = [[t, t // 10 if t < 100 else t // 10 - 10, 7] for t in [*range(0, 150, 10), *range(300, 330, 10)]]
+        told = {"step": 10, "fields": ["accepted", "connections"], "samples": samples}
+        found = self.told("traffic", "JSON.parse(JSON.stringify(m.by_time(%s, 'hour')))" % json.dumps(told))
+        by_time = dict(zip(found["times"], found["values"]["accepted"]))
+        self.assertEqual([by_time[t] for t in (0, 10, 50, 60, 90)], [None, 1, 5, 6, 6])
+        self.assertEqual([by_time[t] for t in (100, 110, 140)], [None, 1, 4])
+        self.assertEqual([by_time[t] for t in (300, 310, 320)], [None, 1, 2])
+        self.assertEqual(set(found["values"]["connections"]), {7})
+        self.assertEqual([t for t, fresh in zip(found["times"], found["fresh"]) if fresh], [0, 100, 300])
+
+    def test_axes_have_round_numbers(self):
+        self.assertEqual(self.told("chart", "[m.nice_step(7, 4, false, true), m.nice_step(1, 4, false, true), m.nice_step(930, 4, false, true), m.nice_step(5e9, 4, true)]"),
+                         [2, 1, 500, 1 << 31])
+        ticks = self.told("chart", "m.time_ticks(1000000, 1003600, 400)")
+        self.assertGreater(len(ticks), 2)
+        self.assertEqual({moment % 900 for moment, _ in ticks}, {0})
+
+    def test_what_cannot_be_seen_is_shown(self):
+        shown = {"a\u202eb": "a\\u202Eb", "\n\t\x00": "\\n\\t\\u0000", "x\ud800": "x\\uD800", "\U000e0041": "\\u{E0041}", "\u200f": "\\u200F",
+                 "Grüße 😀 שלום": "Grüße 😀 שלום"}
+        for text, wanted in shown.items():
+            self.assertEqual(self.told("text", "m.visible(%s)" % json.dumps(text)), wanted)
+        self.assertEqual(self.told("text", "[0, 1023, 1024, 1536, 1e6, 5e9].map(m.size_text)"), ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "977 KiB", "4.7 GiB"])
+        self.assertEqual(self.told("text", "[5, 65, 3700, 90000, 864000].map(m.span_text)"), ["5 s", "1 min", "1 h 1 min", "1 day 1 h", "10 days"])
 
 
 class Looks(PageTest):
