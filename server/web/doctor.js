@@ -1,7 +1,7 @@
 // Is all as mail needs it: the machine, the DNS, the network; and what to do.
 
 import { el, fill } from "./dom.js";
-import { badge, heading, outside, quiet, section, time } from "./parts.js";
+import { badge, facts, heading, link, outside, quiet, section, time } from "./parts.js";
 import { look_panel } from "./looks.js";
 
 // The worst first.
@@ -12,6 +12,9 @@ const STATES = [
   ["note", "Notes", "Nothing has to be done."],
   ["ok", "In order", ""],
 ];
+
+// Where this page can do something about it.
+const HELP = { "dns-records": ["dns", "The records to publish"], tls: ["access", "The certificate"] };
 
 export async function doctor(place, _, life) {
   const panel = look_panel({ look: { look: "doctor" }, begin: "Examine the server", running: "Looking. It asks other hosts, and takes up to a minute.", life, show });
@@ -31,8 +34,14 @@ function show(report, at) {
       const those = findings.filter((each) => each.state === state);
       if (!those.length) return null;
       return section(`${title} (${those.length})`, words ? el("p", { class: "quiet" }, words) : null,
-        el("ul", { class: "findings" }, those.map((each) => el("li", { class: state },
-          el("h3", null, outside(each.check)), el("p", null, outside(each.found)), each.advice ? el("p", { class: "advice" }, outside(each.advice)) : null))));
+        state === "ok" ? facts(those.map((each) => [outside(each.check), outside(each.found)])) : el("ul", { class: "findings" }, those.map(finding)));
     }),
   ];
+}
+
+function finding(each) {
+  const help = Object.hasOwn(HELP, each.check) ? HELP[each.check] : null;
+  return el("li", { class: each.state }, el("h3", null, outside(each.check)), el("p", null, outside(each.found)),
+    each.advice ? el("p", { class: "advice" }, outside(each.advice)) : null,
+    help ? el("p", null, link([help[0]], help[1])) : null);
 }

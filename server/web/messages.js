@@ -2,7 +2,7 @@
 
 import { command, result } from "./api.js";
 import { el, fill, href } from "./dom.js";
-import { badge, facts, heading, link, outside, quiet, section, size, table, time } from "./parts.js";
+import { badge, facts, heading, link, message_id, outside, quiet, section, size, table, time } from "./parts.js";
 import { button, copyable, tell } from "./actions.js";
 import { ask_first } from "./dialogs.js";
 import { counted, number_text } from "./text.js";
@@ -108,7 +108,7 @@ export async function message(place, [address, uidl]) {
       told.deleted_at ? ["Deleted", [time(told.deleted_at), told.deleted_by ? [" by ", outside(told.deleted_by)] : null]] : null,
       told.restorable_until ? ["Kept until", time(told.restorable_until)] : null,
       ["Size", size(told.octets)],
-      ["Message-ID", told.message_id ? outside(told.message_id, { class: "code" }) : quiet("not known")],
+      ["Message-ID", message_id(told.message_id)],
       ["UIDL and queue id", copyable(told.uidl, "the UIDL")],
       told.checks?.length ? ["Checks", el("ul", { class: "bare" }, told.checks.map((check) => el("li", null, outside(check, { class: "code" }))))] : null,
     ]),

@@ -5,8 +5,16 @@ import { moment, number_text, pieces, relative_text, size_text, time_text, visib
 
 // Text that somebody else has chosen. It stands apart from the text around it whatever its direction, and what cannot be seen in it is shown.
 export function outside(text, attributes) {
-  return el("bdi", attributes, pieces(text).map(([piece, escaped]) => (escaped ? el("span", { class: "escape" }, piece) : piece)));
+  return el("bdi", attributes, pieces(text).map(([piece, escaped]) => (escaped ? el("span", { class: "escape" }, piece) : breakable(piece))));
 }
+
+// An address that is too long for its line goes on behind the @.
+function breakable(text) {
+  const at = text.lastIndexOf("@");
+  return at < 1 ? text : [text.slice(0, at + 1), el("wbr"), text.slice(at + 1)];
+}
+
+export const message_id = (id) => (id ? outside(`<${id}>`, { class: "code" }) : quiet("not known"));
 
 // Several lines: a report, a policy, a zone file.
 export function outside_lines(text, attributes) {

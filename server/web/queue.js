@@ -2,7 +2,7 @@
 
 import { command, result } from "./api.js";
 import { el, fill, href } from "./dom.js";
-import { badge, facts, heading, link, outside, quiet, section, size, table, time } from "./parts.js";
+import { badge, facts, heading, link, message_id, outside, quiet, section, size, table, time } from "./parts.js";
 import { button, copyable, tell } from "./actions.js";
 import { ask_first } from "./dialogs.js";
 import { counted, moment, number_text } from "./text.js";
@@ -92,7 +92,7 @@ export async function queued(place, [id]) {
       message.deliver_by ? ["To be delivered by", time(message.deliver_by)] : null,
       message.priority ? ["Priority", String(message.priority)] : null,
       ["Size", size(message.size)],
-      ["Message-ID", message.message_id ? outside(message.message_id, { class: "code" }) : quiet("not known")],
+      ["Message-ID", message_id(message.message_id)],
       ["Id", copyable(message.id, "the id")],
     ]),
     section("Recipients and attempts", (whole || message).recipients.map((recipient) => attempts(recipient, message.held))));

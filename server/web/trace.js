@@ -2,7 +2,7 @@
 
 import { command } from "./api.js";
 import { el, fill, href, new_id } from "./dom.js";
-import { badge, facts, heading, link, outside, outside_lines, quiet, refusal, section, size, table, time, waiting } from "./parts.js";
+import { badge, facts, heading, link, message_id, outside, outside_lines, quiet, refusal, section, size, table, time, waiting } from "./parts.js";
 import { while_disabled } from "./actions.js";
 import { attempts } from "./queue.js";
 import { events, standing } from "./messages.js";
@@ -69,7 +69,7 @@ function copy(each) {
     facts([
       ["In the mailbox", link(["mailboxes", each.address], outside(each.address))],
       ["From", each.from ? outside(each.from) : quiet("not told")],
-      each.message_id ? ["Message-ID", outside(each.message_id, { class: "code" })] : null,
+      ["Message-ID", message_id(each.message_id)],
       ["Size", size(each.octets)],
       each.checks?.length ? ["Checks", el("ul", { class: "bare" }, each.checks.map((check) => el("li", null, outside(check, { class: "code" }))))] : null,
       each.restorable_until ? ["Kept until", time(each.restorable_until)] : null,

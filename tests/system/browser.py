@@ -129,6 +129,9 @@ class Browser:
     def text(self, selector="#screen"):
         return self.script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
 
+    def count(self, selector):
+        return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
     def find(self, path):
         """The first element of this path that can be seen; in a dialog, where one is open."""
         if self.script("return document.querySelector('dialog[open]') !== null"):
@@ -270,6 +273,12 @@ class PageTest(unittest.TestCase):
         message = "From: %s\r\nSubject: %s\r\nMessage-ID: <%d@example.org>\r\n\r\nWords.\r\n" % (ANNA, subject, len(recipients))
         with mailstead.Smtp(From(internet.US, PORTS["submission"]), user=ANNA, password=self.server.passwords[ANNA]) as session:
             return session.send(message.encode(), ANNA, recipients)
+
+    def submit_many(self, number, recipient):
+        """In one session."""
+        with mailstead.Smtp(From(internet.US, PORTS["submission"]), user=ANNA, password=self.server.passwords[ANNA]) as session:
+            for each in range(number):
+                session.send(b"Subject: number %d\r\n\r\n" % each, ANNA, [recipient])
 
     def attempted(self, queue_id):
         return until(lambda: [each for each in self.server.json("queue", "show", queue_id)["recipients"] if each["attempts"]], "it was tried")

@@ -2,6 +2,7 @@
 line."""
 
 import json
+import os
 
 import internet
 import mailstead
@@ -153,6 +154,12 @@ class Actions(PageTest):
         page.press("Copy the user name")
         until(lambda: "Copied" in page.text(), "it says that it is copied")
         self.assertEqual(page.script("return window.copied"), ANNA)
+        page.cdp("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": page.folder})
+        page.press("Save the profile")
+        profile = os.path.join(page.folder, "mail.mobileconfig")
+        until(lambda: os.path.exists(profile), "the profile is saved", 30)
+        with open(profile, newline="") as file:
+            self.assertEqual(file.read(), card["apple_profile"])
 
     def test_messages_are_listed_and_deleted_ones_restored(self):
         page = self.browser
@@ -237,6 +244,17 @@ class Actions(PageTest):
         page.press("Retry all now")
         page.told("1 message will be tried now")
         until(lambda: self.attempted(two)[0]["attempts"] > attempts, "it is tried")
+
+    def test_a_long_queue_comes_in_pieces(self):
+        page = self.browser
+        self.names.trouble["far.example"] = "SERVFAIL"
+        self.submit_many(510, "carl@far.example")
+        page.go("queue")
+        self.assertEqual(page.count("tbody tr"), 500)
+        page.press("Show more")
+        until(lambda: page.count("tbody tr") == 510, "all are shown")
+        page.press("Retry all now")
+        page.told("510 messages will be tried now")
 
     def test_a_trace_tells_the_story(self):
         page = self.browser
