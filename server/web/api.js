@@ -6,6 +6,9 @@ export class Refusal extends Error {}
 // The session is over, or never was.
 export class SignedOut extends Refusal {}
 
+// Not by this page, as it is now. Nothing was done.
+class Forbidden extends Refusal {}
+
 const PATIENCE = 90_000; // ms; a command of a busy server takes seconds
 
 let csrf = "";
@@ -46,12 +49,20 @@ async function ask(method, path, body) {
   if (response.ok && answer !== null) return answer;
   const why = answer && typeof answer.error === "string" ? answer.error : "";
   if (response.status === 401) throw new SignedOut(why);
+  if (response.status === 403) throw new Forbidden(why);
   throw new Refusal(why || `The server answered with ${response.status}, without saying why. Look at its log.`);
 }
 
 async function ask_in_session(method, path, body) {
   try {
-    return await ask(method, path, body);
+    try {
+      return await ask(method, path, body);
+    } catch (error) {
+      // Another tab has opened a session since, by another link: the cookie is that one's.
+      const before = csrf;
+      if (!(error instanceof Forbidden) || !(await session()) || csrf === before) throw error;
+      return await ask(method, path, body);
+    }
   } catch (error) {
     if (error instanceof SignedOut) {
       csrf = "";

@@ -181,9 +181,9 @@ class Browser:
     # ---- what it says of itself
 
     def complaints(self):
-        """Errors of the console and of the rules, alerts. That nobody is logged in, or a link is no good, is said with 401."""
+        """Errors of the console and of the rules, alerts. That nobody is logged in, or a link is no good, is said with 401 and 403."""
         lines = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-        lines = [line for line in lines if not ("401" in line and ("/api/session" in line or "/api/login" in line))]
+        lines = [line for line in lines if not ("status of 40" in line and ("/api/session" in line or "/api/login" in line))]
         seen = self.script("return window.seen || {violations: [], alerts: []}")
         return lines + seen["violations"] + seen["alerts"]
 

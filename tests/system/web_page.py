@@ -29,6 +29,17 @@ class Session(PageTest):
         self.assertIn("mailstead web-link", self.browser.text())
         self.assertFalse(self.browser.script("return document.querySelector('#top').checkVisibility()"))
 
+    def test_a_second_session_in_another_tab_leaves_the_first_one_usable(self):
+        self.log_in()
+        first = self.browser.driver.current_window_handle
+        self.browser.driver.switch_to.new_window("tab")
+        self.log_in()
+        self.browser.driver.close()
+        self.browser.driver.switch_to.window(first)
+        self.browser.go("queue")
+        self.assertIn("Nothing waits to be sent", self.browser.text())
+        self.assertTrue(all("403" in line for line in self.browser.complaints()))
+
     def test_without_a_link_it_says_where_to_get_one(self):
         self.browser.open(self.link().partition("#")[0])
         self.assertIn("mailstead web-link", self.browser.text())
