@@ -14,8 +14,12 @@ export function tell(...children) {
 // Bad news stays until it is put away by hand.
 export function tell_error(error) {
   if (error instanceof SignedOut) return; // the whole screen says so
-  const box = el("div", { class: "message bad" }, el("p", null, outside(error.message || String(error))),
-    el("button", { type: "button", class: "plain", onclick: () => box.remove() }, "Close"));
+  const box = el(
+    "div",
+    { class: "message bad" },
+    el("p", null, outside(error.message || String(error))),
+    el("button", { type: "button", class: "plain", onclick: () => box.remove() }, "Close"),
+  );
   place("errors").append(box);
   box.scrollIntoView({ block: "nearest" });
 }
@@ -35,9 +39,19 @@ export function forget_news() {
 
 // kind: "" (the one thing to do here), plain, danger. `action` may be async.
 export function button(label, action, { kind = "plain", title, ...more } = {}) {
-  const element = el("button", { type: "button", class: kind, title, ...more, onclick: async () => {
-    await while_disabled(element, action).catch(tell_error);
-  } }, label);
+  const element = el(
+    "button",
+    {
+      type: "button",
+      class: kind,
+      title,
+      ...more,
+      onclick: async () => {
+        await while_disabled(element, action).catch(tell_error);
+      },
+    },
+    label,
+  );
   return element;
 }
 
@@ -77,11 +91,21 @@ async function copy(text, beside) {
 // `what`: for who does not see what stands beside it.
 export function copy_button(text, what) {
   const label = el("span", { "aria-live": "polite" }, "Copy");
-  const element = el("button", { type: "button", class: "plain small", title: `Copy ${what}`, onclick: async () => {
-    const copied = await copy(text, element);
-    fill(label, copied ? "Copied" : "Select it and copy it by hand");
-    setTimeout(() => fill(label, "Copy"), 2500);
-  } }, label, el("span", { class: "unseen" }, ` ${what}`));
+  const element = el(
+    "button",
+    {
+      type: "button",
+      class: "plain small",
+      title: `Copy ${what}`,
+      onclick: async () => {
+        const copied = await copy(text, element);
+        fill(label, copied ? "Copied" : "Select it and copy it by hand");
+        setTimeout(() => fill(label, "Copy"), 2500);
+      },
+    },
+    label,
+    el("span", { class: "unseen" }, ` ${what}`),
+  );
   return element;
 }
 

@@ -37,7 +37,7 @@ async function ask(method, path, body) {
     throw new Refusal(
       error.name === "TimeoutError"
         ? "The server has not answered for 90 seconds. Look at its log, and try again."
-        : "The server cannot be reached. Does it run, and is the way to it (a tunnel, say) still open? Then try again."
+        : "The server cannot be reached. Does it run, and is the way to it (a tunnel, say) still open? Then try again.",
     );
   }
   let answer = null;

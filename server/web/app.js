@@ -75,9 +75,14 @@ async function begin() {
         return await enter(await api.log_in(token));
       } catch (error) {
         const session = await api.session();
-        if (!session) return outside_with("This link cannot be used: " + (error.message || "it was used before, or it is older than ten minutes."));
+        if (!session)
+          return outside_with(
+            "This link cannot be used: " + (error.message || "it was used before, or it is older than ten minutes."),
+          );
         await enter(session);
-        return tell("That link has been used before, or is too old. You are logged in all the same, by a session of this browser.");
+        return tell(
+          "That link has been used before, or is too old. You are logged in all the same, by a session of this browser.",
+        );
       }
     }
     const session = await api.session();
@@ -94,7 +99,10 @@ function outside_with(why) {
 }
 
 function words_of_address() {
-  const words = location.hash.replace(/^#\/?/, "").split("/").filter((word) => word !== "");
+  const words = location.hash
+    .replace(/^#\/?/, "")
+    .split("/")
+    .filter((word) => word !== "");
   return words.map((word) => {
     try {
       return decodeURIComponent(word);
@@ -128,8 +136,15 @@ async function show() {
 }
 
 function draw_menu(first) {
-  const menu = Object.entries(SCREENS).filter(([, [title]]) => title).map(([word, [title]]) =>
-    el("a", { href: "#/" + word, "aria-current": word === first || (word === "mailboxes" && first === "message") ? "page" : null }, title));
+  const menu = Object.entries(SCREENS)
+    .filter(([, [title]]) => title)
+    .map(([word, [title]]) =>
+      el(
+        "a",
+        { href: "#/" + word, "aria-current": word === first || (word === "mailboxes" && first === "message") ? "page" : null },
+        title,
+      ),
+    );
   fill(at("navigation"), menu, el("button", { type: "button", class: "plain", id: "logout", onclick: log_out }, "Log out"));
   open_menu(false);
 }
@@ -148,7 +163,11 @@ async function log_out() {
   sign_out("You are logged out.");
 }
 
-api.on_signed_out((why) => sign_out(why || "The session is over: after an hour without a request, after twelve hours, or because the server was started again."));
+api.on_signed_out((why) =>
+  sign_out(
+    why || "The session is over: after an hour without a request, after twelve hours, or because the server was started again.",
+  ),
+);
 at("menu").addEventListener("click", () => open_menu(at("menu").getAttribute("aria-expanded") !== "true"));
 // "#main" would be a screen's address.
 at("skip").addEventListener("click", (event) => {

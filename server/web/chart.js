@@ -4,7 +4,10 @@
 import { el, fill, svg } from "./dom.js";
 import { clock_text, time_text } from "./text.js";
 
-const HEIGHT = 180, TOP = 10, BOTTOM = 24, RIGHT = 8;
+const HEIGHT = 180,
+  TOP = 10,
+  BOTTOM = 24,
+  RIGHT = 8;
 const TIME_STEPS = [300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400, 172_800]; // s
 
 // The least of 1, 2, 5 times a power of the base that makes at most `most` steps.
@@ -27,8 +30,9 @@ function summary(title, { series, unit, text, words, counts }) {
     const there = known(values);
     if (!there.length) return `${name}: nothing known yet`;
     const last = text(there[there.length - 1]);
-    return counts ? `${name}: ${last} now, at most ${text(Math.max(...there))}`
-                  : `${name}: ${last} now, between ${text(Math.min(...there))} and ${text(Math.max(...there))}`;
+    return counts
+      ? `${name}: ${last} now, at most ${text(Math.max(...there))}`
+      : `${name}: ${last} now, between ${text(Math.min(...there))} and ${text(Math.max(...there))}`;
   });
   return `${title}, ${unit}, ${words}. ${parts.join(". ")}.`;
 }
@@ -38,7 +42,9 @@ export function chart(title) {
   const read_out = el("p", { class: "read-out" });
   const legend = el("ul", { class: "legend" });
   const unit = el("span", { class: "quiet" });
-  let facts = null, at = null, scale = null;
+  let facts = null,
+    at = null,
+    scale = null;
 
   function draw() {
     const width = Math.max(240, Math.round(picture.clientWidth || picture.parentNode?.clientWidth || 320));
@@ -58,18 +64,36 @@ export function chart(title) {
 
     picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     picture.setAttribute("aria-label", summary(title, facts));
-    fill(picture,
+    fill(
+      picture,
       labels.map(([value, label]) => [
         svg("line", { class: value === 0 ? "axis" : "grid", x1: left, x2: width - RIGHT, y1: y(value), y2: y(value) }),
-        svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, label)]),
+        svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, label),
+      ]),
       time_ticks(begin, end, width - left - RIGHT).map(([moment, label]) => [
         svg("line", { class: "tick", x1: x(moment), x2: x(moment), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4 }),
-        svg("text", { x: x(moment), y: HEIGHT - 6, "text-anchor": "middle" }, label)]),
+        svg("text", { x: x(moment), y: HEIGHT - 6, "text-anchor": "middle" }, label),
+      ]),
       series.map(({ values }, i) => lines(values, i)),
-      svg("line", { class: "pointer", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" }));
+      svg("line", { class: "pointer", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" }),
+    );
     fill(unit, facts.unit);
-    if (series.length > 1) fill(legend, series.map(({ title: name }, i) => el("li", null, svg("svg", { class: "swatch", viewBox: "0 0 22 8", "aria-hidden": "true" },
-      svg("line", { class: `line series-${i}`, x1: 1, x2: 21, y1: 4, y2: 4 })), name)));
+    if (series.length > 1)
+      fill(
+        legend,
+        series.map(({ title: name }, i) =>
+          el(
+            "li",
+            null,
+            svg(
+              "svg",
+              { class: "swatch", viewBox: "0 0 22 8", "aria-hidden": "true" },
+              svg("line", { class: `line series-${i}`, x1: 1, x2: 21, y1: 4, y2: 4 }),
+            ),
+            name,
+          ),
+        ),
+      );
     point(at);
   }
 
@@ -81,9 +105,14 @@ export function chart(title) {
       if (j === 0 || facts.fresh[j] || !Number.isFinite(values[j - 1])) runs.push([]);
       runs[runs.length - 1].push([scale.x(facts.times[j]), scale.y(value)]);
     });
-    return runs.map((run) => run.length === 1
-      ? svg("circle", { class: `dot series-${i}`, cx: run[0][0].toFixed(1), cy: run[0][1].toFixed(1), r: 2 })
-      : svg("polyline", { class: `line series-${i}`, points: run.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ") }));
+    return runs.map((run) =>
+      run.length === 1
+        ? svg("circle", { class: `dot series-${i}`, cx: run[0][0].toFixed(1), cy: run[0][1].toFixed(1), r: 2 })
+        : svg("polyline", {
+            class: `line series-${i}`,
+            points: run.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" "),
+          }),
+    );
   }
 
   function point(index) {
@@ -92,7 +121,10 @@ export function chart(title) {
       at = null;
       pointer?.setAttribute("visibility", "hidden");
       const last = facts?.series.map(({ values }) => known(values).at(-1)).filter((value) => value !== undefined) || [];
-      fill(read_out, last.length ? words_at(facts.times.length - 1, "Now") : "Nothing known yet: the first samples come in a moment.");
+      fill(
+        read_out,
+        last.length ? words_at(facts.times.length - 1, "Now") : "Nothing known yet: the first samples come in a moment.",
+      );
       return;
     }
     at = index;
@@ -104,8 +136,13 @@ export function chart(title) {
     fill(read_out, words_at(index, facts.seconds > 86_400 ? time_text(date) : clock_text(date, facts.seconds <= 3600)));
   }
 
-  const words_at = (index, when) => [el("b", null, when), " ", facts.series.map(({ title: name, values }) =>
-    `${name} ${Number.isFinite(values[index]) ? facts.text(values[index]) : "–"}`).join(", ")];
+  const words_at = (index, when) => [
+    el("b", null, when),
+    " ",
+    facts.series
+      .map(({ title: name, values }) => `${name} ${Number.isFinite(values[index]) ? facts.text(values[index]) : "–"}`)
+      .join(", "),
+  ];
 
   function point_at(event) {
     if (!facts || !facts.times.length) return;
@@ -136,7 +173,14 @@ export function chart(title) {
   new ResizeObserver(() => facts && draw()).observe(picture);
 
   return {
-    element: el("figure", { class: "chart-box" }, el("figcaption", null, el("h3", null, title), " ", unit), picture, read_out, legend),
+    element: el(
+      "figure",
+      { class: "chart-box" },
+      el("figcaption", null, el("h3", null, title), " ", unit),
+      picture,
+      read_out,
+      legend,
+    ),
     draw: (next) => {
       // The samples move on below a pointer that stands.
       const moment = at === null ? null : facts.times[at];

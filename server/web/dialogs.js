@@ -32,16 +32,32 @@ export function ask_form({ title, intro, fields = [], button, kind = "", send })
     const trouble = el("div", { role: "alert" });
     // Where something is lost, a stray Enter leaves: "Cancel" has the focus then.
     const submit = el("button", { type: "submit", class: kind }, button);
-    const form = el("form", { novalidate: true, onsubmit: async (event) => {
-      event.preventDefault();
-      fill(trouble);
-      await while_disabled(submit, async () => close({ value: await send(Object.assign({}, ...fields.map((field) => field.read()))) })).catch((error) =>
-        fill(trouble, el("div", { class: "message bad" }, el("p", null, outside(error.message)))));
-    } },
+    const form = el(
+      "form",
+      {
+        novalidate: true,
+        onsubmit: async (event) => {
+          event.preventDefault();
+          fill(trouble);
+          await while_disabled(submit, async () =>
+            close({ value: await send(Object.assign({}, ...fields.map((field) => field.read()))) }),
+          ).catch((error) => fill(trouble, el("div", { class: "message bad" }, el("p", null, outside(error.message)))));
+        },
+      },
       intro ? el("p", null, intro) : null,
       fields.map((field) => field.element),
       trouble,
-      el("div", { class: "buttons" }, submit, el("button", { type: "button", class: "plain", autofocus: kind === "danger" && fields.length === 0, onclick: () => close(null) }, "Cancel")));
+      el(
+        "div",
+        { class: "buttons" },
+        submit,
+        el(
+          "button",
+          { type: "button", class: "plain", autofocus: kind === "danger" && fields.length === 0, onclick: () => close(null) },
+          "Cancel",
+        ),
+      ),
+    );
     return form;
   });
 }
@@ -50,19 +66,27 @@ export function ask_form({ title, intro, fields = [], button, kind = "", send })
 export function show_once({ title, intro, secret, more }) {
   return open_dialog(title, (close, dialog) => {
     dialog.addEventListener("cancel", (event) => event.preventDefault());
-    return el("div", null,
+    return el(
+      "div",
+      null,
       el("p", null, intro),
       el("p", { class: "secret" }, outside(secret, { class: "code", id: "secret" }), copy_button(secret, "the password")),
       el("p", { class: "quiet" }, "It is shown only this once: the server keeps no copy that can be read."),
       more || null,
-      el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => close(true) }, "I have it")));
+      el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => close(true) }, "I have it")),
+    );
   });
 }
 
 function labelled(label, hint, make) {
   const id = new_id("field");
-  return el("div", { class: "field" }, el("label", { for: id }, label), make(id, hint ? id + "-hint" : null),
-    hint ? el("p", { class: "hint", id: id + "-hint" }, hint) : null);
+  return el(
+    "div",
+    { class: "field" },
+    el("label", { for: id }, label),
+    make(id, hint ? id + "-hint" : null),
+    hint ? el("p", { class: "hint", id: id + "-hint" }, hint) : null,
+  );
 }
 
 export function text_field(name, label, { hint, type = "text", value = "", ...more } = {}) {
@@ -96,11 +120,23 @@ export function area_field(name, label, { hint, value = "", rows = 3 } = {}) {
 // choices: [[value, label], …]; the first is taken unless another is chosen.
 export function choice_field(name, label, choices, changed) {
   const group = new_id(name);
-  const inputs = choices.map(([value], i) => el("input", { type: "radio", name: group, value, id: `${group}-${i}`, checked: i === 0,
-    onchange: () => changed && changed(value) }));
+  const inputs = choices.map(([value], i) =>
+    el("input", {
+      type: "radio",
+      name: group,
+      value,
+      id: `${group}-${i}`,
+      checked: i === 0,
+      onchange: () => changed && changed(value),
+    }),
+  );
   return {
-    element: el("fieldset", null, el("legend", null, label), choices.map(([, words], i) =>
-      el("div", { class: "choice" }, inputs[i], el("label", { for: inputs[i].id }, words)))),
+    element: el(
+      "fieldset",
+      null,
+      el("legend", null, label),
+      choices.map(([, words], i) => el("div", { class: "choice" }, inputs[i], el("label", { for: inputs[i].id }, words))),
+    ),
     read: () => ({ [name]: inputs.find((input) => input.checked).value }),
   };
 }
@@ -116,16 +152,28 @@ export function tick_field(name, label) {
 
 // A new password: made here by the server, or typed. Reads {password: undefined or a text}.
 export function password_field() {
-  const typed = text_field("password", "Password", { type: "password", autocomplete: "new-password", hint: "Something that nobody guesses: several words, say." });
+  const typed = text_field("password", "Password", {
+    type: "password",
+    autocomplete: "new-password",
+    hint: "Something that nobody guesses: several words, say.",
+  });
   const shown = tick_field("shown", "Show what I type");
   shown.input.addEventListener("change", () => {
     typed.input.type = shown.input.checked ? "text" : "password";
   });
   const typing = el("div", { hidden: true }, typed.element, shown.element);
-  const how = choice_field("how", "Password", [["make", "Make a good one and show it once"], ["type", "I type one"]], (value) => {
-    typing.hidden = value !== "type";
-    if (value === "type") typed.input.focus();
-  });
+  const how = choice_field(
+    "how",
+    "Password",
+    [
+      ["make", "Make a good one and show it once"],
+      ["type", "I type one"],
+    ],
+    (value) => {
+      typing.hidden = value !== "type";
+      if (value === "type") typed.input.focus();
+    },
+  );
   return {
     element: el("div", null, how.element, typing),
     read: () => {
@@ -138,8 +186,16 @@ export function password_field() {
 
 // A yes or no; true when it was done.
 export async function ask_first({ title, intro, button, kind = "danger", send }) {
-  return (await ask_form({ title, intro, button, kind, send: async () => {
-    await send();
-    return true;
-  } })) !== null;
+  return (
+    (await ask_form({
+      title,
+      intro,
+      button,
+      kind,
+      send: async () => {
+        await send();
+        return true;
+      },
+    })) !== null
+  );
 }

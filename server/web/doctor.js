@@ -17,31 +17,65 @@ const STATES = [
 const HELP = { "dns-records": ["dns", "The records to publish"], tls: ["access", "The certificate"] };
 
 export async function doctor(place, _, life) {
-  const panel = look_panel({ look: { look: "doctor" }, begin: "Examine the server", running: "Looking. It asks other hosts, and takes up to a minute.", life, show });
-  fill(place, heading("Doctor", panel.start),
-    el("p", { class: "quiet" }, "Looks whether the machine, the DNS and the network are as mail needs them. It changes nothing, and sends no mail."), panel.element);
+  const panel = look_panel({
+    look: { look: "doctor" },
+    begin: "Examine the server",
+    running: "Looking. It asks other hosts, and takes up to a minute.",
+    life,
+    show,
+  });
+  fill(
+    place,
+    heading("Doctor", panel.start),
+    el(
+      "p",
+      { class: "quiet" },
+      "Looks whether the machine, the DNS and the network are as mail needs them. It changes nothing, and sends no mail.",
+    ),
+    panel.element,
+  );
   await panel.open();
 }
 
 function show(report, at) {
   const { findings, problems, warnings } = report.result;
   return [
-    el("p", { class: "made" }, "Made ", time(at), quiet(" ("), time(at, { relative: true }), quiet("). "),
-      problems ? badge(`${problems} problem${problems === 1 ? "" : "s"}`, "problem") : null, " ",
-      warnings ? badge(`${warnings} warning${warnings === 1 ? "" : "s"}`, "warning") : null, " ",
-      problems || warnings ? null : badge("all in order", "ok")),
+    el(
+      "p",
+      { class: "made" },
+      "Made ",
+      time(at),
+      quiet(" ("),
+      time(at, { relative: true }),
+      quiet("). "),
+      problems ? badge(`${problems} problem${problems === 1 ? "" : "s"}`, "problem") : null,
+      " ",
+      warnings ? badge(`${warnings} warning${warnings === 1 ? "" : "s"}`, "warning") : null,
+      " ",
+      problems || warnings ? null : badge("all in order", "ok"),
+    ),
     STATES.map(([state, title, words]) => {
       const those = findings.filter((each) => each.state === state);
       if (!those.length) return null;
-      return section(`${title} (${those.length})`, words ? el("p", { class: "quiet" }, words) : null,
-        state === "ok" ? facts(those.map((each) => [outside(each.check), outside(each.found)])) : el("ul", { class: "findings" }, those.map(finding)));
+      return section(
+        `${title} (${those.length})`,
+        words ? el("p", { class: "quiet" }, words) : null,
+        state === "ok"
+          ? facts(those.map((each) => [outside(each.check), outside(each.found)]))
+          : el("ul", { class: "findings" }, those.map(finding)),
+      );
     }),
   ];
 }
 
 function finding(each) {
   const help = Object.hasOwn(HELP, each.check) ? HELP[each.check] : null;
-  return el("li", { class: each.state }, el("h3", null, outside(each.check)), el("p", null, outside(each.found)),
+  return el(
+    "li",
+    { class: each.state },
+    el("h3", null, outside(each.check)),
+    el("p", null, outside(each.found)),
     each.advice ? el("p", { class: "advice" }, outside(each.advice)) : null,
-    help ? el("p", null, link([help[0]], help[1])) : null);
+    help ? el("p", null, link([help[0]], help[1])) : null,
+  );
 }

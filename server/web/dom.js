@@ -42,11 +42,16 @@ export const new_id = (what) => `${what}-${++ids}`;
 
 // The address of a screen. Its words may be anything: an address with a slash, or with half a character.
 export function href(...words) {
-  return "#/" + words.map((word) => {
-    try {
-      return encodeURIComponent(word);
-    } catch {
-      return encodeURIComponent(String(word).replace(/\p{Cs}/gu, "\ufffd"));
-    }
-  }).join("/");
+  return (
+    "#/" +
+    words
+      .map((word) => {
+        try {
+          return encodeURIComponent(word);
+        } catch {
+          return encodeURIComponent(String(word).replace(/\p{Cs}/gu, "\ufffd"));
+        }
+      })
+      .join("/")
+  );
 }

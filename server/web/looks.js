@@ -3,7 +3,7 @@
 import { begin_look, look_state } from "./api.js";
 import { el, fill } from "./dom.js";
 import { refusal } from "./parts.js";
-import { button } from "./actions.js";
+import { button, tell_error, while_disabled } from "./actions.js";
 
 const EVERY = 1000; // ms
 
@@ -21,7 +21,7 @@ export function look_panel({ look, begin, running, life, show }) {
 
   async function follow() {
     const began = Date.now();
-    const seconds = el("span");
+    const seconds = el("span", { "aria-hidden": "true" });
     fill(state, el("p", { class: "progress" }, el("progress"), " ", running, " ", seconds));
     let told;
     try {
@@ -32,7 +32,10 @@ export function look_panel({ look, begin, running, life, show }) {
         fill(seconds, `${Math.round((Date.now() - began) / 1000)} s`);
       } while (told.state === "running");
     } catch (error) {
-      fill(state, refusal(error, () => start.click()));
+      fill(
+        state,
+        refusal(error, () => start.click()),
+      );
       return;
     }
     settle(told);
@@ -40,10 +43,13 @@ export function look_panel({ look, begin, running, life, show }) {
 
   function settle(told) {
     fill(state);
-    if (told.state !== "done") return;
-    const { report } = told;
-    if (report.result === null || report.result === undefined || report.result === "") fill(state, refusal(new Error(report.error || report.text || "It could not be looked at.")));
-    else fill(found, show(report, told.at));
+    if (told.state === "done") show_report(told);
+  }
+
+  function show_report({ report, at }) {
+    if (report.result === null || report.result === undefined || report.result === "")
+      fill(state, refusal(new Error(report.error || report.text || "It could not be looked at.")));
+    else fill(found, show(report, at));
   }
 
   return {
@@ -52,13 +58,13 @@ export function look_panel({ look, begin, running, life, show }) {
     // Of before, or what somebody else has begun.
     open: async () => {
       const told = await look_state(look);
-      if (told.state === "running") start_following();
-      else settle(told);
+      if (told.state !== "running") return settle(told);
+      if (told.report) show_report(told); // the last one
+      start_following();
     },
   };
 
   function start_following() {
-    start.setAttribute("aria-disabled", "true");
-    follow().finally(() => start.removeAttribute("aria-disabled"));
+    while_disabled(start, follow).catch(tell_error);
   }
 }

@@ -17,8 +17,12 @@ export function quota(mailbox) {
   if (mailbox.quota === null) return quiet("none");
   const percent = (100 * mailbox.octets) / mailbox.quota;
   const words = `${Math.floor(percent)} % of ${size_text(mailbox.quota)}`;
-  return el("div", { class: "quota", title: `${number_text(mailbox.octets)} of ${number_text(mailbox.quota)} octets` }, bar(percent, words),
-    el("span", { class: "quiet nowrap" }, words, mailbox.quota_is_default ? " (default)" : ""));
+  return el(
+    "div",
+    { class: "quota", title: `${number_text(mailbox.octets)} of ${number_text(mailbox.quota)} octets` },
+    bar(percent, words),
+    el("span", { class: "quiet nowrap" }, words, mailbox.quota_is_default ? " (default)" : ""),
+  );
 }
 
 const COLUMNS = [
@@ -54,17 +58,38 @@ export async function mailboxes(place) {
   const list = el("div");
   const number = el("p", { class: "quiet", role: "status" });
   const id = new_id("search");
-  const search = el("input", { type: "search", id, autocomplete: "off", spellcheck: "false", placeholder: "part of an address", oninput: draw });
+  const search = el("input", {
+    type: "search",
+    id,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "part of an address",
+    oninput: draw,
+  });
 
   function draw() {
     const wanted = search.value.trim().toLowerCase();
     const rows = all.filter((each) => each.address.toLowerCase().includes(wanted));
-    fill(list, table({ label: "Mailboxes", columns: COLUMNS, rows,
-      empty: all.length ? "No address has this in it." : "There is no mailbox yet. Add one: its domain is served from then on." }));
-    fill(number, wanted ? `${number_text(rows.length)} of ${number_text(all.length)}` : counted(all.length, "mailbox").replace(/boxs$/, "boxes"));
+    fill(
+      list,
+      table({
+        label: "Mailboxes",
+        columns: COLUMNS,
+        rows,
+        empty: all.length ? "No address has this in it." : "There is no mailbox yet. Add one: its domain is served from then on.",
+      }),
+    );
+    fill(
+      number,
+      wanted ? `${number_text(rows.length)} of ${number_text(all.length)}` : counted(all.length, "mailbox", "mailboxes"),
+    );
   }
 
   draw();
-  fill(place, heading("Mailboxes", button("Add a mailbox", add, { kind: "", id: "add-mailbox" })),
-    el("div", { class: "search" }, el("label", { for: id, class: "unseen" }, "Search"), search, number), list);
+  fill(
+    place,
+    heading("Mailboxes", button("Add a mailbox", add, { kind: "", id: "add-mailbox" })),
+    el("div", { class: "search" }, el("label", { for: id, class: "unseen" }, "Search"), search, number),
+    list,
+  );
 }

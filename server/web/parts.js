@@ -5,7 +5,11 @@ import { moment, number_text, pieces, relative_text, size_text, time_text, visib
 
 // Text that somebody else has chosen. It stands apart from the text around it whatever its direction, and what cannot be seen in it is shown.
 export function outside(text, attributes) {
-  return el("bdi", attributes, pieces(text).map(([piece, escaped]) => (escaped ? el("span", { class: "escape" }, piece) : breakable(piece))));
+  return el(
+    "bdi",
+    attributes,
+    pieces(text).map(([piece, escaped]) => (escaped ? el("span", { class: "escape" }, piece) : breakable(piece))),
+  );
 }
 
 // An address that is too long for its line goes on behind the @.
@@ -18,7 +22,13 @@ export const message_id = (id) => (id ? outside(`<${id}>`, { class: "code" }) : 
 
 // Several lines: a report, a policy, a zone file.
 export function outside_lines(text, attributes) {
-  return el("pre", { tabindex: 0, ...attributes }, String(text).split("\n").map((line, i) => [i ? "\n" : "", outside(line)]));
+  return el(
+    "pre",
+    { tabindex: 0, ...attributes },
+    String(text)
+      .split("\n")
+      .map((line, i) => [i ? "\n" : "", outside(line)]),
+  );
 }
 
 export const quiet = (...children) => el("span", { class: "quiet" }, children);
@@ -28,8 +38,11 @@ export function time(at, { never = "never", relative = false, seconds = false } 
   const date = moment(at);
   if (!date) return quiet(never);
   const exact = date.toISOString().replace(".000Z", "Z");
-  return el("time", { datetime: exact, title: `${exact}, ${relative_text(date)}` },
-    relative ? relative_text(date) : time_text(date, seconds));
+  return el(
+    "time",
+    { datetime: exact, title: `${exact}, ${relative_text(date)}` },
+    relative ? relative_text(date) : time_text(date, seconds),
+  );
 }
 
 export function size(octets) {
@@ -51,42 +64,81 @@ export function section(title, ...children) {
 
 // Rows of [name, value]; those without a value are left out.
 export function facts(rows) {
-  return el("dl", { class: "facts" }, rows.filter((row) => row && row[1] !== null && row[1] !== undefined).map(([name, value]) =>
-    el("div", null, el("dt", null, name), el("dd", null, value))));
+  return el(
+    "dl",
+    { class: "facts" },
+    rows
+      .filter((row) => row && row[1] !== null && row[1] !== undefined)
+      .map(([name, value]) => el("div", null, el("dt", null, name), el("dd", null, value))),
+  );
 }
 
 // columns: [{title, cell: row => child, class}]. On a narrow screen each row is a card, and each cell has its title beside it. That takes the
 // elements' own roles from them, so they are named.
 export function table({ label, columns, rows, empty = "There is nothing here." }) {
   if (rows.length === 0) return el("p", { class: "quiet empty" }, empty);
-  return el("div", { class: "table-box" },
-    el("table", { role: "table", "aria-label": label },
-      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, columns.map((column) =>
-        el("th", { role: "columnheader", scope: "col", class: column.class }, column.title)))),
-      el("tbody", { role: "rowgroup" }, rows.map((row) => table_row(columns, row)))));
+  return el(
+    "div",
+    { class: "table-box" },
+    el(
+      "table",
+      { role: "table", "aria-label": label },
+      el(
+        "thead",
+        { role: "rowgroup" },
+        el(
+          "tr",
+          { role: "row" },
+          columns.map((column) => el("th", { role: "columnheader", scope: "col", class: column.class }, column.title)),
+        ),
+      ),
+      el(
+        "tbody",
+        { role: "rowgroup" },
+        rows.map((row) => table_row(columns, row)),
+      ),
+    ),
+  );
 }
 
 export function table_row(columns, row) {
-  return el("tr", { role: "row" }, columns.map((column) =>
-    el("td", { role: "cell", class: column.class, "data-title": column.title }, el("div", null, column.cell(row)))));
+  return el(
+    "tr",
+    { role: "row" },
+    columns.map((column) =>
+      el("td", { role: "cell", class: column.class, "data-title": column.title }, el("div", null, column.cell(row))),
+    ),
+  );
 }
 
 // How much of a whole is used, 0 to 100; more is full.
 export function bar(percent, label) {
   const width = Math.min(100, Math.max(0, percent));
   const kind = percent >= 100 ? "problem" : percent >= 90 ? "warning" : "ok";
-  return svg("svg", { class: `bar ${kind}`, viewBox: "0 0 100 6", preserveAspectRatio: "none", role: "img", "aria-label": label },
-    svg("rect", { class: "whole", width: 100, height: 6 }), svg("rect", { class: "part", width, height: 6 }));
+  return svg(
+    "svg",
+    { class: `bar ${kind}`, viewBox: "0 0 100 6", preserveAspectRatio: "none", role: "img", "aria-label": label },
+    svg("rect", { class: "whole", width: 100, height: 6 }),
+    svg("rect", { class: "part", width, height: 6 }),
+  );
 }
 
 // A few links to parts of one thing; `here` is the title of the one that is shown.
 export function tabs(label, entries, here) {
-  return el("nav", { class: "tabs", "aria-label": label }, entries.map(([title, ...words]) =>
-    el("a", { href: href(...words), "aria-current": title === here ? "page" : null }, title)));
+  return el(
+    "nav",
+    { class: "tabs", "aria-label": label },
+    entries.map(([title, ...words]) => el("a", { href: href(...words), "aria-current": title === here ? "page" : null }, title)),
+  );
 }
 
 export const heading = (title, ...beside) =>
-  el("div", { class: "heading" }, el("h1", { tabindex: -1 }, title), beside.length ? el("div", { class: "actions" }, beside) : null);
+  el(
+    "div",
+    { class: "heading" },
+    el("h1", { tabindex: -1 }, title),
+    beside.length ? el("div", { class: "actions" }, beside) : null,
+  );
 
 export const waiting = (words = "One moment …") => el("p", { class: "quiet", role: "status" }, words);
 
@@ -108,8 +160,12 @@ export function later(make) {
 }
 
 export function refusal(error, again) {
-  return el("div", { class: "message bad", role: "alert" }, el("p", null, outside(error.message || String(error))),
-    again ? el("button", { type: "button", class: "plain", onclick: again }, "Try again") : null);
+  return el(
+    "div",
+    { class: "message bad", role: "alert" },
+    el("p", null, outside(error.message || String(error))),
+    again ? el("button", { type: "button", class: "plain", onclick: again }, "Try again") : null,
+  );
 }
 
 export { visible };

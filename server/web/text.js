@@ -23,7 +23,10 @@ export function pieces(text) {
 }
 
 // For titles and labels, which cannot hold elements.
-export const visible = (text) => pieces(text).map(([piece]) => piece).join("");
+export const visible = (text) =>
+  pieces(text)
+    .map(([piece]) => piece)
+    .join("");
 
 // Text that is not UTF-8 comes as {"hex": …}.
 function plain(text) {
@@ -52,7 +55,7 @@ export function size_text(octets) {
 
 export const number_text = (number) => number.toLocaleString("en").replaceAll(",", "\u202f");
 
-export const counted = (number, thing) => `${number_text(number)} ${thing}${number === 1 ? "" : "s"}`;
+export const counted = (number, thing, things = thing + "s") => `${number_text(number)} ${number === 1 ? thing : things}`;
 
 // Unix seconds or RFC 3339; null for what never was.
 export function moment(at) {

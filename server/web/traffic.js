@@ -16,10 +16,33 @@ const SPANS = {
 const COUNTERS = ["accepted", "refused", "retrieved", "sent", "failed", "logins", "failed_logins"];
 
 const CHARTS = [
-  { title: "Messages", counts: true, series: [["accepted", "accepted"], ["sent", "sent to others"], ["retrieved", "retrieved"], ["refused", "refused"]] },
-  { title: "Logins", counts: true, series: [["logins", "right"], ["failed_logins", "failed"]] },
+  {
+    title: "Messages",
+    counts: true,
+    series: [
+      ["accepted", "accepted"],
+      ["sent", "sent to others"],
+      ["retrieved", "retrieved"],
+      ["refused", "refused"],
+    ],
+  },
+  {
+    title: "Logins",
+    counts: true,
+    series: [
+      ["logins", "right"],
+      ["failed_logins", "failed"],
+    ],
+  },
   { title: "Connections", unit: "open", series: [["connections", "open now"]] },
-  { title: "Queue", unit: "recipients", series: [["waiting", "waiting for other hosts"], ["unfiled", "here, not yet in a file"]] },
+  {
+    title: "Queue",
+    unit: "recipients",
+    series: [
+      ["waiting", "waiting for other hosts"],
+      ["unfiled", "here, not yet in a file"],
+    ],
+  },
   { title: "Free space", unit: "on the disk", octets: true, series: [["free_octets", "free"]] },
   { title: "Mail", unit: "kept here", octets: true, series: [["mail_octets", "in mailboxes"]] },
 ];
@@ -30,10 +53,14 @@ export function by_time(told, span) {
   const field = Object.fromEntries(told.fields.map((name, i) => [name, i]));
   // "fields" may begin with the time's own name or not.
   const shift = told.samples.length && told.samples[0].length > told.fields.length ? 1 : 0;
-  const value = (sample, name) => (field[name] === undefined ? NaN : sample[field[name] + shift] ?? NaN);
+  const value = (sample, name) => (field[name] === undefined ? NaN : (sample[field[name] + shift] ?? NaN));
   const times = told.samples.map((sample) => sample[0]);
-  const fresh = told.samples.map((sample, i) => i === 0 || times[i] - times[i - 1] > 3 * told.step ||
-    COUNTERS.some((name) => value(sample, name) < value(told.samples[i - 1], name)));
+  const fresh = told.samples.map(
+    (sample, i) =>
+      i === 0 ||
+      times[i] - times[i - 1] > 3 * told.step ||
+      COUNTERS.some((name) => value(sample, name) < value(told.samples[i - 1], name)),
+  );
   const values = {};
   for (const name of told.fields) {
     values[name] = told.samples.map((sample) => value(sample, name));
@@ -61,17 +88,19 @@ export function traffic() {
     const told = await history(asked);
     if (asked !== span) return;
     const { times, fresh, values } = by_time(told, span);
-    CHARTS.forEach((each, i) => charts[i].draw({
-      times,
-      fresh,
-      words: SPANS[span].words,
-      seconds: { hour: 3600, day: 86_400, week: 604_800 }[span],
-      unit: each.counts ? SPANS[span].per : each.unit,
-      text: each.octets ? size_text : number_text,
-      octets: Boolean(each.octets),
-      counts: Boolean(each.counts),
-      series: each.series.map(([name, title]) => ({ title, values: values[name] || times.map(() => NaN) })),
-    }));
+    CHARTS.forEach((each, i) =>
+      charts[i].draw({
+        times,
+        fresh,
+        words: SPANS[span].words,
+        seconds: { hour: 3600, day: 86_400, week: 604_800 }[span],
+        unit: each.counts ? SPANS[span].per : each.unit,
+        text: each.octets ? size_text : number_text,
+        octets: Boolean(each.octets),
+        counts: Boolean(each.counts),
+        series: each.series.map(([name, title]) => ({ title, values: values[name] || times.map(() => NaN) })),
+      }),
+    );
     fill(trouble);
   }
 
@@ -81,19 +110,38 @@ export function traffic() {
     try {
       await look();
     } catch (error) {
-      fill(trouble, refusal(error, () => choose(name)));
+      fill(
+        trouble,
+        refusal(error, () => choose(name)),
+      );
     }
   }
 
-  const choice = el("fieldset", { class: "switch" }, el("legend", { class: "unseen" }, "How far back"),
+  const choice = el(
+    "fieldset",
+    { class: "switch" },
+    el("legend", { class: "unseen" }, "How far back"),
     Object.entries(SPANS).map(([name, { title }]) => {
       const id = `${group}-${name}`;
-      return [el("input", { type: "radio", name: group, id, value: name, checked: name === span, onchange: () => choose(name) }), el("label", { for: id }, title)];
-    }));
+      return [
+        el("input", { type: "radio", name: group, id, value: name, checked: name === span, onchange: () => choose(name) }),
+        el("label", { for: id }, title),
+      ];
+    }),
+  );
   const id = new_id("traffic");
   return {
-    element: el("section", { "aria-labelledby": id, class: "traffic" },
-      el("div", { class: "heading" }, el("h2", { id }, "Traffic"), choice), trouble, el("div", { class: "charts" }, charts.map((each) => each.element))),
+    element: el(
+      "section",
+      { "aria-labelledby": id, class: "traffic" },
+      el("div", { class: "heading" }, el("h2", { id }, "Traffic"), choice),
+      trouble,
+      el(
+        "div",
+        { class: "charts" },
+        charts.map((each) => each.element),
+      ),
+    ),
     look: () => choose(span),
   };
 }
