@@ -54,7 +54,7 @@ NAMELESS = """
   const bad = [];
   const named = (each) => each.getAttribute("aria-label") || each.getAttribute("aria-labelledby") || each.textContent.trim() || each.title;
   for (const each of document.querySelectorAll("button, a[href], summary, h1, h2, h3")) if (!named(each)) bad.push(each.outerHTML);
-  for (const each of document.querySelectorAll("input, textarea, select")) if (!each.labels.length && !each.getAttribute("aria-label") && !each.classList.contains("aside")) bad.push(each.outerHTML);
+  for (const each of document.querySelectorAll("input, textarea, select")) if (!each.labels.length) bad.push(each.outerHTML);
   for (const each of document.querySelectorAll("img:not([alt]), svg:not([role=img]):not([aria-hidden])")) bad.push(each.outerHTML.slice(0, 200));
   const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
   for (const id of ids.filter((each, i) => ids.indexOf(each) !== i)) bad.push("twice: " + id);
@@ -68,6 +68,26 @@ TOO_WIDE = """
   if (document.documentElement.scrollWidth <= wide && innerWidth <= arguments[0]) return [];
   return [`${document.documentElement.scrollWidth} of ${wide}, window ${innerWidth}`, ...[...document.querySelectorAll("body *")].filter((each) =>
     each.getBoundingClientRect().right > arguments[0] + 1 && !each.closest("pre")).slice(-4).map((each) => each.outerHTML.slice(0, 200))];
+"""
+
+# Words that are hard to read: WCAG 2.2, 1.4.3.
+PALE = """
+  const light = (rgb) => rgb.map((each) => each / 255).map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, each, i) => sum + each * [0.2126, 0.7152, 0.0722][i], 0);
+  const parts = (colour) => (colour.match(/^rgba?\\(([^)]*)\\)$/)?.[1] ?? "0, 0, 0, 0").split(",").map(Number);
+  const ground = (each) => {
+    for (; each; each = each.parentElement) {
+      const [r, g, b, alpha = 1] = parts(getComputedStyle(each).backgroundColor);
+      if (alpha === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll("body *:not(:hover):not(.unseen)")].filter((each) => {
+    if (!each.checkVisibility() || ![...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) return false;
+    const style = getComputedStyle(each);
+    const [one, other] = [light(parts(each instanceof SVGElement ? style.fill : style.color).slice(0, 3)), light(ground(each))].sort((a, b) => b - a);
+    return (one + 0.05) / (other + 0.05) < 4.5;
+  }).slice(0, 5).map((each) => each.outerHTML.slice(0, 150));
 """
 
 

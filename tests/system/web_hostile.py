@@ -14,7 +14,8 @@ class Hostile(PageTest):
     SCRIPT = "</title></script><script>window.owned=1;alert(1)</script>"
     LINK = "[click](javascript:window.owned=1) javascript:alert(1)"
     BIDI = "\u202egro.elpmaxe\u202c \u2067x\u2069"
-    PAYLOADS = (HTML, SCRIPT, LINK, BIDI, "'\" onmouseover=alert(1) x=\"", "{{constructor.constructor('alert(1)')()}} ${alert(1)}", "%3Cscript%3E#/../login=x?&")
+    PAYLOADS = (HTML, SCRIPT, LINK, BIDI, "'\" onmouseover=alert(1) x=\"", "{{constructor.constructor('alert(1)')()}} ${alert(1)}",
+                "%3Cscript%3E#/../login=x?&")
 
     def accepted(self, *arguments, stdin=""):
         return self.server.admin(*arguments, stdin=stdin, code=None).returncode == 0
@@ -92,11 +93,14 @@ class Hostile(PageTest):
                     const all = [...document.querySelectorAll("*")];
                     return {
                       owned: window.owned ?? null,
-                      foreign: all.filter((each) => each.matches("x-evil, #evil, iframe, object, embed, base, body script, img:not([src='icon.svg']), form[action], a[target]") ||
+                      foreign: all.filter((each) =>
+                        each.matches("x-evil, #evil, iframe, object, embed, base, body script, img:not([src='icon.svg']), form[action], a[target]") ||
                         [...each.attributes].some(({name, value}) => name.startsWith("on") || name === "style" || name === "srcdoc" ||
-                          (["href", "src", "action"].includes(name) && !/^(#|icon\\.svg$|[a-z]+\\.(css|js)$)/.test(value)))).map((each) => each.outerHTML.slice(0, 200)),
+                          (["href", "src", "action"].includes(name) && !/^(#|icon\\.svg$|[a-z]+\\.(css|js)$)/.test(value))))
+                        .map((each) => each.outerHTML.slice(0, 200)),
                       // Where nothing isolates them, or shows them, they would turn other words around.
-                      turning: all.flatMap((each) => [...each.attributes].map(({name, value}) => name === "href" ? "" : value)).concat(document.title, document.body.textContent)
+                      turning: all.flatMap((each) => [...each.attributes].map(({name, value}) => name === "href" ? "" : value))
+                        .concat(document.title, document.body.textContent)
                         .filter((text) => /[\\u202a-\\u202e\\u2066-\\u2069]/.test(text)),
                     };""")
                 self.assertEqual(found, {"owned": None, "foreign": [], "turning": []})

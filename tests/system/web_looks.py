@@ -2,7 +2,7 @@
 
 import internet
 import mailstead
-from browser import ANNA, BERT, DESK, NAMELESS, PHONE, PORTS, TOO_WIDE, From, Keys, PageTest, webdriver
+from browser import ANNA, BERT, DESK, NAMELESS, PALE, PHONE, PORTS, TOO_WIDE, From, Keys, PageTest, webdriver
 from mailstead import until
 
 
@@ -36,7 +36,8 @@ class Looks(PageTest):
             session.must("MAIL FROM:<sender@elsewhere.example>")
             session.command("RCPT TO:<nobody@far.example>")
         uidl = self.server.json("message", "list", ANNA)[0]["uidl"]
-        return {"overview": ["overview"], "mailboxes": ["mailboxes"], "mailbox": ["mailboxes", ANNA], "app-passwords": ["mailboxes", ANNA, "app-passwords"],
+        return {"overview": ["overview"], "mailboxes": ["mailboxes"], "mailbox": ["mailboxes", ANNA],
+                "app-passwords": ["mailboxes", ANNA, "app-passwords"],
                 "settings": ["mailboxes", ANNA, "settings"], "messages": ["mailboxes", ANNA, "messages"], "deleted": ["mailboxes", ANNA, "deleted"],
                 "message": ["message", ANNA, uidl], "aliases": ["aliases"], "queue": ["queue"], "queued": ["queue", waits], "trace": ["trace", waits],
                 "trace-address": ["trace", ANNA], "doctor": ["doctor"], "dns": ["dns", "example.org"], "access": ["access"]}
@@ -60,6 +61,7 @@ class Looks(PageTest):
                         page.go(*words)
                         self.assertEqual(page.script(TOO_WIDE, width), [])
                         self.assertEqual(page.script(NAMELESS), [])
+                        self.assertEqual(page.script(PALE), [])
                         dark = page.script("return getComputedStyle(document.body).backgroundColor") == "rgb(17, 21, 27)"
                         self.assertEqual(dark, scheme == "dark")
                         page.picture("%s-%s-%s" % (name, "phone" if width < 500 else "desk", scheme))
