@@ -37,10 +37,10 @@ const CHARTS = [
   { title: "Connections", unit: "open", series: [["connections", "open now"]] },
   {
     title: "Queue",
-    unit: "recipients",
+    unit: "waiting",
     series: [
-      ["waiting", "waiting for other hosts"],
-      ["unfiled", "here, not yet in a file"],
+      ["waiting", "recipients at other hosts"],
+      ["unfiled", "messages here, not yet in a file"],
     ],
   },
   { title: "Free space", unit: "on the disk", octets: true, series: [["free_octets", "free"]] },
