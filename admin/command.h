@@ -22,6 +22,7 @@ namespace mailstead {
 namespace admin {
 class ImportSpools;
 }
+class WebLinks;
 
 struct Request {
   std::string command;                 // "mailbox add"
@@ -78,6 +79,7 @@ struct CommandContext {
   const RefusalList* refusals = nullptr;  // the same
   // Large messages that an import hands over in pieces; null: none are taken.
   admin::ImportSpools* spools = nullptr;
+  WebLinks* web_links = nullptr;  // null: no server runs
 };
 
 Report run_command(const Request& request, CommandContext& context);

@@ -257,6 +257,13 @@ constexpr std::array kCommands = {
             .needs = Needs::kServer,
             .summary = "say what the running server does; fails when none runs",
             .run = show_status},
+    Command{.name = "web-link",
+            .needs = Needs::kServer,
+            .summary = "print a link into the administration page, for a browser",
+            .detail =
+                "It works once, within ten minutes. The page is at the listener listen.http; where that is\n"
+                "another machine's loopback, lead its port to yours by ssh first.",
+            .run = make_web_link},
     Command{
         .name = "doctor",
         .flags = kStrict,

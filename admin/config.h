@@ -127,6 +127,10 @@ struct Config {
     std::vector<ListenAddress> servers;  // empty: those of the machine
     DnssecTrust dnssec = DnssecTrust::kLoopback;
   } resolver;
+  struct Admin {
+    bool page = true;                // the administration page, at listen.http
+    std::vector<std::string> names;  // by which a browser may ask for it, besides the host's
+  } admin;
   struct Alerts {
     bool mail = true;
     std::string to;  // empty: the postmaster

@@ -6,6 +6,7 @@
 #include "admin/certificate.h"
 #include "admin/config_keys.h"
 #include "admin/report.h"
+#include "admin/text.h"
 
 namespace mailstead::admin {
 namespace {
@@ -53,7 +54,7 @@ Report check_config(const ConfigSource& source) {
                              : fmt::format("There is no {}: the defaults are in force.\n", file);
   Value::Array unknown;
   for (const std::string& variable : config->unknown_variables) {
-    text += fmt::format("{} in the environment sets nothing: there is no such key.\n", variable);
+    text += fmt::format("{} in the environment sets nothing: there is no such key.\n", printable(variable));
     unknown.emplace_back(variable);
   }
   return done(std::move(text), Value::Object{{"file", present ? Value(file) : Value(nullptr)},

@@ -10,6 +10,7 @@
 #include "admin/quantity.h"
 #include "admin/text.h"
 #include "protocols/address.h"
+#include "protocols/ip_address.h"
 #include "storage/store.h"
 
 namespace mailstead::admin {
@@ -74,8 +75,9 @@ const std::array kKeys = {
               ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.pop3s; }}},
     ConfigKey{
         "listen", "http",
-        "For monitors, over HTTP: /metrics (Prometheus), /healthz and /readyz. Nobody logs in: keep it\n"
-        "to this machine or a network that you trust.",
+        "The administration page ([admin] below), and for monitors /metrics (Prometheus), /healthz and\n"
+        "/readyz, without a login. Nothing is encrypted: keep it to this machine, a network that you\n"
+        "trust, or a proxy that speaks HTTPS.",
         ListenKey{[](Config& c) -> std::vector<ListenAddress>& { return c.listen.http; }}},
     ConfigKey{"listen", "web",
               "Mail programs find their settings here, over HTTP and over HTTPS, at the names that\n"
@@ -298,6 +300,14 @@ const std::array kKeys = {
         ChoiceKey{kDnssecWords, [](const Config& c) { return place_of(kDnssecValues, c.resolver.dnssec); },
                   [](Config& c, std::size_t i) { c.resolver.dnssec = kDnssecValues[i]; }}},
 
+    ConfigKey{"admin", "page",
+              "The administration page: listen.http, /admin/. 'mailstead web-link' lets a browser in.",
+              SwitchKey{[](Config& c) -> bool& { return c.admin.page; }}},
+    ConfigKey{"admin", "names",
+              "Host names that browsers call it by, besides hostname, localhost and IP addresses: those of\n"
+              "a proxy in front of it. Any other name is refused: somebody has made it lead here.",
+              NamesKey{[](Config& c) -> std::vector<std::string>& { return c.admin.names; }}},
+
     ConfigKey{
         "alerts", "mail",
         "Tell the postmaster by mail when the disk fills, no mail goes out, a backup fails or a certificate\n"
@@ -376,7 +386,10 @@ struct Setter {
     std::vector<std::string> names;
     for (const std::string& entry : *list) {
       const auto name = parse_domain(entry);
-      if (!name || name->starts_with('[')) {
+      if (name && parse_ip(*name))
+        return bad_value(fmt::format("'{}' is an address, and a host name is wanted", printable(entry)));
+      // RFC 1123 2.1: the DNS has other names, too, and they are no hosts.
+      if (!name || name->starts_with('[') || name->find('_') != std::string::npos) {
         return bad_value(fmt::format("'{}' is not a host name{}", printable(entry),
                                      entry.starts_with("*.") ? ": wildcards cannot be proven this way" : ""));
       }

@@ -77,6 +77,7 @@ class Examination {
  private:
   void read_configuration();
   void look_at_store();
+  void take_listeners();
   void look_at_machine();
   void look_outside();
   void begin(Outside& outside);
@@ -155,6 +156,12 @@ void Examination::read_configuration() {
 }
 
 void Examination::look_at_store() {
+  if (services_.facts) {
+    store_.is_server = true;
+    take_facts(*services_.facts, store_);
+    take_listeners();
+    return;
+  }
   Request request;
   request.command = "doctor facts";
   const Result<Report> answer = call_server(line_.data, request);
@@ -177,6 +184,10 @@ void Examination::look_at_store() {
   } else {
     take_facts(ask_store(line_), store_);
   }
+  take_listeners();
+}
+
+void Examination::take_listeners() {
   for (const FactsJson& each : store_.facts.value("listeners", FactsJson::array()))
     listeners_.push_back({each.value("service", ""), each.value("address", "")});
 }
@@ -186,6 +197,9 @@ void Examination::look_at_machine() {
   limits_ = look_at_limits(store_.facts.value("pid", std::int64_t{0}), config_.limits.connections);
   tls_ = look_at_tls(certificate_files(config_, line_.data), config_.hostname, now_);
   tls_.is_acme = config_.acme.is_on();
+  const FactsJson renewal = store_.facts.value("acme", FactsJson::object());
+  tls_.acme_problem = renewal.value("problem", "");
+  tls_.acme_advice = renewal.value("advice", "");
   if (!config_.listen.webs.empty()) {
     for (const FactsJson& domain : store_.facts.value("domains", FactsJson::array()))
       tls_.other_names.push_back("autoconfig." + domain.get<std::string>());
@@ -213,7 +227,7 @@ void Examination::look_at_machine() {
 
 void Examination::look_outside() {
   Progress progress("Examining", 0, speech_of(line_));
-  OutsideTerms terms{config_.resolver.servers, kDoctorPatience, {}};
+  OutsideTerms terms{config_.resolver.servers, kDoctorPatience, {}, {}};
   terms.tick = [&progress](std::size_t open) {
     progress.show(0, fmt::format("waiting for {}", counted(open, "answer")));
   };
@@ -346,15 +360,7 @@ void Examination::look_at_records() {
   }
   if (wants("resolver") && is_silent(resolver_))
     return add("dns-records", Health::kSkipped, "no DNS server answers (see resolver)");
-  const LookUp look_up = [this](const std::vector<ListenAddress>& servers,
-                                const std::vector<DnsQuestion>& questions) {
-    std::vector<dns::Answer> answers(questions.size());
-    services_.go_outside({servers, kRecordsPatience, {}}, [&](Outside& outside) {
-      for (std::size_t i = 0; i < questions.size(); ++i)
-        outside.ask(questions[i], [&answers, i](const dns::Answer& answer) { answers[i] = answer; });
-    });
-    return answers;
-  };
+  const LookUp look_up = look_up_by(services_.go_outside, kRecordsPatience);
   judge_records(check_dns(records, config_.resolver.servers, look_up), findings_);
 }
 

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ inline constexpr std::chrono::seconds kDoctorPatience{30};
 
 struct DoctorServices {
   GoOutside go_outside;
+  // What the store's side says to "doctor facts", where the process of the store runs this itself: it is a
+  // running server. Empty: the store is asked as by every command.
+  std::optional<Report> facts = {};
 };
 
 struct DoctorCheck {

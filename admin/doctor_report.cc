@@ -143,7 +143,9 @@ bool DoctorOptions::wants(std::string_view check) const {
 
 Result<DoctorOptions> doctor_options(const Request& request) {
   DoctorOptions options;
-  options.only = words_of_list(option_of(request, "only").value_or(""));
+  const auto only = option_of(request, "only");
+  options.only = words_of_list(only.value_or(""));
+  if (only && options.only.empty()) return Error{ErrorKind::kInvalid, "--only names no check"};
   std::vector<std::string> ids;
   for (const DoctorCheck& check : kChecks) ids.emplace_back(check.id);
   for (const std::string& id : options.only) {

@@ -20,6 +20,12 @@ Value::Object clients_of(const ServerFacts* server) {
   return {{"connections", connections}, {"hidden", std::move(hidden)}};
 }
 
+// Why the certificate was not renewed; nothing where all is well.
+Value::Object renewal_of(const ServerFacts* server) {
+  if (server == nullptr || !server->acme.is_on || server->acme.failures == 0) return {};
+  return {{"problem", server->acme.problem}, {"advice", server->acme.advice}};
+}
+
 }  // namespace
 
 Report tell_doctor(const Request&, CommandContext& context) {
@@ -40,6 +46,7 @@ Report tell_doctor(const Request&, CommandContext& context) {
                                 {"records_error", published.error},
                                 {"last_backup_at", context.store.last_backup_at()},
                                 {"mailboxes", context.store.directory()->mailboxes().size()},
+                                {"acme", renewal_of(context.server)},
                                 {"clients", clients_of(context.server)}});
 }
 

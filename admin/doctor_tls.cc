@@ -59,10 +59,17 @@ void judge_trust(const TlsFacts& facts, DoctorFindings& into) {
     into.push_back({"tls", health, std::move(found), advice});
   };
   const std::string how = fmt::format(fmt::runtime(kHowToGetOne), facts.hostname);
+  const std::string advice =
+      facts.acme_advice.empty() ? kHowToSeeWhy : fmt::format("{}: {}", kHowToSeeWhy, facts.acme_advice);
   if (facts.certificate->self_signed && facts.is_acme) {
     return add(Health::kWarning,
-               "the server has no certificate of an authority yet; its self-made one serves", kHowToSeeWhy);
+               fmt::format("the server has no certificate of an authority yet{}{}; its self-made one serves",
+                           facts.acme_problem.empty() ? "" : ": ", facts.acme_problem),
+               advice);
   }
+  if (!facts.acme_problem.empty())
+    add(Health::kWarning, fmt::format("the certificate could not be renewed: {}", facts.acme_problem),
+        advice);
   if (facts.certificate->self_signed) {
     return add(
         Health::kWarning, "the certificate is self-made: nobody but you can vouch for it",

@@ -31,7 +31,9 @@ struct TlsFacts {
   std::string chain_words = {};  // what the verification says
   std::optional<mode_t> key_mode = {};
   std::string hostname;
-  bool is_acme = false;                       // the server gets and renews it by itself
+  bool is_acme = false;           // the server gets and renews it by itself
+  std::string acme_problem = {};  // why that failed the last time; empty: it did not
+  std::string acme_advice = {};
   std::vector<std::string> other_names = {};  // at which programs look for their settings over HTTPS
   std::int64_t now = 0;                       // Unix seconds
 };

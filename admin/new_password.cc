@@ -39,30 +39,6 @@ Result<std::string> read_line(int descriptor, std::optional<char> interrupt = st
   return line;
 }
 
-// Prepared, as it is compared at a login: RFC 4616 2, RFC 6856 2.2.
-Result<std::string> checked(std::string_view password) {
-  if (password.empty()) return bad_password("the password is empty");
-  if (password.size() > kMaxPassword) {
-    return bad_password(fmt::format("the password is longer than {} octets", kMaxPassword));
-  }
-  const bool control = std::any_of(password.begin(), password.end(), [](char c) {
-    const auto octet = static_cast<unsigned char>(c);
-    return octet < 0x20 || octet == 0x7F;
-  });
-  if (control) return bad_password("the password has a control character, which mail programs cannot send");
-  if (!utf8::is_valid(password)) return bad_password("the password is not UTF-8");
-  auto prepared = saslprep::prepare(password, saslprep::Use::kStored);
-  if (!prepared) {
-    return bad_password(
-        "the password has characters that mail programs do not all send alike: leave out emoji and other "
-        "signs newer than 2002, and do not mix letters of both writing directions");
-  }
-  if (prepared->size() > kMaxPassword) {
-    return bad_password(fmt::format("the password is longer than {} octets in its usual form", kMaxPassword));
-  }
-  return *std::move(prepared);
-}
-
 // No echo while it lives. The interrupt key is a character that ends the reading and not the process: so the
 // echo comes back.
 class Silence {
@@ -107,22 +83,46 @@ Result<NewPassword> ask_twice(int terminal) {
   Result<std::string> first = ask(terminal, "Password (empty: make one): ");
   if (!first) return std::move(first).error();
   if (first->empty()) return NewPassword{generate_password(), true};
-  Result<std::string> password = checked(*first);
+  Result<std::string> password = prepared_password(*first);
   if (!password) return std::move(password).error();
   const Result<std::string> second = ask(terminal, "The same again: ");
   if (!second) return second.error();
-  const Result<std::string> again = checked(*second);
+  const Result<std::string> again = prepared_password(*second);
   if (!again || *password != *again) return bad_password("the two passwords are not the same");
   return NewPassword{std::move(password).value(), false};
 }
 
 }  // namespace
 
+// Prepared, as it is compared at a login: RFC 4616 2, RFC 6856 2.2.
+Result<std::string> prepared_password(std::string_view password) {
+  if (password.empty()) return bad_password("the password is empty");
+  if (password.size() > kMaxPassword) {
+    return bad_password(fmt::format("the password is longer than {} octets", kMaxPassword));
+  }
+  const bool control = std::any_of(password.begin(), password.end(), [](char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet < 0x20 || octet == 0x7F;
+  });
+  if (control) return bad_password("the password has a control character, which mail programs cannot send");
+  if (!utf8::is_valid(password)) return bad_password("the password is not UTF-8");
+  auto prepared = saslprep::prepare(password, saslprep::Use::kStored);
+  if (!prepared) {
+    return bad_password(
+        "the password has characters that mail programs do not all send alike: leave out emoji and other "
+        "signs newer than 2002, and do not mix letters of both writing directions");
+  }
+  if (prepared->size() > kMaxPassword) {
+    return bad_password(fmt::format("the password is longer than {} octets in its usual form", kMaxPassword));
+  }
+  return *std::move(prepared);
+}
+
 Result<NewPassword> new_password(PasswordSource source) {
   if (source == PasswordSource::kStandardInput) {
     Result<std::string> line = read_line(STDIN_FILENO);
     if (!line) return std::move(line).error();
-    Result<std::string> password = checked(*line);
+    Result<std::string> password = prepared_password(*line);
     if (!password) return std::move(password).error();
     return NewPassword{std::move(password).value(), false};
   }

@@ -1,8 +1,10 @@
 // The password that a command gives to a mailbox: from the standard input, from a terminal, or a new one.
-// Blocking; the command line's process only: a server never sees a password from here, only its hash.
+// Blocking, but for prepared_password(); the command line's process only: a server sees a password only where
+// it comes from the administration page.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "protocols/result.h"
 
@@ -20,6 +22,8 @@ struct NewPassword {
 // kInvalid: empty, too long, with control characters or others that cannot be prepared (saslprep.h), or not
 // the same twice.
 Result<NewPassword> new_password(PasswordSource source);
+// One that somebody has chosen, in the form that is hashed. kInvalid as above.
+Result<std::string> prepared_password(std::string_view password);
 
 // A password that is for another server, as it is: from a terminal without echo; kInvalid: there is none.
 Result<std::string> ask_secret(const std::string& question);

@@ -54,9 +54,13 @@ struct OutsideTerms {
   std::vector<ListenAddress> servers;  // of DNS; empty: the machine's
   std::chrono::milliseconds limit{30'000};
   std::function<void(std::size_t open)> tick;  // a few times a second: so many looks are open; may be empty
+  std::function<bool()> is_unwanted = {};      // asked likewise: nobody waits any more; may be empty
 };
 
 // Blocks until all that `begin`, and what followed from it, looked at is there, or the time is up.
 using GoOutside = std::function<void(const OutsideTerms& terms, const std::function<void(Outside&)>& begin)>;
+
+// Looks up by what goes outside; what has no answer within `patience` has failed.
+LookUp look_up_by(GoOutside go_outside, std::chrono::milliseconds patience);
 
 }  // namespace mailstead::admin

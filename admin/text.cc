@@ -52,7 +52,7 @@ std::string printable(std::string_view text) {
     const std::size_t length = std::max<std::size_t>(utf8::length(text), 1);
     const std::string_view character = text.substr(0, length);
     const bool broken = length == 1 && static_cast<unsigned char>(character[0]) >= 0x80;
-    if (broken || utf8::is_control(character)) {
+    if (broken || utf8::is_control(character) || utf8::turns_direction(character)) {
       for (const char byte : character) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
     } else {
       out += character;

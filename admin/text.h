@@ -9,7 +9,8 @@
 
 namespace mailstead::admin {
 
-// The text with control characters, and bytes that are not UTF-8, as \xNN: one line, harmless on a terminal.
+// The text with control characters, those that turn its direction, and bytes that are not UTF-8, as \xNN: one
+// line, harmless on a terminal.
 std::string printable(std::string_view text);
 
 std::string size_text(std::uint64_t octets);                        // "0 B", "3.4 MiB"

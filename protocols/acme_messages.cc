@@ -115,6 +115,7 @@ std::optional<AcmeChallenge> challenge_of(const Json& object) {
 
 bool is_acme_url(std::string_view text) {
   return text.starts_with("https://") && text.size() > 8 && text.size() <= kMaxUrl &&
+         std::string_view("/?#:").find(text[8]) == std::string_view::npos &&
          std::ranges::all_of(text, [](char c) { return ascii::is_printable(c) && c != ' '; });
 }
 

@@ -16,6 +16,7 @@ namespace {
 constexpr unsigned kMostBadNonces = 10;  // one after the other; a CA that restarts has forgotten all of them
 constexpr std::chrono::seconds kLongestPause{30};
 constexpr std::chrono::seconds kMostPaused{900};
+constexpr std::chrono::seconds kLongestBreakdown{24 * 3600};
 constexpr unsigned kTooManyRequests = 429;
 
 const char* const kPassing = "the authority has trouble of its own, or is busy; it is tried again";
@@ -113,10 +114,13 @@ void AcmeSession::take_refusal(const AcmeAnswer& answer) {
   }
   if (problem.type.empty()) {
     const bool is_passing = answer.status >= 500 || answer.status == kTooManyRequests;
+    // No authority says this but something before it: that it is to last for longer is not believed.
+    auto retry_after = answer.retry_after;
+    if (retry_after) retry_after = std::min(*retry_after, kLongestBreakdown);
     return fail({fmt::format("{} answered with status {}{}{}", request_.url, answer.status,
                              problem.detail.empty() ? "" : ": ", problem.detail),
                  is_passing ? kPassing : "look that [acme] directory is the URL that the authority tells",
-                 answer.retry_after});
+                 retry_after});
   }
   const bool is_of_name = step_ == Step::kAuthorization || step_ == Step::kChallenge;
   refuse(problem, is_of_name ? publication_.name : problem.name, answer.retry_after);
@@ -248,10 +252,15 @@ void AcmeSession::prove(const AcmeAuthorization& authorization) {
       std::ranges::find(authorization.challenges, name_of(terms_.method), &AcmeChallenge::type);
   if (challenge == authorization.challenges.end()) {
     drop_order();
+    const AcmeMethod other =
+        terms_.method == AcmeMethod::kHttp01 ? AcmeMethod::kTlsAlpn01 : AcmeMethod::kHttp01;
+    const bool takes_other = std::ranges::find(authorization.challenges, name_of(other),
+                                               &AcmeChallenge::type) != authorization.challenges.end();
     return fail({fmt::format("the CA does not take {} for {}", name_of(terms_.method), authorization.name),
-                 fmt::format("choose [acme] challenge = \"{}\"",
-                             name_of(terms_.method == AcmeMethod::kHttp01 ? AcmeMethod::kTlsAlpn01
-                                                                          : AcmeMethod::kHttp01))});
+                 takes_other
+                     ? fmt::format("choose [acme] challenge = \"{}\"", name_of(other))
+                     : "it wants proofs that this server cannot give: choose another authority, or get the "
+                       "certificate by another program ([tls] certificate)"});
   }
   publication_ = {terms_.method, authorization.name, challenge->token,
                   challenge->token + "." + standing_.account_key.thumbprint()};

@@ -24,6 +24,9 @@ std::size_t length(std::string_view text);
 // U+009F?
 bool is_control(std::string_view character);
 
+// Does this character turn what stands beside it round: U+202A to U+202E, U+2066 to U+2069?
+bool turns_direction(std::string_view character);
+
 bool is_valid(std::string_view text);
 
 void append(char32_t character, std::string& into);

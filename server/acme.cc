@@ -112,15 +112,19 @@ std::vector<std::string> Acme::names() const {
   return names;
 }
 
-// What a certificate is good for, and an order: another authority or another name wants another one.
+// What a certificate is good for, and an order: another authority or another name wants another one, and not
+// their order.
 std::string Acme::settings() const {
-  return fmt::format("{} {}", context_.config.acme.url(), fmt::join(names(), " "));
+  std::vector<std::string> sorted = names();
+  std::ranges::sort(sorted);
+  return fmt::format("{} {}", context_.config.acme.url(), fmt::join(sorted, " "));
 }
 
 // What decides how an attempt comes out.
 std::string Acme::attempted() const {
   const Config::Acme& config = context_.config.acme;
-  return fmt::format("{} {} {} {}", settings(), name_of(config.challenge), config.contact, config.key_id);
+  return fmt::format("{} {} {} {} {} {}", settings(), name_of(config.challenge), config.contact,
+                     config.key_id, config.key_file, config.authorities);
 }
 
 std::int64_t Acme::due_at() const {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -21,6 +22,7 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kMaxAcmeFile = 64 * 1024;  // octets
 constexpr std::size_t kHashOctets = 8;           // in an account's file name
+constexpr std::int64_t kMostFailures = 1'000;
 
 std::string string_at(const Json& object, const char* name) {
   const auto found = object.find(name);
@@ -76,7 +78,8 @@ AcmeState AcmeFiles::read_state(std::string& complaint) const {
   if (object.is_null()) return state;
   state.issued_for = string_at(object, "issued_for");
   state.tried_for = string_at(object, "tried_for");
-  state.failures = static_cast<std::uint32_t>(number_at(object, "failures"));
+  state.failures =
+      static_cast<std::uint32_t>(std::clamp<std::int64_t>(number_at(object, "failures"), 0, kMostFailures));
   state.failed_at = number_at(object, "failed_at");
   state.next_at = number_at(object, "next_at");
   state.wait_until = number_at(object, "wait_until");

@@ -22,13 +22,14 @@ bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
   auto asked = std::make_shared<const Request>(std::move(request));
   const auto work = [report, asked, is_wanted = std::move(is_wanted), data = context_.data,
                      config = context_.config(), facts = context_.facts(), &bans = context_.bans,
-                     &refusals = context_.refusals, spools = spools_](Store& store) {
+                     &refusals = context_.refusals, spools = spools_,
+                     web_links = context_.web_links](Store& store) {
     if (is_wanted && !is_wanted()) {
       report->exit_code = 1;
       report->error = "not done: the caller went away before its turn";
       return;
     }
-    CommandContext context{store, config, data, &facts, &bans, &refusals, spools.get()};
+    CommandContext context{store, config, data, &facts, &bans, &refusals, spools.get(), web_links};
     *report = run_command(*asked, context);
   };
   return context_.storage.post(work, [this, report, asked, done = std::move(done)] {

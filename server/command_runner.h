@@ -11,6 +11,7 @@
 #include <string>
 
 #include "admin/command.h"
+#include "admin/web_links.h"
 #include "server/acme.h"
 #include "server/log.h"
 #include "server/storage_thread.h"
@@ -27,6 +28,7 @@ class CommandRunner {
     std::string data;
     std::function<Config()> config;
     std::function<ServerFacts()> facts;
+    WebLinks* web_links;
     std::function<void()> done;                // after each command, when it has been answered
     std::function<void(Acme::Renewal)> renew;  // the certificate, after `tls renew`
   };

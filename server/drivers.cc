@@ -39,12 +39,12 @@ std::shared_ptr<Driver> Drivers::make(Service service, const PeerFacts& peer) co
     case Service::kPop3s:
       return make_pop3(service, peer);
     case Service::kHttp:
-      return std::make_shared<HttpDriver>(context_.pages, Site::kMonitors);
+      return std::make_shared<HttpDriver>(context_.pages, Site::kMonitors, peer.address);
     case Service::kWeb:
     case Service::kWebs:
-      return std::make_shared<HttpDriver>(context_.pages, Site::kPublic);
+      return std::make_shared<HttpDriver>(context_.pages, Site::kPublic, peer.address);
     case Service::kAcme:
-      return std::make_shared<HttpDriver>(context_.pages, Site::kChallenges);
+      return std::make_shared<HttpDriver>(context_.pages, Site::kChallenges, peer.address);
     case Service::kSmtp:
     case Service::kSubmission:
     case Service::kSubmissions:

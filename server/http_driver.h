@@ -1,6 +1,9 @@
 // Answers an HTTP session's requests from the pages. See driver.h.
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include "protocols/http_session.h"
 #include "server/driver.h"
 #include "server/pages.h"
@@ -10,7 +13,8 @@ namespace mailstead {
 class HttpDriver final : public Driver {
  public:
   // `pages` outlives it.
-  HttpDriver(Pages& pages, Site site) : pages_(pages), site_(site), session_({}) {}
+  HttpDriver(Pages& pages, Site site, std::string peer)
+      : pages_(pages), site_(site), peer_(std::move(peer)), session_({}) {}
 
   Session& session() override { return session_; }
   Answered answer_ask() override;
@@ -19,6 +23,7 @@ class HttpDriver final : public Driver {
  private:
   Pages& pages_;
   const Site site_;
+  const std::string peer_;
   HttpSession session_;
 };
 

@@ -29,6 +29,7 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr std::uint32_t kMaxHttpHeader = 16 * 1024;  // octets
+constexpr unsigned kMostInterim = 8;
 
 Error no_answer(std::string why) {
   return {ErrorKind::kUnavailable, std::move(why)};
@@ -40,10 +41,7 @@ class HttpsExchange::Work final : private StreamEvents {
  public:
   Work(Context context, HttpsRequest request, std::size_t most)
       : context_(context), request_(std::move(request)), most_(most) {
-    parser_.header_limit(kMaxHttpHeader);
-    parser_.body_limit(most);
-    parser_.eager(true);
-    parser_.skip(request_.method == "HEAD");  // RFC 9110 9.3.2: the length of a body that does not come
+    expect_answer();
   }
 
   void begin(Done done) {
@@ -75,6 +73,16 @@ class HttpsExchange::Work final : private StreamEvents {
   }
 
  private:
+  using Parser = http::response_parser<http::string_body>;
+
+  void expect_answer() {
+    parser_.emplace();
+    parser_->header_limit(kMaxHttpHeader);
+    parser_->body_limit(most_);
+    parser_->eager(true);
+    parser_->skip(request_.method == "HEAD");  // RFC 9110 9.3.2: the length of a body that does not come
+  }
+
   void closed() {
     if (--open_ == 0) delete this;
   }
@@ -144,20 +152,28 @@ class HttpsExchange::Work final : private StreamEvents {
   void on_read(std::string_view bytes) override {
     pending_ += bytes;
     boost::system::error_code problem;
-    pending_.erase(0, parser_.put(boost::asio::buffer(pending_), problem));
+    pending_.erase(0, parser_->put(boost::asio::buffer(pending_), problem));
+    // RFC 9110 15.2: any number of these may come before the answer.
+    while (!problem && parser_->is_done() && is_interim() && ++interim_ <= kMostInterim) {
+      expect_answer();
+      if (pending_.empty()) return;
+      pending_.erase(0, parser_->put(boost::asio::buffer(pending_), problem));
+    }
     if (problem == http::error::need_more) return;
     if (problem == http::error::body_limit)
-      return finish(Error{ErrorKind::kTooLarge, fmt::format("its answer is longer than {} octets", most_)});
-    if (problem) return finish(no_answer("its answer is no HTTP"));
-    if (parser_.is_done()) tell();
+      return finish(Error{ErrorKind::kTooLarge, fmt::format("it answers with more than {} octets", most_)});
+    if (problem) return finish(no_answer("what it answers is not HTTP"));
+    if (parser_->is_done()) tell();
   }
+
+  bool is_interim() const { return parser_->get().result_int() / 100 == 1; }
 
   void on_end(StreamEnd how) override {
     if (!done_) return;
     boost::system::error_code problem;
     // Without a length the end of the stream ends the body: only TLS's own end is good for that.
-    if (parser_.got_some() && how == StreamEnd::kClosed) parser_.put_eof(problem);
-    if (problem || !parser_.is_done()) return finish(no_answer("its answer broke off"));
+    if (parser_->got_some() && how == StreamEnd::kClosed) parser_->put_eof(problem);
+    if (problem || !parser_->is_done()) return finish(no_answer("its answer broke off"));
     tell();
   }
 
@@ -166,7 +182,7 @@ class HttpsExchange::Work final : private StreamEvents {
   }
 
   void tell() {
-    const auto& message = parser_.get();
+    const auto& message = parser_->get();
     HttpsAnswer answer;
     answer.status = message.result_int();
     const auto type = message[http::field::content_type];
@@ -193,7 +209,8 @@ class HttpsExchange::Work final : private StreamEvents {
   Error last_;
   std::unique_ptr<Stream> stream_;
   std::shared_ptr<TlsFinding> finding_ = std::make_shared<TlsFinding>();
-  http::response_parser<http::string_body> parser_;
+  std::optional<Parser> parser_;
+  unsigned interim_ = 0;
   std::string pending_;  // read, and not understood yet
 };
 

@@ -68,7 +68,7 @@ class OutsideLoop final : public admin::Outside {
  private:
   void tick() {
     if (terms_.tick) terms_.tick(open_);
-    if (uv_now(loop_) >= end_) give_up();
+    if (uv_now(loop_) >= end_ || (terms_.is_unwanted && terms_.is_unwanted())) give_up();
     for (const auto& each : dialogues_) each->check();
     std::erase_if(dialogues_, [](const auto& each) { return each->is_over(); });
     // Those that say goodbye are of no more interest, but politeness.

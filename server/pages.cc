@@ -66,7 +66,15 @@ const Pages::Page* Pages::find(const HttpRequest& request, Site site) {
   return is_there ? page : nullptr;
 }
 
-void Pages::answer(const HttpRequest& request, Site site, const Answer& answer) {
+void Pages::answer(const HttpRequest& request, Site site, const std::string& peer, const Answer& answer) {
+  if (site == Site::kMonitors) {
+    if (WebAdmin::is_its(request.path)) return context_.admin.answer(request, peer, answer);
+    if (request.path == "/" || request.path == "/admin") {
+      HttpReply reply = http_error(302, "The administration page is at /admin/.");
+      reply.fields.emplace_back("Location", "/admin/");
+      return answer(reply);
+    }
+  }
   const Page* page = find(request, site);
   if (page == nullptr) return answer(http_error(404, "There is nothing here."));
   // RFC 9110 9.3.2: HEAD is GET without the body.

@@ -4,6 +4,7 @@
 //     /metrics   for Prometheus: the command `metrics`
 //     /healthz   200: the process answers
 //     /readyz    200: the store answers, and has room for mail; else 503, and why
+// For administrators (the same listener): /admin/, see web_admin.h; / leads there.
 // For everybody's mail programs (listen.web, listen.webs; off by default), and for monitors, too:
 //     /mail/config-v1.1.xml, /.well-known/autoconfig/mail/config-v1.1.xml   Thunderbird and others
 //     /autodiscover/autodiscover.xml                                        Outlook
@@ -23,6 +24,7 @@
 #include "server/acme_challenges.h"
 #include "server/command_runner.h"
 #include "server/storage_thread.h"
+#include "server/web_admin.h"
 
 namespace mailstead {
 
@@ -36,12 +38,13 @@ class Pages {
     StorageThread& storage;
     CommandRunner& commands;
     const AcmeChallenges& challenges;
+    WebAdmin& admin;
   };
   explicit Pages(Context context) : context_(context) {}
 
-  // Runs once, at once or later, on the reactor.
+  // Runs once, at once or later, on the reactor. `peer` is the client's address.
   using Answer = std::function<void(const HttpReply&)>;
-  void answer(const HttpRequest& request, Site site, const Answer& answer);
+  void answer(const HttpRequest& request, Site site, const std::string& peer, const Answer& answer);
 
  private:
   struct Page;

@@ -158,9 +158,14 @@ Result<void> Server::begin() {
                                           login_delay_, policies_, known_peers_, counters_, refusals_});
   commands_ = std::make_unique<CommandRunner>(
       CommandRunner::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
-                             [this] { return facts(); }, [this] { check_sessions(); },
+                             [this] { return facts(); }, &web_access_, [this] { check_sessions(); },
                              [this](Acme::Renewal renewal) { acme_->renew(renewal); }});
-  pages_ = std::make_unique<Pages>(Pages::Context{config_, *storage_, *commands_, *challenges_});
+  recorder_ = std::make_unique<Recorder>(Recorder::Context{&loop_, *storage_, [this] { return facts(); }});
+  web_looks_ = std::make_unique<WebLooks>(
+      WebLooks::Context{&loop_, config_, *commands_, request_.data, request_.config_file});
+  web_admin_ = std::make_unique<WebAdmin>(WebAdmin::Context{config_, log_, web_access_, *commands_, *hashing_,
+                                                            *web_looks_, recorder_->history()});
+  pages_ = std::make_unique<Pages>(Pages::Context{config_, *storage_, *commands_, *challenges_, *web_admin_});
   drivers_ = std::make_unique<Drivers>(Drivers::Context{*services_, certificates_, *store_, *pages_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
   queue_ = std::make_unique<QueueRunner>(
@@ -183,6 +188,7 @@ Result<void> Server::begin() {
   expiry_->start();
   expiring_ = true;
   acme_->start();
+  recorder_->start();
   tell_of_file_limit();
   tell_of_variables();
   log_.info("ready");
@@ -460,6 +466,7 @@ void Server::stop() {
   control_->stop();
   if (std::exchange(expiring_, false)) expiry_->stop();
   acme_->stop();
+  recorder_->stop();
   alerter_->stop();
   uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&tending_timer_), nullptr);
@@ -501,13 +508,15 @@ void Server::wind_down() {
   // In the order in which work flows: what one queue finishes may still be posted to the next. Nobody is left
   // to hear of a file read or of a password: a storm of logins must not hold up the end. What the store was
   // asked to do, it does.
-  files_->stop(WorkQueue::Waiting::kDrop, [this] {
-    hashing_->stop(WorkQueue::Waiting::kDrop, [this] {
-      keep_refusals();
-      storage_->stop([this] {
-        // Without their handlers these signals would kill: the store is still to be closed.
-        ignore_signals();
-        for (uv_signal_t& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+  web_looks_->stop([this] {
+    files_->stop(WorkQueue::Waiting::kDrop, [this] {
+      hashing_->stop(WorkQueue::Waiting::kDrop, [this] {
+        keep_refusals();
+        storage_->stop([this] {
+          // Without their handlers these signals would kill: the store is still to be closed.
+          ignore_signals();
+          for (uv_signal_t& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+        });
       });
     });
   });

@@ -33,8 +33,12 @@
 #include "server/pages.h"
 #include "server/proxy_gate.h"
 #include "server/queue_runner.h"
+#include "server/recorder.h"
 #include "server/resolver.h"
 #include "server/services.h"
+#include "server/web_access.h"
+#include "server/web_admin.h"
+#include "server/web_looks.h"
 
 namespace mailstead {
 
@@ -115,6 +119,10 @@ class Server {
   std::unique_ptr<Acme> acme_;
   std::unique_ptr<Alerter> alerter_;
   std::unique_ptr<CommandRunner> commands_;
+  WebAccess web_access_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<WebLooks> web_looks_;
+  std::unique_ptr<WebAdmin> web_admin_;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<Drivers> drivers_;
   std::unique_ptr<ControlServer> control_;

@@ -143,10 +143,8 @@ Result<void> check_device_name(std::string_view name) {
     const std::size_t length = utf8::length(rest);
     if (length == 0) return invalid("is UTF-8");
     const std::string_view character = rest.substr(0, length);
-    // U+202A to U+202E and U+2066 to U+2069 turn what stands beside them round.
-    const bool turns = (character >= "\xe2\x80\xaa" && character <= "\xe2\x80\xae") ||
-                       (character >= "\xe2\x81\xa6" && character <= "\xe2\x81\xa9");
-    if (utf8::is_control(character) || turns) return invalid("has no control characters");
+    if (utf8::is_control(character) || utf8::turns_direction(character))
+      return invalid("has no control characters");
     rest.remove_prefix(length);
   }
   return {};

@@ -136,6 +136,7 @@ Result<void> Backup::finish() {
   if (done) done = copy_rest();
   if (done) done = copy_configuration();
   if (done) done = terms_.as_caller([&] { return pool_->flush(); });
+  if (done) done = terms_.as_caller([&] { return pool_->settle_damage(); });
   if (done) done = write_facts();
   if (done) done = terms_.as_caller([&] { return publish(); });
   if (!done)

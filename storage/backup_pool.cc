@@ -27,12 +27,19 @@ bool is_same_folder(const PoolFolder& a, const PoolFolder& b) {
 
 }  // namespace
 
+std::string pool_entry(const PoolFolder& folder, std::string_view name) {
+  return fmt::format("{}/{}/{}", folder.domain, folder.user, name);
+}
+
 Result<BackupPool> BackupPool::open(int root) {
   auto mail = make_folder(root, kPoolFolder);
   if (!mail) return mail.error();
   auto drafts = make_folder(root, kDraftsFolder);
   if (!drafts) return drafts.error();
-  return BackupPool(std::move(*mail), std::move(*drafts));
+  BackupPool pool(std::move(*mail), std::move(*drafts));
+  pool.root_ = root;
+  pool.damaged_ = read_damaged_files(root);
+  return pool;
 }
 
 Result<BackupPool> BackupPool::open_to_read(int root) {
@@ -66,6 +73,7 @@ Result<int> BackupPool::make_its_folder(const PoolFolder& folder) {
 }
 
 bool BackupPool::holds(const PoolFolder& folder, const std::string& name, std::uint64_t octets) {
+  if (!damaged_.empty() && damaged_.contains(pool_entry(folder, name))) return false;
   const auto at = this->folder(folder);
   if (!at) return false;
   const auto facts = stat_name(*at, name);
@@ -120,10 +128,16 @@ Result<void> BackupPool::flush() {
     if (!at) return at.error();
     if (auto done = move_over(drafts_.fd(), draft.draft, *at, draft.name); !done)
       return in_folder(pool_path(draft.folder), done.error());
+    is_mended_ = damaged_.erase(pool_entry(draft.folder, draft.name)) > 0 || is_mended_;
   }
   waiting_.clear();
   octets_waiting_ = 0;
   return {};
+}
+
+Result<void> BackupPool::settle_damage() {
+  if (!std::exchange(is_mended_, false)) return {};
+  return write_damaged_files(root_, damaged_);
 }
 
 }  // namespace mailstead

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "protocols/result.h"
+#include "storage/backup_damage.h"
 #include "storage/backup_files.h"
 #include "storage/files.h"
 #include "storage/names.h"
@@ -22,6 +23,9 @@ namespace mailstead {
 
 // Of mail/DOMAIN/USER, the USER of mail that was kept of a removed mailbox begins with ".kept-".
 using PoolFolder = MailboxFolderName;
+
+// Below mail/: "example.org/anna/NAME".
+std::string pool_entry(const PoolFolder& folder, std::string_view name);
 
 inline constexpr const char* kPoolFolder = "mail";
 inline constexpr std::string_view kKeptPrefix = ".kept-";
@@ -43,6 +47,8 @@ class BackupPool {
   Result<Copied> add(const PoolFolder& folder, const std::string& name, const RegularFile& file);
   // What was added is on the disk, and has its names.
   Result<void> flush();
+  // At the end of a backup: the list of damaged files is without those that were copied again.
+  Result<void> settle_damage();
 
  private:
   struct Draft {
@@ -63,6 +69,9 @@ class BackupPool {
   std::vector<Draft> waiting_;
   std::uint64_t octets_waiting_ = 0;
   std::uint64_t serial_ = 0;
+  int root_ = -1;
+  DamagedFiles damaged_;    // are not held
+  bool is_mended_ = false;  // some of them were copied again
 };
 
 }  // namespace mailstead

@@ -5,9 +5,12 @@
 #include <memory>
 #include <utility>
 
+#include "storage/backup_damage.h"
+#include "storage/backup_pool.h"
 #include "storage/backup_restore.h"
 #include "storage/database.h"
 #include "storage/folder.h"
+#include "storage/message_id.h"
 #include "storage/secret_key.h"
 #include "storage/store.h"
 
@@ -23,6 +26,7 @@ constexpr std::size_t kMostFaults = 1000;
 struct Promised {
   ExportEntry entry;
   ContentHash hash;
+  std::string name;  // of its file in the backup
 };
 
 // To the end.
@@ -56,6 +60,7 @@ class Trial {
   Result<std::vector<Promised>> promised(MailboxId mailbox, std::int64_t after);
   void compare_message(const MailboxSummary& mailbox, const Promised& promised);
   Result<void> compare_queue();
+  Result<void> note_damage();
   void fault(std::string what);
 
   const BackupFolder& folder_;
@@ -66,6 +71,7 @@ class Trial {
   std::unique_ptr<Store> store_;        // what was restored
   BackupProgress progress_;
   BackupTrial trial_;
+  DamagedFiles damaged_;
 };
 
 void Trial::clear() {
@@ -92,6 +98,7 @@ Result<BackupTrial> Trial::run() {
   }
   trial_.mailboxes = mailboxes->size();
   if (done = compare_queue(); !done) return done.error();
+  if (done = note_damage(); !done) return done.error();
   // As every server ends.
   if (done = store_->close(); !done) return done.error();
   return std::move(trial_);
@@ -130,12 +137,13 @@ Result<void> Trial::open() {
 Result<std::vector<Promised>> Trial::promised(MailboxId mailbox, std::int64_t after) {
   std::vector<Promised> messages;
   auto done = each_row(
-      promised_->query("SELECT id, uidl, size, hash FROM messages WHERE mailbox = ?1 AND state = 0"
+      promised_->query("SELECT id, uidl, size, hash, name FROM messages WHERE mailbox = ?1 AND state = 0"
                        " AND id > ?2 ORDER BY id LIMIT ?3",
                        mailbox, after, static_cast<std::int64_t>(kTriedTogether)),
       [&](const Statement& row) {
         messages.push_back({{row.integer(0), row.text(1), static_cast<std::uint64_t>(row.integer(2)), 0},
-                            ContentHash::of_octets(row.text(3))});
+                            ContentHash::of_octets(row.text(3)),
+                            std::string(base_name(row.text(4)))});
       });
   if (!done) return done.error();
   return messages;
@@ -180,6 +188,13 @@ Result<void> Trial::compare_mailbox(const MailboxSummary& mailbox) {
   }
 }
 
+// What an earlier trial found and nobody has mended since is still so.
+Result<void> Trial::note_damage() {
+  if (damaged_.empty()) return {};
+  damaged_.merge(read_damaged_files(folder_.fd()));
+  return write_damaged_files(folder_.fd(), damaged_);
+}
+
 void Trial::compare_message(const MailboxSummary& mailbox, const Promised& promised) {
   const ExportEntry& entry = promised.entry;
   auto reader = store_->open_entry(mailbox.address, entry);
@@ -187,10 +202,9 @@ void Trial::compare_message(const MailboxSummary& mailbox, const Promised& promi
   if (!found) {
     fault(fmt::format("{}: {}", mailbox.address.text(), found.error().message));
   } else if (!found->is(entry.size, promised.hash)) {
-    fault(fmt::format(
-        "{}: the message {}: {}: remove the file of this name in the backup's mail/, and the next "
-        "backup copies it again",
-        mailbox.address.text(), entry.uidl, difference_of(*found, entry.size)));
+    fault(fmt::format("{}: the message {}: {}: the next backup copies it again, if it is still there",
+                      mailbox.address.text(), entry.uidl, difference_of(*found, entry.size)));
+    damaged_.insert(pool_entry(folder_name(mailbox.address), promised.name));
   } else {
     ++trial_.messages;
     trial_.octets += found->octets;

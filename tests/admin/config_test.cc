@@ -66,9 +66,9 @@ TEST_CASE("an authority is asked only by who has agreed to its terms", "[config]
         std::string::npos);
   for (const char* wrong :
        {"directory = \"http://a.example/\"\n", "directory = \"lets encrypt\"\n",
-        "names = [\"*.example.org\"]\n", "names = [\"[192.0.2.1]\"]\n", "contact = \"nobody\"\n",
-        "key_id = \"a\"\n", "directory = \"staging\"\nchallenge = \"tls-alpn-01\"\n",
-        "challenge = \"dns-01\"\n"}) {
+        "names = [\"*.example.org\"]\n", "names = [\"[192.0.2.1]\"]\n", "names = [\"192.0.2.1\"]\n",
+        "names = [\"_dmarc.example.org\"]\n", "contact = \"nobody\"\n", "key_id = \"a\"\n",
+        "directory = \"staging\"\nchallenge = \"tls-alpn-01\"\n", "challenge = \"dns-01\"\n"}) {
     INFO(wrong);
     CHECK_FALSE(error(std::string("[acme]\naccept_terms = true\n") + wrong).empty());
   }

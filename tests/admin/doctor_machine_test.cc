@@ -203,9 +203,13 @@ TEST_CASE("of a certificate that the server gets itself is told where to see why
   CHECK(worst(judged(judge_tls, facts)) == Health::kOk);
   facts.certificate->not_after = kNow + 86400;
   CHECK(says(judged(judge_tls, facts), Health::kWarning, "expires in"));
+  facts.certificate->not_after = kNow + 60 * 86400;
+  facts.acme_problem = "the CA says: nobody there";
+  facts.acme_advice = "open port 80";
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "could not be renewed: the CA says: nobody there"));
   facts.certificate->self_signed = true;
   facts.certificate->not_after = kNow + 1000 * 86400;
-  CHECK(says(judged(judge_tls, facts), Health::kWarning, "no certificate of an authority yet"));
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "no certificate of an authority yet: the CA says"));
 }
 
 TEST_CASE("what mail programs will not like of a certificate is told", "[doctor]") {

@@ -11,10 +11,11 @@ TEST_CASE("what is printed holds no control character and no broken UTF-8", "[te
   CHECK(printable(std::string("a\0b", 3)) == "a\\x00b");
   CHECK(printable("Zürich 日本 🙂") == "Zürich 日本 🙂");
   CHECK(printable("\xff\xc3") == "\\xff\\xc3");
-  CHECK(printable("\xc2\x9b") == "\\xc2\\x9b");                    // CSI in C1
-  CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");           // a surrogate
-  CHECK(printable("\xc0\xaf") == "\\xc0\\xaf");                    // overlong
-  CHECK(printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");  // beyond U+10FFFF
+  CHECK(printable("a\u202e\u2066z") == "a\\xe2\\x80\\xae\\xe2\\x81\\xa6z");  // it would read backwards
+  CHECK(printable("\xc2\x9b") == "\\xc2\\x9b");                              // CSI in C1
+  CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");                     // a surrogate
+  CHECK(printable("\xc0\xaf") == "\\xc0\\xaf");                              // overlong
+  CHECK(printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");            // beyond U+10FFFF
 }
 
 TEST_CASE("sizes, spans and times are written for people", "[text]") {

@@ -25,6 +25,7 @@ TEST_CASE("a directory names three places", "[acme]") {
   for (
       const char* bad :
       {"", "[]", "{}", "null", "{\"newNonce\":1}", "<html>",
+       R"({"newNonce":"https:///n","newAccount":"https://a.example/a","newOrder":"https://a.example/o"})",
        R"({"newNonce":"http://a.example/n","newAccount":"https://a.example/a","newOrder":"https://a.example/o"})",
        R"({"newNonce":"https://a.example/\n","newAccount":"https://a.example/a","newOrder":"https://a.example/o"})"}) {
     CHECK_FALSE(parse_acme_directory(bad));

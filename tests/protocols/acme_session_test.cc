@@ -215,6 +215,10 @@ TEST_CASE("a challenge that the CA does not offer is none", "[acme]") {
   model.challenge_type = "tls-alpn-01";
   const Course other(model, terms, new_standing());
   CHECK(model.finalized == 1);
+  model = AcmeModel();
+  model.challenge_type = "email-01";
+  const Course neither(model, terms, new_standing());
+  CHECK(neither.session.failure().advice.find("choose another authority") != std::string::npos);
 }
 
 TEST_CASE("a CA that never comes to an end is given up for now, and the order is kept", "[acme]") {
@@ -234,6 +238,9 @@ TEST_CASE("what is no ACME server is told apart from trouble", "[acme]") {
   AcmeSession busy(terms_for(), new_standing());
   busy.answer({503, "", {}, {}, seconds(120)});
   CHECK(busy.failure().retry_after == seconds(120));
+  AcmeSession broken(terms_for(), new_standing());
+  broken.answer({503, "", {}, {}, seconds(7 * 24 * 3600)});  // by a proxy that knows nothing of certificates
+  CHECK(broken.failure().retry_after == seconds(24 * 3600));
   AcmeSession moved(terms_for(), new_standing());
   moved.answer({301, "", {}, "https://elsewhere.example/"});
   CHECK(moved.wants() == AcmeWants::kFailed);

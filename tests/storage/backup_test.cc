@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 
 #include "crash.h"
 #include "queue_support.h"
@@ -366,6 +367,44 @@ TEST_CASE("a backup finds what an earlier one of its folder has lost", "[storage
   CHECK(folder_says() > 0);
   CHECK(back_up(scratch.data(), to).new_messages == 1);
   CHECK(fs::is_regular_file(fs::symlink_status(file)));
+}
+
+TEST_CASE(
+    "what a trial found to be changed in a backup is copied again by the next one, if it is still there",
+    "[storage][backup]") {
+  Scratch scratch;
+  const std::string to = scratch.path() + "/backup";
+  auto store = store_with(scratch.data(), {kAnna});
+  deliver_some(*store, kAnna, 3);
+  back_up(scratch.data(), to);
+  std::map<std::string, std::string> contents;
+  for (const std::string& name : names_in(to + kMaildir)) {
+    const std::string file = to + kMaildir + "/" + name;
+    std::string content = contents[file] = read_file(file);
+    content.back() ^= 1;  // as a disk may: its size and time tell nothing
+    write_file(file, content);
+  }
+  REQUIRE(contents.size() == 3);
+  const auto troubles = [&] {
+    const auto folder = backups_in(to);
+    return try_backup(*folder, folder->choose("").value(), {})->troubles.size();
+  };
+  CHECK(troubles() == 3);
+  // Of one the backup is the last there is.
+  fs::remove(scratch.data() + kMaildir + "/new/" + fs::path(contents.begin()->first).filename().string());
+  CHECK(back_up(scratch.data(), to).new_messages == 2);
+  for (const auto& [file, content] : contents)
+    CHECK((read_file(file) == content) == (file != contents.begin()->first));
+  CHECK(fs::exists(to + "/damaged"));
+  CHECK(back_up(scratch.data(), to).new_messages == 0);
+  // It is back, and so is the file.
+  write_file(scratch.data() + kMaildir + "/new/" + fs::path(contents.begin()->first).filename().string(),
+             contents.begin()->second);
+  store.reset();
+  store = store_with(scratch.data(), {});
+  CHECK(back_up(scratch.data(), to).new_messages == 1);
+  CHECK(troubles() == 0);
+  CHECK_FALSE(fs::exists(to + "/damaged"));
 }
 
 TEST_CASE("a backup goes only where there is nothing else, and nobody else is", "[storage][backup]") {

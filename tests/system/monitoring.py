@@ -1,6 +1,8 @@
 """What a monitor asks for over HTTP: metrics, health, readiness. Prometheus' own parser reads the metrics."""
 
 import http.client
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ import messages
 from mailstead import until
 
 USER = "anna@example.org"
+DASHBOARD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../packaging/grafana-dashboard.json")
 LISTEN = {"http": ["127.0.0.1:0"]}
 
 
@@ -77,11 +80,20 @@ class Monitoring(mailstead.ServerTest):
         told = self.server.admin("metrics").stdout
         self.assertIn('mailstead_messages_accepted_total{service="smtp"} 3\n', told)
 
+    def test_the_dashboard_shows_what_there_is(self):
+        with open(DASHBOARD) as file:
+            shown = set(re.findall(r"\b(?:mailstead|process)_\w+", file.read())) - {"mailstead_acme_failures", "mailstead_acme_renewals_total"}
+        self.assertGreater(len(shown), 20)
+        self.server.add_mailbox(USER)
+        told = self.get("/metrics")[2]
+        for name in sorted(shown):
+            self.assertIn("# TYPE %s " % name, told)
+
     def test_health_and_what_is_not_there(self):
         self.assertEqual(self.get("/healthz")[::2], (200, "ok\n"))
         self.assertEqual(self.get("/readyz")[::2], (200, "ready\n"))
         self.assertEqual(self.get("/healthz", "HEAD")[::2], (200, ""))
-        for path in ("/", "/metrics/", "/metrics/../healthz", "/etc/passwd"):
+        for path in ("/metrics/", "/metrics/../healthz", "/etc/passwd"):
             self.assertIn(self.get(path)[0], (404, 400), path)
         status, fields, _ = self.get("/metrics", "POST")
         self.assertEqual((status, fields["allow"]), (405, "GET, HEAD"))

@@ -6,6 +6,7 @@ import email.policy
 import gzip
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import threading
@@ -180,6 +181,34 @@ class Policies(sending.Sender):
                 self.told("sts-policy-missing", "far.example")
         self.assertNotIn("/other", [path for _, path, _ in web.asked])
         self.assertEqual(len(far.taken), 6)
+
+    def test_what_comes_before_an_answer(self):
+        """RFC 9110 15.2: interim answers, as 103 Early Hints; but not without end."""
+        far = self.host("192.0.2.10", "far.example")
+        web = self.web("far.example")
+        self.announce(web, "far.example")
+        good = web.pages["/.well-known/mta-sts.txt"][2]
+
+        def hints(number):
+            def page(handler):
+                for _ in range(number):
+                    handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
+                handler.send_response(200)
+                handler.send_header("Content-Type", "text/plain")
+                handler.send_header("Content-Length", str(len(good)))
+                handler.end_headers()
+                handler.wfile.write(good)
+            return page
+        for number, expected in ((2, 0), (100, 1)):
+            web.pages["/.well-known/mta-sts.txt"] = hints(number)
+            self.server.stop()
+            shutil.rmtree(self.server.data)
+            self.server.start()
+            self.server.add_cheap_mailbox(ANNA)
+            self.submit("carl@far.example")
+            self.emptied()
+            self.assertEqual(sum("sts-policy-missing" in line for line in self.server.lines), expected, number)
+        self.assertEqual(len(far.taken), 2)
 
     def test_a_policy_is_taken_from_its_own_host_only(self):
         far = self.host("192.0.2.10", "far.example")

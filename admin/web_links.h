@@ -1,0 +1,19 @@
+// Links that let somebody into the administration page (server/web/README.md), as the command `web-link`
+// makes them. A running server has them. Threads: any.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace mailstead {
+
+class WebLinks {
+ public:
+  static constexpr std::chrono::seconds kLinkLife{600};
+
+  virtual ~WebLinks() = default;
+  // The secret of a new link: it works once, within kLinkLife. Nobody else learns it.
+  virtual std::string make_link() = 0;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,62 @@
+// The administration page, below /admin/ of listen.http: its files, and what they ask. The rules, who may
+// come in and what is answered, are in README.md of server/web.
+//
+// Ownership: one for the server. Threads: the reactor. Errors: statuses of HTTP, with JSON that says why.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "admin/config.h"
+#include "protocols/http_session.h"
+#include "server/command_runner.h"
+#include "server/history.h"
+#include "server/log.h"
+#include "server/web_access.h"
+#include "server/web_looks.h"
+#include "server/work_queue.h"
+
+namespace mailstead {
+
+class WebAdmin {
+ public:
+  // All of it outlives the page.
+  struct Context {
+    const Config& config;  // the newest
+    Log& log;
+    WebAccess& access;
+    CommandRunner& commands;
+    WorkQueue& hashing;
+    WebLooks& looks;
+    const History& history;
+  };
+  explicit WebAdmin(Context context) : context_(context) {}
+
+  static bool is_its(std::string_view path) { return path.starts_with("/admin/"); }
+
+  // Runs once, at once or later, on the reactor. `peer` is whose connection it is, for the log.
+  using Answer = std::function<void(const HttpReply&)>;
+  void answer(const HttpRequest& request, const std::string& peer, const Answer& answer);
+
+ private:
+  struct Call;
+  struct Route;
+
+  void answer_file(const HttpRequest& request, std::string_view name, const Answer& answer);
+  void answer_call(const HttpRequest& request, std::string_view name, const std::string& peer,
+                   const Answer& answer);
+  void log_in(const Call& call);
+  void tell_session(const Call& call);
+  void log_out(const Call& call);
+  void run_command(const Call& call);
+  void run(Request request, const std::string& new_password, const Answer& answer);
+  void tell_history(const Call& call);
+  void begin_look(const Call& call);
+  void tell_look(const Call& call);
+  std::string session_json(const WebAccess::Session& session) const;
+
+  Context context_;
+};
+
+}  // namespace mailstead

@@ -1,0 +1,27 @@
+// Is a request for the administration page one that its own page, in a browser of somebody who knows where it
+// is, has sent? README.md of server/web tells the rules. Pure functions; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "admin/config.h"
+#include "protocols/http_session.h"
+
+namespace mailstead {
+
+// By a name that nobody can have made lead here (DNS rebinding): an IP address, localhost, ours.
+bool is_known_host(const HttpRequest& request, const Config& config);
+
+// As far as the browser tells; what tells nothing is no browser, and is let pass.
+bool is_from_own_page(const HttpRequest& request);
+
+// It came by HTTPS, through a proxy in front.
+bool is_from_https(const HttpRequest& request);
+
+// RFC 6265 5.4; the first of this name, empty: there is none.
+std::string_view cookie_in(const HttpRequest& request, std::string_view name);
+
+bool is_json(const HttpRequest& request);
+
+}  // namespace mailstead

@@ -1,0 +1,74 @@
+#include "server/web_gate.h"
+
+#include <string>
+
+#include "tests/catch.h"
+
+using namespace mailstead;
+
+namespace {
+
+HttpRequest asked_of(const std::string& host) {
+  HttpRequest request;
+  request.host = host;
+  return request;
+}
+
+HttpRequest with(HttpFields fields) {
+  HttpRequest request;
+  request.fields = std::move(fields);
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("the page is there by names that nobody can make lead here", "[web]") {
+  Config config;
+  config.hostname = "mail.example.org";
+  config.admin.names = {"admin.example.org"};
+  for (const char* host : {"127.0.0.1", "192.0.2.7", "[::1]", "[2001:db8::1]", "localhost", "mail.localhost",
+                           "localhost.", "mail.example.org", "mail.example.org.", "admin.example.org"}) {
+    INFO(host);
+    CHECK(is_known_host(asked_of(host), config));
+  }
+  for (const char* host :
+       {"", "evil.example", "example.org", "127.0.0.1.evil.example", "localhost.evil.example", "notlocalhost",
+        "xmail.example.org", "[evil]", "127.1"}) {
+    INFO(host);
+    CHECK_FALSE(is_known_host(asked_of(host), config));
+  }
+}
+
+TEST_CASE("only the page itself asks", "[web]") {
+  const std::pair<std::string, std::string> host{"Host", "127.0.0.1:8025"};
+  CHECK(is_from_own_page(with({host})));
+  CHECK(
+      is_from_own_page(with({host, {"Origin", "http://127.0.0.1:8025"}, {"Sec-Fetch-Site", "same-origin"}})));
+  CHECK(is_from_own_page(with({{"Host", "admin.example.org"}, {"Origin", "https://admin.example.org"}})));
+  for (const char* origin : {"null", "http://127.0.0.1:9999", "http://127.0.0.1", "http://evil.example",
+                             "ftp://127.0.0.1:8025", "http://127.0.0.1:8025.evil.example", "http://", "x"}) {
+    INFO(origin);
+    CHECK_FALSE(is_from_own_page(with({host, {"Origin", origin}})));
+  }
+  for (const char* site : {"cross-site", "same-site", "none"}) {
+    INFO(site);
+    CHECK_FALSE(is_from_own_page(with({host, {"Sec-Fetch-Site", site}})));
+  }
+}
+
+TEST_CASE("a cookie is found among others", "[web]") {
+  const HttpRequest request =
+      with({{"Cookie", "a=1; mailstead-x=one=two; mailstead-x=three"}, {"cookie", "b=4"}});
+  CHECK(cookie_in(request, "mailstead-x") == "one=two");
+  CHECK(cookie_in(request, "b") == "4");
+  CHECK(cookie_in(request, "mailstead") == "");
+  CHECK(cookie_in(request, "") == "");
+}
+
+TEST_CASE("JSON says that it is", "[web]") {
+  CHECK(is_json(with({{"Content-Type", "application/json; charset=utf-8"}})));
+  CHECK(is_json(with({{"content-type", "Application/JSON"}})));
+  CHECK_FALSE(is_json(with({})));
+  CHECK_FALSE(is_json(with({{"Content-Type", "text/plain"}})));
+  CHECK_FALSE(is_json(with({{"Content-Type", "application/jsonp"}})));
+}
