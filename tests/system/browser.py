@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import unittest
 
@@ -26,7 +25,6 @@ except ImportError:
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PICTURES = os.environ.get("MAILSTEAD_WEB_PICTURES", os.path.join(ROOT, "build", "results", "web"))
-MOCK = os.environ.get("MAILSTEAD_WEB_MOCK")
 
 ANNA, BERT = "anna@example.org", "bert@example.org"
 DESK, PHONE = (1280, 900), (360, 740)
@@ -247,7 +245,6 @@ class PageTest(unittest.TestCase):
         self.browser.cdp("Network.clearBrowserCookies", {})
         self.browser.requests()
         self.browser.complaints()
-        self.begin()
 
     def show(self):
         if mailstead.has_failed(self):
@@ -255,18 +252,7 @@ class PageTest(unittest.TestCase):
                 self.browser.picture("failed-" + self.id().rsplit(".", 1)[1])
             print("\n".join(self.server.lines[-30:]))
 
-    def begin(self):
-        if MOCK:
-            self.mock = subprocess.Popen(["python3", MOCK, "--data", self.server.data, "--config", self.server.config, "--port", "0", "--binary", mailstead.BINARY],
-                                         stdout=subprocess.PIPE, text=True)
-            self.addCleanup(self.mock.wait)
-            self.addCleanup(self.mock.terminate)
-            self.mock_port = int(self.mock.stdout.readline())
-
     def link(self):
-        if MOCK:
-            import urllib.request
-            return json.load(urllib.request.urlopen("http://127.0.0.1:%d/link" % self.mock_port))["url"]
         return self.server.json("web-link")["url"]
 
     def log_in(self):
