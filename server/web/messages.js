@@ -87,10 +87,15 @@ export async function deleted_messages(place, address) {
     [
       { title: "Subject", class: "main", cell: (each) => subject_link(address, each) },
       { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
-      { title: "Deleted", cell: (each) => time(each.deleted_at, { relative: true }) },
-      { title: "By", class: "by", cell: (each) => (each.deleted_by ? outside(each.deleted_by) : quiet("not noted")) },
+      {
+        title: "Deleted",
+        class: "by",
+        cell: (each) => [
+          time(each.deleted_at, { relative: true }),
+          el("p", { class: "below" }, "by ", each.deleted_by ? outside(each.deleted_by) : "somebody (not noted)"),
+        ],
+      },
       { title: "Kept until", cell: (each) => time(each.restorable_until, { relative: true }) },
-      { title: "Size", class: "number", cell: (each) => size(each.octets) },
       {
         title: "",
         class: "end",

@@ -88,7 +88,9 @@ function figures(status, tls) {
     "dl",
     { class: "figures" },
     figure("Running", el("span", { title: status.started_at }, span_text((Date.now() - started) / 1000)), [
-      "since ",
+      "version ",
+      outside(status.version),
+      ", since ",
       time(status.started_at),
     ]),
     figure("Mailboxes", link(["mailboxes"], number_text(status.mailboxes)), counted(status.aliases, "alias", "aliases")),
@@ -107,7 +109,6 @@ function figures(status, tls) {
 
 function more(status) {
   return facts([
-    ["Version", outside(status.version)],
     ["Data folder", outside(status.data)],
     ["Process", String(status.pid)],
     ["Messages accepted", number_text(status.messages_accepted)],

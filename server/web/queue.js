@@ -32,7 +32,14 @@ function recipients(message) {
 const last_reply = (message) => message.recipients.map((each) => each.last_reply).find(Boolean);
 
 const COLUMNS = [
-  { title: "Id", class: "main", cell: (each) => link(["queue", each.id], outside(each.id, { class: "code" })) },
+  {
+    title: "Message",
+    class: "main",
+    cell: (each) => [
+      link(["queue", each.id], outside(each.id, { class: "code" })),
+      el("p", { class: "below" }, size(each.size), ", ", time(each.received_at, { relative: true })),
+    ],
+  },
   { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("a report, from nobody")) },
   { title: "To", class: "who", cell: recipients },
   {
@@ -41,8 +48,6 @@ const COLUMNS = [
     cell: (each) => (last_reply(each) ? outside(last_reply(each)) : quiet("no attempt yet")),
   },
   { title: "Next attempt", cell: next_attempt },
-  { title: "Received", cell: (each) => time(each.received_at, { relative: true }) },
-  { title: "Size", class: "number", cell: (each) => size(each.size) },
 ];
 
 export async function queue(place) {

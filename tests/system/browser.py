@@ -89,6 +89,11 @@ PALE = """
 """
 
 
+# Tables whose last columns are out of sight in their box.
+CUT = """return [...document.querySelectorAll(".table-box")].filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .map((each) => `${each.scrollWidth} of ${each.clientWidth}: ` + each.textContent.slice(0, 60));"""
+
+
 class From(mailstead.Stream):
     """A connection that comes from this address, to a port of ours."""
 

@@ -2,7 +2,7 @@
 
 import internet
 import mailstead
-from browser import ANNA, BERT, DESK, NAMELESS, PALE, PHONE, PORTS, TOO_WIDE, From, Keys, PageTest, webdriver
+from browser import ANNA, BERT, CUT, DESK, NAMELESS, PALE, PHONE, PORTS, TOO_WIDE, From, Keys, PageTest, webdriver
 from mailstead import until
 
 
@@ -62,9 +62,21 @@ class Looks(PageTest):
                         self.assertEqual(page.script(TOO_WIDE, width), [])
                         self.assertEqual(page.script(NAMELESS), [])
                         self.assertEqual(page.script(PALE), [])
+                        self.assertEqual(page.script(CUT), [])
                         dark = page.script("return getComputedStyle(document.body).backgroundColor") == "rgb(17, 21, 27)"
                         self.assertEqual(dark, scheme == "dark")
                         page.picture("%s-%s-%s" % (name, "phone" if width < 500 else "desk", scheme))
+        # In between, tables are cards where columns do not fit.
+        for width in (600, 820, 940, 1100):
+            page.size(width, 900)
+            for name, words in screens.items():
+                with self.subTest(screen=name, width=width):
+                    page.go(*words)
+                    self.assertEqual((page.script(TOO_WIDE, width), page.script(CUT)), ([], []))
+                    if name in ("queue", "overview", "deleted"):
+                        page.picture("%s-%d" % (name, width))
+        for width, height in (DESK, PHONE):
+            page.size(width, height)
             page.go("mailboxes")
             page.press("Add a mailbox")
             self.assertEqual(page.script(TOO_WIDE, width), [])
