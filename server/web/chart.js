@@ -193,7 +193,7 @@ export function chart(title) {
 
 // At round times of the clock on the wall.
 export function time_ticks(begin, end, width) {
-  const most = Math.max(2, Math.floor(width / 70));
+  const most = Math.max(2, Math.floor(width / 55));
   const step = TIME_STEPS.find((each) => (end - begin) / each <= most) || TIME_STEPS.at(-1);
   const shift = -new Date(end * 1000).getTimezoneOffset() * 60;
   const ticks = [];
