@@ -38,6 +38,7 @@ complete -c mailstead -n '__mailstead_at ""' -a alias
 complete -c mailstead -n '__mailstead_at ""' -a domain
 complete -c mailstead -n '__mailstead_at ""' -a queue
 complete -c mailstead -n '__mailstead_at ""' -a status -d 'say what the running server does; fails when none runs'
+complete -c mailstead -n '__mailstead_at ""' -a web-link -d 'print a link into the administration page, for a browser'
 complete -c mailstead -n '__mailstead_at ""' -a doctor -d 'say whether the machine, the DNS and the network are as mail needs them'
 complete -c mailstead -n '__mailstead_at ""' -a client-card -d 'say how a mail program or a phone is set up for a mailbox'
 complete -c mailstead -n '__mailstead_at ""' -a metrics -d 'print what a monitor wants to know, in Prometheus\' form'
@@ -95,6 +96,7 @@ complete -c mailstead -n '__mailstead_at "help"' -a alias
 complete -c mailstead -n '__mailstead_at "help"' -a domain
 complete -c mailstead -n '__mailstead_at "help"' -a queue
 complete -c mailstead -n '__mailstead_at "help"' -a status
+complete -c mailstead -n '__mailstead_at "help"' -a web-link
 complete -c mailstead -n '__mailstead_at "help"' -a doctor
 complete -c mailstead -n '__mailstead_at "help"' -a client-card
 complete -c mailstead -n '__mailstead_at "help"' -a metrics
