@@ -123,7 +123,7 @@ Report list_queue(const Request& request, CommandContext& context) {
 Report show_queued(const Request& request, CommandContext& context) {
   const auto message = context.store.find_queued(request.arguments[0]);
   if (!message) return failed(message.error());
-  return done(queued_text(*message, context.store), queued_value(*message));
+  return done(queued_text(*message, context.store), queued_history(*message, context.store));
 }
 
 Report retry_queue(const Request& request, CommandContext& context) {

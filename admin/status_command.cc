@@ -117,6 +117,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"started_at", time_value(server.started_at)},
                             {"data", context.data},
                             {"free_octets", space ? Value(*space) : Value(nullptr)},
+                            {"takes_mail", !full},
                             {"mailboxes", directory->mailboxes().size()},
                             {"full_mailboxes", full_mailboxes},
                             {"aliases", directory->aliases().size()},

@@ -483,6 +483,7 @@ Report about_address(const Address& address, CommandContext& context) {
   return done(std::move(text),
               Value::Object{{"kind", finding.kind},
                             {"asked", address.text()},
+                            {"says", finding.says},
                             {"mailboxes", std::move(mailboxes)},
                             {"queue", queue_values(*queued, context.store)},
                             {"refused", refused_values(refused)},

@@ -48,7 +48,8 @@ bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
 void CommandRunner::note(const Request& request, const Report& report) {
   const bool goes_on = !request.after.empty() || (request.command != "transfer begin" &&
                                                   admin::find_transfer_request(request.command) != nullptr);
-  if ((goes_on || request.command == "metrics") && report.exit_code == 0) return;
+  const is_asked_often = request.command == "metrics" || request.command == "status";
+  if ((goes_on || is_asked_often) && report.exit_code == 0) return;
   std::vector<LogField> fields = {{"command", request.command},
                                   {"arguments", fmt::format("{}", fmt::join(request.arguments, " "))},
                                   {"exit", fmt::format("{}", report.exit_code)}};

@@ -1,6 +1,6 @@
 // How the server is, at a glance, and the traffic of the last hour, day or week. Looks again every ten seconds while somebody looks.
 
-import { command, result } from "./api.js";
+import { result } from "./api.js";
 import { el, fill } from "./dom.js";
 import { facts, heading, link, outside, quiet, section, size, table, time } from "./parts.js";
 import { counted, moment, number_text, relative_text, span_text, visible } from "./text.js";
@@ -12,11 +12,10 @@ const DAY = 86_400; // s
 const days_until = (at) => (moment(at) - Date.now()) / 1000 / DAY;
 
 // [kind, sentence, …]: what somebody should look at.
-function warnings(status, text, tls) {
+function warnings(status, tls) {
   const found = [];
   const say = (kind, ...words) => found.push(el("li", { class: kind }, words));
-  const full_disk = /^free space .*too little/m.test(text);
-  if (full_disk)
+  if (!status.takes_mail)
     say("problem", "The disk is too full: mail is asked to come later. Make room on the disk of ", outside(status.data), ".");
   if (status.full_mailboxes > 0)
     say(
@@ -144,10 +143,16 @@ export async function overview(place, _, life) {
   const listeners = el("div");
   const charts = traffic();
 
+  let tls = null;
+  let tls_ends;
+
   async function look() {
-    const [report, tls] = await Promise.all([command("status"), result("tls show").catch(() => null)]);
-    const status = report.result;
-    fill(top, lead(status, warnings(status, report.text || "", tls)), figures(status, tls));
+    const status = await result("status");
+    if (tls_ends !== status.certificate_expires_at) {
+      tls = await result("tls show").catch(() => null);
+      tls_ends = status.certificate_expires_at;
+    }
+    fill(top, lead(status, warnings(status, tls)), figures(status, tls));
     fill(
       listeners,
       section(

@@ -95,9 +95,7 @@ async function retry_all(again) {
 }
 
 export async function queued(place, [id]) {
-  // Of the attempts `queue show` tells the last one only; `why` tells all.
-  const [message, told] = await Promise.all([result("queue show", [id]), result("why", [id]).catch(() => null)]);
-  const whole = told?.queue?.find((each) => each.id === message.id);
+  const message = await result("queue show", [id]);
   const again = () => queued(place, [id]);
   const on_its_way = message.finished_at === null || message.finished_at === undefined;
   fill(
@@ -135,16 +133,13 @@ export async function queued(place, [id]) {
     ]),
     section(
       "Recipients and attempts",
-      (whole || message).recipients.map((recipient) => attempts(recipient, message.held)),
+      message.recipients.map((recipient) => attempts(recipient, message.held)),
     ),
   );
 }
 
 export function attempts(recipient, held) {
-  const last = recipient.last_attempt_at
-    ? [{ at: recipient.last_attempt_at, outcome: recipient.state, host: recipient.last_host, reply: recipient.last_reply }]
-    : [];
-  const history = recipient.history || last;
+  const history = recipient.history;
   return el(
     "article",
     { class: "card" },

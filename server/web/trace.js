@@ -98,11 +98,9 @@ export async function trace(place, words) {
 
 function story(report) {
   const told = report.result;
-  const lines = report.text.split("\n");
-  const about_address = !told.timeline && told.advice;
   return [
     el("h2", { class: "asked" }, outside(told.asked)),
-    about_address ? el("p", { class: "lead-line" }, outside(lines[0])) : null,
+    told.says ? el("p", { class: "lead-line" }, outside(told.says)) : null,
     told.advice?.length
       ? section(
           "What to do",
@@ -136,7 +134,7 @@ function story(report) {
     told.copies?.length ? section("Where it is now", told.copies.map(copy)) : null,
     (told.mailboxes || []).map(mailbox),
     told.queue?.length
-      ? section(about_address ? "Its newest mail to other hosts" : "On its way to other hosts", told.queue.map(queued))
+      ? section(told.says ? "Its newest mail to other hosts" : "On its way to other hosts", told.queue.map(queued))
       : null,
     told.received?.length ? section("Mail from it that was received", received(told.received)) : null,
     told.refused?.length ? section("Refused mail", refused(told.refused)) : null,

@@ -143,6 +143,7 @@ class FullDisk(disk_edges.SmallDisk):
         self.assertEqual(status, 503)
         self.assertIn("too few for mail", body)
         self.assertEqual(get(self.server, "/healthz")[0], 200)
+        self.assertIs(self.server.json("status")["takes_mail"], False)
         self.empty()
         self.assertEqual(get(self.server, "/readyz")[0], 200)
 

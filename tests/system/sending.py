@@ -429,6 +429,7 @@ class Sending(Sender):
         mailstead.until(lambda: self.queue()[0]["recipients"][0]["attempts"] == 1, "the attempt is written down")
         shown = self.server.json("queue", "show", sent)
         self.assertEqual(shown["recipients"][0]["last_reply"], "450 4.7.1 greylisted")
+        self.assertEqual([each["reply"] for each in shown["recipients"][0]["history"]], ["450 4.7.1 greylisted"])
         for asked in (sent, "<one@example.org>", "carl@far.example"):
             self.assertIn("450 4.7.1 greylisted", self.server.admin("why", asked).stdout)
             self.assertEqual([each["id"] for each in self.server.json("why", asked)["queue"]], [sent])
