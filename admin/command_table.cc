@@ -50,6 +50,8 @@ constexpr std::array kBackupTime = {Argument{"TIME"}};
 constexpr std::array kReason = {Argument{"WHY"}};
 constexpr std::array<std::string_view, 1> kTest = {"test"};
 constexpr std::array kApple = {std::string_view("apple")};
+constexpr std::array<std::string_view, 1> kEndSessions = {"end-sessions"};
+constexpr std::array kNewest = {Choice{"newest", {}, "NUMBER"}};
 constexpr std::array kKeep = {Choice{"keep", {}, "NUMBER"}};
 constexpr std::array<std::string_view, 1> kStrict = {"strict"};
 constexpr std::array kDoctorOptions = {Choice{"only", {}, "CHECK,..."}, Choice{"probe", {}, "HOST:PORT,..."},
@@ -163,10 +165,13 @@ constexpr std::array kCommands = {
             .least = 1,
             .most = 1,
             .flags = kDeleted,
+            .choices = kNewest,
+            .pieces = Pieces::kArray,
             .summary = "list the messages of a mailbox",
             .detail =
                 "  --deleted  those that were deleted and can be restored: when, by which device, and how\n"
-                "             long they are kept ([pop3] deleted_kept_days)",
+                "             long they are kept ([pop3] deleted_kept_days)\n"
+                "  --newest   only so many, the newest first; at most 500",
             .run = list_messages},
     Command{.name = "message show",
             .arguments = kAddressAndUidl,
@@ -258,11 +263,13 @@ constexpr std::array kCommands = {
             .summary = "say what the running server does; fails when none runs",
             .run = show_status},
     Command{.name = "web-link",
+            .flags = kEndSessions,
             .needs = Needs::kServer,
             .summary = "print a link into the administration page, for a browser",
             .detail =
                 "It works once, within ten minutes. The page is at the listener listen.http; where that is\n"
-                "another machine's loopback, lead its port to yours by ssh first.",
+                "another machine's loopback, lead its port to yours by ssh first.\n"
+                "  --end-sessions  make none, and end all that others have opened",
             .run = make_web_link},
     Command{
         .name = "doctor",

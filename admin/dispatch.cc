@@ -16,6 +16,7 @@
 #include "admin/report.h"
 #include "admin/store_access.h"
 #include "admin/text.h"
+#include "admin/transfer.h"
 #include "storage/password.h"
 
 namespace mailstead::admin {
@@ -35,7 +36,8 @@ Result<Report> in_pieces(const CommandLine& line, Request request, Run run) {
   Result<Report> whole = run(request);
   const Pieces pieces = line.command->pieces;
   // People are shown the first piece of a list.
-  const bool is_enough = pieces == Pieces::kArray && line.form != OutputForm::kJson;
+  const bool is_enough =
+      pieces == Pieces::kArray && (line.form != OutputForm::kJson || option_of(request, "newest").has_value());
   while (whole && whole->exit_code == 0 && !whole->next.empty() && pieces != Pieces::kNone && !is_enough) {
     request.after = whole->next;
     Result<Report> more = run(request);

@@ -2,59 +2,91 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <ctime>
+#include <optional>
 
 #include "admin/command_table.h"
 #include "admin/doctor_machine.h"
 #include "admin/doctor_ports.h"
 #include "admin/report.h"
+#include "admin/request.h"
 #include "admin/text.h"
 #include "admin/web_links.h"
 
 namespace mailstead::admin {
 namespace {
 
-// Where the page can be asked from this machine.
-std::string origin_of(const std::string& listener) {
-  ListenAddress place = parse_bound(listener);
-  if (place.host == "::" || place.host == "0.0.0.0") place.host = "127.0.0.1";
-  return "http://" + place.text();
+bool is_near(const ListenAddress& address) {
+  return address.host == "::1" || address.host.starts_with("127.");
+}
+
+bool is_everywhere(const ListenAddress& address) {
+  return address.host == "::" || address.host == "0.0.0.0";
+}
+
+// Loopback's first: there nobody listens on the wire.
+std::optional<ListenAddress> place_of_page(const ServerFacts& server) {
+  std::optional<ListenAddress> found;
+  for (const auto& listener : server.listeners) {
+    if (listener.service != "http") continue;
+    const ListenAddress bound = parse_bound(listener.address);
+    if (!found || (!is_near(*found) && is_near(bound))) found = bound;
+  }
+  return found;
 }
 
 // For who sits elsewhere.
 std::string way_there(const ListenAddress& bound, const std::string& hostname) {
-  const bool is_near = bound.host == "::1" || bound.host.starts_with("127.");
-  if (is_near && is_in_container()) {
+  const std::uint16_t port = bound.port;
+  if (is_in_container()) {
+    if (is_near(bound)) {
+      return fmt::format(
+          "This is a container, whose own loopback no browser reaches: start it with\n"
+          "    -p 127.0.0.1:{}:{} -e MAILSTEAD_LISTEN_HTTP=:{}\n",
+          port, port, port);
+    }
     return fmt::format(
-        "This is a container, whose own loopback no browser reaches: start it with\n"
-        "    -p 127.0.0.1:{}:{} -e MAILSTEAD_LISTEN_HTTP=:{}\n",
-        bound.port, bound.port, bound.port);
+        "Where the container's port {} is another one outside, write that one into the link.\n", port);
   }
-  return fmt::format("From another machine, lead the port there first:\n    ssh -N -L {}:127.0.0.1:{} {}\n",
-                     bound.port, bound.port, hostname);
+  ListenAddress inside = bound;
+  if (is_everywhere(bound)) inside.host = "127.0.0.1";
+  std::string text = fmt::format("From another machine, lead the port there first:\n    ssh -N -L {}:{} {}\n",
+                                 port, inside.text(), hostname);
+  if (!is_near(bound)) {
+    text += fmt::format(
+        "Other machines reach {} without it; but nothing is encrypted there, neither the link nor "
+        "passwords.\n",
+        bound.text());
+  }
+  return text;
 }
 
 }  // namespace
 
-Report make_web_link(const Request& /*request*/, CommandContext& context) {
+Report make_web_link(const Request& request, CommandContext& context) {
   if (context.server == nullptr || context.web_links == nullptr) return failed(no_server(context.data));
+  if (has_flag(request, "end-sessions")) {
+    const std::size_t ended = context.web_links->end_all();
+    return done(fmt::format("{} ended; links that were not used are worth nothing any more.\n",
+                            counted(ended, "session")),
+                Value::Object{{"ended", ended}});
+  }
   if (!context.config.admin.page)
     return failed("the administration page is turned off: set page = true in [admin] of the configuration");
-  const auto& listeners = context.server->listeners;
-  const auto listener = std::ranges::find(listeners, "http", &ServerFacts::Listener::service);
-  if (listener == listeners.end())
+  const auto bound = place_of_page(*context.server);
+  if (!bound)
     return failed(
         "the page has no listener: set http = [\"127.0.0.1:8025\"] in [listen] of the configuration");
 
   const std::int64_t ends = std::time(nullptr) + WebLinks::kLinkLife.count();
+  ListenAddress place = *bound;
+  if (is_everywhere(place)) place.host = "127.0.0.1";
   const std::string url =
-      fmt::format("{}/admin/#login={}", origin_of(listener->address), context.web_links->make_link());
-  return done(
-      fmt::format("{}\n\n"
-                  "Open it in a browser on this machine: it works once, and until {}.\n{}",
-                  url, time_text(ends), way_there(parse_bound(listener->address), context.config.hostname)),
-      Value::Object{{"url", url}, {"expires_at", time_value(ends)}});
+      fmt::format("http://{}/admin/#login={}", place.text(), context.web_links->make_link());
+  return done(fmt::format("{}\n\n"
+                          "Open it in a browser on this machine: it works once, and until {}.\n{}",
+                          url, time_text(ends), way_there(*bound, context.config.hostname)),
+              Value::Object{{"url", url}, {"expires_at", time_value(ends)}});
 }
 
 }  // namespace mailstead::admin

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 
 namespace mailstead {
@@ -14,6 +15,8 @@ class WebLinks {
   virtual ~WebLinks() = default;
   // The secret of a new link: it works once, within kLinkLife. Nobody else learns it.
   virtual std::string make_link() = 0;
+  // Ends all sessions, and forgets the links that wait. How many sessions there were.
+  virtual std::size_t end_all() = 0;
 };
 
 }  // namespace mailstead

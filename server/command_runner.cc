@@ -11,13 +11,19 @@
 
 namespace mailstead {
 
+namespace {
+
+constexpr std::size_t kMostLogged = 1000;  // octets of arguments
+
+}  // namespace
+
 CommandRunner::CommandRunner(Context context)
     : context_(std::move(context)), spools_(std::make_shared<admin::ImportSpools>()) {}
 
 CommandRunner::~CommandRunner() = default;
 
 bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
-                        std::function<void(const Report&)> done) {
+                        std::function<void(const Report&)> done, std::string from) {
   auto report = std::make_shared<Report>();
   auto asked = std::make_shared<const Request>(std::move(request));
   const auto work = [report, asked, is_wanted = std::move(is_wanted), data = context_.data,
@@ -32,8 +38,8 @@ bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
     CommandContext context{store, config, data, &facts, &bans, &refusals, spools.get(), web_links};
     *report = run_command(*asked, context);
   };
-  return context_.storage.post(work, [this, report, asked, done = std::move(done)] {
-    note(*asked, *report);
+  return context_.storage.post(work, [this, report, asked, from = std::move(from), done = std::move(done)] {
+    note(*asked, *report, from);
     done(*report);
     if (asked->command == "mailbox remove") context_.storage.tidy_removed();
     if (asked->command == "tls renew" && report->exit_code == 0) {
@@ -43,16 +49,18 @@ bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
   });
 }
 
-// Of what goes on in pieces, the beginning is logged, and what goes wrong; of what a monitor asks for all the
-// time, what goes wrong.
-void CommandRunner::note(const Request& request, const Report& report) {
+// Of what goes on in pieces, the beginning is logged, and what goes wrong; of what a monitor or an open page
+// asks for all the time, what goes wrong.
+void CommandRunner::note(const Request& request, const Report& report, const std::string& from) {
   const bool goes_on = !request.after.empty() || (request.command != "transfer begin" &&
                                                   admin::find_transfer_request(request.command) != nullptr);
-  const is_asked_often = request.command == "metrics" || request.command == "status";
+  const bool is_asked_often = request.command == "metrics" || request.command == "status";
   if ((goes_on || is_asked_often) && report.exit_code == 0) return;
-  std::vector<LogField> fields = {{"command", request.command},
-                                  {"arguments", fmt::format("{}", fmt::join(request.arguments, " "))},
-                                  {"exit", fmt::format("{}", report.exit_code)}};
+  std::string arguments = fmt::format("{}", fmt::join(request.arguments, " "));
+  if (arguments.size() > kMostLogged) arguments = arguments.substr(0, kMostLogged) + " ...";
+  std::vector<LogField> fields = {
+      {"command", request.command}, {"arguments", arguments}, {"exit", fmt::format("{}", report.exit_code)}};
+  if (!from.empty()) fields.push_back({"from", from});
   if (!report.error.empty()) fields.push_back({"error", report.error});
   context_.log.info("command", fields);
 }

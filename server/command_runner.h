@@ -37,14 +37,15 @@ class CommandRunner {
   CommandRunner(const CommandRunner&) = delete;
   CommandRunner& operator=(const CommandRunner&) = delete;
 
-  // `is_wanted` is asked on the storage thread when its turn has come; empty: it is.
-  // false: too much waits already; nothing will run.
-  bool run(Request request, std::function<bool()> is_wanted, std::function<void(const Report&)> done);
+  // `is_wanted` is asked on the storage thread when its turn has come; empty: it is. `from` is who asks, for
+  // the log; empty: the command line. false: too much waits already; nothing will run.
+  bool run(Request request, std::function<bool()> is_wanted, std::function<void(const Report&)> done,
+           std::string from = {});
 
   const std::string& data() const { return context_.data; }
 
  private:
-  void note(const Request& request, const Report& report);
+  void note(const Request& request, const Report& report, const std::string& from);
 
   Context context_;
   std::shared_ptr<admin::ImportSpools> spools_;  // touched on the storage thread only

@@ -151,7 +151,7 @@ Result<void> Server::begin() {
   web_looks_ = std::make_unique<WebLooks>(
       WebLooks::Context{&loop_, config_, *commands_, request_.data, request_.config_file});
   web_admin_ = std::make_unique<WebAdmin>(WebAdmin::Context{config_, log_, web_access_, *commands_, *hashing_,
-                                                            *web_looks_, recorder_->history()});
+                                                            *web_looks_, *storage_, recorder_->history()});
   pages_ = std::make_unique<Pages>(Pages::Context{config_, *storage_, *commands_, *challenges_, *web_admin_});
   drivers_ = std::make_unique<Drivers>(Drivers::Context{*services_, certificates_, *store_, *pages_});
   expiry_ = std::make_unique<Expiry>(&loop_, *services_);
@@ -285,6 +285,7 @@ void Server::reload() {
                  {{"file", file}, {"what", "the server can read files of this folder only after a restart"}});
   }
   certificates_.reload(config_);
+  if (!config_.admin.page || config_.listen.http.empty()) web_access_.end_all();
   bans_.set_rules(ban_rules(config_));
   store_->set_default_quota(config_.limits.mailbox_size);
   if (config_.limits.connections != before.limits.connections) tell_of_file_limit();

@@ -67,19 +67,29 @@ std::optional<WebAccess::Opened> WebAccess::open(std::string_view link) {
   return opened;
 }
 
-std::optional<WebAccess::Session> WebAccess::session(std::string_view cookie) {
+std::optional<WebAccess::Session> WebAccess::session(std::string_view cookie, Use use) {
   const std::chrono::seconds now = clock_();
   const std::scoped_lock lock(mutex_);
   forget_old(now);
   const auto found = sessions_.find(sha256(cookie));
   if (found == sessions_.end()) return std::nullopt;
-  found->second.used = now;
+  if (use == Use::kByPerson) found->second.used = now;
   return Session{found->second.csrf, kSessionLife - (now - found->second.since)};
 }
 
 void WebAccess::close(std::string_view cookie) {
   const std::scoped_lock lock(mutex_);
   sessions_.erase(sha256(cookie));
+}
+
+std::size_t WebAccess::end_all() {
+  const std::chrono::seconds now = clock_();
+  const std::scoped_lock lock(mutex_);
+  forget_old(now);
+  const std::size_t ended = sessions_.size();
+  links_.clear();
+  sessions_.clear();
+  return ended;
 }
 
 }  // namespace mailstead

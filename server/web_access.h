@@ -45,9 +45,11 @@ class WebAccess final : public WebLinks {
   std::string make_link() override;
   // nullopt: no such link waits, and who came with it shall not learn why.
   std::optional<Opened> open(std::string_view link);
-  // Of a cookie's value; keeps the session alive.
-  std::optional<Session> session(std::string_view cookie);
+  enum class Use { kByPerson, kByItself };  // the second one does not keep the session alive
+  // Of a cookie's value.
+  std::optional<Session> session(std::string_view cookie, Use use);
   void close(std::string_view cookie);
+  std::size_t end_all() override;
 
  private:
   struct Entry {

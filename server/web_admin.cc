@@ -13,6 +13,7 @@
 #include "admin/cli.h"
 #include "admin/command_table.h"
 #include "admin/new_password.h"
+#include "admin/request.h"
 #include "admin/value.h"
 #include "server/web_files.h"
 #include "server/web_gate.h"
@@ -25,6 +26,7 @@ using admin::Value;
 using Json = nlohmann::json;
 
 constexpr std::string_view kApi = "api/";
+constexpr std::int64_t kRefusalsTogether = 60;  // seconds
 
 // What works for long or needs files of this machine stays with the command line; what tells secrets of the
 // configuration, too.
@@ -137,8 +139,8 @@ struct WebAdmin::Call {
 struct WebAdmin::Route {
   enum class Needs {
     kNothing,
-    kSession,
-    kCsrf,  // and a session
+    kSession,  // with its page's own value; else there is none
+    kCsrf,     // the same; the page may have missed that another tab has a newer one
   };
   std::string_view method;
   std::string_view name;
@@ -147,17 +149,22 @@ struct WebAdmin::Route {
 };
 
 void WebAdmin::answer(const HttpRequest& request, const std::string& peer, const Answer& answer) {
-  if (!context_.config.admin.page)
-    return answer(guarded(http_error(404, "The administration page is turned off ([admin] page).")));
-  if (!is_known_host(request, context_.config)) {
-    return answer(
-        guarded(http_error(421,
-                           "This is not a name of this server: ask by its host name, localhost or an "
-                           "IP address, or add the name to [admin] names.")));
-  }
   std::string_view name = request.path;
   name.remove_prefix(std::string_view("/admin/").size());
-  if (!name.starts_with(kApi)) return answer_file(request, name, answer);
+  const bool is_call = name.starts_with(kApi);
+  const auto refuse = [&](unsigned status, std::string_view sentence) {
+    answer(is_call ? problem(status, sentence) : guarded(http_error(status, sentence)));
+  };
+  // A connection may be older than the configuration.
+  if (!context_.config.admin.page || context_.config.listen.http.empty())
+    return refuse(404, "The administration page is turned off ([admin] page, [listen] http).");
+  if (!is_known_host(request, context_.config)) {
+    return refuse(
+        421,
+        "This is not a name of this server: ask by its host name, localhost or an IP address, or add "
+        "the name to [admin] names.");
+  }
+  if (!is_call) return answer_file(request, name, answer);
   name.remove_prefix(kApi.size());
   answer_call(request, name, peer, answer);
 }
@@ -193,7 +200,12 @@ void WebAdmin::answer_call(const HttpRequest& request, std::string_view name, co
                                       {"GET", "history", Needs::kCsrf, &WebAdmin::tell_history},
                                       {"POST", "look", Needs::kCsrf, &WebAdmin::begin_look},
                                       {"GET", "look", Needs::kCsrf, &WebAdmin::tell_look}};
-  if (!is_from_own_page(request)) return answer(problem(403, "Only the page itself may ask this."));
+  if (!is_from_own_page(request, context_.config)) {
+    return answer(
+        problem(403,
+                "Only the page itself may ask this. A proxy in front has to pass on the Host that it "
+                "was asked by, or its name has to stand in [admin] names."));
+  }
   if (std::ranges::find(kRoutes, name, &Route::name) == std::end(kRoutes))
     return answer(problem(404, "There is nothing here."));
   const auto* route = std::ranges::find_if(
@@ -206,15 +218,22 @@ void WebAdmin::answer_call(const HttpRequest& request, std::string_view name, co
     return answer(reply);
   }
   Call call{request, peer, answer, Json::object(), parse_form(request.query), {}, {}};
-  call.cookie = cookie_in(request, context_.access.cookie_name());
-  if (route->needs != Needs::kNothing) {
-    auto session = context_.access.session(call.cookie);
-    if (!session)
-      return call.refuse(401, "You are not logged in, or no longer: get a new link by 'mailstead web-link'.");
+  const auto use =
+      request.field("X-Mailstead-Poll").empty() ? WebAccess::Use::kByPerson : WebAccess::Use::kByItself;
+  for (const std::string_view cookie : cookies_in(request, context_.access.cookie_name())) {
+    auto session = context_.access.session(cookie, use);
+    if (!session) continue;
+    call.cookie = cookie;
     call.session = std::move(*session);
+    break;
   }
-  if (route->needs == Needs::kCsrf && request.field("X-Mailstead-Csrf") != call.session.csrf)
-    return call.refuse(403, "Only the page itself may ask this: load it again.");
+  if (route->needs != Needs::kNothing) {
+    // The cookie alone is nothing: other ports of this host are sent it, too.
+    const bool is_page = !call.cookie.empty() && request.field("X-Mailstead-Csrf") == call.session.csrf;
+    if (call.cookie.empty() || (!is_page && route->needs == Needs::kSession))
+      return call.refuse(401, "You are not logged in, or no longer: get a new link by 'mailstead web-link'.");
+    if (!is_page) return call.refuse(403, "Only the page itself may ask this: load it again.");
+  }
   if (request.method == "POST") {
     if (!is_json(request)) return call.refuse(400, "The request has to be JSON.");
     call.body = Json::parse(request.body, nullptr, false);
@@ -223,13 +242,15 @@ void WebAdmin::answer_call(const HttpRequest& request, std::string_view name, co
   (this->*route->run)(call);
 }
 
-std::string WebAdmin::session_json(const WebAccess::Session& session) const {
+std::string WebAdmin::session_json(const WebAccess::Session& session, Told told) const {
   const std::int64_t now = std::time(nullptr);
-  return admin::json_text(Value::Object{{"csrf", session.csrf},
-                                        {"hostname", context_.config.hostname},
-                                        {"version", version()},
-                                        {"now", now},
-                                        {"ends_at", now + session.left.count()}});
+  Value::Object json;
+  if (told == Told::kSecret) json.emplace_back("csrf", session.csrf);
+  json.emplace_back("hostname", context_.config.hostname);
+  json.emplace_back("version", version());
+  json.emplace_back("now", now);
+  json.emplace_back("ends_at", now + session.left.count());
+  return admin::json_text(json);
 }
 
 void WebAdmin::log_in(const Call& call) {
@@ -237,12 +258,14 @@ void WebAdmin::log_in(const Call& call) {
   if (!token || !has_only(call.body, {"token"})) return call.refuse(400, "The request names no link.");
   const auto opened = context_.access.open(*token);
   if (!opened) {
-    context_.log.warning("web-link-refused", {{"peer", call.peer}});
+    note_refused_link(call.peer);
     return call.refuse(403,
                        "This link was used already, or is too old: get a new one by 'mailstead web-link'.");
   }
+  // One browser has one session.
+  if (!call.cookie.empty()) context_.access.close(call.cookie);
   context_.log.info("web-session-opened", {{"peer", call.peer}});
-  HttpReply reply = json_reply(200, session_json(opened->session));
+  HttpReply reply = json_reply(200, session_json(opened->session, Told::kSecret));
   reply.fields.emplace_back("Set-Cookie", fmt::format("{}={}; Path=/admin/; HttpOnly; SameSite=Strict{}",
                                                       context_.access.cookie_name(), opened->cookie,
                                                       is_from_https(call.request) ? "; Secure" : ""));
@@ -250,7 +273,17 @@ void WebAdmin::log_in(const Call& call) {
 }
 
 void WebAdmin::tell_session(const Call& call) {
-  call.answer(json_reply(200, session_json(call.session)));
+  call.answer(json_reply(200, session_json(call.session, Told::kNoSecret)));
+}
+
+// Nobody guesses 256 bits, and nobody fills the log by trying.
+void WebAdmin::note_refused_link(const std::string& peer) {
+  ++refused_links_;
+  const std::int64_t now = std::time(nullptr);
+  if (now >= refusal_logged_at_ && now - refusal_logged_at_ < kRefusalsTogether) return;
+  refusal_logged_at_ = now;
+  context_.log.warning("web-link-refused",
+                       {{"peer", peer}, {"times", fmt::format("{}", std::exchange(refused_links_, 0))}});
 }
 
 void WebAdmin::log_out(const Call& call) {
@@ -281,10 +314,14 @@ void WebAdmin::run_command(const Call& call) {
   request.after = std::move(*after);
 
   const admin::Command& command = *admin::find_command(request.command);
-  if (command.secret == admin::Secret::kNone) return run(std::move(request), {}, call.answer);
-  // As on the command line: what is wrong is told before anything costs time.
+  if (command.secret == admin::Secret::kNone) return run(std::move(request), call.peer, {}, call.answer);
+  // As on the command line: what is wrong is told before anything costs time. The command still decides.
   if (const Report wrong = admin::check_request(command, request); wrong.exit_code != 0)
     return call.answer(json_reply(200, report_json(wrong, {})));
+  const Address address = admin::address_of(request);
+  const bool is_there = context_.storage.store().directory()->find(address) != nullptr;
+  if (is_there != (command.mailbox == admin::Mailbox::kThere))
+    return run(std::move(request), call.peer, {}, call.answer);
   std::string made;
   std::string chosen = *password;
   if (chosen.empty()) {
@@ -300,21 +337,22 @@ void WebAdmin::run_command(const Call& call) {
     chosen = *std::move(prepared);
   }
   const auto hash = std::make_shared<Result<std::string>>(std::string());
-  const bool posted =
-      context_.hashing.post([hash, chosen = std::move(chosen)] { *hash = hash_password(chosen); },
-                            [this, hash, made, request = std::move(request), answer = call.answer]() mutable {
-                              if (!*hash) return answer(problem(503, hash->error().message));
-                              request.secret = **hash;
-                              run(std::move(request), made, answer);
-                            });
+  const bool posted = context_.hashing.post(
+      [hash, chosen = std::move(chosen)] { *hash = hash_password(chosen); },
+      [this, hash, made, request = std::move(request), peer = call.peer, answer = call.answer]() mutable {
+        if (!*hash) return answer(problem(503, hash->error().message));
+        request.secret = **hash;
+        run(std::move(request), peer, made, answer);
+      });
   if (!posted) call.answer(busy_answer());
 }
 
-void WebAdmin::run(Request request, const std::string& new_password, const Answer& answer) {
+void WebAdmin::run(Request request, const std::string& peer, const std::string& new_password,
+                   const Answer& answer) {
   const auto done = [answer, new_password](const Report& report) {
     answer(json_reply(200, report_json(report, report.exit_code == 0 ? new_password : std::string())));
   };
-  if (!context_.commands.run(std::move(request), {}, done)) answer(busy_answer());
+  if (!context_.commands.run(std::move(request), {}, done, "web " + peer)) answer(busy_answer());
 }
 
 void WebAdmin::tell_history(const Call& call) {

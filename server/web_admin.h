@@ -29,6 +29,7 @@ class WebAdmin {
     CommandRunner& commands;
     WorkQueue& hashing;
     WebLooks& looks;
+    StorageThread& storage;
     const History& history;
   };
   explicit WebAdmin(Context context) : context_(context) {}
@@ -50,13 +51,17 @@ class WebAdmin {
   void tell_session(const Call& call);
   void log_out(const Call& call);
   void run_command(const Call& call);
-  void run(Request request, const std::string& new_password, const Answer& answer);
+  void run(Request request, const std::string& peer, const std::string& new_password, const Answer& answer);
   void tell_history(const Call& call);
   void begin_look(const Call& call);
   void tell_look(const Call& call);
-  std::string session_json(const WebAccess::Session& session) const;
+  enum class Told { kSecret, kNoSecret };
+  std::string session_json(const WebAccess::Session& session, Told told) const;
+  void note_refused_link(const std::string& peer);
 
   Context context_;
+  std::uint64_t refused_links_ = 0;  // since the last one that was logged
+  std::int64_t refusal_logged_at_ = 0;
 };
 
 }  // namespace mailstead

@@ -1,6 +1,8 @@
 #include "server/web_gate.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "protocols/ascii.h"
 #include "protocols/ip_address.h"
@@ -18,16 +20,39 @@ bool is_known_host(const HttpRequest& request, const Config& config) {
   return is_it(config.hostname) || std::ranges::any_of(config.admin.names, is_it);
 }
 
-// The host with its port: pages of other ports of this host are somebody else's.
-bool is_from_own_page(const HttpRequest& request) {
+namespace {
+
+// "host:80" of http and "host:443" of https are "host", and so is "host.".
+std::string place_of(std::string_view authority, std::string_view default_port) {
+  std::string_view port;
+  const std::size_t colon = authority.rfind(':');
+  if (colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos) {
+    port = authority.substr(colon + 1);
+    authority = authority.substr(0, colon);
+  }
+  if (authority.ends_with('.')) authority.remove_suffix(1);
+  std::string place = ascii::lower(authority);
+  if (!port.empty() && port != default_port) place.append(":").append(port);
+  return place;
+}
+
+}  // namespace
+
+// The host with its port: pages of other ports of this host are somebody else's. A proxy that asks by another
+// name than it was asked by has its own among [admin] names.
+bool is_from_own_page(const HttpRequest& request, const Config& config) {
   const std::string_view site = request.field("Sec-Fetch-Site");
   if (!site.empty() && site != "same-origin") return false;
   std::string_view origin = request.field("Origin");
   if (origin.empty()) return true;
-  for (const std::string_view scheme : {"http://", "https://"}) {
+  for (const auto& [scheme, port] : {std::pair<std::string_view, std::string_view>{"http://", "80"},
+                                     std::pair<std::string_view, std::string_view>{"https://", "443"}}) {
     if (!ascii::starts_with(origin, scheme)) continue;
     origin.remove_prefix(scheme.size());
-    return ascii::same(origin, request.field("Host"));
+    const std::string from = place_of(origin, port);
+    if (from.empty()) return false;
+    if (from == place_of(request.field("Host"), port)) return true;
+    return port == "443" && std::ranges::find(config.admin.names, from) != config.admin.names.end();
   }
   return false;
 }
@@ -36,17 +61,18 @@ bool is_from_https(const HttpRequest& request) {
   return ascii::starts_with(request.field("Origin"), "https://");
 }
 
-std::string_view cookie_in(const HttpRequest& request, std::string_view name) {
+std::vector<std::string_view> cookies_in(const HttpRequest& request, std::string_view name) {
+  std::vector<std::string_view> found;
   for (const auto& [field, value] : request.fields) {
     if (!ascii::same(field, "Cookie")) continue;
     std::string_view rest = value;
     while (!rest.empty()) {
       std::string_view pair = ascii::trim(ascii::take_until(rest, ';'));
       const std::string_view its_name = ascii::take_until(pair, '=');
-      if (its_name == name) return pair;
+      if (its_name == name) found.push_back(pair);
     }
   }
-  return {};
+  return found;
 }
 
 bool is_json(const HttpRequest& request) {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/config.h"
 #include "protocols/http_session.h"
@@ -14,13 +15,13 @@ namespace mailstead {
 bool is_known_host(const HttpRequest& request, const Config& config);
 
 // As far as the browser tells; what tells nothing is no browser, and is let pass.
-bool is_from_own_page(const HttpRequest& request);
+bool is_from_own_page(const HttpRequest& request, const Config& config);
 
 // It came by HTTPS, through a proxy in front.
 bool is_from_https(const HttpRequest& request);
 
-// RFC 6265 5.4; the first of this name, empty: there is none.
-std::string_view cookie_in(const HttpRequest& request, std::string_view name);
+// RFC 6265 5.4. There may be several of a name: other ports of this host can set them.
+std::vector<std::string_view> cookies_in(const HttpRequest& request, std::string_view name);
 
 bool is_json(const HttpRequest& request);
 

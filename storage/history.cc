@@ -142,6 +142,7 @@ Result<std::vector<MessageEvent>> Devices::fetches(std::int64_t message) {
 
 KnownMessage standing_of(const MessageRow& row, const Address& address) {
   KnownMessage known;
+  known.key = row.id;
   known.mailbox = row.mailbox;
   known.address = address;
   known.uidl = row.uidl;

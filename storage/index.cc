@@ -1,5 +1,6 @@
 #include "storage/index.h"
 
+#include <algorithm>
 #include <utility>
 
 // A literal for each query: prepared statements are kept by it.
@@ -17,6 +18,14 @@ Result<std::vector<std::int64_t>> integers(Result<Statement> statement) {
   auto done = each_row(std::move(statement), [&](const Statement& row) { found.push_back(row.integer(0)); });
   if (!done) return done.error();
   return found;
+}
+
+std::int64_t limit_of(std::size_t at_most) {
+  return static_cast<std::int64_t>(std::min<std::size_t>(at_most, INT64_MAX));
+}
+
+std::int64_t before(const MessageSlice& slice) {
+  return slice.beyond == 0 ? INT64_MAX : slice.beyond;
 }
 
 // The first five columns.
@@ -46,11 +55,6 @@ Result<std::vector<MessageRow>> Index::of_id(std::int64_t id) {
   return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE id = ?1", id));
 }
 
-Result<std::vector<MessageRow>> Index::of_state(MailboxId mailbox, MessageState state) {
-  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state = ?2 ORDER BY id",
-                              mailbox, static_cast<std::int64_t>(state)));
-}
-
 Result<std::vector<MessageRow>> Index::of_state_after(MailboxId mailbox, MessageState state,
                                                       std::int64_t after, std::size_t at_most) {
   return rows(database_.query(
@@ -68,9 +72,29 @@ Result<std::size_t> Index::count_after(MailboxId mailbox, MessageState state, st
   return static_cast<std::size_t>(statement->integer(0));
 }
 
-Result<std::vector<MessageRow>> Index::kept(MailboxId mailbox) {
-  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state IN (3, 4) ORDER BY id",
-                              mailbox));
+Result<std::vector<MessageRow>> Index::of_state(MailboxId mailbox, MessageState state,
+                                                      const MessageSlice& slice) {
+  const std::int64_t at_most = limit_of(slice.at_most);
+  if (slice.from == MessageSlice::From::kOldest) {
+    return rows(database_.query(
+        MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+        mailbox, static_cast<std::int64_t>(state), slice.beyond, at_most));
+  }
+  return rows(database_.query(
+      MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
+      mailbox, static_cast<std::int64_t>(state), before(slice), at_most));
+}
+
+Result<std::vector<MessageRow>> Index::kept(MailboxId mailbox, const MessageSlice& slice) {
+  const std::int64_t at_most = limit_of(slice.at_most);
+  if (slice.from == MessageSlice::From::kOldest) {
+    return rows(database_.query(
+        MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state IN (3, 4) AND id > ?2 ORDER BY id LIMIT ?3",
+        mailbox, slice.beyond, at_most));
+  }
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
+                              " WHERE mailbox = ?1 AND state IN (3, 4) AND id < ?2 ORDER BY id DESC LIMIT ?3",
+                              mailbox, before(slice), at_most));
 }
 
 Result<std::vector<MessageRow>> Index::of_uidl(MailboxId mailbox, const std::string& uidl) {

@@ -16,6 +16,7 @@
 #include "storage/content_hash.h"
 #include "storage/database.h"
 #include "storage/directory.h"
+#include "storage/message_slice.h"
 
 namespace mailstead {
 
@@ -65,14 +66,15 @@ class Index {
   Result<std::int64_t> insert(const MessageRow& row);
   // At most one.
   Result<std::vector<MessageRow>> of_id(std::int64_t id);
-  // Oldest first, as in the next ones.
-  Result<std::vector<MessageRow>> of_state(MailboxId mailbox, MessageState state);
+  // Oldest first, as in the next ones, unless the slice says otherwise.
+  Result<std::vector<MessageRow>> of_state(MailboxId mailbox, MessageState state,
+                                           const MessageSlice& slice = {});
   // The first `at_most` behind this id.
   Result<std::vector<MessageRow>> of_state_after(MailboxId mailbox, MessageState state, std::int64_t after,
                                                  std::size_t at_most);
   Result<std::size_t> count_after(MailboxId mailbox, MessageState state, std::int64_t after);
   // Deleted messages that are kept.
-  Result<std::vector<MessageRow>> kept(MailboxId mailbox);
+  Result<std::vector<MessageRow>> kept(MailboxId mailbox, const MessageSlice& slice = {});
   // At most one.
   Result<std::vector<MessageRow>> of_uidl(MailboxId mailbox, const std::string& uidl);
   // In all mailboxes.

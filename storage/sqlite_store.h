@@ -140,7 +140,8 @@ class SqliteStore final : public Store {
   Result<std::vector<std::string>> restore_messages(const Address& address,
                                                     std::span<const std::string> uidls,
                                                     LostFiles lost) override;
-  Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) override;
+  Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which,
+                                                  const MessageSlice& slice) override;
   Result<KnownMessage> show_message(const Address& address, const std::string& uidl) override;
   Result<std::vector<KnownMessage>> find_messages(const std::string& id) override;
   Result<std::string> read_beginning(const KnownMessage& message, std::size_t at_most) override;

@@ -221,13 +221,15 @@ Result<std::vector<KnownMessage>> SqliteStore::know(const std::vector<MessageRow
   return messages;
 }
 
-Result<std::vector<KnownMessage>> SqliteStore::list_messages(const Address& address, MessageListing which) {
+Result<std::vector<KnownMessage>> SqliteStore::list_messages(const Address& address, MessageListing which,
+                                                             const MessageSlice& slice) {
   if (!database_) return closed_error();
   auto entry = known(address);
   if (!entry) return entry.error();
   Index index(*database_);
-  auto rows = which == MessageListing::kDeleted ? index.kept(entry->id)
-                                                : index.of_state(entry->id, MessageState::kPresent);
+  auto rows = which == MessageListing::kDeleted
+                  ? index.kept(entry->id, slice)
+                  : index.of_state(entry->id, MessageState::kPresent, slice);
   if (!rows) return rows.error();
   auto age = read_age(*database_, unix_seconds());
   if (!age) return age.error();

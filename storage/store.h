@@ -27,6 +27,7 @@
 #include "storage/check.h"
 #include "storage/directory.h"
 #include "storage/dkim_keys.h"
+#include "storage/message_slice.h"
 #include "storage/queue.h"
 #include "storage/refused_mail.h"
 #include "storage/tls_facts.h"
@@ -205,6 +206,7 @@ enum class Standing {
   kGone,     // deleted for good; its file goes in a moment
 };
 struct KnownMessage {
+  std::int64_t key = 0;  // its place in the maildrop's order
   MailboxId mailbox = 0;
   Address address;
   std::string uidl;        // also the queue id that its sender was told
@@ -448,8 +450,9 @@ class Store {
                                                             std::span<const std::string> uidls,
                                                             LostFiles lost = LostFiles::kRefuse) = 0;
 
-  // In the maildrop's order, without their events.
-  virtual Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which) = 0;
+  // In the maildrop's order, or from its end, without their events. Of a large mailbox take a slice at a time.
+  virtual Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which,
+                                                          const MessageSlice& slice = {}) = 0;
   virtual Result<KnownMessage> show_message(const Address& address, const std::string& uidl) = 0;
   // By UIDL or queue id, or by Message-ID with or without its brackets, in all mailboxes.
   virtual Result<std::vector<KnownMessage>> find_messages(const std::string& id) = 0;

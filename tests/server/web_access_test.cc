@@ -31,7 +31,7 @@ TEST_CASE("a link lets in once", "[web]") {
   CHECK_FALSE(desk.access.open(link));
   CHECK(opened->cookie != link);
   CHECK(opened->session.csrf != opened->cookie);
-  const auto session = desk.access.session(opened->cookie);
+  const auto session = desk.access.session(opened->cookie, WebAccess::Use::kByPerson);
   REQUIRE(session);
   CHECK(session->csrf == opened->session.csrf);
 }
@@ -62,33 +62,54 @@ TEST_CASE("a session ends when it is not used, and after its time in any case", 
   const std::string idle = desk.open();
   const std::string busy = desk.open();
   desk.now += WebAccess::kSessionPatience - seconds(1);
-  CHECK(desk.access.session(busy));
+  CHECK(desk.access.session(busy, WebAccess::Use::kByPerson));
   desk.now += seconds(1);
-  CHECK_FALSE(desk.access.session(idle));
+  CHECK_FALSE(desk.access.session(idle, WebAccess::Use::kByPerson));
   seconds used = WebAccess::kSessionPatience;
   while (used + seconds(1800) < WebAccess::kSessionLife) {
     desk.now += seconds(1800);
     used += seconds(1800);
-    const auto session = desk.access.session(busy);
+    const auto session = desk.access.session(busy, WebAccess::Use::kByPerson);
     REQUIRE(session);
     CHECK(session->left == WebAccess::kSessionLife - used);
   }
   desk.now += seconds(1800);
-  CHECK_FALSE(desk.access.session(busy));
+  CHECK_FALSE(desk.access.session(busy, WebAccess::Use::kByPerson));
 }
 
 TEST_CASE("a session that was closed, or pushed out by others, is none", "[web]") {
   Desk desk;
   const std::string closed = desk.open();
   desk.access.close(closed);
-  CHECK_FALSE(desk.access.session(closed));
+  CHECK_FALSE(desk.access.session(closed, WebAccess::Use::kByPerson));
   const std::string first = desk.open();
   desk.now += seconds(1);
   std::set<std::string> cookies;
   for (std::size_t i = 0; i < WebAccess::kMostSessions; ++i) cookies.insert(desk.open());
   CHECK(cookies.size() == WebAccess::kMostSessions);
-  CHECK_FALSE(desk.access.session(first));
-  for (const std::string& each : cookies) CHECK(desk.access.session(each));
+  CHECK_FALSE(desk.access.session(first, WebAccess::Use::kByPerson));
+  for (const std::string& each : cookies) CHECK(desk.access.session(each, WebAccess::Use::kByPerson));
+}
+
+TEST_CASE("a page that nobody touches keeps no session alive", "[web]") {
+  Desk desk;
+  const std::string cookie = desk.open();
+  for (seconds passed{0}; passed < WebAccess::kSessionPatience; passed += seconds(600)) {
+    CHECK(desk.access.session(cookie, WebAccess::Use::kByItself));
+    desk.now += seconds(600);
+  }
+  CHECK_FALSE(desk.access.session(cookie, WebAccess::Use::kByItself));
+}
+
+TEST_CASE("all sessions and links can be ended", "[web]") {
+  Desk desk;
+  const std::string link = desk.access.make_link();
+  const std::string cookie = desk.open();
+  desk.open();
+  CHECK(desk.access.end_all() == 2);
+  CHECK_FALSE(desk.access.session(cookie, WebAccess::Use::kByPerson));
+  CHECK_FALSE(desk.access.open(link));
+  CHECK(desk.access.end_all() == 0);
 }
 
 TEST_CASE("each start has cookies of its own", "[web]") {

@@ -40,29 +40,41 @@ TEST_CASE("the page is there by names that nobody can make lead here", "[web]") 
 }
 
 TEST_CASE("only the page itself asks", "[web]") {
+  Config config;
+  config.admin.names = {"admin.example.org"};
   const std::pair<std::string, std::string> host{"Host", "127.0.0.1:8025"};
-  CHECK(is_from_own_page(with({host})));
-  CHECK(
-      is_from_own_page(with({host, {"Origin", "http://127.0.0.1:8025"}, {"Sec-Fetch-Site", "same-origin"}})));
-  CHECK(is_from_own_page(with({{"Host", "admin.example.org"}, {"Origin", "https://admin.example.org"}})));
+  CHECK(is_from_own_page(with({host}), config));
+  CHECK(is_from_own_page(with({host, {"Origin", "http://127.0.0.1:8025"}, {"Sec-Fetch-Site", "same-origin"}}),
+                         config));
+  CHECK(is_from_own_page(with({{"Host", "admin.example.org"}, {"Origin", "https://admin.example.org"}}),
+                         config));
+  // Ports that go without saying, a name with its last dot, and a proxy that asks by another name.
+  CHECK(is_from_own_page(with({{"Host", "a.example:443"}, {"Origin", "https://a.example"}}), config));
+  CHECK(is_from_own_page(with({{"Host", "a.example"}, {"Origin", "http://A.example:80"}}), config));
+  CHECK(is_from_own_page(with({{"Host", "a.example."}, {"Origin", "https://a.example"}}), config));
+  CHECK(is_from_own_page(with({{"Host", "[::1]:8025"}, {"Origin", "http://[::1]:8025"}}), config));
+  CHECK(is_from_own_page(with({host, {"Origin", "https://admin.example.org"}}), config));
+  CHECK_FALSE(is_from_own_page(with({host, {"Origin", "https://admin.example.org:8443"}}), config));
+  CHECK_FALSE(is_from_own_page(with({host, {"Origin", "http://admin.example.org"}}), config));
+  CHECK_FALSE(is_from_own_page(with({{"Host", "a.example"}, {"Origin", "https://a.example:80"}}), config));
   for (const char* origin : {"null", "http://127.0.0.1:9999", "http://127.0.0.1", "http://evil.example",
                              "ftp://127.0.0.1:8025", "http://127.0.0.1:8025.evil.example", "http://", "x"}) {
     INFO(origin);
-    CHECK_FALSE(is_from_own_page(with({host, {"Origin", origin}})));
+    CHECK_FALSE(is_from_own_page(with({host, {"Origin", origin}}), config));
   }
   for (const char* site : {"cross-site", "same-site", "none"}) {
     INFO(site);
-    CHECK_FALSE(is_from_own_page(with({host, {"Sec-Fetch-Site", site}})));
+    CHECK_FALSE(is_from_own_page(with({host, {"Sec-Fetch-Site", site}}), config));
   }
 }
 
-TEST_CASE("a cookie is found among others", "[web]") {
+TEST_CASE("all cookies of a name are found", "[web]") {
   const HttpRequest request =
       with({{"Cookie", "a=1; mailstead-x=one=two; mailstead-x=three"}, {"cookie", "b=4"}});
-  CHECK(cookie_in(request, "mailstead-x") == "one=two");
-  CHECK(cookie_in(request, "b") == "4");
-  CHECK(cookie_in(request, "mailstead") == "");
-  CHECK(cookie_in(request, "") == "");
+  CHECK(cookies_in(request, "mailstead-x") == std::vector<std::string_view>{"one=two", "three"});
+  CHECK(cookies_in(request, "b") == std::vector<std::string_view>{"4"});
+  CHECK(cookies_in(request, "mailstead").empty());
+  CHECK(cookies_in(request, "").empty());
 }
 
 TEST_CASE("JSON says that it is", "[web]") {

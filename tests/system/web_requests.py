@@ -5,6 +5,7 @@ What a browser makes of it is in web_page.py.
 
 import http.client
 import json
+import os
 import urllib.parse
 
 import mailstead
@@ -96,7 +97,7 @@ class Entry(Web):
             self.assertIn("; " + attribute, cookie)
         self.assertNotIn("Secure", cookie)
         self.assertEqual(other.log_in(link)[0], 403)
-        self.assertEqual(browser.api("GET", "session")[2]["csrf"], browser.csrf)
+        self.assertNotIn("csrf", browser.api("GET", "session")[2])
         self.assertEqual(other.api("GET", "session")[0], 401)
         self.assertEqual(browser.result("mailbox list"), [])
         # No secret is in the log, and who came in is.
@@ -105,6 +106,43 @@ class Entry(Web):
             self.assertNotIn(secret, log)
         self.assertIn("web-session-opened", log)
         self.assertIn("web-link-refused", log)
+
+    def test_a_cookie_alone_is_nothing(self):
+        """Browsers send it to each port of the host, where others may listen."""
+        browser, thief = self.browser(), Browser(self.server)
+        thief.cookies = dict(browser.cookies)
+        for csrf in (None, "", "x", self.browser().csrf):
+            thief.csrf = csrf
+            self.assertEqual(thief.api("GET", "session")[0], 401, csrf)
+            self.assertEqual(thief.api("GET", "history")[0], 403, csrf)
+            self.assertEqual(thief.api("POST", "command", {"command": "mailbox list"})[0], 403, csrf)
+            self.assertEqual(thief.api("POST", "logout", {})[0], 403, csrf)
+        # Nor does one that another port has set shut anybody out.
+        [name] = browser.cookies
+        both = "%s=bad; %s=%s" % (name, name, browser.cookies[name])
+        self.assertEqual(browser.api("GET", "session", Cookie=both)[0], 200)
+
+    def test_one_browser_has_one_session(self):
+        browser = self.browser()
+        before, csrf = dict(browser.cookies), browser.csrf
+        self.assertEqual(browser.log_in(self.link())[0], 200)
+        self.assertEqual(browser.api("GET", "session")[0], 200)
+        browser.cookies, browser.csrf = before, csrf
+        self.assertEqual(browser.api("GET", "session")[0], 401)
+
+    def test_all_sessions_are_ended(self):
+        browsers = [self.browser() for _ in range(3)]
+        link = self.link()
+        self.assertEqual(self.server.json("web-link", "--end-sessions"), {"ended": 3})
+        for browser in browsers:
+            self.assertEqual(browser.api("GET", "session")[0], 401)
+        self.assertEqual(browsers[0].log_in(link)[0], 403)
+
+    def test_many_wrong_links_fill_no_log(self):
+        stranger = Browser(self.server)
+        for number in range(50):
+            self.assertEqual(stranger.log_in("wrong%d" % number)[0], 403)
+        self.assertLess(self.server.log().count("web-link-refused"), 3)
 
     def test_what_ends_a_session(self):
         browser, other = self.browser(), self.browser()
@@ -126,6 +164,11 @@ class Entry(Web):
         status, told, _ = browser.log_in(self.link(), Host="admin.example.org", Origin="https://admin.example.org")
         self.assertEqual(status, 200)
         self.assertIn("; Secure", told["set-cookie"])
+        # One that does not pass the name on, as many do not unless they are told to.
+        self.assertEqual(Browser(self.server).log_in(self.link(), Origin="https://admin.example.org")[0], 200)
+        status, _, said = Browser(self.server).log_in(self.link(), Origin="https://other.example.org")
+        self.assertEqual(status, 403)
+        self.assertIn("has to pass on the Host", said["error"])
 
     def test_turned_off(self):
         self.server.stop()
@@ -135,6 +178,51 @@ class Entry(Web):
         self.assertEqual(Browser(self.server).ask("GET", "/admin/")[0], 404)
         self.assertEqual(Browser(self.server).api("GET", "session")[0], 404)
         self.assertEqual(Browser(self.server).ask("GET", "/healthz")[0], 200)
+
+    def test_turned_off_by_a_reload(self):
+        """Also for connections that are open, and for good: not until it is turned on again."""
+        browser = self.browser()
+        kept = http.client.HTTPConnection(browser.host, browser.port, timeout=mailstead.TIMEOUT)
+        self.addCleanup(kept.close)
+        fields = {"X-Mailstead-Csrf": browser.csrf, "Cookie": "%s=%s" % next(iter(browser.cookies.items()))}
+
+        def asked():
+            kept.request("GET", "/admin/api/session", headers=fields)
+            reply = kept.getresponse()
+            reply.read()
+            return reply.status
+
+        self.assertEqual(asked(), 200)
+        self.reload(SILENT + "\n[admin]\npage = false", LISTEN)
+        self.assertEqual(asked(), 404)
+        self.reload(SILENT, LISTEN)
+        self.assertEqual(asked(), 401)
+        browser = self.browser()
+        fields.update({"X-Mailstead-Csrf": browser.csrf, "Cookie": "%s=%s" % next(iter(browser.cookies.items()))})
+        self.assertEqual(asked(), 200)
+        self.reload(SILENT, {"http": []})
+        self.assertEqual(asked(), 404)
+
+    def reload(self, settings, listen):
+        self.server.configure(settings, listen)
+        start = len(self.server.lines)
+        self.server.process.send_signal(mailstead.signal.SIGHUP)
+        self.server.wait_line(lambda line: line.endswith("reloaded"), "the reload", start)
+
+    def test_where_the_link_leads(self):
+        self.server.stop()
+        self.server.configure(SILENT, {"http": ["0.0.0.0:0", "127.0.0.2:0"]})
+        self.server.start()
+        told = self.server.admin("web-link").stdout
+        self.assertIn("http://127.0.0.2:", told)
+        self.assertRegex(told, r"ssh -N -L (\d+):127\.0\.0\.2:\1 mail\.example\.org")
+        self.assertNotIn("encrypted", told)
+        self.server.stop()
+        self.server.configure(SILENT, {"http": ["0.0.0.0:0"]})
+        self.server.start()
+        told = self.server.admin("web-link").stdout
+        self.assertIn("http://127.0.0.1:", told)
+        self.assertIn("nothing is encrypted there", told)
 
     def test_no_listener(self):
         self.server.stop()
@@ -289,6 +377,42 @@ class Work(Web):
             self.assertEqual(here, there, name)
         [message] = browser.result("message list", USER)
         self.assertEqual(browser.command("message show", USER, message["uidl"])["exit_code"], 0)
+
+    def test_a_long_list_comes_in_pieces(self):
+        self.server.add_cheap_mailbox(USER)
+        self.server.admin("import", "maildir", self.maildir(4100), USER)
+        browser = self.browser()
+        listed, after = [], ""
+        for _ in range(3):
+            report = browser.command("message list", USER, flags=["newest=50"], after=after)
+            self.assertEqual(len(report["result"]), 50)
+            self.assertLess(len(report["text"]), 20_000)
+            listed += report["result"]
+            after = report["next"]
+        self.assertEqual([each["subject"] for each in listed], ["number %d" % number for number in range(4099, 3949, -1)])
+        # The command line puts all of it together, in the mailbox's order.
+        whole = self.server.json("message", "list", USER)
+        self.assertEqual([each["uidl"] for each in whole[:-151:-1]], [each["uidl"] for each in listed])
+        self.assertEqual(len({each["uidl"] for each in whole}), 4100)
+        self.assertEqual([each["subject"] for each in whole[-500:]], ["number %d" % number for number in range(3600, 4100)])
+        self.assertIn("3600 older ones are not shown", self.server.admin("message", "list", USER).stdout)
+        self.assertEqual(len(self.server.json("message", "list", USER, "--newest", "3")), 3)
+        for wrong in ("0", "501", "x", "-1"):
+            self.server.admin("message", "list", USER, "--newest=" + wrong, code=2)
+        for wrong in ("x", "-1", "0", "1 2", "9" * 30):
+            self.assertEqual(browser.command("message list", USER, after=wrong)["exit_code"], 2, wrong)
+
+    def maildir(self, count):
+        """So many messages of another server, a second apart."""
+        folder = os.path.join(self.server.folder, "maildir")
+        for part in ("cur", "new", "tmp"):
+            os.makedirs(os.path.join(folder, part))
+        for number in range(count):
+            path = os.path.join(folder, "cur", "%d.M%dP1.host:2,S" % (1_700_000_000 + number, number))
+            with open(path, "w") as file:
+                file.write("From: a@b.example\nSubject: number %d\n\nbody\n" % number)
+            os.utime(path, (1_700_000_000 + number,) * 2)
+        return folder
 
     def test_history(self):
         browser = self.browser()
