@@ -6,22 +6,24 @@ FROM debian:${DEBIAN} AS build
 WORKDIR /src
 COPY packaging/apt.sh packaging/
 COPY packaging/debian-packages packaging/debian-packages/
-RUN bash -c '. packaging/apt.sh && install_packages packaging/debian-packages/build.txt'
+RUN bash -c '. packaging/apt.sh && install_packages packaging/debian-packages/build.txt packaging/debian-packages/image.txt'
 COPY . .
 RUN bash -c '. packaging/apt.sh && cmake --preset release -DMAILSTEAD_TESTS=OFF -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O2 -DNDEBUG" -DCMAKE_UNITY_BUILD=ON && \
       cmake --build --preset release --target mailstead --parallel "$(build_jobs)"' && \
-    mkdir /out && strip -o /out/mailstead build/release/mailstead && packaging/run-packages /out/mailstead >/out/packages
+    mkdir /out && strip --strip-debug -o /out/mailstead build/release/mailstead && packaging/run-packages /out/mailstead >/out/packages && \
+    cp /etc/ssl/certs/ca-certificates.crt /out/
 
 FROM debian:${DEBIAN}
 COPY --from=build /out/ /tmp/out/
 # The user has a fixed number, so that a folder of the host can be given to it: chown 10025:10025.
-# Other servers' certificates are checked by ca-certificates.
+# Other servers' certificates are checked by the list of ca-certificates; that package itself would bring OpenSSL along.
 # The file capability lets it bind ports below 1024 where the container runtime does not allow that to everybody.
 RUN apt-get update && \
-    DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends ca-certificates libcap2-bin </tmp/out/packages && \
+    DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends libcap2-bin </tmp/out/packages && \
     groupadd --gid 10025 mailstead && \
     useradd --uid 10025 --gid 10025 --home-dir /data --no-create-home --shell /usr/sbin/nologin mailstead && \
     install -d -m 0700 -o mailstead -g mailstead /data && \
+    install -D -m 0644 /tmp/out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt && \
     install -m 0755 /tmp/out/mailstead /usr/local/bin/mailstead && \
     setcap cap_net_bind_service=ep /usr/local/bin/mailstead && \
     apt-get purge -y --auto-remove libcap2-bin && \

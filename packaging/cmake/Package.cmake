@@ -49,7 +49,7 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "mail server for SMTP and POP3 in one program")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "Receives mail by SMTP, keeps it in indexed maildirs, hands it out by POP3, and
- takes what its users send. One program is the server and the tool to
+takes what its users send. One program is the server and the tool to
  administer it; it starts without any configuration.")
 # What the binary is linked with, by dpkg-shlibdeps. Other servers' certificates are checked by ca-certificates; the
 # user is made by passwd where there is no systemd. It has no /usr/sbin/sendmail, so it is no mail-transport-agent;
