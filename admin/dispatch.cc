@@ -36,8 +36,8 @@ Result<Report> in_pieces(const CommandLine& line, Request request, Run run) {
   Result<Report> whole = run(request);
   const Pieces pieces = line.command->pieces;
   // People are shown the first piece of a list.
-  const bool is_enough =
-      pieces == Pieces::kArray && (line.form != OutputForm::kJson || option_of(request, "newest").has_value());
+  const bool is_enough = pieces == Pieces::kArray &&
+                         (line.form != OutputForm::kJson || option_of(request, "newest").has_value());
   while (whole && whole->exit_code == 0 && !whole->next.empty() && pieces != Pieces::kNone && !is_enough) {
     request.after = whole->next;
     Result<Report> more = run(request);
