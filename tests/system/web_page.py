@@ -92,18 +92,18 @@ class Session(PageTest):
         until(lambda: "The server runs" in page.text(), "the link is still good", 30)
 
     def test_its_time_is_over_by_itself(self):
-        # As if twelve hours were over in a moment, by a clock that is an hour slow.
+        # As if twelve hours were over in a moment, by a clock that is two hours slow.
         self.before_the_page("""const was = window.fetch;
             window.fetch = async (path, asked) => {
               window.polls = [...(window.polls || []), [path, asked.headers["X-Mailstead-Poll"] || ""]];
               const answer = await was(path, asked);
               if (path !== "api/login") return answer;
               const told = await answer.json();
-              return Response.json({...told, now: told.now + 3600, ends_at: told.now + 3601});
+              return Response.json({...told, now: told.now + 7230, ends_at: told.now + 7231});
             };""")
         page = self.browser
         self.log_in()
-        self.assertIn("The clock of this device is 1 h", page.text("#foot"))
+        self.assertIn("The clock of this device is 2 h slow", page.text("#foot"))
         page.go("aliases")
         page.cdp("Network.clearBrowserCookies", {})
         until(lambda: "The session is over" in page.text(), "it is left", 30)
