@@ -7,7 +7,7 @@ import { SignedOut } from "./api.js";
 const place = (id) => document.getElementById(id);
 
 // Of what was begun before somebody logged out nothing is told: it names things that are not for whoever looks now.
-const nobody_is_here = () => place("top").hidden;
+export const nobody_is_here = () => place("top").hidden;
 
 // Good news is read out, and stands there until the next.
 export function tell(...children) {

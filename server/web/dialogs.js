@@ -2,7 +2,7 @@
 
 import { el, fill, new_id } from "./dom.js";
 import { outside } from "./parts.js";
-import { copy_button, while_disabled } from "./actions.js";
+import { copy_button, nobody_is_here, while_disabled } from "./actions.js";
 
 // Those that are open: {held, end}.
 const open = new Set();
@@ -18,7 +18,9 @@ export function close_dialogs({ all = false } = {}) {
 }
 
 // While `held()`, nothing but `close` ends it.
-function open_dialog(title, held, make) {
+async function open_dialog(title, held, make) {
+  // The session has ended between a form and the password that it made.
+  if (nobody_is_here()) return null;
   return new Promise((resolve) => {
     const id = new_id("dialog");
     const before = document.activeElement;
