@@ -1,19 +1,23 @@
 // What people press, and what they are told then. A button sleeps while its request runs; an error stays until it is read.
 
-import { el, fill } from "./dom.js";
+import { el, fill, keep_focus } from "./dom.js";
 import { outside } from "./parts.js";
 import { SignedOut } from "./api.js";
 
 const place = (id) => document.getElementById(id);
 
+// Of what was begun before somebody logged out nothing is told: it names things that are not for whoever looks now.
+export const nobody_is_here = () => place("top").hidden;
+
 // Good news is read out, and stands there until the next.
 export function tell(...children) {
+  if (nobody_is_here()) return;
   fill(place("news"), el("div", { class: "message good" }, el("p", null, children)));
 }
 
 // Bad news stays until it is put away by hand.
 export function tell_error(error) {
-  if (error instanceof SignedOut) return; // the whole screen says so
+  if (error instanceof SignedOut || nobody_is_here()) return; // the whole screen says so
   const box = el(
     "div",
     { class: "message bad" },
@@ -37,6 +41,13 @@ export function forget_news() {
   carried = null;
 }
 
+// Of good and of bad.
+export function forget_all() {
+  carried = null;
+  fill(place("news"));
+  fill(place("errors"));
+}
+
 // kind: "" (the one thing to do here), plain, danger. `action` may be async.
 export function button(label, action, { kind = "plain", title, ...more } = {}) {
   const element = el(
@@ -47,7 +58,9 @@ export function button(label, action, { kind = "plain", title, ...more } = {}) {
       title,
       ...more,
       onclick: async () => {
+        const refocus = keep_focus(element);
         await while_disabled(element, action).catch(tell_error);
+        refocus();
       },
     },
     label,

@@ -2,9 +2,10 @@
 
 import { command, result } from "./api.js";
 import { el, fill } from "./dom.js";
-import { badge, heading, link, outside, section, table } from "./parts.js";
+import { badge, heading, link, outside, section } from "./parts.js";
 import { button, tell } from "./actions.js";
 import { area_field, ask_first, ask_form, text_field } from "./dialogs.js";
+import { long_table } from "./lists.js";
 import { number_text } from "./text.js";
 
 export async function aliases(place) {
@@ -19,7 +20,7 @@ export async function aliases(place) {
     section(
       "Aliases",
       el("p", { class: "quiet" }, "Mail to an alias goes to its targets: mailboxes here, or addresses of other hosts."),
-      table({
+      long_table({
         label: "Aliases",
         rows: all,
         empty: "There is no alias yet.",
@@ -48,7 +49,7 @@ export async function aliases(place) {
             ],
           },
         ],
-      }),
+      }).element,
     ),
     section(
       "Domains",
@@ -57,7 +58,7 @@ export async function aliases(place) {
         { class: "quiet" },
         "A domain is served as soon as a mailbox or an alias is in it, and no longer when the last one goes.",
       ),
-      table({
+      long_table({
         label: "Domains",
         rows: domains,
         empty: "No domain is served yet: add a mailbox.",
@@ -67,7 +68,7 @@ export async function aliases(place) {
           { title: "Aliases", class: "number", cell: (each) => number_text(each.aliases) },
           { title: "", class: "end", cell: (each) => link(["dns", each.domain], "DNS records") },
         ],
-      }),
+      }).element,
     ),
   );
 }

@@ -3,8 +3,9 @@
 import * as api from "./api.js";
 import { el, fill } from "./dom.js";
 import { heading, outside, refusal, waiting } from "./parts.js";
-import { forget_news, tell, tell_error } from "./actions.js";
-import { visible } from "./text.js";
+import { forget_all, forget_news, tell, tell_error } from "./actions.js";
+import { close_dialogs, dialog_is_held } from "./dialogs.js";
+import { moment, now, set_clock, visible, zone_text } from "./text.js";
 import { show_login } from "./login.js";
 import { overview } from "./overview.js";
 import { mailboxes } from "./mailboxes.js";
@@ -34,49 +35,87 @@ const SCREENS = {
 const at = (id) => document.getElementById(id);
 let here = new AbortController();
 let inside = false;
+let shown = ""; // the address of the screen
+let token = null; // of a link that nobody has answered yet
+let ends = Infinity, // when the session's time is over
+  end; // its timer
 
 // Out of the address bar, and so of what is copied from it, before anything else.
 function take_token() {
   const found = /^#login=(.*)$/s.exec(location.hash);
-  if (!found) return null;
+  if (!found) return;
   history.replaceState(null, "", location.pathname + "#/overview");
-  return found[1];
+  token = found[1];
 }
 
 function leave_screen() {
   here.abort();
   here = new AbortController();
-  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  close_dialogs();
 }
 
-function sign_out(why) {
-  if (!inside) return;
+function leave_session(why) {
   inside = false;
+  clearTimeout(end);
   leave_screen();
-  at("top").hidden = true;
-  forget_news();
+  close_dialogs({ all: true });
+  for (const id of ["top", "foot"]) at(id).hidden = true;
+  fill(at("hostname"));
+  forget_all();
   show_login(at("screen"), why);
 }
 
-async function enter(session) {
+function sign_out(why) {
+  if (inside) leave_session(why);
+}
+
+// The facts of a session: its server's clock, and when it ends whatever is done.
+function take_session(session) {
   inside = true;
-  at("top").hidden = false;
+  set_clock(session.now);
+  fill(at("foot"), zone_text());
+  clearTimeout(end);
+  ends = moment(session.ends_at) || Infinity;
+  if (ends !== Infinity) end = setTimeout(look_at_session, Math.max(5000, ends - now() + 1000));
+}
+
+// Another tab may have begun a new one since. Without an answer what is on the screen goes, too: it may be for nobody's eyes any more.
+async function look_at_session() {
+  if (!inside) return;
+  try {
+    const session = await api.session({ poll: true });
+    if (session) return take_session(session);
+  } catch (error) {
+    leave_session("");
+    fill(at("screen"), heading("Mailstead"), refusal(error, begin));
+    return;
+  }
+  sign_out("The session is over: it lasts twelve hours at most, and ends after an hour without a request.");
+}
+
+async function enter(session) {
+  take_session(session);
+  for (const id of ["top", "foot"]) at(id).hidden = false;
   fill(at("hostname"), outside(session.hostname));
   fill(at("errors"));
   await show();
 }
 
 async function begin() {
-  const token = take_token();
+  take_token();
   fill(at("screen"), waiting());
   try {
     if (token !== null) {
       try {
-        return await enter(await api.log_in(token));
+        const session = await api.log_in(token);
+        token = null;
+        return await enter(session);
       } catch (error) {
+        if (error instanceof api.Unreachable) throw error;
+        token = null;
         const session = await api.session();
         if (!session)
-          return outside_with(
+          return leave_session(
             "This link cannot be used: " + (error.message || "it was used before, or it is older than ten minutes."),
           );
         await enter(session);
@@ -86,16 +125,10 @@ async function begin() {
       }
     }
     const session = await api.session();
-    return session ? await enter(session) : outside_with("");
+    return session ? await enter(session) : leave_session("");
   } catch (error) {
     fill(at("screen"), heading("Mailstead"), refusal(error, begin));
   }
-}
-
-function outside_with(why) {
-  inside = false;
-  at("top").hidden = true;
-  show_login(at("screen"), why);
 }
 
 function words_of_address() {
@@ -115,6 +148,7 @@ function words_of_address() {
 async function show() {
   const [first = "overview", ...words] = words_of_address();
   const [title, all, one] = Object.hasOwn(SCREENS, first) ? SCREENS[first] : SCREENS.overview;
+  shown = location.hash;
   leave_screen();
   forget_news();
   draw_menu(first);
@@ -168,7 +202,15 @@ api.on_signed_out((why) =>
     why || "The session is over: after an hour without a request, after twelve hours, or because the server was started again.",
   ),
 );
-at("menu").addEventListener("click", () => open_menu(at("menu").getAttribute("aria-expanded") !== "true"));
+const menu_is_open = () => at("menu").getAttribute("aria-expanded") === "true";
+at("menu").addEventListener("click", () => open_menu(!menu_is_open()));
+// Also by the entry of the screen that is shown, to which nothing else happens.
+at("navigation").addEventListener("click", (event) => event.target.closest("a") && open_menu(false));
+at("top").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !menu_is_open()) return;
+  open_menu(false);
+  at("menu").focus();
+});
 // "#main" would be a screen's address.
 at("skip").addEventListener("click", (event) => {
   event.preventDefault();
@@ -176,7 +218,20 @@ at("skip").addEventListener("click", (event) => {
 });
 window.addEventListener("hashchange", () => {
   if (location.hash.startsWith("#login=") || !inside) begin();
+  // Back: what is in the dialog would be lost, and belongs to this screen.
+  else if (dialog_is_held()) history.pushState(null, "", location.pathname + shown);
   else show();
+});
+window.addEventListener("beforeunload", (event) => {
+  if (dialog_is_held()) event.preventDefault();
+});
+// Out of the browser's memory, by Back: the session may have ended since.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) look_at_session();
+});
+// A machine that slept has stopped its timers, too.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && inside && now() > ends) look_at_session();
 });
 window.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();

@@ -2,8 +2,9 @@
 
 import { command, result } from "./api.js";
 import { el, fill } from "./dom.js";
-import { badge, outside, table, time } from "./parts.js";
+import { badge, outside, time } from "./parts.js";
 import { button, tell } from "./actions.js";
+import { long_table } from "./lists.js";
 import { ask_first, ask_form, choice_field, show_once, text_field, tick_field } from "./dialogs.js";
 
 function may_text(may) {
@@ -25,7 +26,7 @@ export async function app_passwords(place, address) {
       { class: "actions" },
       button("Add an app password", () => add(address, again), { kind: "", id: "add-app-password" }),
     ),
-    table({
+    long_table({
       label: "App passwords",
       rows: all,
       empty: "There are none yet.",
@@ -41,7 +42,7 @@ export async function app_passwords(place, address) {
           cell: (each) => button("Revoke", () => revoke(address, each.name, again), { kind: "danger small" }),
         },
       ],
-    }),
+    }).element,
   );
 }
 
@@ -67,11 +68,8 @@ async function add(address, again) {
   });
   if (!done) return;
   const { name, password } = done.value;
-  await show_once({
-    title: "The app password",
-    intro: ["For ", outside(name), ", with ", outside(address), " as the user name:"],
-    secret: password,
-  });
+  const intro = ["For ", outside(name), ", with ", outside(address), " as the user name:"];
+  if (!(await show_once({ title: "The app password", intro, secret: password }))) return;
   await again();
   tell("The app password ", outside(name), " is added.");
 }

@@ -1,8 +1,8 @@
 // A line chart as SVG: axes with round numbers, a legend, what was at the moment that a finger, a mouse or the arrow keys point at, and the
 // same in words for who does not see it.
 
-import { el, fill, svg } from "./dom.js";
-import { clock_text, time_text } from "./text.js";
+import { el, fill, renew, svg } from "./dom.js";
+import { clock_text, now, time_text } from "./text.js";
 
 const HEIGHT = 180,
   TOP = 10,
@@ -56,7 +56,7 @@ export function chart(title) {
     const labels = [];
     for (let value = 0; value <= top * 1.001; value += step) labels.push([value, text(value)]);
     const left = 12 + 6.5 * Math.max(...labels.map(([, label]) => label.length));
-    const end = times.length ? times[times.length - 1] : Date.now() / 1000;
+    const end = times.length ? times[times.length - 1] : now() / 1000;
     const begin = end - seconds;
     const x = (moment) => left + ((moment - begin) / seconds) * (width - left - RIGHT);
     const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
@@ -77,9 +77,9 @@ export function chart(title) {
       series.map(({ values }, i) => lines(values, i)),
       svg("line", { class: "pointer", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" }),
     );
-    fill(unit, facts.unit);
+    renew(unit, facts.unit);
     if (series.length > 1)
-      fill(
+      renew(
         legend,
         series.map(({ title: name }, i) =>
           el(
@@ -121,7 +121,7 @@ export function chart(title) {
       at = null;
       pointer?.setAttribute("visibility", "hidden");
       const last = facts?.series.map(({ values }) => known(values).at(-1)).filter((value) => value !== undefined) || [];
-      fill(
+      renew(
         read_out,
         last.length ? words_at(facts.times.length - 1, "Now") : "Nothing known yet: the first samples come in a moment.",
       );
@@ -133,7 +133,7 @@ export function chart(title) {
     pointer.setAttribute("x2", px);
     pointer.setAttribute("visibility", "visible");
     const date = new Date(facts.times[index] * 1000);
-    fill(read_out, words_at(index, facts.seconds > 86_400 ? time_text(date) : clock_text(date, facts.seconds <= 3600)));
+    renew(read_out, words_at(index, facts.seconds > 86_400 ? time_text(date) : clock_text(date, facts.seconds <= 3600)));
   }
 
   const words_at = (index, when) => [

@@ -2,80 +2,130 @@
 
 import { el, fill, new_id } from "./dom.js";
 import { outside } from "./parts.js";
-import { copy_button, while_disabled } from "./actions.js";
+import { copy_button, nobody_is_here, while_disabled } from "./actions.js";
 
-function open_dialog(title, make) {
+// Those that are open: {held, end}.
+const open = new Set();
+
+// Whether something would be lost by going elsewhere now: a password that is shown once, or the answer to what is being done.
+export const dialog_is_held = () => [...open].some((each) => each.held());
+
+// `all`: also those, since whoever looks now is not logged in.
+export function close_dialogs({ all = false } = {}) {
+  for (const each of open) {
+    if (all || !each.held()) each.end(null);
+  }
+}
+
+// While `held()`, nothing but `close` ends it.
+async function open_dialog(title, held, make) {
+  // The session has ended between a form and the password that it made.
+  if (nobody_is_here()) return null;
   return new Promise((resolve) => {
     const id = new_id("dialog");
     const before = document.activeElement;
     const dialog = el("dialog", { "aria-labelledby": id }, el("h2", { id }, title));
-    let answer = null;
+    let answer = null,
+      ended = false;
     const close = (value) => {
+      if (ended) return;
+      ended = true;
       answer = value;
-      dialog.close();
+      // Shut by the browser already, perhaps.
+      if (dialog.open) dialog.close();
     };
-    dialog.append(...[make(close, dialog)].flat());
+    const entry = { held, end: close };
+    dialog.append(...[make(close)].flat());
+    const stay = (event) => {
+      if (held()) event.preventDefault();
+    };
+    dialog.addEventListener("cancel", stay);
+    // Chromium lets "cancel" be prevented once only, until somebody clicks.
+    dialog.addEventListener("keydown", (event) => event.key === "Escape" && stay(event));
     dialog.addEventListener("close", () => {
+      if (!ended && held()) return dialog.showModal();
+      ended = true;
+      open.delete(entry);
       dialog.remove();
       if (before && before.isConnected) before.focus();
       resolve(answer);
     });
+    open.add(entry);
     document.body.append(dialog);
     dialog.showModal();
   });
 }
 
 // Fields are made by text_field(), choice_field() … below. `send` gets {name: value}; while it throws, the dialog stays and says why. Gives what
-// `send` gave; null when it was left. Without fields it is a question.
+// `send` gave; null when it was left, which nobody can while `send` runs. Without fields it is a question.
 export function ask_form({ title, intro, fields = [], button, kind = "", send }) {
-  return open_dialog(title, (close) => {
-    const trouble = el("div", { role: "alert" });
-    // Where something is lost, a stray Enter leaves: "Cancel" has the focus then.
-    const submit = el("button", { type: "submit", class: kind }, button);
-    const form = el(
-      "form",
-      {
-        novalidate: true,
-        onsubmit: async (event) => {
-          event.preventDefault();
-          fill(trouble);
-          await while_disabled(submit, async () =>
-            close({ value: await send(Object.assign({}, ...fields.map((field) => field.read()))) }),
-          ).catch((error) => fill(trouble, el("div", { class: "message bad" }, el("p", null, outside(error.message)))));
+  let sending = false;
+  return open_dialog(
+    title,
+    () => sending,
+    (close) => {
+      const trouble = el("div", { role: "alert" });
+      // Where something is lost, a stray Enter leaves: "Cancel" has the focus then.
+      const submit = el("button", { type: "submit", class: kind }, button);
+      const cancel = el(
+        "button",
+        {
+          type: "button",
+          class: "plain",
+          autofocus: kind === "danger" && fields.length === 0,
+          onclick: () => !sending && close(null),
         },
-      },
-      intro ? el("p", null, intro) : null,
-      fields.map((field) => field.element),
-      trouble,
-      el(
-        "div",
-        { class: "buttons" },
-        submit,
-        el(
-          "button",
-          { type: "button", class: "plain", autofocus: kind === "danger" && fields.length === 0, onclick: () => close(null) },
-          "Cancel",
-        ),
-      ),
-    );
-    return form;
-  });
+        "Cancel",
+      );
+      const act = async () => {
+        const values = Object.assign({}, ...fields.map((field) => field.read()));
+        sending = true;
+        cancel.setAttribute("aria-disabled", "true");
+        try {
+          close({ value: await send(values) });
+        } finally {
+          sending = false;
+          cancel.removeAttribute("aria-disabled");
+        }
+      };
+      return el(
+        "form",
+        {
+          novalidate: true,
+          onsubmit: async (event) => {
+            event.preventDefault();
+            if (sending) return;
+            fill(trouble);
+            await while_disabled(submit, act).catch((error) =>
+              fill(trouble, el("div", { class: "message bad" }, el("p", null, outside(error.message)))),
+            );
+          },
+        },
+        intro ? el("p", null, intro) : null,
+        fields.map((field) => field.element),
+        trouble,
+        el("div", { class: "buttons" }, submit, cancel),
+      );
+    },
+  );
 }
 
-// What is shown only once is not closed by a stray Escape.
+// What is shown only once goes by its button. Gives true; null when the session has ended before.
 export function show_once({ title, intro, secret, more }) {
-  return open_dialog(title, (close, dialog) => {
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
-    return el(
-      "div",
-      null,
-      el("p", null, intro),
-      el("p", { class: "secret" }, outside(secret, { class: "code", id: "secret" }), copy_button(secret, "the password")),
-      el("p", { class: "quiet" }, "It is shown only this once: the server keeps no copy that can be read."),
-      more || null,
-      el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => close(true) }, "I have it")),
-    );
-  });
+  return open_dialog(
+    title,
+    () => true,
+    (close) =>
+      el(
+        "div",
+        null,
+        el("p", null, intro),
+        el("p", { class: "secret" }, outside(secret, { class: "code", id: "secret" }), copy_button(secret, "the password")),
+        el("p", { class: "quiet" }, "It is shown only this once: the server keeps no copy that can be read."),
+        more || null,
+        el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => close(true) }, "I have it")),
+      ),
+  );
 }
 
 function labelled(label, hint, make) {

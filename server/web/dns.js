@@ -2,10 +2,26 @@
 
 import { command, result } from "./api.js";
 import { el, fill } from "./dom.js";
-import { badge, facts, heading, message_box, outside, outside_lines, quiet, section, tabs, time, waiting } from "./parts.js";
+import {
+  badge,
+  facts,
+  heading,
+  link,
+  message_box,
+  outside,
+  outside_lines,
+  quiet,
+  section,
+  tabs,
+  time,
+  waiting,
+} from "./parts.js";
 import { button, copy_button, copyable, tell } from "./actions.js";
 import { ask_first } from "./dialogs.js";
 import { look_panel } from "./looks.js";
+import { number_text } from "./text.js";
+
+const MOST_TABS = 40;
 
 const VERDICTS = { ok: "ok", missing: "problem", differs: "problem", "cannot tell": "warning", "no answer": "warning" };
 
@@ -20,6 +36,9 @@ export async function dns(place, [wanted], life) {
     );
     return;
   }
+  // Of very many, those around it.
+  const first = Math.max(0, Math.min(domains.indexOf(domain) - MOST_TABS / 2, domains.length - MOST_TABS));
+  const near = domains.slice(first, first + MOST_TABS);
   const body = el("div", null, waiting());
   fill(
     place,
@@ -31,14 +50,13 @@ export async function dns(place, [wanted], life) {
     ),
     tabs(
       "Domains",
-      domains.map((each) => [outside(each), "dns", each]),
+      near.map((each) => [outside(each), "dns", each]),
       null,
     ),
+    near.length < domains.length ? el("p", null, link(["aliases"], `All ${number_text(domains.length)} domains`)) : null,
     body,
   );
-  for (const tab of place.querySelectorAll(".tabs a")) {
-    if (tab.textContent === outside(domain).textContent) tab.setAttribute("aria-current", "page");
-  }
+  place.querySelectorAll(".tabs a")[near.indexOf(domain)].setAttribute("aria-current", "page");
   await show_domain(body, domain, life);
 }
 

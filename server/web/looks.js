@@ -28,7 +28,7 @@ export function look_panel({ look, begin, running, life, show }) {
       do {
         await new Promise((resolve) => setTimeout(resolve, EVERY));
         if (life.aborted) return;
-        told = await look_state(look);
+        told = await look_state(look, { poll: true });
         fill(seconds, `${Math.round((Date.now() - began) / 1000)} s`);
       } while (told.state === "running");
     } catch (error) {

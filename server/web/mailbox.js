@@ -106,7 +106,8 @@ async function change_password(address, again) {
   });
   if (!done) return;
   const secret = new_password(done.value);
-  if (secret) await show_once({ title: "The new password", intro: ["The password of ", outside(address), ":"], secret });
+  const intro = ["The password of ", outside(address), ":"];
+  if (secret && !(await show_once({ title: "The new password", intro, secret }))) return;
   await again();
   tell(outside(address), " has a new password.");
 }

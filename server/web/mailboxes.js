@@ -2,9 +2,10 @@
 
 import { command } from "./api.js";
 import { el, fill, href, new_id } from "./dom.js";
-import { badge, bar, heading, link, outside, quiet, size, table, time } from "./parts.js";
+import { badge, bar, heading, link, outside, quiet, size, time } from "./parts.js";
 import { button } from "./actions.js";
 import { ask_form, password_field, show_once, text_field } from "./dialogs.js";
+import { long_table } from "./lists.js";
 import { counted, number_text, size_text } from "./text.js";
 
 export function state_badge(mailbox) {
@@ -49,13 +50,19 @@ async function add() {
   const { report } = done.value;
   const { address } = report.result;
   const secret = new_password(report);
-  if (secret) await show_once({ title: "The mailbox is ready", intro: ["The password of ", outside(address), ":"], secret });
+  const intro = ["The password of ", outside(address), ":"];
+  if (secret && !(await show_once({ title: "The mailbox is ready", intro, secret }))) return;
   location.hash = href("mailboxes", address);
 }
 
 export async function mailboxes(place) {
   const all = (await command("mailbox list")).result;
-  const list = el("div");
+  const list = long_table({
+    label: "Mailboxes",
+    columns: COLUMNS,
+    rows: all,
+    empty: "There is no mailbox yet. Add one: its domain is served from then on.",
+  });
   const number = el("p", { class: "quiet", role: "status" });
   const id = new_id("search");
   const search = el("input", {
@@ -70,26 +77,19 @@ export async function mailboxes(place) {
   function draw() {
     const wanted = search.value.trim().toLowerCase();
     const rows = all.filter((each) => each.address.toLowerCase().includes(wanted));
-    fill(
-      list,
-      table({
-        label: "Mailboxes",
-        columns: COLUMNS,
-        rows,
-        empty: all.length ? "No address has this in it." : "There is no mailbox yet. Add one: its domain is served from then on.",
-      }),
-    );
-    fill(
-      number,
-      wanted ? `${number_text(rows.length)} of ${number_text(all.length)}` : counted(all.length, "mailbox", "mailboxes"),
-    );
+    list.show(rows, all.length ? "No address has this in it." : undefined);
+    tell_number(rows.length, wanted);
   }
 
-  draw();
+  function tell_number(found, wanted) {
+    fill(number, wanted ? `${number_text(found)} of ${number_text(all.length)}` : counted(all.length, "mailbox", "mailboxes"));
+  }
+
+  tell_number(all.length, "");
   fill(
     place,
     heading("Mailboxes", button("Add a mailbox", add, { kind: "", id: "add-mailbox" })),
     el("div", { class: "search" }, el("label", { for: id, class: "unseen" }, "Search"), search, number),
-    list,
+    list.element,
   );
 }

@@ -2,12 +2,28 @@
 
 import { command, result } from "./api.js";
 import { el, fill, href } from "./dom.js";
-import { badge, facts, heading, link, message_id, outside, quiet, section, size, table, time } from "./parts.js";
+import {
+  badge,
+  facts,
+  heading,
+  link,
+  is_long,
+  message_id,
+  outside,
+  quiet,
+  refusal,
+  section,
+  size,
+  subject,
+  table,
+  table_row,
+  time,
+} from "./parts.js";
 import { button, copyable, tell } from "./actions.js";
 import { ask_first } from "./dialogs.js";
 import { counted, number_text } from "./text.js";
 
-const PAGE = 50; // rows; more are shown when they are asked for
+const PAGE = 50; // rows
 
 const STATES = {
   present: ["in the mailbox", "ok"],
@@ -18,46 +34,34 @@ const STATES = {
 
 export const standing = (state) => badge(...(STATES[state] || [state, "note"]));
 
-// Newest first, a page at a time; the server's own pages ("next"), too.
+// Newest first, as the server tells them: a page at a time, older ones when they are asked for.
 async function pages(place, address, flags, columns, empty) {
-  let list = [],
-    next = "",
-    shown = PAGE;
+  const foot = el("div", { class: "actions" });
+  let next = "",
+    shown = 0,
+    body = null;
   const load = async () => {
-    const report = await command("message list", [address], { flags, after: next });
-    list = list.concat(report.result);
+    const report = await command("message list", [address], { flags: [...flags, `newest=${PAGE}`], after: next });
+    const list = report.result;
     next = report.next || "";
+    const rows = body ? list.map((row) => table_row(columns, row)) : [];
+    if (body) {
+      body.append(...rows);
+    } else {
+      fill(place, table({ label: "Messages", columns, rows: list, empty }), foot);
+      body = place.querySelector("tbody");
+    }
+    shown += list.length;
+    fill(foot, next ? [button("Show older ones", load), quiet(`${number_text(shown)} are shown`)] : null);
+    rows[0]?.querySelector("a")?.focus();
   };
   await load();
-  const draw = () => {
-    const newest = [...list].reverse();
-    fill(
-      place,
-      table({ label: "Messages", columns, rows: newest.slice(0, shown), empty }),
-      list.length > shown || next
-        ? el(
-            "div",
-            { class: "actions" },
-            button("Show older ones", async () => {
-              while (next && list.length < shown + PAGE) await load();
-              shown += PAGE;
-              draw();
-            }),
-            quiet(`${number_text(Math.min(shown, list.length))} of ${number_text(list.length)}${next ? " or more" : ""}`),
-          )
-        : null,
-    );
-  };
-  draw();
-  return list.length;
 }
 
 const subject_link = (address, each) =>
   link(
     ["message", address, each.uidl],
-    each.subject
-      ? outside(each.subject)
-      : quiet(each.subject === null && each.from === null ? "(not read: an older one)" : "(no subject)"),
+    subject(each.subject, each.subject === null && each.from === null ? "(not read: an older one)" : undefined),
   );
 
 export async function messages(place, address) {
@@ -80,30 +84,33 @@ export async function messages(place, address) {
 export async function deleted_messages(place, address) {
   const list = el("div");
   const again = () => deleted_messages(place, address);
-  const number = await pages(
-    list,
-    address,
-    ["deleted"],
-    [
-      { title: "Subject", class: "main", cell: (each) => subject_link(address, each) },
-      { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
-      {
-        title: "Deleted",
-        class: "by",
-        cell: (each) => [
-          time(each.deleted_at, { relative: true }),
-          el("p", { class: "below" }, "by ", each.deleted_by ? outside(each.deleted_by) : "somebody (not noted)"),
-        ],
-      },
-      { title: "Kept until", cell: (each) => time(each.restorable_until, { relative: true }) },
-      {
-        title: "",
-        class: "end",
-        cell: (each) => button("Restore", () => restore(address, [each.uidl], [], again), { kind: "plain small" }),
-      },
-    ],
-    "No deleted message can be restored.",
-  );
+  const [{ deleted_messages: number }] = await Promise.all([
+    result("mailbox show", [address]),
+    pages(
+      list,
+      address,
+      ["deleted"],
+      [
+        { title: "Subject", class: "main", cell: (each) => subject_link(address, each) },
+        { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
+        {
+          title: "Deleted",
+          class: "by",
+          cell: (each) => [
+            time(each.deleted_at, { relative: true }),
+            el("p", { class: "below" }, "by ", each.deleted_by ? outside(each.deleted_by) : "somebody (not noted)"),
+          ],
+        },
+        { title: "Kept until", cell: (each) => time(each.restorable_until, { relative: true }) },
+        {
+          title: "",
+          class: "end",
+          cell: (each) => button("Restore", () => restore(address, [each.uidl], [], again), { kind: "plain small" }),
+        },
+      ],
+      "No deleted message can be restored.",
+    ),
+  ]);
   fill(
     place,
     el(
@@ -174,6 +181,12 @@ export function events(told) {
 }
 
 export async function message(place, [address, uidl]) {
+  if (!uidl) {
+    const words =
+      "This address lacks what a message is found by, its mailbox and its UIDL. Open the message from the list of its mailbox.";
+    fill(place, heading("Message"), refusal(new Error(words)), el("p", null, link(["mailboxes"], "Mailboxes")));
+    return;
+  }
   const told = await result("message show", [address, uidl]);
   const again = () => message(place, [address, uidl]);
   fill(
@@ -190,8 +203,9 @@ export async function message(place, [address, uidl]) {
         told.state === "deleted" ? "Deleted mail" : "Messages",
       ),
     ),
-    heading(told.subject ? outside(told.subject) : "(no subject)"),
+    heading(subject(told.subject)),
     facts([
+      is_long(told.subject) ? ["Subject", outside(told.subject)] : null,
       ["From", told.from ? outside(told.from) : quiet("not told")],
       ["State", standing(told.state)],
       ["Received", time(told.received_at)],

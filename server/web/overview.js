@@ -1,15 +1,16 @@
 // How the server is, at a glance, and the traffic of the last hour, day or week. Looks again every ten seconds while somebody looks.
 
 import { result } from "./api.js";
-import { el, fill } from "./dom.js";
+import { el, fill, renew } from "./dom.js";
 import { facts, heading, link, outside, quiet, section, size, table, time } from "./parts.js";
-import { counted, moment, number_text, relative_text, span_text, visible } from "./text.js";
+import { counted, moment, now, number_text, relative_text, span_text, visible } from "./text.js";
+import { first_steps } from "./first_steps.js";
 import { traffic } from "./traffic.js";
 
 const EVERY = 10_000; // ms
 const DAY = 86_400; // s
 
-const days_until = (at) => (moment(at) - Date.now()) / 1000 / DAY;
+const days_until = (at) => (moment(at) - now()) / 1000 / DAY;
 
 // [kind, sentence, …]: what somebody should look at.
 function warnings(status, tls) {
@@ -86,7 +87,7 @@ function figures(status, tls) {
   return el(
     "dl",
     { class: "figures" },
-    figure("Running", el("span", { title: status.started_at }, span_text((Date.now() - started) / 1000)), [
+    figure("Running", el("span", { title: status.started_at }, span_text((now() - started) / 1000)), [
       "version ",
       outside(status.version),
       ", since ",
@@ -141,42 +142,48 @@ function lead(status, found) {
 export async function overview(place, _, life) {
   const top = el("div");
   const listeners = el("div");
+  const counters = el("div");
   const charts = traffic();
 
   let tls = null;
   let tls_ends;
 
-  async function look() {
-    const status = await result("status");
+  async function look(poll = false) {
+    const status = await result("status", [], { poll });
     if (tls_ends !== status.certificate_expires_at) {
-      tls = await result("tls show").catch(() => null);
+      tls = await result("tls show", [], { poll }).catch(() => null);
       tls_ends = status.certificate_expires_at;
     }
-    fill(top, lead(status, warnings(status, tls)), figures(status, tls));
-    fill(
+    renew(top, lead(status, warnings(status, tls)), first_steps(status), figures(status, tls));
+    renew(
       listeners,
-      section(
-        "Listeners",
-        table({
-          label: "Listeners",
-          rows: status.listeners,
-          empty: "Nothing listens: see [listen] in the configuration.",
-          columns: [
-            { title: "Service", class: "main", cell: (each) => outside(each.service) },
-            { title: "Address", cell: (each) => outside(each.address, { class: "code" }) },
-            { title: "Connections now", class: "number", cell: (each) => number_text(each.connections) },
-          ],
-        }),
-      ),
-      section("Since the start", more(status)),
+      table({
+        label: "Listeners",
+        rows: status.listeners,
+        empty: "Nothing listens: see [listen] in the configuration.",
+        columns: [
+          { title: "Service", class: "main", cell: (each) => outside(each.service) },
+          { title: "Address", cell: (each) => outside(each.address, { class: "code" }) },
+          { title: "Connections now", class: "number", cell: (each) => number_text(each.connections) },
+        ],
+      }),
     );
+    renew(counters, more(status));
     return status;
   }
 
   const trouble = el("p", { class: "quiet", role: "status" });
   const status = await look();
-  fill(place, heading("Overview", quiet(visible(status.hostname))), trouble, top, charts.element, listeners);
-  await charts.look();
+  fill(
+    place,
+    heading("Overview", quiet(visible(status.hostname))),
+    trouble,
+    top,
+    charts.element,
+    section("Listeners", listeners),
+    section("Since the start", counters),
+  );
+  await charts.look(false);
   if (life.aborted) return;
 
   let looking = false;
@@ -184,7 +191,7 @@ export async function overview(place, _, life) {
     if (document.hidden || looking) return;
     looking = true;
     try {
-      await Promise.all([look(), charts.look()]);
+      await Promise.all([look(true), charts.look(true)]);
       fill(trouble);
     } catch (error) {
       fill(trouble, "What you see is of before: ", outside(error.message));

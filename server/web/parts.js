@@ -1,16 +1,27 @@
 // The pieces that screens are made of: other people's text, times, sizes, badges, tables, facts, sections.
 
-import { el, fill, href, new_id, svg } from "./dom.js";
-import { moment, number_text, pieces, relative_text, size_text, time_text, visible } from "./text.js";
+import { el, fill, href, keep_focus, new_id, svg } from "./dom.js";
+import { is_blank, moment, number_text, pieces, relative_text, size_text, time_text, visible } from "./text.js";
 
 // Text that somebody else has chosen. It stands apart from the text around it whatever its direction, and what cannot be seen in it is shown.
 export function outside(text, attributes) {
-  return el(
-    "bdi",
-    attributes,
-    pieces(text).map(([piece, escaped]) => (escaped ? el("span", { class: "escape" }, piece) : breakable(piece))),
-  );
+  return el("bdi", attributes, text && is_blank(text) ? quiet("(empty)") : seen(text));
 }
+
+function seen(text) {
+  return pieces(text).map(([piece, escaped]) => (escaped ? el("span", { class: "escape" }, piece) : breakable(piece)));
+}
+
+const LONG = 120; // letters; more are perhaps more than three lines
+
+// What a message is about, in three lines at most; all of it is in the title.
+export function subject(text, otherwise = "(no subject)") {
+  if (!text || is_blank(text)) return quiet(otherwise);
+  const all = visible(text);
+  return outside(text, { class: "clamped", title: all.length > LONG ? all : null });
+}
+
+export const is_long = (text) => Boolean(text) && visible(text).length > LONG;
 
 // An address that is too long for its line goes on behind the @.
 function breakable(text) {
@@ -27,7 +38,7 @@ export function outside_lines(text, attributes) {
     { tabindex: 0, ...attributes },
     String(text)
       .split("\n")
-      .map((line, i) => [i ? "\n" : "", outside(line)]),
+      .map((line, i) => [i ? "\n" : "", el("bdi", null, seen(line))]),
   );
 }
 
@@ -160,12 +171,13 @@ export function later(make) {
 }
 
 export function refusal(error, again) {
-  return el(
-    "div",
-    { class: "message bad", role: "alert" },
-    el("p", null, outside(error.message || String(error))),
-    again ? el("button", { type: "button", class: "plain", onclick: again }, "Try again") : null,
-  );
+  const act = async () => {
+    const refocus = keep_focus(button);
+    await again();
+    refocus();
+  };
+  const button = again ? el("button", { type: "button", class: "plain", onclick: act }, "Try again") : null;
+  return el("div", { class: "message bad", role: "alert" }, el("p", null, outside(error.message || String(error))), button);
 }
 
 export { visible };

@@ -5,7 +5,7 @@ import { el, fill, href } from "./dom.js";
 import { badge, facts, heading, link, message_id, outside, quiet, section, size, table, time } from "./parts.js";
 import { button, copyable, tell } from "./actions.js";
 import { ask_first } from "./dialogs.js";
-import { counted, moment, number_text } from "./text.js";
+import { counted, moment, now, number_text } from "./text.js";
 
 const STATES = { waits: "note", delivered: "ok", failed: "problem", dropped: "warning" };
 
@@ -20,7 +20,7 @@ function next_attempt(message) {
     .filter(Boolean);
   if (!times.length) return quiet("report to come");
   const next = new Date(Math.min(...times));
-  return next <= new Date() ? "now" : time(next.toISOString(), { relative: true });
+  return next <= now() ? "now" : time(next.toISOString(), { relative: true });
 }
 
 function recipients(message) {

@@ -1,7 +1,11 @@
 // Numbers, times and other people's words as text for people. No elements.
 
-// What changes how text around it is shown, or cannot be seen: control characters, bidi controls, zero width, tags, half characters.
-const UNSEEN = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/u;
+// What changes how text around it is shown, or cannot be seen: control characters, bidi controls, zero width, tags, half characters, and the letters
+// that are blank (Braille's, a note's head).
+const UNSEEN = /[\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]/u;
+// Many scripts and emoji need these behind a character of theirs; behind ASCII they only make two addresses look alike.
+const JOINS = /[\u200c\u200d\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/u;
+const JOINED = /[^\0-\x7f]/u;
 const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 export function escape_of(character) {
@@ -13,14 +17,20 @@ export function escape_of(character) {
 // [[text, is it an escape], …]
 export function pieces(text) {
   const found = [];
+  let before = ""; // a character that is seen, and what was joined to it
   for (const character of plain(text)) {
-    const unseen = UNSEEN.test(character);
+    const joins = JOINS.test(character) && JOINED.test(before) && before.length < 6;
+    const unseen = UNSEEN.test(character) && !joins;
+    before = joins ? before + character : unseen ? "" : character;
     const last = found[found.length - 1];
     if (!unseen && last && !last[1]) last[0] += character;
     else found.push([unseen ? escape_of(character) : character, unseen]);
   }
   return found;
 }
+
+// Spaces only, of whatever width: there is something, but nobody sees it.
+export const is_blank = (text) => !/\S/u.test(visible(text));
 
 // For titles and labels, which cannot hold elements.
 export const visible = (text) =>
@@ -88,9 +98,24 @@ export function span_text(seconds) {
   return counted(days, "day") + (hours && days < 7 ? ` ${hours} h` : "");
 }
 
+let behind = 0; // ms: what this device's clock lacks
+
+// A server's clock is kept by the network, that of who looks perhaps not. Less than a minute may be the way here.
+export function set_clock(server_now) {
+  const there = moment(server_now);
+  const by = there ? there - Date.now() : 0;
+  behind = Math.abs(by) > 60_000 ? by : 0;
+}
+
+export const now = () => Date.now() + behind;
+
+export const zone_text = () =>
+  `Times are in ${Intl.DateTimeFormat().resolvedOptions().timeZone || "the zone of this device"}.` +
+  (behind ? ` The clock of this device is ${span_text(Math.abs(behind) / 1000)} ${behind > 0 ? "slow" : "fast"}.` : "");
+
 // "3 min ago", "in 2 days"
-export function relative_text(date, now = new Date()) {
-  const seconds = (now - date) / 1000;
+export function relative_text(date, at = now()) {
+  const seconds = (at - date) / 1000;
   if (Math.abs(seconds) < 5) return "now";
   return seconds > 0 ? `${span_text(seconds)} ago` : `in ${span_text(-seconds)}`;
 }

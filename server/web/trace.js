@@ -14,6 +14,7 @@ import {
   refusal,
   section,
   size,
+  subject,
   table,
   time,
   waiting,
@@ -151,7 +152,7 @@ function copy(each) {
   return el(
     "article",
     { class: "card" },
-    el("h3", null, link(["message", each.address, each.uidl], outside(each.subject || each.uidl)), " ", standing(each.state)),
+    el("h3", null, link(["message", each.address, each.uidl], subject(each.subject, each.uidl)), " ", standing(each.state)),
     facts([
       ["In the mailbox", link(["mailboxes", each.address], outside(each.address))],
       ["From", each.from ? outside(each.from) : quiet("not told")],
@@ -204,11 +205,7 @@ function received(messages) {
     label: "Received mail",
     rows: messages,
     columns: [
-      {
-        title: "Subject",
-        class: "main",
-        cell: (each) => link(["message", each.address, each.uidl], each.subject ? outside(each.subject) : "(no subject)"),
-      },
+      { title: "Subject", class: "main", cell: (each) => link(["message", each.address, each.uidl], subject(each.subject)) },
       { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
       { title: "Received", cell: (each) => time(each.received_at) },
       { title: "State", cell: (each) => standing(each.state) },

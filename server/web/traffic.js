@@ -83,9 +83,9 @@ export function traffic() {
   const trouble = el("div");
   const group = new_id("span");
 
-  async function look() {
+  async function look(poll) {
     const asked = span;
-    const told = await history(asked);
+    const told = await history(asked, { poll });
     if (asked !== span) return;
     const { times, fresh, values } = by_time(told, span);
     CHARTS.forEach((each, i) =>
@@ -105,10 +105,10 @@ export function traffic() {
   }
 
   // Without the charts the rest of the overview is still worth seeing.
-  async function choose(name) {
+  async function choose(name, poll = false) {
     span = name;
     try {
-      await look();
+      await look(poll);
     } catch (error) {
       fill(
         trouble,
@@ -142,6 +142,6 @@ export function traffic() {
         charts.map((each) => each.element),
       ),
     ),
-    look: () => choose(span),
+    look: (poll) => choose(span, poll),
   };
 }

@@ -109,6 +109,14 @@ class Hostile(PageTest):
                 shown |= {payload for payload in (*self.PAYLOADS, "\\u202Egro.elpmaxe\\u202C") if payload in text}
         for payload in (self.HTML, self.LINK, "\\u202Egro.elpmaxe\\u202C"):
             self.assertIn(payload, shown, "as text it can be read")
+        for subject in ("=?utf-8?b?%s?=" % mailstead.base64.b64encode("\u00a0".encode() * 30).decode(), "W" * 900):
+            self.assertTrue(self.mail("x", subject, "<y@evil.example>", ANNA))
+        page.go("mailboxes", ANNA, "messages")
+        links = page.driver.find_elements("css selector", "td.main a")[:2]
+        self.assertEqual(links[1].text, "(no subject)")
+        self.assertLess(links[0].size["height"], 100)
+        links[0].click()
+        until(lambda: "W" * 900 in page.text(".facts"), "all of it is on its own screen")
         page.go("mailboxes")
         page.picture("hostile-mailboxes")
         page.go("mailboxes", ANNA, "messages")

@@ -87,6 +87,13 @@ class Looks(PageTest):
         page.picture("menu-phone")
         page.press("Access", within="//header")
         until(lambda: "Bans" in page.text(), "the menu leads there")
+        # It closes by Escape, and by the entry of where one is.
+        page.press("Menu", within="//header")
+        webdriver.ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+        self.assertEqual(page.script("return document.querySelector('#menu').ariaExpanded + document.activeElement.id"), "falsemenu")
+        page.press("Menu", within="//header")
+        page.press("Access", within="//header")
+        self.assertEqual(page.script("return document.querySelector('#menu').ariaExpanded"), "false")
         page.press("Menu", within="//header")
         page.press("Log out", within="//header")
         until(lambda: "You are logged out" in page.text(), "it says so")

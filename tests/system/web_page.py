@@ -11,6 +11,11 @@ from mailstead import until
 
 
 class Session(PageTest):
+    def before_the_page(self, script):
+        """In each page that this test opens."""
+        identifier = self.browser.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": script})["identifier"]
+        self.addCleanup(self.browser.cdp, "Page.removeScriptToEvaluateOnNewDocument", {"identifier": identifier})
+
     def test_a_link_logs_in_once_and_leaves_the_address_bar(self):
         link = self.log_in()
         self.assertNotIn("login", self.browser.driver.current_url)
@@ -39,6 +44,71 @@ class Session(PageTest):
         self.browser.go("queue")
         self.assertIn("Nothing waits to be sent", self.browser.text())
         self.assertTrue(all("403" in line for line in self.browser.complaints()))
+
+    def test_the_cookie_alone_opens_nothing(self):
+        link = self.log_in()
+        self.browser.script("localStorage.clear()")
+        self.browser.open(link.partition("#")[0])
+        self.assertIn("mailstead web-link", self.browser.text())
+
+    def test_without_storage_it_works_in_its_own_tab(self):
+        script = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }})"
+        self.before_the_page(script)
+        self.log_in()
+        self.browser.go("queue")
+        self.assertIn("Nothing waits to be sent", self.browser.text())
+
+    def test_logging_out_leaves_nothing_on_any_screen(self):
+        page = self.browser
+        link = self.log_in()
+        first = page.driver.current_window_handle
+        page.go("mailboxes", ANNA)
+        page.press("Disable")
+        page.press("Disable")
+        page.told("is disabled")
+        page.press("Change the password")
+        page.press("Change it")
+        secret = page.find("//*[@id='secret']").text
+        page.driver.switch_to.new_window("tab")
+        page.open(link.partition("#")[0])
+        page.press("Log out", within="//header")
+        until(lambda: "You are logged out" in page.text(), "it says so")
+        page.driver.close()
+        page.driver.switch_to.window(first)
+        until(lambda: "another tab has logged out" in page.text(), "the other tab is out, too")
+        for words in (ANNA, secret, "mail.example.org"):
+            self.assertNotIn(words, page.script("return document.documentElement.outerHTML"))
+        self.assertEqual(page.script("return localStorage.length"), 0)
+
+    def test_a_link_is_good_until_there_was_an_answer(self):
+        page = self.browser
+        page.open(self.link().partition("#")[0])
+        page.script("window.was = window.fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
+        page.script("location.hash = arguments[0]", self.link().partition("#")[2])
+        until(lambda: "The server cannot be reached" in page.text(), "it says so")
+        self.assertNotIn("login", page.driver.current_url)
+        page.script("window.fetch = window.was")
+        page.press("Try again")
+        until(lambda: "The server runs" in page.text(), "the link is still good", 30)
+
+    def test_its_time_is_over_by_itself(self):
+        # As if twelve hours were over in a moment, by a clock that is two hours slow.
+        self.before_the_page("""const was = window.fetch;
+            window.fetch = async (path, asked) => {
+              window.polls = [...(window.polls || []), [path, asked.headers["X-Mailstead-Poll"] || ""]];
+              const answer = await was(path, asked);
+              if (path !== "api/login") return answer;
+              const told = await answer.json();
+              return Response.json({...told, now: told.now + 7230, ends_at: told.now + 7231});
+            };""")
+        page = self.browser
+        self.log_in()
+        self.assertIn("The clock of this device is 2 h slow", page.text("#foot"))
+        page.go("aliases")
+        page.cdp("Network.clearBrowserCookies", {})
+        until(lambda: "The session is over" in page.text(), "it is left", 30)
+        self.assertIn(["api/session", "1"], page.script("return window.polls"))
+        self.assertEqual({poll for path, poll in page.script("return window.polls") if path == "api/command"}, {""})
 
     def test_without_a_link_it_says_where_to_get_one(self):
         self.browser.open(self.link().partition("#")[0])
@@ -106,6 +176,8 @@ class Actions(PageTest):
         page.press("Disable")
         page.told("is disabled")
         self.assertFalse(self.server.json("mailbox", "show", BERT)["enabled"])
+        # Its button is another one now.
+        self.assertEqual(page.script("return document.activeElement.tagName"), "H1")
         page.press("Enable")
         page.told("is enabled")
         self.assertTrue(self.server.json("mailbox", "show", BERT)["enabled"])
@@ -132,6 +204,73 @@ class Actions(PageTest):
         page.told("stay on the disk")
         self.assertEqual([each["address"] for each in self.server.json("mailbox", "list")], [ANNA])
 
+    def test_nobody_leaves_while_something_is_being_done(self):
+        page = self.browser
+        page.go("mailboxes")
+        page.script("""const was = window.fetch;
+            window.fetch = async (...asked) => { await new Promise((go) => { window.go = go; }); return was(...asked); };""")
+        page.press("Add a mailbox")
+        page.type("Address", BERT)
+        page.press("Add")
+        until(lambda: page.script("return window.go !== undefined"), "it is asked")
+        for _ in range(3):
+            webdriver.ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+        page.press("Cancel")
+        page.driver.back()
+        page.script("document.querySelector('dialog').close()")
+        until(lambda: page.script("return document.querySelector('dialog[open]') !== null"), "it is still there")
+        page.script("const timer = setInterval(() => window.go(), 20); setTimeout(() => clearInterval(timer), 20000)")
+        self.server.passwords[BERT] = page.secret()
+        until(lambda: BERT in page.text("h1"), "its page")
+        self.assertEqual(self.server.fetch(BERT), [])
+
+    def test_the_overview_takes_neither_the_focus_nor_what_is_marked(self):
+        page = self.browser
+        page.script("""const link = document.querySelector(".figures a");
+            link.focus();
+            window.before = link;
+            getSelection().selectAllChildren(document.querySelector("#lead p"));
+            const was = window.fetch;
+            window.asked = [];
+            window.fetch = (path, asked) => { window.asked.push(asked.headers["X-Mailstead-Poll"]); return was(path, asked); };""")
+        self.server.add_cheap_mailbox(BERT)
+        until(lambda: page.text(".figures a") == "2", "it has looked again", 30)
+        self.assertTrue(page.script("return document.activeElement === window.before"))
+        self.assertIn("The server runs", page.script("return String(getSelection())"))
+        self.assertEqual(set(page.script("return window.asked")), {"1"})
+
+    def test_a_new_server_tells_the_first_steps(self):
+        page = self.browser
+        self.server.admin("mailbox", "remove", ANNA)
+        page.go("overview")
+        steps = [each.text for each in page.driver.find_elements(By.CSS_SELECTOR, "#first-steps li")]
+        self.assertEqual([each.partition("\n")[0] for each in steps],
+                         ["Add a mailbox", "Publish the DNS records", "Set up a mail program", "Have the doctor look", "Make a backup"])
+        self.server.add_cheap_mailbox(ANNA)
+        page.go("overview")
+        self.assertIn("Add a mailbox ✓ done", page.text("#first-steps"))
+        self.server.fetch(ANNA)
+        page.go("overview")
+        self.assertEqual(page.count("#first-steps"), 0)
+
+    def test_a_long_list_is_drawn_a_hundred_at_a_time(self):
+        page = self.browser
+        for number in range(120):
+            self.server.admin("alias", "add", "a%03d@example.org" % number, ANNA)
+        page.go("aliases")
+        self.assertEqual(page.count("table[aria-label=Aliases] tbody tr"), 100)
+        page.press("Show more")
+        self.assertEqual(page.count("table[aria-label=Aliases] tbody tr"), 120)
+        self.assertIn("Trace", page.script("return document.activeElement.textContent"))
+
+    def test_what_others_answer_is_told_and_what_an_address_lacks(self):
+        page = self.browser
+        page.script("window.fetch = async () => new Response('Too many fields.', {status: 431, headers: {'Content-Type': 'text/plain'}})")
+        page.press("Queue", within="//header")
+        until(lambda: "Too many fields." in page.text(), "its words")
+        page.go("message", ANNA)
+        self.assertIn("lacks what a message is found by", page.text())
+
     def test_app_passwords_are_shown_once_and_revoked(self):
         page = self.browser
         page.go("mailboxes", ANNA, "app-passwords")
@@ -142,6 +281,13 @@ class Actions(PageTest):
         page.press("Add")
         page.find("//*[@id='secret']")
         webdriver.ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+        for _ in range(3):
+            webdriver.ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+        page.driver.back()
+        # As Android's Back, which cannot be prevented twice.
+        page.script("document.querySelector('dialog').close()")
+        until(lambda: page.script("return document.querySelector('dialog[open]') !== null"), "it is still there")
+        self.assertIn("app-passwords", page.driver.current_url)
         secret = page.secret()
         page.told("is added")
         self.assertNotIn(secret, page.script("return document.documentElement.outerHTML"))
@@ -214,6 +360,7 @@ class Actions(PageTest):
         page.type("Targets", ANNA + "\ncarl@far.example")
         page.press("Add")
         page.told("Mail to info@new.example goes to")
+        self.assertEqual(page.script("return document.activeElement.id"), "add-alias")
         self.assertEqual(self.server.json("alias", "list"), [{"alias": "info@new.example", "targets": [ANNA, "carl@far.example"]}])
         page.press("Add an alias")
         page.type("Alias", "@new.example")
@@ -372,7 +519,9 @@ class Numbers(PageTest):
 
     def test_what_cannot_be_seen_is_shown(self):
         shown = {"a\u202eb": "a\\u202Eb", "\n\t\x00": "\\n\\t\\u0000", "x\ud800": "x\\uD800", "\U000e0041": "\\u{E0041}", "\u200f": "\\u200F",
-                 "Grüße 😀 שלום": "Grüße 😀 שלום"}
+                 "Grüße 😀 שלום": "Grüße 😀 שלום", "\u3164\u115f\u1160\u00ad\u034f\u180e\u2800": "\\u3164\\u115F\\u1160\\u00AD\\u034F\\u180E\\u2800",
+                 # Persian and a family need what joins; between Latin letters it only deceives.
+                 "می\u200cخواهم 👩\u200d👧 ❤\ufe0f": "می\u200cخواهم 👩\u200d👧 ❤\ufe0f", "ad\u200dmin": "ad\\u200Dmin"}
         for text, wanted in shown.items():
             self.assertEqual(self.told("text", "m.visible(%s)" % json.dumps(text)), wanted)
         self.assertEqual(self.told("text", "[0, 1023, 1024, 1536, 1e6, 5e9].map(m.size_text)"),

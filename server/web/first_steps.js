@@ -1,0 +1,45 @@
+// What to do with a server that is new, in order, on the overview until somebody uses it.
+
+import { el } from "./dom.js";
+import { badge, link } from "./parts.js";
+
+const steps = (status) => [
+  [status.mailboxes > 0, ["mailboxes"], "Add a mailbox", "Its domain is served from then on."],
+  [false, ["dns"], "Publish the DNS records", "Other hosts find the server by them, and believe its mail."],
+  [
+    status.logins > 0,
+    ["mailboxes"],
+    "Set up a mail program",
+    "Each mailbox has a part “Mail program”, with all that is to be typed.",
+  ],
+  [false, ["doctor"], "Have the doctor look", "It tells what is not yet as mail needs it."],
+  [
+    Boolean(status.last_backup_at),
+    null,
+    "Make a backup",
+    "On the command line: 'mailstead help backup' says how, and how to have one made each night.",
+  ],
+];
+
+// Nothing once there is a mailbox that somebody uses, or that is in a backup.
+export function first_steps(status) {
+  if (status.mailboxes > 0 && (status.logins > 0 || status.last_backup_at)) return null;
+  return el(
+    "section",
+    { class: "card", id: "first-steps", "aria-labelledby": "first-steps-title" },
+    el("h2", { id: "first-steps-title" }, "First steps"),
+    el(
+      "ol",
+      { class: "steps" },
+      steps(status).map(([done, words, title, more]) =>
+        el(
+          "li",
+          null,
+          words ? link(words, title) : el("b", null, title),
+          done ? [" ", badge("✓ done", "ok")] : null,
+          el("p", { class: "below" }, more),
+        ),
+      ),
+    ),
+  );
+}
