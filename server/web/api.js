@@ -42,6 +42,11 @@ function remember(value) {
   }
 }
 
+// The value is of no use any more; another tab may have a newer one just now, which stays.
+function forget(value) {
+  if ((stored() ?? value) === value) remember("");
+}
+
 // What another tab has done meanwhile. Gives whether it is another value.
 function take_over() {
   const before = csrf;
@@ -118,7 +123,7 @@ async function ask_in_session(method, path, body, poll) {
     return await ask_again(method, path, body, poll);
   } catch (error) {
     if (error instanceof SignedOut) {
-      remember("");
+      forget(csrf);
       when_signed_out(error.message);
     }
     throw error;
@@ -140,7 +145,7 @@ export async function session({ poll = false } = {}) {
     return await ask_again("GET", "session", undefined, poll);
   } catch (error) {
     if (!(error instanceof SignedOut)) throw error;
-    remember("");
+    forget(csrf);
     return null;
   }
 }

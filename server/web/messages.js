@@ -4,6 +4,7 @@ import { command, result } from "./api.js";
 import { el, fill, href } from "./dom.js";
 import {
   badge,
+  brief,
   facts,
   heading,
   link,
@@ -14,7 +15,6 @@ import {
   refusal,
   section,
   size,
-  subject,
   table,
   table_row,
   time,
@@ -61,7 +61,7 @@ async function pages(place, address, flags, columns, empty) {
 const subject_link = (address, each) =>
   link(
     ["message", address, each.uidl],
-    subject(each.subject, each.subject === null && each.from === null ? "(not read: an older one)" : undefined),
+    brief(each.subject, each.subject === null && each.from === null ? "(not read: an older one)" : undefined),
   );
 
 export async function messages(place, address) {
@@ -72,7 +72,7 @@ export async function messages(place, address) {
     [],
     [
       { title: "Subject", class: "main", cell: (each) => subject_link(address, each) },
-      { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
+      { title: "From", class: "who", cell: (each) => brief(each.from, "not told") },
       { title: "Received", cell: (each) => time(each.received_at) },
       { title: "Size", class: "number", cell: (each) => size(each.octets) },
     ],
@@ -92,7 +92,7 @@ export async function deleted_messages(place, address) {
       ["deleted"],
       [
         { title: "Subject", class: "main", cell: (each) => subject_link(address, each) },
-        { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
+        { title: "From", class: "who", cell: (each) => brief(each.from, "not told") },
         {
           title: "Deleted",
           class: "by",
@@ -203,7 +203,7 @@ export async function message(place, [address, uidl]) {
         told.state === "deleted" ? "Deleted mail" : "Messages",
       ),
     ),
-    heading(subject(told.subject)),
+    heading(brief(told.subject)),
     facts([
       is_long(told.subject) ? ["Subject", outside(told.subject)] : null,
       ["From", told.from ? outside(told.from) : quiet("not told")],

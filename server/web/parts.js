@@ -14,8 +14,8 @@ function seen(text) {
 
 const LONG = 120; // letters; more are perhaps more than three lines
 
-// What a message is about, in three lines at most; all of it is in the title.
-export function subject(text, otherwise = "(no subject)") {
+// What a message is about, or who it says that it is from, in three lines at most; all of it is in the title.
+export function brief(text, otherwise = "(no subject)") {
   if (!text || is_blank(text)) return quiet(otherwise);
   const all = visible(text);
   return outside(text, { class: "clamped", title: all.length > LONG ? all : null });

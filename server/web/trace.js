@@ -4,6 +4,7 @@ import { command } from "./api.js";
 import { el, fill, href, new_id } from "./dom.js";
 import {
   badge,
+  brief,
   facts,
   heading,
   link,
@@ -14,7 +15,6 @@ import {
   refusal,
   section,
   size,
-  subject,
   table,
   time,
   waiting,
@@ -152,7 +152,7 @@ function copy(each) {
   return el(
     "article",
     { class: "card" },
-    el("h3", null, link(["message", each.address, each.uidl], subject(each.subject, each.uidl)), " ", standing(each.state)),
+    el("h3", null, link(["message", each.address, each.uidl], brief(each.subject, each.uidl)), " ", standing(each.state)),
     facts([
       ["In the mailbox", link(["mailboxes", each.address], outside(each.address))],
       ["From", each.from ? outside(each.from) : quiet("not told")],
@@ -205,8 +205,8 @@ function received(messages) {
     label: "Received mail",
     rows: messages,
     columns: [
-      { title: "Subject", class: "main", cell: (each) => link(["message", each.address, each.uidl], subject(each.subject)) },
-      { title: "From", class: "who", cell: (each) => (each.from ? outside(each.from) : quiet("not told")) },
+      { title: "Subject", class: "main", cell: (each) => link(["message", each.address, each.uidl], brief(each.subject)) },
+      { title: "From", class: "who", cell: (each) => brief(each.from, "not told") },
       { title: "Received", cell: (each) => time(each.received_at) },
       { title: "State", cell: (each) => standing(each.state) },
       { title: "", class: "end", cell: (each) => link(["trace", each.uidl], "Trace") },

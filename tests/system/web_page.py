@@ -48,6 +48,9 @@ class Session(PageTest):
     def test_the_cookie_alone_opens_nothing(self):
         link = self.log_in()
         self.browser.script("localStorage.clear()")
+        # Come back to from another site, out of the browser's memory, it shows nothing any more.
+        self.browser.script("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+        until(lambda: "The session is over" in self.browser.text(), "it is left")
         self.browser.open(link.partition("#")[0])
         self.assertIn("mailstead web-link", self.browser.text())
 
