@@ -9,7 +9,7 @@ function __mailstead_place
       continue
     end
     switch $word
-      case --config --data --folder --from --keep --only --password-file --port --probe --time-server --tls --uidl-format --user
+      case --config --data --folder --from --keep --newest --only --password-file --port --probe --time-server --tls --uidl-format --user
         set skip 1
       case '-*'
       case '*'
@@ -184,6 +184,7 @@ complete -c mailstead -n '__mailstead_at "message"' -a list -d 'list the message
 complete -c mailstead -n '__mailstead_at "message"' -a show -d 'show one message: who fetched it, who deleted it, and when'
 complete -c mailstead -n '__mailstead_at "message"' -a restore -d 'put deleted messages back into the mailbox'
 complete -c mailstead -n '__mailstead_within "message list"' -l deleted
+complete -c mailstead -n '__mailstead_within "message list"' -l newest -r -F
 complete -c mailstead -n '__mailstead_within "message restore"' -l all
 complete -c mailstead -n '__mailstead_within "message restore"' -l last
 complete -c mailstead -n '__mailstead_at "queue"' -a list -d 'list the mail that waits to be sent to other hosts'
@@ -203,3 +204,4 @@ complete -c mailstead -n '__mailstead_at "tls"' -a others -d 'show how connectio
 complete -c mailstead -n '__mailstead_within "tls renew"' -l force
 complete -c mailstead -n '__mailstead_within "verify"' -l all
 complete -c mailstead -n '__mailstead_within "verify"' -l repair
+complete -c mailstead -n '__mailstead_within "web-link"' -l end-sessions
