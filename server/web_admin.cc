@@ -13,6 +13,7 @@
 #include "admin/cli.h"
 #include "admin/command_table.h"
 #include "admin/new_password.h"
+#include "admin/report.h"
 #include "admin/request.h"
 #include "admin/value.h"
 #include "server/web_files.h"
@@ -320,8 +321,14 @@ void WebAdmin::run_command(const Call& call) {
     return call.answer(json_reply(200, report_json(wrong, {})));
   const Address address = admin::address_of(request);
   const bool is_there = context_.storage.store().directory()->find(address) != nullptr;
-  if (is_there != (command.mailbox == admin::Mailbox::kThere))
+  if (is_there && command.mailbox == admin::Mailbox::kNew) {
+    const Report exists = admin::failed(fmt::format("the mailbox {} exists already", address.text()));
+    return call.answer(json_reply(200, report_json(exists, {})));
+  }
+  if (!is_there && command.mailbox == admin::Mailbox::kThere) {
+    request.command = "mailbox show";  // which says so
     return run(std::move(request), call.peer, {}, call.answer);
+  }
   std::string made;
   std::string chosen = *password;
   if (chosen.empty()) {

@@ -215,14 +215,16 @@ class Entry(Web):
         self.server.start()
         told = self.server.admin("web-link").stdout
         self.assertIn("http://127.0.0.2:", told)
-        self.assertRegex(told, r"ssh -N -L (\d+):127\.0\.0\.2:\1 mail\.example\.org")
+        is_container = "This is a container" in told
+        if not is_container:
+            self.assertRegex(told, r"ssh -N -L (\d+):127\.0\.0\.2:\1 mail\.example\.org")
         self.assertNotIn("encrypted", told)
         self.server.stop()
         self.server.configure(SILENT, {"http": ["0.0.0.0:0"]})
         self.server.start()
         told = self.server.admin("web-link").stdout
         self.assertIn("http://127.0.0.1:", told)
-        self.assertIn("nothing is encrypted there", told)
+        self.assertIn("Where the container's port" if is_container else "nothing is encrypted there", told)
 
     def test_no_listener(self):
         self.server.stop()
@@ -269,7 +271,7 @@ class Strangers(Web):
             for path in ("/admin/", "/admin/api/session"):
                 status, told, said = browser.ask("GET", path, Host=host)
                 self.assertEqual(status, 421, host)
-                self.assertIn("[admin] names", said)
+                self.assertIn("[admin] names", str(said))
         for host in ("mail.example.org", "localhost:%d" % browser.port, "[::1]:%d" % browser.port):
             self.assertEqual(browser.ask("GET", "/admin/api/session", Host=host)[0], 200, host)
 
