@@ -16,6 +16,7 @@
 #include "admin/report.h"
 #include "admin/request.h"
 #include "admin/value.h"
+#include "protocols/sha256.h"
 #include "server/web_files.h"
 #include "server/web_gate.h"
 #include "storage/password.h"
@@ -219,10 +220,8 @@ void WebAdmin::answer_call(const HttpRequest& request, std::string_view name, co
     return answer(reply);
   }
   Call call{request, peer, answer, Json::object(), parse_form(request.query), {}, {}};
-  const auto use =
-      request.field("X-Mailstead-Poll").empty() ? WebAccess::Use::kByPerson : WebAccess::Use::kByItself;
   for (const std::string_view cookie : cookies_in(request, context_.access.cookie_name())) {
-    auto session = context_.access.session(cookie, use);
+    auto session = context_.access.session(cookie, WebAccess::Use::kByItself);
     if (!session) continue;
     call.cookie = cookie;
     call.session = std::move(*session);
@@ -230,10 +229,13 @@ void WebAdmin::answer_call(const HttpRequest& request, std::string_view name, co
   }
   if (route->needs != Needs::kNothing) {
     // The cookie alone is nothing: other ports of this host are sent it, too.
-    const bool is_page = !call.cookie.empty() && request.field("X-Mailstead-Csrf") == call.session.csrf;
+    const bool is_page =
+        !call.cookie.empty() && sha256(request.field("X-Mailstead-Csrf")) == sha256(call.session.csrf);
     if (call.cookie.empty() || (!is_page && route->needs == Needs::kSession))
       return call.refuse(401, "You are not logged in, or no longer: get a new link by 'mailstead web-link'.");
     if (!is_page) return call.refuse(403, "Only the page itself may ask this: load it again.");
+    if (request.field("X-Mailstead-Poll").empty())
+      (void)context_.access.session(call.cookie, WebAccess::Use::kByPerson);
   }
   if (request.method == "POST") {
     if (!is_json(request)) return call.refuse(400, "The request has to be JSON.");
