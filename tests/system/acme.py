@@ -380,6 +380,19 @@ class Trouble(AcmeTest):
         server.process.send_signal(mailstead.signal.SIGHUP)
         self.issued(server, start)
         self.assertEqual(sorted(server.json("tls", "show")["names"]), sorted([HOST, OTHER]))
+        # Another name is another certificate, another order of the names is none.
+        names = [OTHER, "third.example.org"]
+        server.configure(pebble.settings(more="names = " + json.dumps(names)), listen)
+        start = len(server.lines)
+        server.process.send_signal(mailstead.signal.SIGHUP)
+        self.issued(server, start)
+        told = server.json("status")["acme"]
+        server.configure(pebble.settings(more="names = " + json.dumps(names[::-1])), listen)
+        start = len(server.lines)
+        server.process.send_signal(mailstead.signal.SIGHUP)
+        server.wait_line(lambda line: "reloaded" in line, "the reload", start)
+        self.assertEqual(server.json("status")["acme"], told)
+        self.assertIn("mailstead_acme_renewals_total 3\n", server.admin("metrics").stdout)
 
 
 class Busy:
