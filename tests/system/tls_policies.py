@@ -184,9 +184,7 @@ class Policies(sending.Sender):
 
     def test_what_comes_before_an_answer(self):
         """RFC 9110 15.2: interim answers, as 103 Early Hints; but not without end."""
-        far = self.host("192.0.2.10", "far.example")
-        web = self.web("far.example")
-        self.announce(web, "far.example")
+        far, web = self.demanding(self.good())
         good = web.pages["/.well-known/mta-sts.txt"][2]
 
         def hints(number):
