@@ -165,6 +165,9 @@ tls = "tls"
 [resolver]
 servers = ["192.0.2.53", "2001:db8::53", "[::1]:5353", "127.0.0.1:5353"]
 dnssec = "always"
+[admin]
+page = false
+names = ["Admin.example.org"]
 [alerts]
 mail = false
 to = "anna@example.org"
@@ -249,6 +252,8 @@ format = "json"
   CHECK(parsed("[pop3]\nexpire_days = 0\n").pop3.expire_days == 0U);
   CHECK(error("[pop3]\nexpire_days = -1\n").find("\"never\"") != std::string::npos);
   CHECK(config.log.level == LogLevel::kDebug);
+  CHECK_FALSE(config.admin.page);
+  CHECK(config.admin.names == std::vector<std::string>{"admin.example.org"});
   CHECK_FALSE(config.alerts.mail);
   CHECK(config.alerts.to == "anna@example.org");
   CHECK(config.log.format == LogFormat::kJson);
