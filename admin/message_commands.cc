@@ -24,7 +24,7 @@ namespace {
 
 // To tell sender and subject, the file has to be opened; the storage thread has other things to do.
 constexpr std::size_t kMostHeads = 500;
-constexpr std::size_t kPiece = 2000;  // messages
+constexpr std::size_t kPiece = 2000;      // messages
 constexpr std::size_t kLongestCell = 40;  // characters, so that a line fits
 
 // At most kLongestCell characters, none of them cut within.
@@ -119,8 +119,7 @@ Report list_all(const Request& request, std::int64_t beyond, CommandContext& con
       context.store.list_messages(address, which, {MessageSlice::From::kOldest, beyond, kPiece + 1});
   if (!piece) return failed(piece.error());
   if (piece->empty()) return beyond == 0 ? nothing_in(address, which) : done("", Value::Array{});
-  auto newest =
-      context.store.list_messages(address, which, {MessageSlice::From::kNewest, 0, kMostHeads + 1});
+  auto newest = context.store.list_messages(address, which, {MessageSlice::From::kNewest, 0, kMostHeads + 1});
   if (!newest) return failed(newest.error());
   const bool has_older = newest->size() > kMostHeads;
   if (has_older) newest->pop_back();

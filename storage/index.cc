@@ -73,24 +73,24 @@ Result<std::size_t> Index::count_after(MailboxId mailbox, MessageState state, st
 }
 
 Result<std::vector<MessageRow>> Index::of_state(MailboxId mailbox, MessageState state,
-                                                      const MessageSlice& slice) {
+                                                const MessageSlice& slice) {
   const std::int64_t at_most = limit_of(slice.at_most);
   if (slice.from == MessageSlice::From::kOldest) {
-    return rows(database_.query(
-        MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
-        mailbox, static_cast<std::int64_t>(state), slice.beyond, at_most));
+    return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
+                                " WHERE mailbox = ?1 AND state = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+                                mailbox, static_cast<std::int64_t>(state), slice.beyond, at_most));
   }
-  return rows(database_.query(
-      MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
-      mailbox, static_cast<std::int64_t>(state), before(slice), at_most));
+  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
+                              " WHERE mailbox = ?1 AND state = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
+                              mailbox, static_cast<std::int64_t>(state), before(slice), at_most));
 }
 
 Result<std::vector<MessageRow>> Index::kept(MailboxId mailbox, const MessageSlice& slice) {
   const std::int64_t at_most = limit_of(slice.at_most);
   if (slice.from == MessageSlice::From::kOldest) {
-    return rows(database_.query(
-        MAILSTEAD_SELECT_MESSAGES " WHERE mailbox = ?1 AND state IN (3, 4) AND id > ?2 ORDER BY id LIMIT ?3",
-        mailbox, slice.beyond, at_most));
+    return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
+                                " WHERE mailbox = ?1 AND state IN (3, 4) AND id > ?2 ORDER BY id LIMIT ?3",
+                                mailbox, slice.beyond, at_most));
   }
   return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
                               " WHERE mailbox = ?1 AND state IN (3, 4) AND id < ?2 ORDER BY id DESC LIMIT ?3",

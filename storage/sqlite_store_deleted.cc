@@ -227,9 +227,8 @@ Result<std::vector<KnownMessage>> SqliteStore::list_messages(const Address& addr
   auto entry = known(address);
   if (!entry) return entry.error();
   Index index(*database_);
-  auto rows = which == MessageListing::kDeleted
-                  ? index.kept(entry->id, slice)
-                  : index.of_state(entry->id, MessageState::kPresent, slice);
+  auto rows = which == MessageListing::kDeleted ? index.kept(entry->id, slice)
+                                                : index.of_state(entry->id, MessageState::kPresent, slice);
   if (!rows) return rows.error();
   auto age = read_age(*database_, unix_seconds());
   if (!age) return age.error();

@@ -450,7 +450,8 @@ class Store {
                                                             std::span<const std::string> uidls,
                                                             LostFiles lost = LostFiles::kRefuse) = 0;
 
-  // In the maildrop's order, or from its end, without their events. Of a large mailbox take a slice at a time.
+  // In the maildrop's order, or from its end, without their events. Of a large mailbox take a slice at a
+  // time.
   virtual Result<std::vector<KnownMessage>> list_messages(const Address& address, MessageListing which,
                                                           const MessageSlice& slice = {}) = 0;
   virtual Result<KnownMessage> show_message(const Address& address, const std::string& uidl) = 0;

@@ -21,7 +21,8 @@ foreach(file IN LISTS FILES)
   # As numbers: a string literal may not be as long as a file, by the standard.
   file(READ "${file}" hex HEX)
   string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
-  string(MAKE_C_IDENTIFIER "k_${name}_${tag}" array)
+  list(FIND FILES "${file}" number)
+  set(array "kFile${number}")
   string(APPEND arrays "constexpr unsigned char ${array}[] = {${bytes}};\n")
   string(APPEND entries "    {\"${name}\", \"${type}\", text_of(${array}), \"\\\"${tag}\\\"\"},\n")
 endforeach()
@@ -41,11 +42,12 @@ std::string_view text_of(const unsigned char (&bytes)[Size]) {
   return {reinterpret_cast<const char*>(bytes), Size};
 }
 
+const WebFile kFiles[] = {
+${entries}};
+
 }  // namespace
 
 std::span<const WebFile> web_files() {
-  static const WebFile kFiles[] = {
-${entries}  };
   return kFiles;
 }
 
