@@ -47,6 +47,7 @@ constexpr Needless kNeedless[] = {
     {"a small file: replace_small_file < fill_from_backup", "", kRestoredAsOne},
     {"mailstead.db", "fill_from_backup", kRestoredAsOne},
     {"", "copy_others < fill_from_backup", kRestoredAsOne},
+    {"", "copy_entry < fill_from_backup", kRestoredAsOne},  // the same, where the compiler has merged the two
     {"a small file: move_new_in < put_in_place", "", kSourceOfMove},
     {"new: put_in_quarantine", "", kSourceOfMove},
     {"a mailbox: quarantine_for < put_in_quarantine", "", kMadeBefore},
