@@ -28,10 +28,10 @@ PeerFacts told_by(const ProxyHeader& header, const PeerFacts& proxy) {
 // One who waits. Destroyed by its own last close callback.
 class ProxyGate::Visitor final : private StreamEvents {
  public:
-  Visitor(ProxyGate& gate, Arrival arrival) : gate_(gate), arrival_(std::move(arrival)) {
+  Visitor(ProxyGate& gate, NewConnection connection) : gate_(gate), connection_(std::move(connection)) {
     uv_timer_init(gate_.loop_, &timer_);
     timer_.data = this;
-    arrival_.stream->set_events(this);
+    connection_.stream->set_events(this);
   }
 
   void start() {
@@ -40,48 +40,48 @@ class ProxyGate::Visitor final : private StreamEvents {
         &timer_,
         [](uv_timer_t* timer) { static_cast<Visitor*>(timer->data)->refuse("none came within 10 s"); },
         kHeaderMs, 0);
-    arrival_.stream->start_reading();
+    connection_.stream->start_reading();
   }
 
   void close() {
     if (!leave()) return;
-    arrival_.stream->close([this] { vanish(); });
+    connection_.stream->close([this] { vanish(); });
   }
 
  private:
   void on_read(std::string_view bytes) override {
-    arrival_.input.append(bytes);
-    const ProxyHeader header = read_proxy_header(arrival_.input);
+    connection_.input.append(bytes);
+    const ProxyHeader header = read_proxy_header(connection_.input);
     if (header.state == ProxyHeaderState::kBad) return refuse(header.fault);
     if (header.state == ProxyHeaderState::kWhole) pass(header);
   }
 
   void on_end(StreamEnd) override {
     // Who says nothing at all only looks whether somebody listens, as monitors do.
-    if (arrival_.input.empty()) return close();
+    if (connection_.input.empty()) return close();
     refuse("the connection ended within it");
   }
 
   void on_written(bool) override {}
 
   void refuse(std::string_view why) {
-    gate_.complain(arrival_, why);
+    gate_.complain(connection_, why);
     close();
   }
 
   void pass(const ProxyHeader& header) {
     if (!leave()) return;
-    Arrival arrival = std::move(arrival_);
-    arrival.input.erase(0, header.octets);
-    const PeerFacts proxy = std::exchange(arrival.peer, told_by(header, arrival.peer));
+    NewConnection connection = std::move(connection_);
+    connection.input.erase(0, header.octets);
+    const PeerFacts proxy = std::exchange(connection.peer, told_by(header, connection.peer));
     if (gate_.log_.enabled(LogLevel::kDebug)) {
       gate_.log_.event(LogLevel::kDebug, "proxied",
-                       {{"service", service_name(arrival.service)},
-                        {"peer", arrival.peer.address},
+                       {{"service", service_name(connection.service)},
+                        {"peer", connection.peer.address},
                         {"proxy", proxy.address}});
     }
     vanish();
-    gate_.passed_(std::move(arrival));
+    gate_.passed_(std::move(connection));
   }
 
   // False: it has left already.
@@ -100,18 +100,18 @@ class ProxyGate::Visitor final : private StreamEvents {
   }
 
   ProxyGate& gate_;
-  Arrival arrival_;  // its input: what has come of the header
+  NewConnection connection_;  // its input: what has come of the header
   uv_timer_t timer_{};
   bool left_ = false;
 };
 
-ProxyGate::ProxyGate(uv_loop_t* loop, Log& log, std::function<void(Arrival)> passed)
+ProxyGate::ProxyGate(uv_loop_t* loop, Log& log, std::function<void(NewConnection)> passed)
     : loop_(loop), log_(log), passed_(std::move(passed)) {}
 
 ProxyGate::~ProxyGate() = default;
 
-void ProxyGate::hold(Arrival arrival) {
-  auto visitor = std::make_unique<Visitor>(*this, std::move(arrival));
+void ProxyGate::hold(NewConnection connection) {
+  auto visitor = std::make_unique<Visitor>(*this, std::move(connection));
   Visitor& held = *visitor;
   visitors_.emplace(&held, std::move(visitor));
   ++waiting_;
@@ -123,13 +123,13 @@ void ProxyGate::close_all() {
   for (const auto& entry : visitors_) entry.second->close();
 }
 
-void ProxyGate::complain(const Arrival& arrival, std::string_view why) {
+void ProxyGate::complain(const NewConnection& connection, std::string_view why) {
   const bool silent = uv_now(loop_) < silent_until_;
   if (silent) ++untold_;
   if (silent && !log_.enabled(LogLevel::kDebug)) return;
   std::vector<LogField> fields = {
-      {"service", service_name(arrival.service)},
-      {"peer", arrival.peer.address},
+      {"service", service_name(connection.service)},
+      {"peer", connection.peer.address},
       {"why", std::string(why)},
       {"what",
        "listen.proxy_protocol_from of the configuration has this address, so its connections must begin with "

@@ -17,20 +17,20 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "server/arrival.h"
 #include "server/log.h"
+#include "server/new_connection.h"
 
 namespace mailstead {
 
 class ProxyGate {
  public:
   // `passed` gets each connection whose header has come, with the peer that the header tells of.
-  ProxyGate(uv_loop_t* loop, Log& log, std::function<void(Arrival)> passed);
+  ProxyGate(uv_loop_t* loop, Log& log, std::function<void(NewConnection)> passed);
   ~ProxyGate();
   ProxyGate(const ProxyGate&) = delete;
   ProxyGate& operator=(const ProxyGate&) = delete;
 
-  void hold(Arrival arrival);
+  void hold(NewConnection connection);
   // Those who wait for their header.
   std::size_t waiting() const { return waiting_; }
   // Ends them all.
@@ -39,11 +39,11 @@ class ProxyGate {
  private:
   class Visitor;
 
-  void complain(const Arrival& arrival, std::string_view why);
+  void complain(const NewConnection& connection, std::string_view why);
 
   uv_loop_t* loop_;
   Log& log_;
-  std::function<void(Arrival)> passed_;
+  std::function<void(NewConnection)> passed_;
   std::unordered_map<Visitor*, std::unique_ptr<Visitor>> visitors_;
   std::size_t waiting_ = 0;
   std::uint64_t silent_until_ = 0;  // loop time, ms

@@ -56,7 +56,7 @@ Server::Server(ServeRequest request, Log& log)
       listeners_(
           &loop_, log,
           [this](Listener& from, std::unique_ptr<TcpStream> stream) { accept(from, std::move(stream)); }),
-      proxy_gate_(&loop_, log, [this](Arrival arrival) { admit(std::move(arrival)); }) {
+      proxy_gate_(&loop_, log, [this](NewConnection connection) { admit(std::move(connection)); }) {
   uv_loop_init(&loop_);
 }
 

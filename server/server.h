@@ -18,7 +18,6 @@
 #include "admin/cli.h"
 #include "server/acme.h"
 #include "server/alerter.h"
-#include "server/arrival.h"
 #include "server/border.h"
 #include "server/certificates.h"
 #include "server/command_runner.h"
@@ -30,6 +29,7 @@
 #include "server/gateways.h"
 #include "server/listener_set.h"
 #include "server/log.h"
+#include "server/new_connection.h"
 #include "server/pages.h"
 #include "server/proxy_gate.h"
 #include "server/queue_runner.h"
@@ -66,10 +66,10 @@ class Server {
   // may that one come in.
   void accept(Listener& listener, std::unique_ptr<TcpStream> stream);
   bool comes_from_proxy(const PeerFacts& peer) const;
-  void admit(Arrival arrival);
-  void mark_hidden(Arrival& arrival);
-  std::optional<Refusal> refusal_of(const Arrival& arrival) const;
-  void refuse(Arrival arrival, Refusal why);
+  void admit(NewConnection connection);
+  void mark_hidden(NewConnection& connection);
+  std::optional<Refusal> refusal_of(const NewConnection& connection) const;
+  void refuse(NewConnection connection, Refusal why);
   void reload();
   bool listens_at(const IpAddress& address) const;
   std::uint32_t most_connections() const;

@@ -47,14 +47,14 @@ void Server::tell_of_file_limit() const {
 
 void Server::accept(Listener& listener, std::unique_ptr<TcpStream> stream) {
   const PeerFacts peer = stream->peer();
-  Arrival arrival{listener.service(), listener.open_connections, std::move(stream), peer, {}};
+  NewConnection connection{listener.service(), listener.open_connections, std::move(stream), peer, {}};
   // Who waits at the gate has a socket as well.
   if (connections_.size() + proxy_gate_.waiting() >= most_connections()) {
-    return refuse(std::move(arrival), Refusal::kTooMany);
+    return refuse(std::move(connection), Refusal::kTooMany);
   }
   // Whose connection it is, and so everything that goes by address, is known only behind the header.
-  if (comes_from_proxy(arrival.peer)) return proxy_gate_.hold(std::move(arrival));
-  admit(std::move(arrival));
+  if (comes_from_proxy(connection.peer)) return proxy_gate_.hold(std::move(connection));
+  admit(std::move(connection));
 }
 
 bool Server::comes_from_proxy(const PeerFacts& peer) const {
@@ -65,32 +65,32 @@ bool Server::comes_from_proxy(const PeerFacts& peer) const {
                                 [&](const IpNetwork& network) { return network.contains(*address); });
 }
 
-void Server::admit(Arrival arrival) {
-  mark_hidden(arrival);
-  if (const auto why = refusal_of(arrival)) return refuse(std::move(arrival), *why);
-  const Service service = arrival.service;
+void Server::admit(NewConnection connection) {
+  mark_hidden(connection);
+  if (const auto why = refusal_of(connection)) return refuse(std::move(connection), *why);
+  const Service service = connection.service;
   ConnectionOptions options;
   // Of who need not wait nobody asks whether the octets came a moment before the greeting or after it.
-  const bool waits = service == Service::kSmtp && !known_peers_.knows(arrival.peer, std::time(nullptr));
-  options.peer = std::move(arrival.peer);
-  options.peer.spoke_first = waits && (!arrival.input.empty() || arrival.stream->has_input());
-  options.input = std::move(arrival.input);
+  const bool waits = service == Service::kSmtp && !known_peers_.knows(connection.peer, std::time(nullptr));
+  options.peer = std::move(connection.peer);
+  options.peer.spoke_first = waits && (!connection.input.empty() || connection.stream->has_input());
+  options.input = std::move(connection.input);
   options.tls = certificates_.context();
   options.handshaken = [this](const std::string& version) { ++counters_.tls_handshakes[version]; };
   ++counters_.connections[service_name(service)];
   options.make_driver = [this, service](const PeerFacts& facts) { return drivers_->make(service, facts); };
-  ++*arrival.open_connections;
-  const auto gone = [this, count = arrival.open_connections] {
+  ++*connection.open_connections;
+  const auto gone = [this, count = connection.open_connections] {
     --*count;
     connection_gone();
   };
-  connections_.start(&loop_, std::move(arrival.stream), log_, std::move(options),
+  connections_.start(&loop_, std::move(connection.stream), log_, std::move(options),
                      is_implicit_tls(service) ? TlsStart::kImplicit : TlsStart::kOnCommand, gone);
 }
 
 // Said once a day: who set it up may look at the log on any of them.
-void Server::mark_hidden(Arrival& arrival) {
-  PeerFacts& peer = arrival.peer;
+void Server::mark_hidden(NewConnection& connection) {
+  PeerFacts& peer = connection.peer;
   peer.hidden = !peer.loopback && !peer.proxy && gateways_.hides(peer.address);
   peer.own = !peer.loopback && !peer.proxy && gateways_.is_own(peer.address);
   if (!peer.hidden) return;
@@ -100,7 +100,7 @@ void Server::mark_hidden(Arrival& arrival) {
   hidden_told_at_ = now;
   log_.warning(
       "client-hidden",
-      {{"service", service_name(arrival.service)},
+      {{"service", service_name(connection.service)},
        {"peer", peer.address},
        {"what",
         "this is a gateway's address or this machine's own, so that anybody may be behind it: such "
@@ -109,32 +109,32 @@ void Server::mark_hidden(Arrival& arrival) {
         "(listen.proxy_protocol_from)"}});
 }
 
-std::optional<Server::Refusal> Server::refusal_of(const Arrival& arrival) const {
+std::optional<Server::Refusal> Server::refusal_of(const NewConnection& connection) const {
   // Other servers bring mail, and monitors look, whatever somebody at their address guesses.
-  if (has_logins(arrival.service) && bans_.is_banned(arrival.peer)) return Refusal::kBanned;
-  if (connections_.is_full_for(arrival.peer, config_.limits.connections_per_address)) {
+  if (has_logins(connection.service) && bans_.is_banned(connection.peer)) return Refusal::kBanned;
+  if (connections_.is_full_for(connection.peer, config_.limits.connections_per_address)) {
     return Refusal::kTooManyFromAddress;
   }
   return std::nullopt;
 }
 
-void Server::refuse(Arrival arrival, Refusal why) {
+void Server::refuse(NewConnection connection, Refusal why) {
   const char* word = why == Refusal::kTooMany ? "all" : why == Refusal::kBanned ? "ban" : "address";
   ++counters_.connections_denied[word];
   const char* reason = why == Refusal::kTooMany  ? "too many connections"
                        : why == Refusal::kBanned ? "too many wrong passwords from your address"
                                                  : "too many connections from your address";
   // Of a ban it is said once: `ban list` counts.
-  if (why != Refusal::kBanned || bans_.note_refused(arrival.peer)) {
+  if (why != Refusal::kBanned || bans_.note_refused(connection.peer)) {
     log_.warning(
         "connection-refused",
-        {{"service", service_name(arrival.service)}, {"peer", arrival.peer.address}, {"why", reason}});
+        {{"service", service_name(connection.service)}, {"peer", connection.peer.address}, {"why", reason}});
   }
-  if (!is_implicit_tls(arrival.service)) {
-    std::string refusal = refusal_text(arrival.service, config_.hostname, reason);
-    (void)arrival.stream->write(refusal);
+  if (!is_implicit_tls(connection.service)) {
+    std::string refusal = refusal_text(connection.service, config_.hostname, reason);
+    (void)connection.stream->write(refusal);
   }
-  TcpStream* refused = arrival.stream.release();
+  TcpStream* refused = connection.stream.release();
   refused->close([refused] { delete refused; });
 }
 

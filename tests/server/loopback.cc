@@ -98,24 +98,24 @@ Loopback::Loopback(TlsStart tls, std::shared_ptr<const TlsParty> context, Entry 
   port_ = socket->bound.port;
   const auto accepted = [this](Listener& from, std::unique_ptr<TcpStream> stream) {
     const PeerFacts there = claimed.value_or(stream->peer());
-    Arrival arrival{from.service(), from.open_connections, std::move(stream), there, {}};
-    if (entry_ == Entry::kProxyGate) return gate.hold(std::move(arrival));
-    admit(std::move(arrival));
+    NewConnection connection{from.service(), from.open_connections, std::move(stream), there, {}};
+    if (entry_ == Entry::kProxyGate) return gate.hold(std::move(connection));
+    admit(std::move(connection));
   };
   listener_ = std::make_unique<Listener>(&loop_, *socket, Listener::Events{accepted, {}});
   if (!listener_->start().has_value()) throw std::runtime_error("cannot listen");
 }
 
-void Loopback::admit(Arrival arrival) {
+void Loopback::admit(NewConnection connection) {
   ConnectionOptions options;
-  options.peer = std::move(arrival.peer);
-  options.input = std::move(arrival.input);
+  options.peer = std::move(connection.peer);
+  options.input = std::move(connection.input);
   options.tls = context_;
   options.make_driver = [this](const PeerFacts& facts) {
     peer = facts;
     return driver;
   };
-  connections.start(&loop_, std::move(arrival.stream), log_, std::move(options), tls_, [] {});
+  connections.start(&loop_, std::move(connection.stream), log_, std::move(options), tls_, [] {});
 }
 
 Loopback::~Loopback() {

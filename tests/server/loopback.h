@@ -84,12 +84,12 @@ class Loopback {
 
   std::shared_ptr<LineDriver> driver = std::make_shared<LineDriver>();
   ConnectionSet connections;
-  ProxyGate gate{&loop_, log_, [this](Arrival arrival) { admit(std::move(arrival)); }};
+  ProxyGate gate{&loop_, log_, [this](NewConnection connection) { admit(std::move(connection)); }};
   std::optional<PeerFacts> claimed;  // what a connection's peer is taken for
   PeerFacts peer;                    // what the last driver was made for
 
  private:
-  void admit(Arrival arrival);
+  void admit(NewConnection connection);
 
   uv_loop_t loop_{};
   Log log_{LogLevel::kError, LogFormat::kText};

@@ -11,7 +11,7 @@
 
 namespace mailstead {
 
-struct Arrival {
+struct NewConnection {
   Service service = Service::kSmtp;
   std::shared_ptr<std::uint64_t> open_connections;  // of its listener, which may be gone by now
   std::unique_ptr<TcpStream> stream;
