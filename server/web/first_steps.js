@@ -3,16 +3,17 @@
 import { el } from "./dom.js";
 import { badge, link } from "./parts.js";
 
-const steps = (status) => [
+// `found`: what the doctor found when it looked last, in this run of the server; null when it did not.
+const steps = (status, found) => [
   [status.mailboxes > 0, ["mailboxes"], "Add a mailbox", "Its domain is served from then on."],
-  [false, ["dns"], "Publish the DNS records", "Other hosts find the server by them, and believe its mail."],
+  [published(found), ["dns"], "Publish the DNS records", "Other hosts find the server by them, and believe its mail."],
   [
     status.logins > 0,
     ["mailboxes"],
     "Set up a mail program",
     "Each mailbox has a part “Mail program”, with all that is to be typed.",
   ],
-  [false, ["doctor"], "Have the doctor look", "It tells what is not yet as mail needs it."],
+  [Boolean(found) && !found.problems, ["doctor"], "Have the doctor look", "It tells what is not yet as mail needs it."],
   [
     Boolean(status.last_backup_at),
     null,
@@ -21,9 +22,16 @@ const steps = (status) => [
   ],
 ];
 
-// Nothing once there is a mailbox that somebody uses, or that is in a backup.
-export function first_steps(status) {
-  if (status.mailboxes > 0 && (status.logins > 0 || status.last_backup_at)) return null;
+// Has each domain its records? (What had no answer is not "ok".)
+function published(found) {
+  const those = found ? found.findings.filter((each) => each.check === "dns-records" && each.state !== "note") : [];
+  return those.length > 0 && those.every((each) => each.state === "ok");
+}
+
+// Not once there is a mailbox that somebody uses, or that is in a backup.
+export const wants_first_steps = (status) => !(status.mailboxes > 0 && (status.logins > 0 || status.last_backup_at));
+
+export function first_steps(status, found) {
   return el(
     "section",
     { class: "card", id: "first-steps", "aria-labelledby": "first-steps-title" },
@@ -31,7 +39,7 @@ export function first_steps(status) {
     el(
       "ol",
       { class: "steps" },
-      steps(status).map(([done, words, title, more]) =>
+      steps(status, found).map(([done, words, title, more]) =>
         el(
           "li",
           null,

@@ -1,10 +1,10 @@
 // How the server is, at a glance, and the traffic of the last hour, day or week. Looks again every ten seconds while somebody looks.
 
-import { result } from "./api.js";
+import { look_state, result } from "./api.js";
 import { el, fill, renew } from "./dom.js";
 import { facts, heading, link, outside, quiet, section, size, table, time } from "./parts.js";
 import { counted, moment, now, number_text, relative_text, span_text, visible } from "./text.js";
-import { first_steps } from "./first_steps.js";
+import { first_steps, wants_first_steps } from "./first_steps.js";
 import { traffic } from "./traffic.js";
 
 const EVERY = 10_000; // ms
@@ -139,6 +139,12 @@ function lead(status, found) {
   return el("div", { class: `lead ${worst}`, id: "lead" }, el("p", null, words), found.length ? el("ul", null, found) : null);
 }
 
+// Of the last time it looked; null when it has not.
+async function doctor_found(poll) {
+  const told = await look_state({ look: "doctor" }, { poll }).catch(() => null);
+  return told?.report?.result ?? null;
+}
+
 export async function overview(place, _, life) {
   const top = el("div");
   const listeners = el("div");
@@ -154,7 +160,8 @@ export async function overview(place, _, life) {
       tls = await result("tls show", [], { poll }).catch(() => null);
       tls_ends = status.certificate_expires_at;
     }
-    renew(top, lead(status, warnings(status, tls)), first_steps(status), figures(status, tls));
+    const steps = wants_first_steps(status) ? first_steps(status, await doctor_found(poll)) : null;
+    renew(top, lead(status, warnings(status, tls)), steps, figures(status, tls));
     renew(
       listeners,
       table({

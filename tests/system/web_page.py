@@ -256,6 +256,31 @@ class Actions(PageTest):
         page.go("overview")
         self.assertEqual(page.count("#first-steps"), 0)
 
+    def test_first_steps_are_done_once_the_doctor_has_found_so(self):
+        page = self.browser
+        page.script("""
+            const was = window.fetch;
+            window.findings = [];
+            window.fetch = async (path, asked) => !String(path).includes("look?look=doctor") ? was(path, asked) : new Response(
+                JSON.stringify({state: "done", at: 1, report: {result: {
+                    findings: window.findings, warnings: 0, problems: window.findings.filter((each) => each.state === "problem").length}}}),
+                {headers: {"Content-Type": "application/json"}});""")
+
+        def done(*findings):
+            page.script("window.findings = arguments[0].map(([check, state]) => ({check, state, found: '', advice: ''}))", findings)
+            page.press("Queue", within="//header")
+            page.press("Overview", within="//header")
+            until(lambda: page.count("#first-steps"), "the overview")
+            steps = [each.text for each in page.driver.find_elements(By.CSS_SELECTOR, "#first-steps li")]
+            return [each.partition(" ✓")[0].partition("\n")[0] for each in steps if "✓ done" in each]
+
+        records, doctor = "Publish the DNS records", "Have the doctor look"
+        self.assertEqual(done(("dns-records", "ok"), ("disk", "ok"))[1:], [records, doctor])
+        self.assertEqual(done(("dns-records", "ok"), ("dns-records", "note"), ("disk", "problem"))[1:], [records])
+        self.assertEqual(done(("dns-records", "ok"), ("dns-records", "warning"))[1:], [doctor])
+        self.assertEqual(done(("dns-records", "skipped"))[1:], [doctor])
+        self.assertEqual(done(("disk", "problem"))[1:], [])
+
     def test_a_long_list_is_drawn_a_hundred_at_a_time(self):
         page = self.browser
         for number in range(120):
