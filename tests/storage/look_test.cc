@@ -64,7 +64,7 @@ class LargeMailbox {
 
 }  // namespace
 
-TEST_CASE("a large mailbox is searched behind a login", "[storage]") {
+TEST_CASE("a large mailbox is searched behind a login", "[storage][look]") {
   LargeMailbox it;
   SECTION("a file of another tool is seen by the next") {
     write_file(it.box() + "new/letter", "A: 2\n\n");
@@ -93,7 +93,7 @@ TEST_CASE("a large mailbox is searched behind a login", "[storage]") {
   }
 }
 
-TEST_CASE("what the store does during a look is no difference", "[storage]") {
+TEST_CASE("what the store does during a look is no difference", "[storage][look]") {
   // Among the files, among the rows, and before what was found is settled.
   const std::size_t calls = GENERATE(std::size_t{1}, std::size_t{3}, std::size_t{5});
   LargeMailbox it;
@@ -120,7 +120,7 @@ TEST_CASE("what the store does during a look is no difference", "[storage]") {
   CHECK(it.messages() == kLarge - 3 + 2);
 }
 
-TEST_CASE("a message that is renamed during a look is not taken for missing", "[storage]") {
+TEST_CASE("a message that is renamed during a look is not taken for missing", "[storage][look]") {
   const std::size_t calls = GENERATE(std::size_t{1}, std::size_t{3}, std::size_t{5});
   LargeMailbox it;
   it.begin_look(calls);
@@ -130,7 +130,7 @@ TEST_CASE("a message that is renamed during a look is not taken for missing", "[
   CHECK(it.messages() == kLarge + 1);
 }
 
-TEST_CASE("whose flags change all the time is there all the time, under one UIDL", "[storage]") {
+TEST_CASE("whose flags change all the time is there all the time, under one UIDL", "[storage][look]") {
   constexpr std::size_t kMany = 1'500;
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
@@ -164,7 +164,7 @@ TEST_CASE("whose flags change all the time is there all the time, under one UIDL
   CHECK(names_in(cur).size() == kMany);
 }
 
-TEST_CASE("a login waits for no more than a slice of a great many files of others", "[storage]") {
+TEST_CASE("a login waits for no more than a slice of a great many files of others", "[storage][look]") {
   constexpr std::size_t kMany = 13'000;
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
@@ -180,7 +180,7 @@ TEST_CASE("a login waits for no more than a slice of a great many files of other
   CHECK(calls < 20);
 }
 
-TEST_CASE("a look ends with the store, and with its mailbox", "[storage]") {
+TEST_CASE("a look ends with the store, and with its mailbox", "[storage][look]") {
   LargeMailbox it;
   it.begin_look(2);
   SECTION("store") {
@@ -385,7 +385,7 @@ class ChangingMailbox {
 
 }  // namespace
 
-TEST_CASE("whatever happens during looks, rows and files agree after them", "[storage]") {
+TEST_CASE("whatever happens during looks, rows and files agree after them", "[storage][look]") {
   for (unsigned seed = 1; seed <= 60; ++seed) {
     INFO("seed " << seed);
     ChangingMailbox mailbox(seed);
