@@ -43,9 +43,9 @@ Error other_program(int schema) {
 }  // namespace
 
 bool lasts_in_data_folder(const std::string& name) {
-  static constexpr std::array<std::string_view, 11> kNot = {
-      "mail",       "queue",        "journal",       "lock",     "reserve",          "control.sock",
-      "lost+found", kRestoreFolder, kRestoredFolder, kAboutFile, kConfigurationFile,
+  static constexpr std::array<std::string_view, 12> kNot = {
+      "mail",         "queue",      "journal",      "lock",          kReserveFile, kReserveFolder,
+      "control.sock", "lost+found", kRestoreFolder, kRestoredFolder, kAboutFile,   kConfigurationFile,
   };
   if (std::find(kNot.begin(), kNot.end(), name) != kNot.end()) return false;
   return !name.starts_with(kDatabaseFile) && !name.starts_with(kReplacedPrefix) && !name.ends_with(".log") &&

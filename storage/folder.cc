@@ -18,13 +18,17 @@ namespace mailstead {
 namespace {
 
 constexpr const char* kLockFile = "lock";
-constexpr const char* kReserveFile = "reserve";
 constexpr off_t kReserveBytes = 4 << 20;
-constexpr std::uint64_t kLeastFreeSpace = 4u
-                                          << 20;  // below this we do not start, and do not refill the reserve
+// Below this we do not start, and do not refill the reserve.
+constexpr std::uint64_t kLeastFreeSpace = 4u << 20;
+constexpr std::size_t kReserveFiles = kLeastFreeSpace / kOctetsOfFile;
 
 std::uint64_t allocated_octets(const struct stat& facts) {
   return static_cast<std::uint64_t>(facts.st_blocks) * 512;
+}
+
+std::string reserve_file(std::size_t number) {
+  return fmt::format("{}/{}", kReserveFolder, number);
 }
 
 std::string parent_of(const std::string& path) {
@@ -110,8 +114,9 @@ bool holds_mailboxes(int at) {
 }  // namespace
 
 bool may_be_in_data_folder(const std::string& name) {
-  static constexpr std::string_view kOurs[] = {"mail", "queue", "journal",      "tls",        "dkim",
-                                               "acme", "lock",  "control.sock", kReserveFile, "lost+found"};
+  static constexpr std::string_view kOurs[] = {"mail",       "queue",        "journal",   "tls",
+                                               "dkim",       "acme",         "lock",      "control.sock",
+                                               kReserveFile, kReserveFolder, "lost+found"};
   return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||
          name.starts_with("mailstead") || name.starts_with("secret.key") || name.starts_with('.') ||
          name.starts_with(kReplacedPrefix) || name == kRestoreFolder || name.ends_with(".log") ||
@@ -279,10 +284,17 @@ Result<void> DataFolder::lay_out() {
   return {};
 }
 
+std::uint64_t room_of(const struct statvfs& facts) {
+  const std::uint64_t octets = std::uint64_t{facts.f_bavail} * facts.f_frsize;
+  if (facts.f_files == 0) return octets;  // it makes them as they are needed
+  const std::uint64_t files = facts.f_favail;
+  return files < octets / kOctetsOfFile ? files * kOctetsOfFile : octets;
+}
+
 Result<std::uint64_t> DataFolder::free_space() const {
   struct statvfs facts {};
   if (::fstatvfs(root_.fd(), &facts) != 0) return plain_error(path_, errno);
-  return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
+  return room_of(facts);
 }
 
 Result<void> DataFolder::check_room() const {
@@ -290,13 +302,14 @@ Result<void> DataFolder::check_room() const {
   if (!space) return space.error();
   if (*space >= kLeastFreeSpace) return {};
   return Error{ErrorKind::kNoSpace,
-               fmt::format("{}: fewer than {} MiB are free: new mail waits for its files; free "
-                           "some space on this disk",
-                           path_, kLeastFreeSpace >> 20)};
+               fmt::format("{}: fewer than {} MiB, or {} files (inodes), are free: new mail waits for its "
+                           "files; free some space on this disk",
+                           path_, kLeastFreeSpace >> 20, kLeastFreeSpace / kOctetsOfFile)};
 }
 
 void DataFolder::release_reserve() {
   ::unlinkat(root_.fd(), kReserveFile, 0);
+  for (std::size_t i = 0; i < kReserveFiles; ++i) ::unlinkat(root_.fd(), reserve_file(i).c_str(), 0);
   reserve_held_ = false;
 }
 
@@ -304,6 +317,12 @@ void DataFolder::refill_reserve() {
   if (reserve_held_) return;
   auto space = free_space();
   if (!space || *space < kLeastFreeSpace + kReserveBytes) return;
+  if (make_folder(root_.fd(), kReserveFolder)) {
+    for (std::size_t i = 0; i < kReserveFiles; ++i) {
+      FileHandle(
+          ::openat(root_.fd(), reserve_file(i).c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    }
+  }
   FileHandle file(::openat(root_.fd(), kReserveFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.is_open()) return;
   if (::posix_fallocate(file.fd(), 0, kReserveBytes) == 0) {

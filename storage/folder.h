@@ -7,6 +7,8 @@
 // Modes: 0700 folders, 0600 files.
 #pragma once
 
+#include <sys/statvfs.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +28,9 @@ inline constexpr const char* kRestoreAsideMark = ".aside";
 inline constexpr const char* kRestorePlacingMark = ".placing";
 // The same when it is no longer needed, and goes.
 inline constexpr const char* kRestoredFolder = ".restored";
+// What is held back for a full disk: octets, and files (inodes) in a folder.
+inline constexpr const char* kReserveFile = "reserve";
+inline constexpr const char* kReserveFolder = "reserve.files";
 // What a restore found in the data folder, and moved aside.
 inline constexpr const char* kReplacedPrefix = "replaced-";
 
@@ -35,6 +40,11 @@ Result<FileHandle> lock_data_folder(int root, const std::string& path, const std
 
 // What we make in a data folder, and what a volume, its owner or a service keeps beside it.
 bool may_be_in_data_folder(const std::string& name);
+
+// The octets that mail may still take of a file system. Where it may make few files (inodes) yet, each stands
+// for this many octets: a disk that has no file left is as full as one that has no octet left.
+inline constexpr std::uint64_t kOctetsOfFile = 256 << 10;
+std::uint64_t room_of(const struct statvfs& facts);
 
 class DataFolder {
  public:
@@ -56,12 +66,12 @@ class DataFolder {
   int queue_fd() const { return queue_.fd(); }
   int journal_fd() const { return journal_.fd(); }  // -1: opened to read, and there is none
 
-  Result<std::uint64_t> free_space() const;
+  Result<std::uint64_t> free_space() const;  // room_of() its file system
   // kNoSpace: the disk is so low that only what has to be written is.
   Result<void> check_room() const;
 
-  // 4 MiB set aside, as much as the WAL may hold that the database has no room for yet: so deletes, and the
-  // end, find room on a full disk.
+  // 4 MiB set aside, as much as the WAL may hold that the database has no room for yet, and some files: so
+  // deletes, a start and the end find room on a full disk.
   void release_reserve();
   // Makes the reserve again when there is room for it; quiet when there is not.
   void refill_reserve();

@@ -37,9 +37,9 @@ bool stays_in_place(const std::string& name) {
 
 // What there may be before the first start, or after one that got no mailbox.
 bool is_of_new_folder(const std::string& name) {
-  static constexpr std::array<std::string_view, 10> kOf = {
-      "reserve", "mail", "queue",        "acme",          "journal",
-      "tls",     "dkim", kSecretKeyFile, kCredentialMark, kOwnConfiguration};
+  static constexpr std::array<std::string_view, 11> kOf = {
+      kReserveFile, kReserveFolder, "mail",         "queue",         "acme",           "journal",
+      "tls",        "dkim",         kSecretKeyFile, kCredentialMark, kOwnConfiguration};
   return std::find(kOf.begin(), kOf.end(), name) != kOf.end() || name.ends_with(".log") ||
          name.ends_with(".pid");
 }
@@ -161,7 +161,7 @@ Result<void> RestorePlace::begin() {
 Result<std::uint64_t> RestorePlace::free_space() const {
   struct statvfs facts {};
   if (::fstatvfs(root_.fd(), &facts) != 0) return system_error(errno, "look at", data_);
-  return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
+  return room_of(facts);
 }
 
 Result<void> RestorePlace::write_mark() {
@@ -189,7 +189,12 @@ Result<void> RestorePlace::put_in_place() {
 
 // Empty folders, and what takes room only, are worth no place.
 Result<void> RestorePlace::move_one_aside(const std::string& name) {
-  if (name == "reserve") return remove_file(root_.fd(), name);
+  if (name == kReserveFile) return remove_file(root_.fd(), name);
+  if (name == kReserveFolder) {
+    std::size_t budget = 1000;  // empty files of ours
+    const auto gone = remove_tree(root_.fd(), name, name, budget);
+    return gone ? Result<void>() : gone.error();
+  }
   if (::unlinkat(root_.fd(), name.c_str(), AT_REMOVEDIR) == 0) return {};
   const bool is_new = !stat_name(root_.fd(), replaced_);
   auto folder = make_folder(root_.fd(), replaced_);

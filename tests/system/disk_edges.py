@@ -42,11 +42,11 @@ def enter_namespace():
 
 
 class SmallDisk(start_edges.RefusedStart):
-    def disk(self, size):
-        """The server's folder on a file system of `size` octets; its configuration stays outside."""
+    def disk(self, size, files=0):
+        """The server's folder on a file system of `size` octets and so many files; its configuration stays outside."""
         self.mount = os.path.join(self.server.folder, "disk")
         os.mkdir(self.mount)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d,mode=0755" % size, "tmpfs", self.mount], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d,nr_inodes=%d,mode=0755" % (size, files), "tmpfs", self.mount], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", self.mount], check=True)
         self.server.data = os.path.join(self.mount, "data")
 
@@ -313,6 +313,53 @@ class WhileItRuns(SmallDisk):
         self.server.stop()
         self.server.start()
         self.assertEqual(self.server.json("app-password", "list", USER), [])
+
+
+class FewFiles(SmallDisk):
+    """A file system that may make no file (inode) more is as full as any."""
+
+    def take_files(self):
+        self.fillers = []
+        os.makedirs(os.path.join(self.mount, "filler"), exist_ok=True)
+        while True:
+            path = os.path.join(self.mount, "filler", str(len(self.fillers)))
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+            except OSError:
+                return
+            self.fillers.append(path)
+
+    def test_all_files_are_taken(self):
+        self.disk(64 << 20, files=1000)
+        self.server.configure("[limits]\nfree_space = 8000000")
+        self.server.start()
+        self.server.add_mailbox(USER)
+        for number in range(20):
+            self.server.deliver(messages.numbered(number, 2000), USER)
+        before = self.server.fetch(USER)
+        self.take_files()
+        self.assertEqual(WhileItRuns.attempt(self, PLAIN)[0], "452")
+        self.assertEqual(self.server.json("status")["takes_mail"], False)
+        with self.server.pop3(USER) as session:
+            session.must("DELE 1")
+            session.quit()
+        for end in (self.server.kill, self.server.stop, self.server.kill):
+            self.take_files()
+            end()
+            self.take_files()
+            self.server.start(wait=False)
+            ready = self.server.wait_line(lambda line: line.endswith("ready"), "ready or the end")
+            self.assertIsNotNone(ready, self.server.log())
+            self.assertEqual(self.server.fetch(USER), before[1:])
+            self.assertEqual(WhileItRuns.attempt(self, PLAIN)[0], "452")
+            for path in self.fillers[:40]:  # so that the next start finds what this one has held back
+                os.unlink(path)
+            self.server.stop()
+            self.server.start()
+        for name in os.listdir(os.path.join(self.mount, "filler")):
+            os.unlink(os.path.join(self.mount, "filler", name))
+        self.assertEqual(WhileItRuns.attempt(self, PLAIN)[0], "250")
+        self.assertEqual(len(self.server.fetch(USER)), len(before))
 
 
 class Reserve(SmallDisk):
