@@ -120,6 +120,7 @@ Report add_alias(const Request& request, CommandContext& context);
 Report list_aliases(const Request& request, CommandContext& context);
 Report remove_alias(const Request& request, CommandContext& context);
 Report list_domains(const Request& request, CommandContext& context);
+Report remove_domain(const Request& request, CommandContext& context);
 Report make_web_link(const Request& request, CommandContext& context);
 Report show_status(const Request& request, CommandContext& context);
 Report tell_doctor(const Request& request, CommandContext& context);

@@ -57,11 +57,7 @@ Result<void> ListenerSet::change_to(const Config::Listen& listen) {
     if (!is_wanted(listener->socket(), listen)) change.leaving.push_back(listener.get());
   }
   for (const auto& [service, address] : wanted_listeners(listen)) {
-    const bool there = std::any_of(listeners_.begin(), listeners_.end(), [&](const auto& listener) {
-      return !contains(change.leaving, listener.get()) && listener->service() == service &&
-             listener->socket().wanted == address;
-    });
-    if (there) continue;
+    if (has(service, address, change.leaving)) continue;
     auto added = add(service, address, change);
     if (!added && !is_for_mail(service)) {
       tell_left_out(added.error());
@@ -76,6 +72,24 @@ Result<void> ListenerSet::change_to(const Config::Listen& listen) {
   });
   for (auto& listener : change.fresh) keep(std::move(listener));
   return {};
+}
+
+bool ListenerSet::has(Service service, const ListenAddress& address,
+                      const std::vector<Listener*>& leaving) const {
+  return std::any_of(listeners_.begin(), listeners_.end(), [&](const auto& listener) {
+    return !contains(leaving, listener.get()) && listener->service() == service &&
+           listener->socket().wanted == address;
+  });
+}
+
+void ListenerSet::try_left_out(const Config::Listen& listen) {
+  for (const auto& [service, address] : wanted_listeners(listen)) {
+    if (is_for_mail(service) || has(service, address, {})) continue;
+    auto socket = bind_one(service, address, listen);
+    if (!socket.has_value()) continue;
+    auto listener = open(*std::move(socket));
+    if (listener.has_value()) keep(*std::move(listener));
+  }
 }
 
 void ListenerSet::tell_left_out(const Error& error) {

@@ -26,6 +26,8 @@ class ListenerSet {
   // new one is there.
   Result<void> change_to(const Config::Listen& listen);
   void close_all() { listeners_.clear(); }
+  // Opens what mail does not need and what was left out, where it can be by now. Quiet where it cannot.
+  void try_left_out(const Config::Listen& listen);
   // Something that mail does not need could not be bound.
   void tell_left_out(const Error& error);
 
@@ -35,6 +37,7 @@ class ListenerSet {
   using Listeners = std::vector<std::unique_ptr<Listener>>;
   struct Change;
 
+  bool has(Service service, const ListenAddress& address, const std::vector<Listener*>& leaving) const;
   Result<void> add(Service service, const ListenAddress& address, Change& change);
   Result<std::unique_ptr<Listener>> open(BoundSocket socket);
   void keep(std::unique_ptr<Listener> listener);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::uint64_t kGraceMs = 8'000;  // container engines kill after ten seconds
 constexpr std::uint64_t kHurryMs = 500;
-constexpr std::uint64_t kCertificateCheckMs = 60'000;
+constexpr std::uint64_t kLookMs = 60'000;
 constexpr std::uint64_t kTendMs = 60'000;
 constexpr std::size_t kFileThreads = 2;
 constexpr std::size_t kHashingThreads = 2;
@@ -146,7 +146,10 @@ Result<void> Server::begin() {
   commands_ = std::make_unique<CommandRunner>(
       CommandRunner::Context{*storage_, log_, bans_, refusals_, request_.data, [this] { return config_; },
                              [this] { return facts(); }, &web_access_, [this] { check_sessions(); },
-                             [this](Acme::Renewal renewal) { acme_->renew(renewal); }});
+                             [this](Acme::Renewal renewal) {
+                               listeners_.try_left_out(config_.listen);  // the authority may come by one
+                               acme_->renew(renewal);
+                             }});
   recorder_ = std::make_unique<Recorder>(Recorder::Context{&loop_, *storage_, [this] { return facts(); }});
   web_looks_ = std::make_unique<WebLooks>(
       WebLooks::Context{&loop_, config_, *commands_, request_.data, request_.config_file});
@@ -164,7 +167,7 @@ Result<void> Server::begin() {
   alerter_ = std::make_unique<Alerter>(
       Alerter::Context{config_, log_, *storage_, *files_, *signing_, *queue_, request_.data});
   control_ = std::make_unique<ControlServer>(&loop_, *commands_);
-  watch_certificates();
+  look_around();
   tend_store();
   uv_timer_init(&loop_, &grace_timer_);
   grace_timer_.data = this;
@@ -228,16 +231,18 @@ void Server::watch_signals() {
   }
 }
 
-void Server::watch_certificates() {
-  uv_timer_init(&loop_, &certificate_timer_);
-  certificate_timer_.data = this;
+// What others may have changed: the files of the certificate, and who has a port that was to be ours.
+void Server::look_around() {
+  uv_timer_init(&loop_, &look_timer_);
+  look_timer_.data = this;
   uv_timer_start(
-      &certificate_timer_,
+      &look_timer_,
       [](uv_timer_t* timer) {
         auto* self = static_cast<Server*>(timer->data);
         self->certificates_.reload_when_changed(self->config_);
+        if (!self->stopping_) self->listeners_.try_left_out(self->config_.listen);
       },
-      kCertificateCheckMs, kCertificateCheckMs);
+      kLookMs, kLookMs);
 }
 
 // Deleted mail grows old without anybody's login; the first look is at the start.
@@ -346,7 +351,7 @@ void Server::stop() {
   acme_->stop();
   recorder_->stop();
   alerter_->stop();
-  uv_close(reinterpret_cast<uv_handle_t*>(&certificate_timer_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&look_timer_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&tending_timer_), nullptr);
   uv_timer_start(
       &grace_timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->hurry(); }, kGraceMs, 0);

@@ -59,7 +59,7 @@ class Server {
   Result<void> begin();
   void confine();
   void watch_signals();
-  void watch_certificates();
+  void look_around();
   void tend_store();
   void keep_refusals();
   // A connection comes in: is there room for one more at all, is its header to be waited for, who is it, and
@@ -88,7 +88,7 @@ class Server {
   Confinement confinement_;
   uv_loop_t loop_{};
   uv_signal_t signals_[3]{};
-  uv_timer_t certificate_timer_{};
+  uv_timer_t look_timer_{};
   uv_timer_t tending_timer_{};
   uv_timer_t grace_timer_{};
   std::int64_t started_at_ = 0;

@@ -299,6 +299,10 @@ void WebAdmin::log_out(const Call& call) {
   call.answer(reply);
 }
 
+std::span<const std::string_view> WebAdmin::commands() {
+  return kCommands;
+}
+
 void WebAdmin::run_command(const Call& call) {
   auto name = text_in(call.body, "command");
   auto arguments = texts_in(call.body, "arguments");
@@ -308,7 +312,9 @@ void WebAdmin::run_command(const Call& call) {
   if (!name || !arguments || !flags || !after || !password ||
       !has_only(call.body, {"command", "arguments", "flags", "after", "password"}))
     return call.refuse(400, "The request is none for a command.");
-  if (std::ranges::find(kCommands, *name) == std::end(kCommands))
+  const bool is_for_page = std::ranges::find(kCommands, *name) != std::end(kCommands);
+  const admin::Command* const known = is_for_page ? admin::find_command(*name) : nullptr;
+  if (known == nullptr)
     return call.refuse(403, "The page cannot give this command: give it on the command line.");
   Request request;
   request.command = std::move(*name);
@@ -316,7 +322,7 @@ void WebAdmin::run_command(const Call& call) {
   request.flags = std::move(*flags);
   request.after = std::move(*after);
 
-  const admin::Command& command = *admin::find_command(request.command);
+  const admin::Command& command = *known;
   if (command.secret == admin::Secret::kNone) return run(std::move(request), call.peer, {}, call.answer);
   // As on the command line: what is wrong is told before anything costs time. The command still decides.
   if (const Report wrong = admin::check_request(command, request); wrong.exit_code != 0)

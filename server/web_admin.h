@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,9 @@ class WebAdmin {
     const History& history;
   };
   explicit WebAdmin(Context context) : context_(context) {}
+
+  // The commands that the page gives: each is one of the command line's.
+  static std::span<const std::string_view> commands();
 
   static bool is_its(std::string_view path) { return path.starts_with("/admin/"); }
 

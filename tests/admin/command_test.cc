@@ -201,6 +201,18 @@ TEST_CASE("aliases and domains", "[command]") {
       "DOMAIN       MAILBOXES  ALIASES\nexample.net          1        0\nexample.org          1        2\n");
   CHECK(place.run("alias remove", {"@example.org"}).exit_code == 0);
   CHECK(place.run("alias remove", {"@example.org"}).exit_code == 1);
+
+  // A domain goes with its aliases, and keeps its mailboxes.
+  const Report kept = place.run("domain remove", {"example.org"});
+  CHECK(kept.exit_code == 1);
+  CHECK(kept.error.find("example.org has mailboxes: anna@example.org;") != std::string::npos);
+  CHECK(place.json("alias list").size() == 1);
+  REQUIRE(place.run("alias add", {"sales@example.com", "bo@example.net"}).exit_code == 0);
+  REQUIRE(place.run("alias add", {"@example.com", "bo@example.net"}).exit_code == 0);
+  CHECK(place.json("domain remove", {"EXAMPLE.com"}) ==
+        Json{{"domain", "example.com"}, {"aliases", {"@example.com", "sales@example.com"}}});
+  CHECK(place.run("domain remove", {"example.com"}).error == "no mail is taken for example.com");
+  CHECK(place.json("alias list").size() == 1);
 }
 
 TEST_CASE("addresses are checked before anything is touched", "[command]") {

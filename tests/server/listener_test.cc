@@ -150,6 +150,30 @@ TEST_CASE("addresses of the configuration that overlap are not blamed on another
   }
 }
 
+TEST_CASE("what was left out is opened once its port is free", "[listener]") {
+  ListenerFixture fixture;
+  auto taken = bind_one(Service::kHttp, {"127.0.0.1", 0}, {});
+  REQUIRE(taken.has_value());
+  REQUIRE(::listen(taken->fd, 1) == 0);
+  const ListenAddress port = taken->bound;
+  Config::Listen listen;
+  listen.smtp = {free_address("127.0.0.1")};
+  listen.http = {port};
+  std::vector<Error> left_out;
+  auto bound = bind_all(listen, left_out);
+  REQUIRE(bound.has_value());
+  REQUIRE(left_out.size() == 1);
+  REQUIRE(fixture.set->start(*std::move(bound)).has_value());
+  fixture.set->try_left_out(listen);
+  CHECK(fixture.set->all().size() == 1);
+  ::close(taken->fd);
+  for (int i = 0; i < 2; ++i) {  // once
+    fixture.set->try_left_out(listen);
+    CHECK(fixture.running() == "smtp " + listen.smtp[0].text() + " http " + port.text() + " ");
+  }
+  CHECK(fixture.serves(port));
+}
+
 TEST_CASE("an IPv4 address in the form of IPv6 is told apart", "[listener]") {
   const auto socket = bind_one(Service::kSmtp, {"::ffff:127.0.0.1", 2525}, {});
   REQUIRE_FALSE(socket.has_value());

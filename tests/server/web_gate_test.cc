@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "admin/command_table.h"
+#include "server/web_admin.h"
 #include "tests/catch.h"
 
 using namespace mailstead;
@@ -83,4 +85,12 @@ TEST_CASE("JSON says that it is", "[web]") {
   CHECK_FALSE(is_json(with({})));
   CHECK_FALSE(is_json(with({{"Content-Type", "text/plain"}})));
   CHECK_FALSE(is_json(with({{"Content-Type", "application/jsonp"}})));
+}
+
+TEST_CASE("each command of the page is one of the command line's", "[web]") {
+  CHECK(WebAdmin::commands().size() > 30);
+  for (const std::string_view name : WebAdmin::commands()) {
+    CAPTURE(name);
+    CHECK(admin::find_command(name) != nullptr);
+  }
 }

@@ -110,7 +110,7 @@ class Monitoring(mailstead.ServerTest):
         self.assertEqual(self.get("/healthz")[0], 200)
 
     def test_the_port_is_taken(self):
-        """Mail does not wait for it, and a reload finds it free again."""
+        """Mail does not wait for it, and it is taken when it is free again: at once by a reload."""
         with socket.create_server(("127.0.0.1", 0)) as other:
             taken = other.getsockname()[1]
             server = self.new_server(listen={"http": ["127.0.0.1:%d" % taken]}).start()
