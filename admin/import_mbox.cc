@@ -129,15 +129,15 @@ class MboxImport final : public MboxSink {
   }
 
   Result<void> bring() {
-    std::vector<std::string> items;
-    for (const Waiting& message : waiting_) items.push_back(message.item.item);
-    if (items.empty()) return {};
-    const auto known = importer_.known(items);
+    std::vector<ImportQuestion> questions;
+    for (const Waiting& message : waiting_) questions.push_back({message.item.item});
+    if (questions.empty()) return {};
+    const auto known = importer_.known(questions);
     if (!known) return known.error();
-    for (std::size_t i = 0; i < items.size(); ++i) {
+    for (std::size_t i = 0; i < questions.size(); ++i) {
       Waiting& message = waiting_[i];
-      if ((*known)[i]) {
-        importer_.count_known();
+      if ((*known)[i] != WasImported::kNo) {
+        importer_.count_known((*known)[i]);
       } else if (dry_run_) {
         ++would_bring_;
         would_octets_ += message.text.size();
