@@ -193,6 +193,30 @@ class Maildir(Transfers):
             done = self.server.json("import", "maildir", folder, ANNA)
             self.assertEqual((done["imported"], done["imported_before"]), (0, count))
 
+    def test_what_an_older_program_noted_by_its_name_alone(self):
+        self.make_maildir(6)
+        self.server.admin("import", "maildir", self.old, ANNA)
+        self.server.fetch(ANNA)
+        with self.server.pop3(ANNA) as session:
+            session.must("DELE 1")
+            session.quit()
+        self.server.stop()
+        database = sqlite3.connect(os.path.join(self.server.data, "mailstead.db"))
+        with database:
+            database.execute("UPDATE imported SET item = substr(item, 1, length(item) - 33)")
+            self.assertEqual(database.execute("SELECT count(*) FROM imported WHERE item LIKE '%.old,S=_'").fetchone()[0], 6)
+        database.close()
+        self.server.start()
+        done = self.server.json("import", "maildir", self.old, ANNA)
+        self.assertEqual((done["imported"], done["imported_before"]), (0, 6))
+        # Another one of that name, and as long.
+        path = os.path.join(self.old, "new", "%d.M%dP1.old,S=%d" % (THEN - 2, 2, 2))
+        with open(path, "wb") as file:
+            file.write(text_of(2).replace(b"body", b"text"))
+        done = self.server.json("import", "maildir", self.old, ANNA)
+        self.assertEqual((done["imported"], done["imported_before"]), (1, 5))
+        self.assertEqual(self.count(), 6)
+
     def test_what_is_lost_here_is_brought_again(self):
         self.make_maildir(6)
         self.server.admin("import", "maildir", self.old, ANNA)
