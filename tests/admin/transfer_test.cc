@@ -2,6 +2,7 @@
 // store.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@
 #include "admin/maildir_source.h"
 #include "admin/mbox_reader.h"
 #include "admin/received_time.h"
+#include "admin/transfer.h"
 #include "admin/transfer_wire.h"
+#include "storage/files.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
 
@@ -366,4 +369,18 @@ TEST_CASE("requests of imports and exports are checked like any other", "[transf
   CHECK(full.exit_code == 1);
   CHECK(full.error.find("the disk is nearly full") == 0);
   CHECK(decode_exports(place.ask("export batch", {"0"}).json)->empty());
+}
+
+TEST_CASE("the folder of an mbox that an export makes is synced before anything is written into it",
+          "[transfer]") {
+  const admin_test::Folder folder;
+  CommandLine line;
+  line.data = folder.path() + "/data";  // there is no store
+  line.request.arguments = {"anna@example.org", folder.path() + "/out.mbox"};
+  set_disk_hook([](const char* operation) { return std::string_view(operation) == "sync" ? EIO : 0; });
+  const Report unsynced = export_mbox(line);
+  set_disk_hook(nullptr);
+  CHECK(unsynced.exit_code == 1);
+  CHECK(unsynced.error.find("cannot sync " + folder.path() + "/: ") != std::string::npos);
+  CHECK(export_mbox(line).error.find("cannot sync") == std::string::npos);
 }
