@@ -427,6 +427,8 @@ constexpr std::array kCommands = {
         .detail =
             "FILE is one file with many messages, each behind a line \"From sender date\". It is only\n"
             "read. Messages keep their order, their time, and a UIDL that stands in an X-UIDL field.\n"
+            "Another program's lock is waited for; of a file that grows meanwhile the last message is left\n"
+            "out, since it may be cut off.\n"
             "It may be broken off at any time: given again it goes on where it stopped, and brings nothing\n"
             "twice; given once more later, it brings what is new. What was deleted here meanwhile does not\n"
             "come back. It works while the server runs, and no quota is in the way.\n"
@@ -452,10 +454,10 @@ constexpr std::array kCommands = {
             "  --password-file  its first line is the password; - is the standard input\n"
             "  --tls            implicit: from the start, port 995 (default); stls: after STLS, port 110;\n"
             "                   none: everybody on the way can read the password and the mail\n"
-            "  --port           another port\n"
+            "  --port           another port; what is there counts as another server\n"
             "  --insecure       do not check the server's certificate\n"
             "  --apop           log in with APOP, for an old server that offers it\n"
-            "  --delete         delete there what is safely here\n"
+            "  --delete         delete there what is safely here, or was deleted here\n"
             "  --dry-run        only say what would be brought"},
     Command{
         .name = "export maildir",

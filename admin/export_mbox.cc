@@ -15,6 +15,7 @@
 #include "admin/request.h"
 #include "admin/text.h"
 #include "admin/transfer.h"
+#include "storage/files.h"
 
 namespace mailstead::admin {
 namespace {
@@ -85,7 +86,7 @@ class ExportedMbox {
       return mbox_trouble("shorten", path_);
     ::lseek(file_.get(), 0, SEEK_END);
     ::lseek(notes_.get(), 0, SEEK_END);
-    return {};
+    return sync_folder();
   }
 
   bool holds(const std::string& uidl) const { return uidls_.contains(uidl); }
@@ -145,6 +146,15 @@ class ExportedMbox {
   }
 
  private:
+  // What is flushed of a file is there after a power cut only if its name is, too.
+  Result<void> sync_folder() {
+    const std::size_t slash = path_.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+    const Descriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!handle) return mbox_trouble("open", folder);
+    return sync_handle(handle.get(), folder);
+  }
+
   static Result<void> write_to(int file, std::string_view bytes, const std::string& path) {
     while (!bytes.empty()) {
       const ssize_t written = ::write(file, bytes.data(), bytes.size());

@@ -11,11 +11,16 @@
 #include "admin/request.h"
 #include "admin/text.h"
 #include "admin/transfer.h"
+#include "protocols/sha256.h"
+#include "storage/content.h"
+#include "storage/content_hash.h"
 
 namespace mailstead::admin {
 namespace {
 
 constexpr const char* kMaildirSource = "maildir";
+constexpr std::size_t kMaildirPiece = 64u << 10;
+constexpr std::uint64_t kMaildirWaiting = 8u << 20;  // octets of messages whose fate is asked for together
 
 // One run: the listing, what of it is known, and the rest brought.
 class MaildirImport {
@@ -31,12 +36,7 @@ class MaildirImport {
   ImportSummary run() {
     ImportSummary summary{"the maildir " + line_.request.arguments[0], line_.request.arguments[1]};
     summary.dry_run = has_flag(line_.request, "dry-run");
-    for (std::size_t first = 0; first < listing_.messages.size(); first += kKnownItems) {
-      auto done = bring(first, summary.dry_run);
-      if (done) continue;
-      summary.stopped = done.error();
-      break;
-    }
+    if (auto done = read_all(summary.dry_run); !done) summary.stopped = done.error();
     if (!summary.stopped) {
       if (auto done = importer_.flush(); !done) summary.stopped = done.error();
     }
@@ -50,45 +50,105 @@ class MaildirImport {
   }
 
  private:
+  // A message that has been read, until it is known whether it was imported before.
+  struct Waiting {
+    const MaildirMessage* message = nullptr;
+    MessageText text;
+    ImportQuestion question;  // by its name and its content
+    ImportQuestion by_name;
+  };
+
   // Two folders may hold files of one name.
-  std::string item_of(const MaildirMessage& message) const {
+  std::string name_of(const MaildirMessage& message) const {
     return subfolder_.empty() ? message.item : subfolder_ + '/' + message.item;
   }
 
-  Result<void> bring(std::size_t first, bool dry_run) {
-    const std::size_t end = std::min(first + kKnownItems, listing_.messages.size());
-    std::vector<std::string> items;
-    for (std::size_t i = first; i < end; ++i) items.push_back(item_of(listing_.messages[i]));
-    const auto known = importer_.known(items);
-    if (!known) return known.error();
-    for (std::size_t i = first; i < end; ++i) {
+  Result<void> read_all(bool dry_run) {
+    for (std::size_t i = 0; i < listing_.messages.size(); ++i) {
       if (Interruption::happened()) return interrupted_error();
-      const MaildirMessage& message = listing_.messages[i];
       progress_.show(i, counted(i, "message"));
-      if ((*known)[i - first]) {
-        importer_.count_known();
-      } else if (dry_run) {
-        ++would_bring_;
-        would_octets_ += message.size;
-      } else if (auto done = bring_one(message, items[i - first]); !done) {
-        return done;
-      }
+      if (auto done = read_one(listing_.messages[i]); !done) return done;
+      if (2 * waiting_.size() < kKnownItems && waiting_octets_ < kMaildirWaiting) continue;
+      if (auto done = bring(dry_run); !done) return done;
     }
+    return bring(dry_run);
+  }
+
+  Result<void> read_one(const MaildirMessage& message) {
+    Waiting waiting{&message, {}, {}, {}};
+    auto done = [&] {
+      const CallersRights rights;
+      return source_.read(message, waiting.text);
+    }();
+    if (done) done = identify(waiting);
+    if (!done && done.error().kind == ErrorKind::kNoSpace) return done;
+    if (!done) {
+      importer_.note_trouble(message.path, done.error().message);
+      return {};
+    }
+    waiting_octets_ += waiting.text.size();
+    waiting_.push_back(std::move(waiting));
     return {};
   }
 
-  Result<void> bring_one(const MaildirMessage& message, const std::string& item) {
-    MessageText text;
-    const auto read = [&] {
-      const CallersRights rights;
-      return source_.read(message, text);
-    }();
-    if (!read && read.error().kind == ErrorKind::kNoSpace) return read;
-    if (!read) {
-      importer_.note_trouble(message.path, read.error().message);
-      return {};
+  // A name alone is none: another maildir may have the same. Older programs noted nothing but it, so that is
+  // asked for, too, and counts if it was this message.
+  Result<void> identify(Waiting& waiting) const {
+    LineEndNormaliser normaliser;
+    ContentHasher hasher;
+    Sha256Stream digest;
+    std::uint64_t size = 0;
+    std::string lines;
+    const auto take = [&] {
+      size += lines.size();
+      hasher.add(lines);
+      digest.add(lines);
+      lines.clear();
+    };
+    std::string piece;
+    for (std::uint64_t at = 0; at < waiting.text.size(); at += piece.size()) {
+      piece.clear();
+      if (auto done = waiting.text.read(at, kMaildirPiece, piece); !done) return done;
+      if (piece.empty()) return Error{ErrorKind::kIo, "a temporary file is shorter than what was written"};
+      normaliser.add(piece, lines);
+      take();
     }
-    return importer_.add({item, message.uidl, message.received_at, {}}, text);
+    normaliser.finish(lines);
+    take();
+    waiting.by_name = {name_of(*waiting.message), size, hasher.value()};
+    waiting.question = {waiting.by_name.item + ' ', size, {}};
+    const Sha256 octets = digest.finish();
+    for (std::size_t i = 0; i < 16; ++i) waiting.question.item += fmt::format("{:02x}", octets[i]);
+    return {};
+  }
+
+  Result<void> bring(bool dry_run) {
+    if (waiting_.empty()) return {};
+    std::vector<ImportQuestion> questions;
+    for (const Waiting& each : waiting_) {
+      questions.push_back(each.question);
+      questions.push_back(each.by_name);
+    }
+    const auto known = importer_.known(questions);
+    if (!known) return known.error();
+    for (std::size_t i = 0; i < waiting_.size(); ++i) {
+      const MaildirMessage& message = *waiting_[i].message;
+      const WasImported by_content = (*known)[2 * i];
+      const WasImported was = by_content != WasImported::kNo ? by_content : (*known)[2 * i + 1];
+      if (was != WasImported::kNo) {
+        importer_.count_known(was);
+      } else if (dry_run) {
+        ++would_bring_;
+        would_octets_ += message.size;
+      } else {
+        auto done = importer_.add({waiting_[i].question.item, message.uidl, message.received_at, {}},
+                                  waiting_[i].text);
+        if (!done) return done;
+      }
+    }
+    waiting_.clear();
+    waiting_octets_ = 0;
+    return {};
   }
 
   void add_remarks(ImportSummary& summary) const {
@@ -115,6 +175,8 @@ class MaildirImport {
   MaildirListing listing_;
   Importer importer_;
   Progress progress_;
+  std::vector<Waiting> waiting_;
+  std::uint64_t waiting_octets_ = 0;
   std::uint64_t would_bring_ = 0;
   std::uint64_t would_octets_ = 0;
 };

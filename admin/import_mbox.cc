@@ -3,12 +3,16 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <deque>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -26,6 +30,8 @@ namespace {
 
 constexpr const char* kMboxSource = "mbox";
 constexpr std::size_t kMboxPiece = 64u << 10;
+constexpr std::chrono::seconds kFresh(1);         // a file that was written to so lately may be growing
+constexpr std::chrono::seconds kLockPatience(5);  // with another program's lock
 constexpr std::uint64_t kMostWaiting = 8u << 20;  // octets of messages whose fate is asked for together
 
 // What identifies a message is its content: files grow, shrink, and are moved about. Of the same content in
@@ -36,6 +42,8 @@ class MboxImport final : public MboxSink {
       : line_(line),
         dry_run_(has_flag(line.request, "dry-run")),
         file_(file),
+        size_(size),
+        began_(std::chrono::steady_clock::now()),
         importer_(store, line.request.arguments[1], kMboxSource),
         progress_("importing", size, speech_of(line)) {}
 
@@ -77,6 +85,13 @@ class MboxImport final : public MboxSink {
       waiting_.pop_back();
       return;
     }
+    if (may_be_cut_) {
+      importer_.note_trouble("the last message",
+                             "it may be cut off, since the file is being written to: give the same command "
+                             "again when that is done");
+      waiting_.pop_back();
+      return;
+    }
     Waiting& message = waiting_.back();
     if (!has_date_) {
       ++without_date_;
@@ -107,12 +122,27 @@ class MboxImport final : public MboxSink {
     if (auto done = waiting_.back().text.append(bytes); !done) failure_ = done.error();
   }
 
+  // Who locks in another way than we do may be writing the last message. What has come behind the size that
+  // the file had at first is left to the next import; and a short one waits a moment for more to come.
+  Result<bool> is_being_written() const {
+    struct stat facts {};
+    const auto size_now = [&]() -> std::uint64_t {
+      return ::fstat(file_, &facts) == 0 ? static_cast<std::uint64_t>(facts.st_size) : 0;
+    };
+    if (size_now() == size_ && std::time(nullptr) - facts.st_mtime <= kFresh.count())
+      std::this_thread::sleep_until(began_ + kFresh);
+    if (Interruption::happened()) return interrupted_error();
+    return size_now() != size_;
+  }
+
   Result<void> read_all() {
     std::array<char, kMboxPiece> piece;
     std::uint64_t offset = 0;
-    while (!failure_ && !reader_.is_no_mbox()) {
+    while (!failure_ && !reader_.is_no_mbox() && offset < size_) {
       if (Interruption::happened()) return interrupted_error();
-      const ssize_t got = ::pread(file_, piece.data(), piece.size(), static_cast<off_t>(offset));
+      const auto length = std::min<std::uint64_t>(piece.size(), size_ - offset);
+      const ssize_t got =
+          ::pread(file_, piece.data(), static_cast<std::size_t>(length), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0)
         return Error{ErrorKind::kIo, fmt::format("cannot read the mbox: {}", std::strerror(errno))};
@@ -122,6 +152,9 @@ class MboxImport final : public MboxSink {
       progress_.show(offset, counted(importer_.counts().brought + importer_.counts().there, "message"));
     }
     if (failure_) return *failure_;
+    const auto grows = is_being_written();
+    if (!grows) return grows.error();
+    may_be_cut_ = *grows;
     reader_.finish();
     if (failure_) return *failure_;
     if (auto done = bring(); !done) return done;
@@ -129,15 +162,15 @@ class MboxImport final : public MboxSink {
   }
 
   Result<void> bring() {
-    std::vector<std::string> items;
-    for (const Waiting& message : waiting_) items.push_back(message.item.item);
-    if (items.empty()) return {};
-    const auto known = importer_.known(items);
+    std::vector<ImportQuestion> questions;
+    for (const Waiting& message : waiting_) questions.push_back({message.item.item});
+    if (questions.empty()) return {};
+    const auto known = importer_.known(questions);
     if (!known) return known.error();
-    for (std::size_t i = 0; i < items.size(); ++i) {
+    for (std::size_t i = 0; i < questions.size(); ++i) {
       Waiting& message = waiting_[i];
-      if ((*known)[i]) {
-        importer_.count_known();
+      if ((*known)[i] != WasImported::kNo) {
+        importer_.count_known((*known)[i]);
       } else if (dry_run_) {
         ++would_bring_;
         would_octets_ += message.text.size();
@@ -171,6 +204,9 @@ class MboxImport final : public MboxSink {
   const CommandLine& line_;
   const bool dry_run_;
   const int file_;
+  const std::uint64_t size_;
+  const std::chrono::steady_clock::time_point began_;
+  bool may_be_cut_ = false;  // the message that ends with the file
   MboxReader reader_{*this};
   Importer importer_;
   Progress progress_;
@@ -190,6 +226,37 @@ class MboxImport final : public MboxSink {
   std::uint64_t empty_ = 0;
   std::uint64_t folder_data_ = 0;
 };
+
+// Programs that write into an mbox lock it with fcntl(), or by a file beside it, or both. Of a read lock
+// those who only read are not in each other's way. The dotlock of others is waited for, and none is made: an
+// import changes nothing there.
+Result<void> lock_mbox(int file, const std::string& path) {
+  const std::string dotlock = path + ".lock";
+  const auto until = std::chrono::steady_clock::now() + kLockPatience;
+  while (true) {
+    struct flock lock {};
+    lock.l_type = F_RDLCK;
+    lock.l_whence = SEEK_SET;
+    const bool is_locked = ::fcntl(file, F_SETLK, &lock) == 0;
+    // Some file systems know no locks.
+    const bool is_busy = !is_locked && (errno == EACCES || errno == EAGAIN);
+    const bool has_dotlock = ::access(dotlock.c_str(), F_OK) == 0;
+    if (!is_busy && !has_dotlock) return {};
+    // Who has the one and waits for the other is to get it.
+    lock.l_type = F_UNLCK;
+    if (is_locked) ::fcntl(file, F_SETLK, &lock);
+    if (std::chrono::steady_clock::now() >= until) {
+      return Error{
+          ErrorKind::kInUse,
+          has_dotlock ? fmt::format("{} is there: another program is using the mbox; if none is, remove that "
+                                    "file",
+                                    dotlock)
+                      : fmt::format("another program has {} locked; try again when it is done", path)};
+    }
+    if (Interruption::happened()) return interrupted_error();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
 
 Error no_mbox(const std::string& path, int file) {
   std::array<char, 4> start{};
@@ -221,6 +288,8 @@ Report import_mbox(const CommandLine& line) {
   auto store = StoreAccess::open(line, line.request.arguments[1], "import mbox");
   if (!store) return failed(store.error());
   const Interruption interruption;
+  if (auto locked = lock_mbox(file.get(), path); !locked) return failed(locked.error());
+  if (::fstat(file.get(), &facts) != 0) return failed(fmt::format("cannot read {}", path));
   MboxImport run(line, **store, file.get(), static_cast<std::uint64_t>(facts.st_size));
   const ImportSummary summary = run.run();
   if (run.is_no_mbox()) return failed(no_mbox(path, file.get()));

@@ -41,6 +41,10 @@ struct Pop3Place {
   std::string user;
 };
 
+constexpr std::uint16_t usual_port(Pop3Tls tls) {
+  return tls == Pop3Tls::kImplicit ? 995 : 110;
+}
+
 std::string new_nonce() {
   std::array<std::uint8_t, 18> noise;
   RAND_bytes(noise.data(), noise.size());
@@ -56,8 +60,7 @@ class Pop3Import final : public Pop3ClientSink {
         quiet_(speech_of(line)),
         place_(place),
         session_(std::move(options), *this),
-        importer_(store, line.request.arguments[1],
-                  fmt::format("pop3 {}@{}", place.user, ascii_host(place.host)),
+        importer_(store, line.request.arguments[1], source_of(place),
                   [this](const std::string& item) { durable_.insert(item); }) {}
 
   Result<void> run() {
@@ -89,6 +92,15 @@ class Pop3Import final : public Pop3ClientSink {
       summary.remarks.push_back(fmt::format(
           "{} {} no UIDL of {} own there; mail programs fetch such mail once more.",
           counted(nameless_, "message"), nameless_ == 1 ? "has" : "have", nameless_ == 1 ? "its" : "their"));
+    }
+    if (deletes_ && summary.counts.unsure > 0) {
+      summary.remarks.push_back(
+          fmt::format("{} imported before and {} not here; since the database was damaged once, it cannot be "
+                      "told whether "
+                      "that was deleted here or lost: left there.",
+                      summary.counts.unsure == 1 ? "1 message was"
+                                                 : fmt::format("{} messages were", summary.counts.unsure),
+                      summary.counts.unsure == 1 ? "is" : "are"));
     }
     if (deletes_ && session_.has_quit())
       summary.remarks.push_back(fmt::format("{} deleted there.", counted(deleted_, "message")));
@@ -136,10 +148,14 @@ class Pop3Import final : public Pop3ClientSink {
     std::uint64_t size = 0;
   };
 
-  static std::string ascii_host(std::string host) {
+  // Behind other ports of a host, of tunnels for instance, are other servers, whose UIDLs may be the same.
+  static std::string source_of(const Pop3Place& place) {
+    std::string host = place.host;
     std::transform(host.begin(), host.end(), host.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return host;
+    std::string source = fmt::format("pop3 {}@{}", place.user, host);
+    if (place.port != usual_port(place.tls)) source += fmt::format(" port {}", place.port);
+    return source;
   }
 
   // Until the session wants something else than input, or has room for another command.
@@ -202,17 +218,22 @@ class Pop3Import final : public Pop3ClientSink {
 
   Result<void> choose_of(const std::vector<Wanted>& named) {
     if (named.empty()) return {};
-    std::vector<std::string> items;
-    for (const Wanted& each : named) items.push_back(each.item);
-    const auto known = importer_.known(items);
+    // One of another size is fetched, and its octets are compared: the server may count otherwise than we do,
+    // or it has given the UIDL to another message.
+    std::vector<ImportQuestion> questions;
+    for (const Wanted& each : named) {
+      ImportQuestion& question = questions.emplace_back(ImportQuestion{each.item});
+      if (each.size > 0) question.size = each.size;
+    }
+    const auto known = importer_.known(questions);
     if (!known) return known.error();
     for (std::size_t i = 0; i < named.size(); ++i) {
-      if (!(*known)[i]) {
+      if ((*known)[i] == WasImported::kNo) {
         wanted_.push_back(named[i]);
         continue;
       }
-      importer_.count_known();
-      if (!deletes_) continue;
+      importer_.count_known((*known)[i]);
+      if (!deletes_ || (*known)[i] != WasImported::kYes) continue;
       durable_.insert(named[i].item);
       item_of_.emplace(named[i].number, named[i].item);
     }
@@ -296,7 +317,7 @@ Result<Pop3Place> place_of(const Request& request) {
   const std::string tls = option_of(request, "tls").value_or("implicit");
   place.tls = tls == "stls" ? Pop3Tls::kStls : tls == "none" ? Pop3Tls::kNone : Pop3Tls::kImplicit;
   if (has_flag(request, "insecure")) place.certificate = Certificate::kIgnored;
-  place.port = place.tls == Pop3Tls::kImplicit ? 995 : 110;
+  place.port = usual_port(place.tls);
   if (const auto port = option_of(request, "port")) {
     const auto [end, problem] = std::from_chars(port->data(), port->data() + port->size(), place.port);
     if (problem != std::errc() || end != port->data() + port->size() || place.port == 0)

@@ -22,18 +22,16 @@ Importer::Importer(StoreAccess& store, std::string address, std::string source,
                    std::function<void(const std::string&)> durable)
     : store_(store), address_(std::move(address)), source_(std::move(source)), durable_(std::move(durable)) {}
 
-Result<std::vector<bool>> Importer::known(const std::vector<std::string>& items) {
+Result<std::vector<WasImported>> Importer::known(const std::vector<ImportQuestion>& questions) {
   Request request;
   request.command = "import known";
   request.arguments = {address_, source_};
-  request.content = encode_items(items);
+  request.content = encode_questions(questions);
   const auto report = store_.ask(request);
   if (!report) return report.error();
-  const std::string& digits = report->json;
-  if (digits.size() != items.size() + 2) return wrong_answer();
-  std::vector<bool> known_items;
-  for (std::size_t i = 1; i <= items.size(); ++i) known_items.push_back(digits[i] == '1');
-  return known_items;
+  auto known = decode_known(report->json, questions.size());
+  if (!known) return wrong_answer();
+  return *std::move(known);
 }
 
 Result<void> Importer::add(ImportItem item, const MessageText& text) {
@@ -110,9 +108,13 @@ Result<void> Importer::take(const std::vector<ImportItem>& items, const std::str
       note_trouble(item.item, answer.error);
       continue;
     }
+    if (answer.outcome == ImportAnswer::Outcome::kUnsure) {
+      count_known(WasImported::kUnsure);
+      continue;
+    }
     if (durable_) durable_(item.item);
     if (answer.outcome == ImportAnswer::Outcome::kThere) {
-      ++counts_.there;
+      count_known(WasImported::kYes);
       continue;
     }
     ++counts_.brought;

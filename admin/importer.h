@@ -21,23 +21,29 @@ struct ImportCounts {
   std::uint64_t brought = 0;
   std::uint64_t octets = 0;   // of these
   std::uint64_t there = 0;    // were brought before
+  std::uint64_t unsure = 0;   // of these: see ImportOutcome::kUnsure
   std::uint64_t renamed = 0;  // brought under another UIDL, since a message here has, or had, theirs
   std::uint64_t failed = 0;
 };
 
 class Importer {
  public:
-  // `durable` is told each item that is in the mailbox, now or since before. May be empty.
+  // `durable` is told each item that is in the mailbox, now or since before, or was deleted there. May be
+  // empty.
   Importer(StoreAccess& store, std::string address, std::string source,
            std::function<void(const std::string& item)> durable = {});
 
   // Which of these (kKnownItems at most) were brought before.
-  Result<std::vector<bool>> known(const std::vector<std::string>& items);
+  Result<std::vector<WasImported>> known(const std::vector<ImportQuestion>& questions);
   // `item.bytes` comes from `text`.
   Result<void> add(ImportItem item, const MessageText& text);
   Result<void> flush();
 
-  void count_known() { ++counts_.there; }
+  // One that need not be brought.
+  void count_known(WasImported was) {
+    ++counts_.there;
+    counts_.unsure += was == WasImported::kUnsure;
+  }
   const ImportCounts& counts() const { return counts_; }
   // "ITEM: why not", at most kMostTroubles of them.
   const std::vector<std::string>& troubles() const { return troubles_; }

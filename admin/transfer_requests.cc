@@ -52,8 +52,10 @@ Result<void> check_room(const CommandContext& context, std::uint64_t needed) {
 
 ImportAnswer answer_of(const Result<Imported>& result) {
   if (!result) return {ImportAnswer::Outcome::kFailed, {}, result.error().message};
-  const bool is_new = result->outcome == ImportOutcome::kNew;
-  return {is_new ? ImportAnswer::Outcome::kNew : ImportAnswer::Outcome::kThere, result->uidl, {}};
+  const auto outcome = result->outcome == ImportOutcome::kNew     ? ImportAnswer::Outcome::kNew
+                       : result->outcome == ImportOutcome::kThere ? ImportAnswer::Outcome::kThere
+                                                                  : ImportAnswer::Outcome::kUnsure;
+  return {outcome, result->uidl, {}};
 }
 
 // A page of them, as many as fit.
@@ -108,14 +110,11 @@ Report begin_transfer(const Request& request, CommandContext& context) {
 }
 
 Report tell_known_imports(const Request& request, CommandContext& context) {
-  const auto items = decode_items(request.content);
-  if (!items) return failed(items.error());
-  if (items->size() > kKnownItems) return misused("too many items in one request");
-  const auto known = context.store.were_imported(address_of(request), request.arguments[1], *items);
-  if (!known) return failed(known.error());
-  std::string digits = "\"";
-  for (const bool each : *known) digits += each ? '1' : '0';
-  return answered(digits + '"');
+  const auto questions = decode_questions(request.content);
+  if (!questions) return failed(questions.error());
+  if (questions->size() > kKnownItems) return misused("too many items in one request");
+  const auto known = context.store.were_imported(address_of(request), request.arguments[1], *questions);
+  return known ? answered(encode_known(*known)) : failed(known.error());
 }
 
 Report spool_import(const Request& request, CommandContext& context) {

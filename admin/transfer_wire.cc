@@ -40,7 +40,8 @@ bool take_octets(const Wire& json, std::string& into) {
   return octets.has_value();
 }
 
-constexpr const char* kOutcomes[] = {"new", "there", "failed"};
+constexpr const char* kOutcomes[] = {"new", "there", "unsure", "failed"};
+constexpr std::string_view kKnownMarks = "01?";  // by WasImported
 
 }  // namespace
 
@@ -55,14 +56,44 @@ Result<std::string> decode_octets(std::string_view text) {
   return octets;
 }
 
-std::string encode_items(const std::vector<std::string>& items) {
+std::string encode_questions(const std::vector<ImportQuestion>& questions) {
   Wire json = Wire::array();
-  for (const std::string& item : items) json.push_back(base64::encode(item));
+  for (const ImportQuestion& question : questions) {
+    Wire one{{"item", base64::encode(question.item)}};
+    if (question.size) one["size"] = *question.size;
+    if (question.hash.is_known()) one["hash"] = base64::encode(question.hash.octets());
+    json.push_back(std::move(one));
+  }
   return json.dump();
 }
 
-Result<std::vector<std::string>> decode_items(std::string_view text) {
-  return read_array<std::string>(text, take_octets);
+Result<std::vector<ImportQuestion>> decode_questions(std::string_view text) {
+  return read_array<ImportQuestion>(text, [](const Wire& json, ImportQuestion& question) {
+    if (!take_octets(json.at("item"), question.item)) return false;
+    if (json.contains("size")) question.size = json.at("size").get<std::uint64_t>();
+    if (!json.contains("hash")) return true;
+    std::string octets;
+    if (!take_octets(json.at("hash"), octets)) return false;
+    question.hash = ContentHash::of_octets(octets);
+    return question.hash.is_known();
+  });
+}
+
+std::string encode_known(const std::vector<WasImported>& known) {
+  std::string text = "\"";
+  for (const WasImported each : known) text += kKnownMarks[static_cast<std::size_t>(each)];
+  return text + '"';
+}
+
+std::optional<std::vector<WasImported>> decode_known(std::string_view text, std::size_t questions) {
+  if (text.size() != questions + 2) return std::nullopt;
+  std::vector<WasImported> known;
+  for (const char mark : text.substr(1, questions)) {
+    const std::size_t found = kKnownMarks.find(mark);
+    if (found == std::string_view::npos) return std::nullopt;
+    known.push_back(static_cast<WasImported>(found));
+  }
+  return known;
 }
 
 std::string encode_imports(const std::vector<ImportItem>& items) {
@@ -105,8 +136,8 @@ std::string encode_answers(const std::vector<ImportAnswer>& answers) {
 Result<std::vector<ImportAnswer>> decode_answers(std::string_view text) {
   return read_array<ImportAnswer>(text, [](const Wire& json, ImportAnswer& answer) {
     const auto outcome = json.at("outcome").get<std::string>();
-    for (const auto each :
-         {ImportAnswer::Outcome::kNew, ImportAnswer::Outcome::kThere, ImportAnswer::Outcome::kFailed}) {
+    for (const auto each : {ImportAnswer::Outcome::kNew, ImportAnswer::Outcome::kThere,
+                            ImportAnswer::Outcome::kUnsure, ImportAnswer::Outcome::kFailed}) {
       if (outcome != kOutcomes[static_cast<std::size_t>(each)]) continue;
       answer.outcome = each;
       answer.uidl = json.at("uidl").get<std::string>();

@@ -1,10 +1,10 @@
 // What imports and exports say to the store's side, as JSON: in Request::content and Report::json.
 //
-//     import known ADDRESS SOURCE                content ["aXRlbQ==", …]
-//                                                json "01…": which were imported before
+//     import known ADDRESS SOURCE                content [{"item", "size", "hash"}, …]: what is not known is left out
+//                                                json "01?…": which were imported before; ?: see WasImported
 //     import spool ADDRESS TOKEN OFFSET          content "…": a piece of a large message
 //     import batch ADDRESS SOURCE                content [{"item", "uidl", "at", "bytes" | "token", "size"}, …]
-//                                                json [{"outcome": "new" | "there" | "failed", "uidl", "error"}, …]
+//                                                json [{"outcome": "new" | "there" | "unsure" | "failed", "uidl", "error"}, …]
 //     export batch ADDRESS KEY                   json [{"key", "uidl", "size", "at", "bytes" | "large" | "error"}],
 //                                                what is behind KEY
 //     export piece ADDRESS KEY SIZE OFFSET       json "…": octets of a large message
@@ -37,7 +37,7 @@ struct ImportItem {
 };
 
 struct ImportAnswer {
-  enum class Outcome { kNew, kThere, kFailed };
+  enum class Outcome { kNew, kThere, kUnsure, kFailed };
   Outcome outcome = Outcome::kFailed;
   std::string uidl;
   std::string error;
@@ -51,8 +51,11 @@ struct ExportItem {
 
 std::string encode_octets(std::string_view octets);
 Result<std::string> decode_octets(std::string_view json);
-std::string encode_items(const std::vector<std::string>& items);
-Result<std::vector<std::string>> decode_items(std::string_view json);
+std::string encode_questions(const std::vector<ImportQuestion>& questions);
+Result<std::vector<ImportQuestion>> decode_questions(std::string_view json);
+std::string encode_known(const std::vector<WasImported>& known);
+// nullopt: it is no answer to so many questions.
+std::optional<std::vector<WasImported>> decode_known(std::string_view json, std::size_t questions);
 std::string encode_imports(const std::vector<ImportItem>& items);
 Result<std::vector<ImportItem>> decode_imports(std::string_view json);
 std::string encode_answers(const std::vector<ImportAnswer>& answers);

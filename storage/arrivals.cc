@@ -1,5 +1,7 @@
 #include "storage/arrivals.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <unordered_map>
@@ -110,8 +112,18 @@ std::uint64_t Arrivals::octets_to_come(MailboxId mailbox) const {
 }
 
 Result<bool> Arrivals::insert_row(Coming& coming) {
-  auto row = Index(database_).insert(coming.row);
+  Index index(database_);
+  auto row = index.insert(coming.row);
   if (!row && row.error().kind == ErrorKind::kExists) {
+    // SQLite calls much a constraint. Only a row of this UIDL says that the message is in the index; whatever
+    // else refuses it does not make it one that may go from the journal.
+    auto there = index.of_uidl(coming.row.mailbox, coming.row.uidl);
+    if (!there) return there.error();
+    if (there->empty()) {
+      return Error{ErrorKind::kCorrupt, fmt::format("the index refuses the message {}, which stays in the "
+                                                    "journal: {}",
+                                                    coming.row.uidl, row.error().message)};
+    }
     coming.row.id = 0;
     auto done = replaying_ ? renew_row(coming) : Result<void>();
     return done ? Result<bool>(false) : done.error();

@@ -73,7 +73,7 @@ class Arrivals {
   bool holds(const std::string& message) const { return ids_.contains(message); }
 
   // All of them get their rows; on an error none does, and they go on waiting. On a full disk the reserve is
-  // given up for them.
+  // given up for them. kCorrupt: the index refuses one of which it has no row.
   Result<void> write_rows();
   // A part of that, which holds up nobody for long: it takes what waits now, or goes on with it, and writes
   // so many rows. True: that was not all. Who asks the database anything has the rest written first.

@@ -1,6 +1,12 @@
 #include "storage/imported_table.h"
 
+#include <fmt/format.h>
+
 namespace mailstead {
+
+std::string ImportedTable::another(const std::string& item, const ContentHash& hash) {
+  return fmt::format("{}\n{:016x}{:016x}", item, hash.high, hash.low);
+}
 
 Result<std::optional<std::string>> ImportedTable::uidl_of(MailboxId mailbox, const std::string& source,
                                                           const std::string& item) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "protocols/result.h"
+#include "storage/content_hash.h"
 #include "storage/database.h"
 #include "storage/directory.h"
 
@@ -17,6 +18,9 @@ namespace mailstead {
 class ImportedTable {
  public:
   explicit ImportedTable(Database& database) : database_(database) {}
+
+  // What the table calls another message that its source calls as it called one before.
+  static std::string another(const std::string& item, const ContentHash& hash);
 
   // The UIDL that the item got; nullopt: it is new.
   Result<std::optional<std::string>> uidl_of(MailboxId mailbox, const std::string& source,

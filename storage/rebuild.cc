@@ -1,6 +1,7 @@
 #include "storage/rebuild.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
@@ -85,6 +86,10 @@ struct Salvaged {
   std::size_t mailboxes = 0;
   std::size_t aliases = 0;
   std::size_t app_passwords = 0;
+  std::size_t nonsense = 0;  // rows of these that can be none
+  // Kinds of what is not mail, by whether they could be read to the end.
+  std::vector<std::string_view> whole;
+  std::vector<std::string_view> cut_off;
   SalvagedMail mail;
   SalvagedQueue queue;
 };
@@ -221,25 +226,79 @@ Result<SalvagedMail> salvage_mail(const DataFolder& folder, Database& damaged,
   return salvaged;
 }
 
+// What is not mail, by the schema that has had it from the beginning.
+struct SalvagedKind {
+  std::string_view name;
+  int since;
+};
+constexpr SalvagedKind kMailboxes{"mailboxes", 1};
+constexpr SalvagedKind kQuotas{"quotas", 6};
+constexpr SalvagedKind kAliases{"aliases", 1};
+constexpr SalvagedKind kAppPasswords{"app passwords", 2};
+constexpr SalvagedKind kNotesOfImports{"notes of imports", 13};
+
+void note_end(Database& damaged, const SalvagedKind& kind, const Result<void>& read, Salvaged& salvaged) {
+  const auto version = schema_version(damaged);
+  const bool is_older = version && *version > 0 && *version < kind.since;
+  (read || is_older ? salvaged.whole : salvaged.cut_off).push_back(kind.name);
+}
+
 // What was imported once is not imported again, as far as it can be read.
-Result<void> salvage_imported(Database& damaged, Database& into, const std::unordered_set<MailboxId>& kept) {
+Result<void> salvage_imported(Database& damaged, Database& into, const std::unordered_set<MailboxId>& kept,
+                              Salvaged& salvaged) {
   ImportedTable to(into);
   Result<void> done;
-  static_cast<void>(ImportedTable(damaged).each(
-      [&](MailboxId mailbox, const std::string& source, const std::string& item, const std::string& uidl) {
-        if (done && kept.contains(mailbox)) done = to.add(mailbox, source, item, uidl);
-      }));
+  note_end(damaged, kNotesOfImports,
+           ImportedTable(damaged).each([&](MailboxId mailbox, const std::string& source,
+                                           const std::string& item, const std::string& uidl) {
+             if (done && kept.contains(mailbox)) done = to.add(mailbox, source, item, uidl);
+           }),
+           salvaged);
   return done;
+}
+
+Result<void> salvage_aliases(Accounts& from, Database& damaged, Accounts& to, Salvaged& salvaged) {
+  std::vector<AliasEntry> aliases;
+  note_end(damaged, kAliases, from.read_aliases(aliases), salvaged);
+  for (const AliasEntry& alias : aliases) {
+    auto added = alias.targets.empty() ? Error{ErrorKind::kInvalid, "it leads nowhere"} : to.add_alias(alias);
+    if (!added && added.error().kind != ErrorKind::kExists && added.error().kind != ErrorKind::kInvalid)
+      return added.error();
+    ++(added ? salvaged.aliases : salvaged.nonsense);
+  }
+  return {};
+}
+
+Result<void> salvage_app_passwords(Database& damaged, Database& into,
+                                   const std::unordered_set<MailboxId>& kept, Salvaged& salvaged) {
+  std::vector<AppPasswordRow> passwords;
+  note_end(damaged, kAppPasswords, AppPasswords(damaged).read_all(passwords), salvaged);
+  for (const AppPasswordRow& password : passwords) {
+    const bool is_one = kept.contains(password.mailbox) && check_device_name(password.name);
+    if (!is_one) {
+      ++salvaged.nonsense;
+      continue;
+    }
+    auto added = AppPasswords(into).add(password);
+    if (!added && added.error().kind != ErrorKind::kExists) return added.error();
+    ++(added ? salvaged.app_passwords : salvaged.nonsense);
+  }
+  return {};
 }
 
 // Copies what can be read. Reading stops at the first damage, and what came before it is kept.
 Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Database& into) {
   Salvaged salvaged;
-  if (size_of(folder, aside) == 0) return salvaged;  // SQLite would remove the WAL that stands beside it
+  const auto nothing = [] {
+    Salvaged none;
+    none.cut_off = {kMailboxes.name, kQuotas.name, kAliases.name, kAppPasswords.name, kNotesOfImports.name};
+    return none;
+  };
+  if (size_of(folder, aside) == 0) return nothing();  // SQLite would remove the WAL that stands beside it
   std::string path = folder.database_path();
   path.replace(path.rfind('/') + 1, std::string::npos, aside);
   auto damaged = Database::open(path, DatabaseAccess::kSalvage);
-  if (!damaged) return salvaged;
+  if (!damaged) return nothing();
   Accounts from(**damaged);
   Accounts to(into);
   // Its backups are still backups of this store.
@@ -249,41 +308,30 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
   std::vector<AccountRow> accounts;
   std::unordered_set<MailboxId> kept;
   std::unordered_map<MailboxId, Address> addresses;
-  static_cast<void>(from.read_mailboxes(accounts));
+  note_end(**damaged, kMailboxes, from.read_mailboxes(accounts), salvaged);
   for (const AccountRow& account : accounts) {
     auto again = parse_address(account.address.text());
-    if (account.id <= 0 || !again || !(*again == account.address)) continue;
-    auto added = to.add_mailbox(account);
-    if (!added && added.error().kind == ErrorKind::kExists) continue;
+    const bool is_one = account.id > 0 && again && *again == account.address;
+    auto added =
+        is_one ? to.add_mailbox(account) : Result<MailboxId>(Error{ErrorKind::kExists, "it is no mailbox"});
+    if (!added && added.error().kind == ErrorKind::kExists) {
+      ++salvaged.nonsense;
+      continue;
+    }
     if (!added) return added.error();
     ++salvaged.mailboxes;
     kept.insert(account.id);
     addresses.emplace(account.id, account.address);
   }
   std::unordered_map<MailboxId, std::uint64_t> quotas;
-  static_cast<void>(from.read_quotas(quotas));  // an older schema has none
+  note_end(**damaged, kQuotas, from.read_quotas(quotas), salvaged);
   for (const auto& [mailbox, octets] : quotas) {
     if (!kept.contains(mailbox) || octets > kMostQuota) continue;
     if (auto done = to.set_quota(mailbox, octets); !done) return done.error();
   }
-  std::vector<AliasEntry> aliases;
-  static_cast<void>(from.read_aliases(aliases));
-  for (const AliasEntry& alias : aliases) {
-    auto added = to.add_alias(alias);
-    if (!added && added.error().kind != ErrorKind::kExists && added.error().kind != ErrorKind::kInvalid) {
-      return added.error();
-    }
-    if (added) ++salvaged.aliases;
-  }
-  std::vector<AppPasswordRow> passwords;
-  static_cast<void>(AppPasswords(**damaged).read_all(passwords));
-  for (const AppPasswordRow& password : passwords) {
-    if (!kept.contains(password.mailbox) || !check_device_name(password.name)) continue;
-    auto added = AppPasswords(into).add(password);
-    if (!added && added.error().kind != ErrorKind::kExists) return added.error();
-    if (added) ++salvaged.app_passwords;
-  }
-  if (auto done = salvage_imported(**damaged, into, kept); !done) return done.error();
+  if (auto done = salvage_aliases(from, **damaged, to, salvaged); !done) return done.error();
+  if (auto done = salvage_app_passwords(**damaged, into, kept, salvaged); !done) return done.error();
+  if (auto done = salvage_imported(**damaged, into, kept, salvaged); !done) return done.error();
   auto mail = salvage_mail(folder, **damaged, addresses);
   if (!mail) return mail.error();
   salvaged.mail = *mail;
@@ -297,6 +345,27 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
   if (!queue) return queue.error();
   salvaged.queue = *queue;
   return salvaged;
+}
+
+void tell_of_accounts(const Salvaged& salvaged, RecoveryReport& report) {
+  report.actions.push_back(
+      fmt::format("read {} mailboxes, {} aliases and {} app passwords from the damaged database",
+                  salvaged.mailboxes, salvaged.aliases, salvaged.app_passwords));
+  if (!salvaged.whole.empty()) {
+    report.actions.push_back(fmt::format("the damaged database could be read to the end of its {}",
+                                         fmt::join(salvaged.whole, ", ")));
+  }
+  if (!salvaged.cut_off.empty()) {
+    report.actions.push_back(
+        fmt::format("the damaged database could not be read to the end of its {}: there may have been more, "
+                    "which have to be made again or taken from a backup",
+                    fmt::join(salvaged.cut_off, ", ")));
+  }
+  if (salvaged.nonsense > 0) {
+    report.actions.push_back(
+        fmt::format("left out {} of the damaged database that can be no mailbox, alias or app password",
+                    salvaged.nonsense == 1 ? "1 row" : fmt::format("{} rows", salvaged.nonsense)));
+  }
 }
 
 void tell_of_mail(const SalvagedMail& mail, RecoveryReport& report) {
@@ -340,19 +409,17 @@ void tell_of_queue(const SalvagedQueue& queue, RecoveryReport& report) {
 // With the salvaged rows in one transaction, and "filled" set by it: a crash repeats it whole or not at all.
 Result<void> fill_from(const DataFolder& folder, const std::string& aside, Database& database,
                        RecoveryReport& report) {
-  auto filled = read_meta(database, "rebuilt_from");
+  auto filled = read_meta(database, kRebuiltFromKey);
   if (!filled) return filled.error();
   if (*filled != aside) {
     auto transaction = Transaction::begin(database);
     if (!transaction) return transaction.error();
     auto salvaged = salvage(folder, aside, database);
     if (!salvaged) return salvaged.error();
-    if (auto done = write_meta(database, "rebuilt_from", aside); !done) return done;
+    if (auto done = write_meta(database, kRebuiltFromKey, aside); !done) return done;
     if (auto done = transaction->commit(); !done) return done;
     report.rebuilt = true;
-    report.actions.push_back(
-        fmt::format("read {} mailboxes, {} aliases and {} app passwords from the damaged database",
-                    salvaged->mailboxes, salvaged->aliases, salvaged->app_passwords));
+    tell_of_accounts(*salvaged, report);
     tell_of_mail(salvaged->mail, report);
     tell_of_queue(salvaged->queue, report);
   }

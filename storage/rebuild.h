@@ -6,12 +6,16 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "storage/database.h"
 #include "storage/folder.h"
 #include "storage/store.h"
 
 namespace mailstead {
+
+// In meta: what the damaged database is called from which this one was filled; empty: none was ever damaged.
+inline constexpr std::string_view kRebuiltFromKey = "rebuilt_from";
 
 // Has a start that was cut off begun to put a new database in the place of a damaged one?
 bool is_rebuild_under_way(const DataFolder& folder);

@@ -148,8 +148,8 @@ class SqliteStore final : public Store {
 
   std::vector<Result<Imported>> import_messages(const Address& address,
                                                 std::span<const Import> messages) override;
-  Result<std::vector<bool>> were_imported(const Address& address, const std::string& source,
-                                          std::span<const std::string> items) override;
+  Result<std::vector<WasImported>> were_imported(const Address& address, const std::string& source,
+                                                 std::span<const ImportQuestion> questions) override;
   Result<std::vector<ExportEntry>> export_entries(const Address& address, std::int64_t after,
                                                   std::size_t at_most) override;
   Result<std::unique_ptr<MessageReader>> open_entry(const Address& address,

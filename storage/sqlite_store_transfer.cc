@@ -1,7 +1,7 @@
 // The store's part about mail that comes from other servers and files, and goes to files.
 #include <utility>
 
-#include "storage/imported_table.h"
+#include "storage/imported_mail.h"
 #include "storage/importing.h"
 #include "storage/sqlite_store.h"
 
@@ -21,7 +21,8 @@ std::vector<Result<Imported>> SqliteStore::import_messages(const Address& addres
   if (auto filed = filer_->file_now(entry->id); !filed) return all(filed.error());
   const auto before = maildir->times();
   const bool quiet = before && watch_.is_quiet(entry->id, *before);
-  auto results = ImportBatch(*database_, *maildir, entry->id, naming_).run(messages);
+  const auto before_change = [&] { return listings_.before_change(*database_, entry->id); };
+  auto results = ImportBatch(*database_, *maildir, entry->id, naming_, before_change).run(messages);
   const auto after = maildir->times();
   if (after && quiet) watch_.expect(entry->id, *after);
   database_->checkpoint_if_due();
@@ -29,19 +30,23 @@ std::vector<Result<Imported>> SqliteStore::import_messages(const Address& addres
   return results;
 }
 
-Result<std::vector<bool>> SqliteStore::were_imported(const Address& address, const std::string& source,
-                                                     std::span<const std::string> items) {
+Result<std::vector<WasImported>> SqliteStore::were_imported(const Address& address, const std::string& source,
+                                                            std::span<const ImportQuestion> questions) {
   if (!database_) return closed_error();
   auto entry = known(address);
   if (!entry) return entry.error();
-  ImportedTable table(*database_);
-  std::vector<bool> known_items;
-  for (const std::string& item : items) {
-    auto uidl = table.uidl_of(entry->id, source, item);
-    if (!uidl) return uidl.error();
-    known_items.push_back(uidl->has_value());
+  auto maildir = maildir_of(entry->id);
+  if (!maildir) return maildir.error();
+  // Whether a message is here is asked of its file.
+  if (auto filed = filer_->file_now(entry->id); !filed) return filed.error();
+  ImportedMail mail(*database_, *maildir, entry->id);
+  std::vector<WasImported> answers;
+  for (const ImportQuestion& question : questions) {
+    auto answer = mail.was_imported(source, question);
+    if (!answer) return answer.error();
+    answers.push_back(*answer);
   }
-  return known_items;
+  return answers;
 }
 
 Result<std::vector<ExportEntry>> SqliteStore::export_entries(const Address& address, std::int64_t after,

@@ -466,9 +466,10 @@ class Store {
   // nobody else has the store meanwhile.
   virtual std::vector<Result<Imported>> import_messages(const Address& address,
                                                         std::span<const Import> messages) = 0;
-  // Which of these items of a source import_messages() brought before.
-  virtual Result<std::vector<bool>> were_imported(const Address& address, const std::string& source,
-                                                  std::span<const std::string> items) = 0;
+  // What became of the messages that import_messages() brought from this source before. Files are looked for,
+  // and not read: pass some hundreds at most.
+  virtual Result<std::vector<WasImported>> were_imported(const Address& address, const std::string& source,
+                                                         std::span<const ImportQuestion> questions) = 0;
   // The first `at_most` present messages behind this key (0: the beginning), in the maildrop's order. Who
   // reads page after page sees a message that comes meanwhile at the end.
   virtual Result<std::vector<ExportEntry>> export_entries(const Address& address, std::int64_t after,

@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+
+#include "storage/content_hash.h"
 
 namespace mailstead {
 
@@ -25,14 +28,30 @@ struct Import {
 };
 
 enum class ImportOutcome {
-  kNew,
+  kNew,    // also of one that was imported before and whose file is lost: it is back under its UIDL
   kThere,  // it was imported before, or the mailbox holds the same message under this UIDL
+  // It was imported before and is not here; since the database was damaged once, nobody knows whether it was
+  // deleted here.
+  kUnsure,
 };
 
 struct Imported {
   ImportOutcome outcome = ImportOutcome::kNew;
   std::string uidl;        // not the one asked for when another message has, or had, that one
   std::uint64_t size = 0;  // octets; 0 when it was there
+};
+
+// A message at its source, and what is known of it there.
+struct ImportQuestion {
+  std::string item;
+  std::optional<std::uint64_t> size = {};  // octets with CRLF line ends
+  ContentHash hash = {};                   // of these
+};
+
+enum class WasImported {
+  kNo,      // or it is lost here, or another message had this name: import_messages() brings it
+  kYes,     // and it is on the disk here, or was deleted here: its source need not keep it
+  kUnsure,  // as ImportOutcome has it: not to be brought again, and its source is to keep it
 };
 
 // A message that is present, for an export.

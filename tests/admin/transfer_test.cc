@@ -2,6 +2,7 @@
 // store.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@
 #include "admin/maildir_source.h"
 #include "admin/mbox_reader.h"
 #include "admin/received_time.h"
+#include "admin/transfer.h"
 #include "admin/transfer_wire.h"
+#include "storage/files.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
 
@@ -244,7 +247,19 @@ TEST_CASE("what an import hands over arrives as it was, and nonsense is refused"
   REQUIRE(exported.has_value());
   CHECK((*exported)[0].bytes == every);
   CHECK((*exported)[1].error == "gone");
-  CHECK(decode_items(encode_items({every, ""})).value() == std::vector<std::string>{every, ""});
+  const auto asked = decode_questions(encode_questions({{every}, {"", 1ull << 40, {3, 7}}}));
+  REQUIRE(asked.has_value());
+  CHECK((*asked)[0].item == every);
+  CHECK_FALSE((*asked)[0].size.has_value());
+  CHECK_FALSE((*asked)[0].hash.is_known());
+  CHECK((*asked)[1].size == 1ull << 40);
+  CHECK((*asked)[1].hash == ContentHash{3, 7});
+  const std::vector known{WasImported::kUnsure, WasImported::kNo, WasImported::kYes};
+  CHECK(decode_known(encode_known(known), 3) == known);
+  CHECK_FALSE(decode_known(encode_known(known), 2).has_value());
+  CHECK_FALSE(decode_known("\"0x1\"", 3).has_value());
+  for (const char* wrong : {"", "{}", "[\"aXRlbQ==\"]", "[{}]", R"([{"item": "", "hash": "aXRlbQ=="}])"})
+    CHECK_FALSE(decode_questions(wrong).has_value());
   CHECK(decode_octets(encode_octets(every)).value() == every);
   for (const char* wrong :
        {"", "{}", "[1]", "[{}]", R"([{"item": "!", "uidl": "", "at": 0, "bytes": ""}])",
@@ -312,7 +327,7 @@ TEST_CASE(
   CHECK(answers->at(0).outcome == ImportAnswer::Outcome::kNew);
   CHECK(answers->at(0).uidl == "uidl");
   CHECK(place.ask("import batch", {"mbox"}, batch).json == "\"anew\"");  // taken
-  CHECK(place.ask("import known", {"mbox"}, encode_items({"item", "other"})).json == "\"10\"");
+  CHECK(place.ask("import known", {"mbox"}, encode_questions({{"item"}, {"other"}})).json == "\"10\"");
 
   // Of more than there is room for, the one that was added to last longest ago goes.
   for (std::size_t i = 0; i <= kMostImportSpools; ++i) CHECK(spool(std::to_string(i), 0) == "\"added\"");
@@ -340,8 +355,8 @@ TEST_CASE("requests of imports and exports are checked like any other", "[transf
   CHECK(place.ask("transfer begin", {"import maildir"}).exit_code == 0);
   CHECK(place.ask("import known", {}).exit_code == 2);
   CHECK(place.ask("import known", {"mbox"}, "nonsense").exit_code == 1);
-  CHECK(place.ask("import known", {"mbox"}, encode_items(std::vector<std::string>(kKnownItems + 1, "x")))
-            .exit_code == 2);
+  const std::vector<ImportQuestion> too_many(kKnownItems + 1, {"x"});
+  CHECK(place.ask("import known", {"mbox"}, encode_questions(too_many)).exit_code == 2);
   CHECK(place.ask("import spool", {"t", "-1"}, encode_octets("x")).exit_code == 2);
   CHECK(place.ask("import spool", {std::string(65, 't'), "0"}, encode_octets("x")).exit_code == 2);
   CHECK(place.ask("export batch", {"x"}).exit_code == 2);
@@ -354,4 +369,18 @@ TEST_CASE("requests of imports and exports are checked like any other", "[transf
   CHECK(full.exit_code == 1);
   CHECK(full.error.find("the disk is nearly full") == 0);
   CHECK(decode_exports(place.ask("export batch", {"0"}).json)->empty());
+}
+
+TEST_CASE("the folder of an mbox that an export makes is synced before anything is written into it",
+          "[transfer]") {
+  const admin_test::Folder folder;
+  CommandLine line;
+  line.data = folder.path() + "/data";  // there is no store
+  line.request.arguments = {"anna@example.org", folder.path() + "/out.mbox"};
+  set_disk_hook([](const char* operation) { return std::string_view(operation) == "sync" ? EIO : 0; });
+  const Report unsynced = export_mbox(line);
+  set_disk_hook(nullptr);
+  CHECK(unsynced.exit_code == 1);
+  CHECK(unsynced.error.find("cannot sync " + folder.path() + "/: ") != std::string::npos);
+  CHECK(export_mbox(line).error.find("cannot sync") == std::string::npos);
 }

@@ -375,6 +375,28 @@ TEST_CASE("who asks while the index cannot be written is refused, and nothing is
   CHECK(mail_of(*store) == these({1, 2}));
 }
 
+TEST_CASE("mail that the index refuses for another reason than that it has it stays in the journal",
+          "[storage][arrivals]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  bring(*store, {1});
+  run_sql(scratch.data() + "/mailstead.db",
+          "CREATE TRIGGER refuse BEFORE INSERT ON messages BEGIN SELECT RAISE(ABORT, 'not this one'); END");
+  const auto refused = store->index_mail();
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message.find("not this one") != std::string::npos);
+  CHECK(store->unindexed() == 1);
+  SECTION("until the reason is gone") {
+    run_sql(scratch.data() + "/mailstead.db", "DROP TRIGGER refuse");
+    CHECK(mail_of(*store) == these({1}));
+  }
+  SECTION("and a start, which has it from there, makes another database") {
+    store.reset();
+    store = open_store(scratch.data());
+    CHECK(mail_of(*store) == these({1}));
+  }
+}
+
 TEST_CASE("the journal does not grow with mail that has its files", "[storage][arrivals]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});

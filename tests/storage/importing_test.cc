@@ -58,6 +58,29 @@ Imported import_one(Store& store, Import message) {
   return import_all(store, one).front();
 }
 
+std::vector<WasImported> were_imported(Store& store, const std::vector<ImportQuestion>& questions,
+                                       const std::string& source = "pop3 anna@old.example") {
+  auto known = store.were_imported(address(kAnna), source, questions);
+  REQUIRE(known.has_value());
+  return *known;
+}
+
+WasImported was_imported(Store& store, const ImportQuestion& question) {
+  return were_imported(store, {question}).front();
+}
+
+ImportQuestion question_of(const std::string& item, const std::string& content) {
+  return {item, content.size(), content_hash(content)};
+}
+
+// As a person or a disk does it. The file is there for each message from the import on.
+void lose_file(const Scratch& scratch, const std::string& content) {
+  const std::string folder = scratch.data() + "/mail/example.org/anna/new/";
+  for (const std::string& name : names_in(folder)) {
+    if (read_file(folder + name) == content) std::filesystem::remove(folder + name);
+  }
+}
+
 std::vector<std::string> bodies(const std::vector<Fetched>& mail) {
   std::vector<std::string> contents;
   for (const Fetched& message : mail) contents.push_back(message.content);
@@ -109,11 +132,10 @@ TEST_CASE("what was imported once is not brought again, also after it was delete
     CHECK(again.outcome == ImportOutcome::kThere);
   }
   CHECK(bodies(fetch_all(*store, kAnna)) == std::vector<std::string>{numbered(0), numbered(2)});
-  const std::vector<std::string> items{"item 0", "item 1", "item 3"};
-  CHECK(store->were_imported(address(kAnna), "pop3 anna@old.example", items).value() ==
-        std::vector<bool>{true, true, false});
-  CHECK(store->were_imported(address(kAnna), "another", items).value() ==
-        std::vector<bool>{false, false, false});
+  using enum WasImported;
+  const std::vector<ImportQuestion> items{{"item 0"}, {"item 1"}, {"item 3"}};
+  CHECK(were_imported(*store, items) == std::vector{kYes, kYes, kNo});
+  CHECK(were_imported(*store, items, "another") == std::vector{kNo, kNo, kNo});
   // Twice in one batch.
   std::vector<Import> twice;
   twice.push_back(import_of("new", "n", numbered(7)));
@@ -311,7 +333,147 @@ TEST_CASE("what was imported, and deleted here since, stays away when the databa
   run_sql(scratch.data() + "/mailstead.db", "DROP TABLE messages");
   store = open_store(scratch.data());
   CHECK(fetch_all(*store, kAnna).size() == 2);
-  for (const Imported& again : import_all(*store, some_imports(3)))
-    CHECK(again.outcome == ImportOutcome::kThere);
+  const auto again = import_all(*store, some_imports(3));
+  CHECK(again[0].outcome == ImportOutcome::kThere);
+  CHECK(again[2].outcome == ImportOutcome::kThere);
   CHECK(fetch_all(*store, kAnna).size() == 2);
+  // It may as well have been lost, so nobody may take this for leave to delete it elsewhere.
+  CHECK(again[1].outcome == ImportOutcome::kUnsure);
+  CHECK(was_imported(*store, {"item 0"}) == WasImported::kYes);
+  CHECK(was_imported(*store, {"item 1"}) == WasImported::kUnsure);
+}
+
+TEST_CASE("a message whose file is lost counts as not imported, and comes back under its UIDL", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  import_all(*store, some_imports(3));
+  import_one(*store, import_of("unnamed", "", numbered(9)));
+  const auto before = fetch_all(*store, kAnna);
+  const auto entries = store->export_entries(address(kAnna), 0, 10).value();
+  const bool is_noticed = GENERATE(false, true);
+  lose_file(scratch, numbered(1));
+  lose_file(scratch, numbered(9));
+  // A session that saw it so goes on without it.
+  if (is_noticed) CHECK(fetch_all(*store, kAnna).size() == 2);
+  CHECK(was_imported(*store, {"item 0"}) == WasImported::kYes);
+  CHECK(was_imported(*store, {"item 1"}) == WasImported::kNo);
+  CHECK(was_imported(*store, {"unnamed"}) == WasImported::kNo);
+  auto imports = some_imports(3);
+  imports.push_back(import_of("unnamed", "", numbered(9)));
+  const auto again = import_all(*store, imports);
+  CHECK(again[0].outcome == ImportOutcome::kThere);
+  CHECK(again[1].outcome == ImportOutcome::kNew);
+  CHECK(again[1].uidl == "uid:/,1");
+  CHECK(again[3].uidl == before[3].uidl);
+  const auto check = [&] {
+    const auto mail = fetch_all(*store, kAnna);
+    CHECK(uidls_of(mail) == uidls_of(before));
+    CHECK(bodies(mail) == bodies(before));
+    const auto now = store->export_entries(address(kAnna), 0, 10).value();
+    REQUIRE(now.size() == entries.size());
+    for (std::size_t i = 0; i < now.size(); ++i) CHECK(now[i].received_at == entries[i].received_at);
+  };
+  check();
+  CHECK(was_imported(*store, {"item 1"}) == WasImported::kYes);
+  store.reset();
+  store = open_store(scratch.data());
+  check();
+}
+
+TEST_CASE("a file that is cut, or that another tool has moved, is told from one that is lost", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  import_all(*store, some_imports(2));
+  const std::string folder = scratch.data() + "/mail/example.org/anna/";
+  for (const std::string& name : names_in(folder + "new")) {
+    if (name.ends_with("1")) std::filesystem::rename(folder + "new/" + name, folder + "cur/" + name + ":2,S");
+    if (name.ends_with("0")) std::filesystem::resize_file(folder + "new/" + name, 3);
+  }
+  using enum WasImported;
+  CHECK(were_imported(*store, {{"item 0"}, {"item 1"}}) == std::vector{kNo, kYes});
+  CHECK(import_all(*store, some_imports(2))[1].outcome == ImportOutcome::kThere);
+  CHECK(bodies(fetch_all(*store, kAnna)) == std::vector{numbered(0), numbered(1)});
+  CHECK(names_in(folder + "quarantine").size() == 1);
+}
+
+TEST_CASE("another message of a name that was imported before is imported, and stays known", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  const bool is_kept = GENERATE(true, false);  // when it is deleted
+  import_one(*store, import_of("name", "u", numbered(1)));
+  CHECK(was_imported(*store, question_of("name", numbered(1))) == WasImported::kYes);
+  CHECK(was_imported(*store, question_of("name", numbered(2))) == WasImported::kNo);  // of the same length
+  CHECK(was_imported(*store, {"name", 7}) == WasImported::kNo);
+  const Imported other = import_one(*store, import_of("name", "u", numbered(2)));
+  CHECK(other.outcome == ImportOutcome::kNew);
+  CHECK(other.uidl != "u");
+  for (const int number : {1, 2}) {
+    CHECK(was_imported(*store, question_of("name", numbered(number))) == WasImported::kYes);
+    CHECK(import_one(*store, import_of("name", "u", numbered(number))).outcome == ImportOutcome::kThere);
+  }
+  CHECK(bodies(fetch_all(*store, kAnna)) == std::vector{numbered(1), numbered(2)});
+  auto maildrop = store->open_maildrop(id_of(*store, kAnna)).value();
+  const std::vector<std::size_t> both{0, 1};
+  DeleteTerms terms;
+  terms.deleted = is_kept ? Deleted::kKept : Deleted::kFreed;
+  REQUIRE(store->commit_deletes(*maildrop, both, terms).has_value());
+  while (store->purge_deleted(id_of(*store, kAnna), 10).value() > 0) continue;
+  maildrop.reset();
+  for (const int number : {1, 2})
+    CHECK(import_one(*store, import_of("name", "u", numbered(number))).outcome == ImportOutcome::kThere);
+  CHECK(fetch_all(*store, kAnna).empty());
+  // Both of one name in one batch.
+  std::vector<Import> batch;
+  for (const int number : {3, 4, 3}) batch.push_back(import_of("new", "n", numbered(number)));
+  const auto imported = import_all(*store, batch);
+  CHECK(imported[0].outcome == ImportOutcome::kNew);
+  CHECK(imported[1].outcome == ImportOutcome::kNew);
+  CHECK(imported[2].outcome == ImportOutcome::kThere);
+  CHECK(imported[2].uidl == imported[0].uidl);
+  CHECK(bodies(fetch_all(*store, kAnna)) == std::vector{numbered(3), numbered(4)});
+}
+
+TEST_CASE("of two that are the same in a batch neither is here when the first fails", "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  std::vector<Import> batch;
+  for (int i = 0; i < 2; ++i) batch.push_back(import_of("same", "s", numbered(1)));
+  const DiskFault fault(1, ENOSPC);
+  const auto results = store->import_messages(address(kAnna), batch);
+  CHECK_FALSE(results[0].has_value());
+  CHECK_FALSE(results[1].has_value());
+}
+
+TEST_CASE("a crash at any operation while a lost message comes back leaves it there once, or to be brought",
+          "[storage][crash]") {
+  Scratch scratch;
+  {
+    auto store = store_with(scratch.data(), {kAnna});
+    import_all(*store, some_imports(3));
+    lose_file(scratch, numbered(1));
+    CHECK(fetch_all(*store, kAnna).size() == 2);
+  }
+  bool crashed = true;
+  int n = 1;
+  for (; crashed; ++n) {
+    REQUIRE(n < 400);
+    INFO("operation " << n);
+    const std::string data = scratch.path() + "/" + std::to_string(n);
+    copy_folder(scratch.data(), data);
+    const CrashRun run = run_until(n, [&](const Arm& arm, const Acknowledge& acknowledge) {
+      auto store = open_store(data);
+      arm();
+      if (store->import_messages(address(kAnna), some_imports(3))[1]) acknowledge(1);
+    });
+    crashed = run.crashed;
+    auto store = open_store(data);
+    if (!run.acknowledged.empty()) CHECK(fetch_all(*store, kAnna).size() == 3);
+    import_all(*store, some_imports(3));
+    const auto mail = fetch_all(*store, kAnna);
+    CHECK(bodies(mail) == std::vector{numbered(0), numbered(1), numbered(2)});
+    CHECK(uidls_of(mail) == std::vector<std::string>{"uid:/,0", "uid:/,1", "uid:/,2"});
+    store.reset();
+    std::filesystem::remove_all(data);
+  }
+  CHECK(n > 5);
 }

@@ -188,6 +188,45 @@ TEST_CASE("a damaged database is kept aside, its accounts are saved, the index i
   CHECK(second.actions.empty());
 }
 
+TEST_CASE("of each kind it is told whether a damaged database could be read to its end", "[storage]") {
+  RecoveryWorld world;
+  const std::string all = "to the end of its mailboxes, quotas, aliases, app passwords, notes of imports";
+  std::string told;
+  std::string cut_off;
+  SECTION("what is damaged is of the mail") {
+    run_sql(world.database(), "DROP TABLE messages");
+    told = "could be read " + all;
+  }
+  SECTION("aliases") {
+    std::string database = read_file(world.database());
+    for (std::size_t page = 4096; page < database.size(); page += 4096) {
+      // A row of them: its name is followed by where it leads.
+      if (database.substr(page, 4096).find("info@example.orgbert@example.org") != std::string::npos)
+        database.replace(page, 512, std::string(512, 'x'));
+    }
+    write_file(world.database(), database);
+    told = "could be read to the end of its mailboxes, quotas, app passwords, notes of imports";
+    cut_off = "could not be read to the end of its aliases: there may have been more";
+  }
+  SECTION("a table is gone") {
+    run_sql(world.database(), "DROP TABLE quotas");
+    cut_off = "could not be read to the end of its quotas:";
+  }
+  SECTION("nothing is left of it") {
+    write_file(world.database(), std::string(20000, 'x'));
+    cut_off = "could not be read " + all;
+  }
+  RecoveryReport report;
+  open_store(world.data(), &report);
+  CHECK(mentions(report, "the database was damaged"));
+  std::string all_told;
+  for (const std::string& action : report.actions) all_told += action + '\n';
+  INFO(all_told);
+  if (!told.empty()) CHECK(mentions(report, told));
+  CHECK(mentions(report, "could not be read to the end of its") == !cut_off.empty());
+  if (!cut_off.empty()) CHECK(mentions(report, cut_off));
+}
+
 TEST_CASE("a start that was cut off while it replaced a damaged database says so, and loses no account",
           "[storage]") {
   RecoveryWorld world;

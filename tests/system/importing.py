@@ -1,11 +1,13 @@
 """Mail that comes from maildirs, mbox files and other servers, and goes out again: broken off and begun anew."""
 
+import fcntl
 import json
 import mailbox
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 
@@ -164,6 +166,69 @@ class Maildir(Transfers):
             file.write("3 V17 N2\nnonsense\n")
         self.assertIn("line 2 of dovecot-uidlist", self.server.admin("import", "maildir", self.old, ANNA, code=1).stderr)
 
+    def files_of(self, user="anna"):
+        folder = os.path.join(self.server.data, "mail", "example.org", user, "new")
+        return sorted(os.path.join(folder, name) for name in os.listdir(folder))
+
+    def test_two_maildirs_with_the_same_names(self):
+        texts = [b"Subject: %s of %d\n\nbody\n" % (word, number) for number in (1, 2) for word in (b"one", b"two", b"six")]
+        folders = [os.path.join(self.server.folder, "box%d" % number) for number in (1, 2)]
+        for number, folder in enumerate(folders):
+            for place in ("tmp", "new", "cur"):
+                os.makedirs(os.path.join(folder, place))
+            for i in range(3 - number):
+                with open(os.path.join(folder, "new", "%d.M%dP1.old" % (THEN + i, i)), "wb") as file:
+                    file.write(texts[3 * number + i])
+        self.assertEqual(self.server.json("import", "maildir", folders[0], ANNA)["imported"], 3)
+        self.assertEqual(self.server.json("import", "maildir", folders[1], ANNA, "--dry-run")["imported"], 2)
+        self.assertEqual(self.server.json("import", "maildir", folders[1], ANNA)["imported"], 2)
+        mail = self.server.fetch(ANNA)
+        self.assertEqual([lf(content) for _, content in mail], texts[:5])
+        for folder, count in zip(folders, (3, 2)):
+            done = self.server.json("import", "maildir", folder, ANNA)
+            self.assertEqual((done["imported"], done["imported_before"]), (0, count))
+        # Also when they have been deleted here.
+        self.server.fetch(ANNA, delete=True)
+        for folder, count in zip(folders, (3, 2)):
+            done = self.server.json("import", "maildir", folder, ANNA)
+            self.assertEqual((done["imported"], done["imported_before"]), (0, count))
+
+    def test_what_an_older_program_noted_by_its_name_alone(self):
+        self.make_maildir(6)
+        self.server.admin("import", "maildir", self.old, ANNA)
+        self.server.fetch(ANNA)
+        with self.server.pop3(ANNA) as session:
+            session.must("DELE 1")
+            session.quit()
+        self.server.stop()
+        database = sqlite3.connect(os.path.join(self.server.data, "mailstead.db"))
+        with database:
+            database.execute("UPDATE imported SET item = substr(item, 1, length(item) - 33)")
+            self.assertEqual(database.execute("SELECT count(*) FROM imported WHERE item LIKE '%.old,S=_'").fetchone()[0], 6)
+        database.close()
+        self.server.start()
+        done = self.server.json("import", "maildir", self.old, ANNA)
+        self.assertEqual((done["imported"], done["imported_before"]), (0, 6))
+        # Another one of that name, and as long.
+        path = os.path.join(self.old, "new", "%d.M%dP1.old,S=%d" % (THEN - 2, 2, 2))
+        with open(path, "wb") as file:
+            file.write(text_of(2).replace(b"body", b"text"))
+        done = self.server.json("import", "maildir", self.old, ANNA)
+        self.assertEqual((done["imported"], done["imported_before"]), (1, 5))
+        self.assertEqual(self.count(), 6)
+
+    def test_what_is_lost_here_is_brought_again(self):
+        self.make_maildir(6)
+        self.server.admin("import", "maildir", self.old, ANNA)
+        for path in self.files_of()[1:3]:
+            os.remove(path)
+        self.assertEqual(len(self.server.fetch(ANNA)), 4)
+        self.assertEqual(self.server.json("import", "maildir", self.old, ANNA, "--dry-run")["imported"], 2)
+        done = self.server.json("import", "maildir", self.old, ANNA)
+        self.assertEqual((done["imported"], done["imported_before"], done["other_uidl"]), (2, 4, 0))
+        self.check_mail(range(6))
+        self.assertEqual(self.server.admin("verify", "--all").returncode, 0)
+
     def test_kill_and_begin_again(self):
         self.make_maildir(MANY)
         seen = 0
@@ -241,6 +306,40 @@ class Mbox(Transfers):
                                (b"\n\n \nFrom x\n", "is no mbox")):
             self.assertIn(words, self.server.admin("import", "mbox", self.write(content), ANNA, code=1).stderr)
         self.assertIn("is a folder", self.server.admin("import", "mbox", self.server.folder, ANNA, code=1).stderr)
+
+    def test_a_file_that_grows_meanwhile(self):
+        begin = b"From x@y Sun Sep  9 01:46:4%d 2001\nSubject: %d\n\nbody\n"
+        path = self.write(begin % (1, 1) + b"\n" + begin % (2, 2))
+        stop = threading.Event()
+
+        def append():
+            with open(path, "ab", buffering=0) as file:
+                while not stop.wait(0.1):
+                    file.write(b"more\n")
+        writer = threading.Thread(target=append, daemon=True)
+        writer.start()
+        done = json.loads(self.server.admin("--json", "import", "mbox", path, ANNA, code=1).stdout)
+        stop.set()
+        writer.join(mailstead.TIMEOUT)
+        self.assertEqual((done["imported"], done["failed"], done["complete"]), (1, 1, True))
+        self.assertIn("may be cut off", done["troubles"][0])
+        done = self.server.json("import", "mbox", path, ANNA)
+        self.assertEqual((done["imported"], done["imported_before"]), (1, 1))
+        self.assertEqual(len(self.server.fetch(ANNA)), 2)
+
+    def test_a_file_that_is_locked(self):
+        path = self.write(b"From x@y Sun Sep  9 01:46:41 2001\nSubject: 1\n\nbody\n")
+        with open(path, "r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            self.assertIn("another program has", self.server.admin("import", "mbox", path, ANNA, code=1).stderr)
+        with open(path + ".lock", "wb"):
+            pass
+        self.assertIn(".lock is there", self.server.admin("import", "mbox", path, ANNA, code=1).stderr)
+        # It is waited for.
+        timer = threading.Timer(1, os.remove, (path + ".lock",))
+        timer.start()
+        self.assertEqual(self.server.json("import", "mbox", path, ANNA)["imported"], 1)
+        timer.join()
 
     def test_many_and_large_ones_with_kills(self):
         path = self.write(b"".join(b"From x@y Sun Sep  9 01:46:40 2001\n" + lf(large(n) if n == 5 else text_of(n)) + b"\n" for n in range(MANY)))
@@ -447,6 +546,66 @@ class Pop3(Transfers):
         self.assertEqual([uidl for uidl, _ in mail][:2], ["1", "2"])
         self.assertRegex(mail[2][0], "^[0-9a-f]{32}$")
 
+    def fetch_from(self, script, *more):
+        with script:
+            return self.server.json("import", "pop3", "127.0.0.1", ANNA, "--user", "a", "--password-file", self.secret,
+                                    "--tls", "none", "--port", str(script.port), *more)
+
+    def test_two_servers_behind_one_host(self):
+        first = Script([(b"%d" % n, b"Subject: %d of the first\r\n\r\n" % n) for n in (1, 2, 3)])
+        second = Script([(b"%d" % n, b"Subject: %d of the other\r\n\r\n" % n) for n in (1, 2, 3)])
+        self.assertEqual(self.fetch_from(first, "--delete")["imported"], 3)
+        done = self.fetch_from(second, "--delete")
+        self.assertEqual((done["imported"], done["imported_before"]), (3, 0))
+        mail = [content for _, content in self.server.fetch(ANNA)]
+        self.assertEqual(mail, [b"Subject: %d of the %s\r\n\r\n" % (n, word) for word in (b"first", b"other") for n in (1, 2, 3)])
+        self.assertEqual((len(first.deleted), len(second.deleted)), (3, 3))
+
+    def test_a_server_that_begins_its_uidls_anew(self):
+        script = Script([(b"1", b"Subject: once\r\n\r\n"), (b"2", b"Subject: stays\r\n\r\n")])
+        self.assertEqual(self.fetch_from(script)["imported"], 2)
+        again = Script([(b"1", b"Subject: another one\r\n\r\n"), script.mail[1]], port=script.port)
+        done = self.fetch_from(again, "--delete")
+        self.assertEqual((done["imported"], done["imported_before"]), (1, 1))
+        self.assertEqual([content for _, content in self.server.fetch(ANNA)],
+                         [script.mail[0][1], script.mail[1][1], again.mail[0][1]])
+        self.assertEqual(sorted(again.deleted), [1, 2])
+
+    def test_what_is_lost_here_is_fetched_before_it_is_deleted_there(self):
+        script = Script([(b"u%d" % n, b"Subject: %d\r\n\r\n" % n) for n in (1, 2, 3)])
+        self.assertEqual(self.fetch_from(script)["imported"], 3)
+        mail = self.server.fetch(ANNA)
+        with self.server.pop3(ANNA) as session:
+            session.must("DELE 3")
+            session.quit()
+        folder = os.path.join(self.server.data, "mail", "example.org", "anna", "new")
+        for name in os.listdir(folder):
+            if name.endswith(",U=u2"):
+                os.remove(os.path.join(folder, name))
+        again = Script(script.mail, port=script.port)
+        done = self.fetch_from(again, "--delete")
+        self.assertEqual((done["imported"], done["imported_before"]), (1, 2))
+        self.assertEqual(self.server.fetch(ANNA), mail[:2])
+        self.assertEqual(sorted(again.deleted), [1, 2, 3])
+
+    def test_a_server_that_counts_octets_otherwise(self):
+        script = Script([(b"u", b"Subject: 1\r\n\r\nbody\r\n")], size=lambda text: len(lf(text)))
+        self.assertEqual(self.fetch_from(script)["imported"], 1)
+        again = Script(script.mail, port=script.port, size=script.size)
+        done = self.fetch_from(again, "--delete")
+        self.assertEqual((done["imported"], done["imported_before"]), (0, 1))
+        self.assertEqual(again.deleted, [1])
+        self.assertEqual(self.count(), 1)
+
+    def test_the_port_is_part_of_the_source_unless_it_is_the_usual_one(self):
+        self.assertEqual(self.fetch_from(Script([(b"u", b"Subject: 1\r\n\r\n")]))["imported"], 1)
+        self.server.stop()
+        database = sqlite3.connect(os.path.join(self.server.data, "mailstead.db"))
+        sources = [row[0] for row in database.execute("SELECT source FROM imported")]
+        database.close()
+        self.server.start()
+        self.assertRegex(sources[0], "^pop3 a@127.0.0.1 port [0-9]+$")
+
     def test_a_server_that_names_messages_badly(self):
         script = Script([(b"same", b"Subject: 1\r\n\r\n"), (b"same", b"Subject: 2\r\n\r\n"), (b"has space", b"Subject: 3\r\n\r\n"),
                          (b"x" * 71, b"Subject: 4\r\n\r\n"), (b"\xff", b"Subject: 5\r\n\r\n"), (b"good", b"")])
@@ -472,9 +631,10 @@ class Pop3(Transfers):
 class Script:
     """A small POP3 server with these (UIDL, message), without CAPA."""
 
-    def __init__(self, mail, greeting=b"+OK"):
-        self.mail, self.greeting = mail, greeting
-        self.listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, mail, greeting=b"+OK", port=0, size=len):
+        self.mail, self.greeting, self.size = mail, greeting, size
+        self.deleted = []  # numbers
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
 
     def __enter__(self):
@@ -507,11 +667,14 @@ class Script:
             if word == b"UIDL":
                 stream.write(b"+OK\r\n" + b"".join(b"%d %s\r\n" % (i, uidl) for i, (uidl, _) in enumerate(self.mail, 1)) + b".\r\n")
             elif word == b"LIST":
-                stream.write(b"+OK\r\n" + b"".join(b"%d %d\r\n" % (i, len(text)) for i, (_, text) in enumerate(self.mail, 1)) + b".\r\n")
+                stream.write(b"+OK\r\n" + b"".join(b"%d %d\r\n" % (i, self.size(text)) for i, (_, text) in enumerate(self.mail, 1)) + b".\r\n")
             elif word == b"RETR":
                 stream.write(b"+OK\r\n" + mailstead.stuffed(self.mail[int(argument) - 1][1]))
             elif word == b"CAPA":
                 stream.write(b"-ERR\r\n")
+            elif word == b"DELE":
+                self.deleted.append(int(argument))
+                stream.write(b"+OK\r\n")
             else:
                 stream.write(b"+OK\r\n")
             stream.flush()
