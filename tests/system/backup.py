@@ -290,8 +290,9 @@ class Backup(Backups):
         self.flip(changed)
         for _ in range(3):  # what it is now becomes what clients get
             with self.server.pop3(ANNA) as session:
-                session.command("RETR 1")
-                session.command("QUIT")
+                with contextlib.suppress(mailstead.Refused):
+                    session.retr(1)
+                session.quit()
         self.server.stop()
         self.server.start()
         for flags in ((), ("--repair",), ()):

@@ -19,6 +19,12 @@ def text_of(number, more=b""):
 
 
 class Verify(mailstead.ServerTest):
+    # Where nothing answers: mail on its way out waits.
+    settings = """hostname = "mail.example.org"
+[resolver]
+servers = ["127.0.0.1:9"]
+"""
+
     def setUp(self):
         super().setUp()
         self.server.add_cheap_mailbox(BERT)
