@@ -44,7 +44,7 @@ constexpr std::string_view kSyncedTwice =
 
 constexpr Needless kNeedless[] = {
     {"a small file: fill_from_backup", "", kRestoredAsOne},
-    {"a small file: replace_small_file < fill_from_backup", "", kRestoredAsOne},
+    {"a small file: replace_small_file", "fill_from_backup", kRestoredAsOne},
     {"mailstead.db", "fill_from_backup", kRestoredAsOne},
     {"", "copy_others < fill_from_backup", kRestoredAsOne},
     {"", "copy_entry < fill_from_backup", kRestoredAsOne},  // the same, where the compiler has merged the two
