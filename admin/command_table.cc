@@ -527,7 +527,9 @@ constexpr std::array kCommands = {
             "ones each time; of the rest it looks whether they are there, and how long.\n"
             "  --all     read every message whole\n"
             "  --repair  mend what can be mended. No mail is deleted: what is no mail any more goes to the\n"
-            "            folder quarantine of its mailbox"},
+            "            folder quarantine of its mailbox. A message that was changed is told by each check, "
+            "until\n"
+            "            the file that came is put in its place: that one is known"},
     Command{.name = "config show", .needs = Needs::kNothing, .summary = "print the values in force"},
     Command{.name = "config check",
             .needs = Needs::kNothing,

@@ -110,12 +110,13 @@ Result<void> Backup::copy_database() {
     auto copy = Database::open(copy_path(), DatabaseAccess::kAlone);
     if (!copy) return in_folder(folder_.path(), copy.error());
     copy_ = std::move(*copy);
-    auto pool = BackupPool::open(folder_.fd());
+    generations_ = std::make_unique<EarlierGenerations>(folder_);
+    auto pool = BackupPool::open(folder_, *generations_);
     if (!pool) return in_folder(folder_.path(), pool.error());
     pool_ = std::make_unique<BackupPool>(std::move(*pool));
     return copy_->run_script(
         "CREATE TABLE backup_kept (domain TEXT NOT NULL, user TEXT NOT NULL, path TEXT NOT NULL,"
-        " size INTEGER NOT NULL);");
+        " size INTEGER NOT NULL, hash BLOB NOT NULL);");
   });
 }
 
@@ -146,6 +147,14 @@ Result<void> Backup::finish() {
 
 // ---- the queue
 
+struct Backup::Queued {
+  std::int64_t row = 0;
+  std::string id;
+  std::uint64_t starts_at = 0;
+  std::uint64_t octets = 0;  // of the message, which begins there
+  ContentHash hash;
+};
+
 // Of the newest backup: files of the queue do not change, either.
 Result<FileHandle> Backup::newest_queue() const {
   auto found = folder_.generations();
@@ -172,57 +181,74 @@ Result<void> Backup::copy_queue() {
     return {};
   });
   if (!made) return made;
-  struct Filed {
-    std::int64_t row;
-    std::string id;
-    std::uint64_t octets;
-  };
-  std::vector<Filed> filed;
+  std::vector<Queued> filed;
   auto listed = each_row(
       copy_->query(
-          "SELECT q.id, queue_id, starts_at + size FROM queue AS q WHERE finished_at = 0 AND NOT EXISTS"
+          "SELECT q.id, queue_id, starts_at, size, hash FROM queue AS q WHERE finished_at = 0 AND NOT EXISTS"
           " (SELECT 1 FROM queue_contents WHERE message = q.id) ORDER BY q.id"),
       [&](const Statement& row) {
-        filed.push_back({row.integer(0), row.text(1), static_cast<std::uint64_t>(row.integer(2))});
+        filed.push_back({row.integer(0), row.text(1), static_cast<std::uint64_t>(row.integer(2)),
+                         static_cast<std::uint64_t>(row.integer(3)), ContentHash::of_octets(row.text(4))});
       });
   if (!listed) return listed;
-  for (const Filed& each : filed) {
+  for (const Queued& each : filed) {
     if (auto done = tell(); !done) return done;
     if (!is_message_id(each.id)) continue;
-    bool linked = false;
-    if (before.is_open()) {
-      auto done = terms_.as_caller([&]() -> Result<void> {
-        const auto facts = stat_name(before.fd(), each.id);
-        linked = facts && static_cast<std::uint64_t>(facts->st_size) == each.octets &&
-                 ::linkat(before.fd(), each.id.c_str(), to.fd(), each.id.c_str(), 0) == 0;
-        return {};
-      });
-      if (!done) return done;
-    }
-    if (linked) continue;
-    if (auto done = copy_queued(queue->fd(), to.fd(), each.row, each.id, each.octets); !done) return done;
+    auto linked = before.is_open() ? link_queued(before.fd(), to.fd(), each) : Result<bool>(false);
+    if (!linked) return linked.error();
+    if (*linked) continue;
+    if (auto done = copy_queued(queue->fd(), to.fd(), each); !done) return done;
   }
   return terms_.as_caller([&] { return sync_handle(to.fd(), "queue"); });
 }
 
-Result<void> Backup::copy_queued(int queue, int to, std::int64_t row, const std::string& id,
-                                 std::uint64_t octets) {
-  auto file = open_file(queue, id);
-  if (!file && file.error().kind == ErrorKind::kNotFound) return settle_unqueued(row, id);
+// Another name of the newest backup's file, where that is still what it was.
+Result<bool> Backup::link_queued(int before, int to, const Queued& queued) {
+  Copied found;
+  bool linked = false;
+  auto done = terms_.as_caller([&]() -> Result<void> {
+    auto file = open_file(before, queued.id);
+    if (!file) return {};
+    auto body = read_file_through(*file, queued.starts_at);
+    if (!body || !body->is(queued.octets, queued.hash)) return {};
+    found = *body;
+    linked = ::linkat(before, queued.id.c_str(), to, queued.id.c_str(), 0) == 0;
+    return {};
+  });
+  if (!done) return done.error();
+  if (!linked) return false;
+  if (done = note_queued(queued, found.hash); !done) return done.error();
+  return true;
+}
+
+Result<void> Backup::copy_queued(int queue, int to, const Queued& queued) {
+  auto file = open_file(queue, queued.id);
+  if (!file && file.error().kind == ErrorKind::kNotFound) return settle_unqueued(queued.row, queued.id);
   if (!file) {
     summary_.troubles.push_back(in_folder("queue", file.error()).message);
     return {};
   }
   return terms_.as_caller([&]() -> Result<void> {
-    auto made = create_file(to, id);
+    auto made = create_file(to, queued.id);
     if (!made) return made.error();
     auto copied = copy_file(*file, *made);
     if (!copied) return copied.error();
-    if (copied->octets != octets) {
+    auto body = read_file_through(*file, queued.starts_at);
+    if (!body) return body.error();
+    if (body->is(queued.octets, queued.hash)) {
+      if (auto done = note_queued(queued, body->hash); !done) return done;
+    } else {
       summary_.troubles.push_back(
-          fmt::format("queue/{}: {} octets instead of {}", id, copied->octets, octets));
+          fmt::format("queue/{}: {}", queued.id, difference_of(*body, queued.octets)));
     }
-    return sync_handle(made->fd(), id);
+    return sync_handle(made->fd(), queued.id);
+  });
+}
+
+Result<void> Backup::note_queued(const Queued& queued, const ContentHash& hash) {
+  if (queued.hash.is_known()) return {};
+  return terms_.as_caller([&] {
+    return copy_->run("UPDATE queue SET hash = ?2 WHERE id = ?1", queued.row, Octets{hash.octets()});
   });
 }
 

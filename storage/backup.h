@@ -12,7 +12,7 @@
 //     about                   BackupFacts
 //
 // and has its mail in the pool. The table backup_kept of the copy names the files of mail that was kept of
-// removed mailboxes, which no other table knows.
+// removed mailboxes, which no other table knows, with their lengths and hashes.
 // The steps are begin(), for which the store must be recovered and not change its schema (a running server,
 // or a Store in this process), and finish(), which needs neither.
 // Ownership: BackupFolder outlives it. Threads: one, any. Rights: this process acts as the data folder's
@@ -28,6 +28,7 @@
 #include "protocols/result.h"
 #include "storage/backup_files.h"
 #include "storage/backup_folder.h"
+#include "storage/backup_generations.h"
 #include "storage/backup_pool.h"
 #include "storage/database.h"
 #include "storage/maildir.h"
@@ -84,10 +85,17 @@ class Backup {
   Result<void> settle_gone(Mailbox& mailbox);
   Result<void> copy_kept_mail();
   Result<void> copy_kept_folder(int at, const PoolFolder& name);
+  // What is to be noted of it.
+  Result<PoolClaim> copy_kept_file(const PoolFolder& folder, const std::string& name, const RegularFile& file,
+                                   const PoolClaim& noted);
   Result<void> note_kept(const PoolFolder& name, std::vector<KeptFile>& kept);
 
   Result<void> copy_queue();
-  Result<void> copy_queued(int queue, int to, std::int64_t row, const std::string& id, std::uint64_t octets);
+  struct Queued;
+  Result<bool> link_queued(int before, int to, const Queued& queued);
+  Result<void> copy_queued(int queue, int to, const Queued& queued);
+  // The hash of one of which the store knows none.
+  Result<void> note_queued(const Queued& queued, const ContentHash& hash);
   Result<void> settle_unqueued(std::int64_t row, const std::string& id);
   Result<FileHandle> newest_queue() const;
 
@@ -107,6 +115,7 @@ class Backup {
   FileHandle to_;  // the generation
   std::string generation_;
   std::unique_ptr<Database> copy_;
+  std::unique_ptr<EarlierGenerations> generations_;
   std::unique_ptr<BackupPool> pool_;
   BackupProgress progress_;
 };

@@ -58,21 +58,38 @@ std::string difference_of(const Copied& copied, std::uint64_t octets_promised) {
   return "it holds other octets than when it came";
 }
 
-Result<Copied> copy_file(const RegularFile& from, const FileHandle& to) {
+namespace {
+
+// `take` gets piece after piece.
+Result<Copied> read_pieces(const RegularFile& from, std::uint64_t from_octet,
+                           const std::function<Result<void>(std::string_view)>& take) {
   std::string piece;
   Copied copied;
   ContentHasher hasher;
   do {
     piece.clear();
-    if (auto done = read_some(from.fd(), copied.octets, kCopiedAtOnce, piece); !done) return done.error();
+    if (auto done = read_some(from.fd(), from_octet + copied.octets, kCopiedAtOnce, piece); !done)
+      return done.error();
     if (piece.empty()) break;
-    if (auto done = write_all(to.fd(), piece); !done) return done.error();
+    if (auto done = take(piece); !done) return done.error();
     hasher.add(piece);
     copied.octets += piece.size();
   } while (piece.size() == kCopiedAtOnce);
+  copied.hash = hasher.value();
+  return copied;
+}
+
+}  // namespace
+
+Result<Copied> read_file_through(const RegularFile& from, std::uint64_t from_octet) {
+  return read_pieces(from, from_octet, [](std::string_view) { return Result<void>(); });
+}
+
+Result<Copied> copy_file(const RegularFile& from, const FileHandle& to) {
+  auto copied = read_pieces(from, 0, [&](std::string_view piece) { return write_all(to.fd(), piece); });
+  if (!copied) return copied;
   const struct timespec times[2] = {from.facts.st_atim, from.facts.st_mtim};
   static_cast<void>(::futimens(to.fd(), times));  // when the message came; without it, now
-  copied.hash = hasher.value();
   return copied;
 }
 

@@ -46,6 +46,8 @@ struct Copied {
 };
 // In words, when it is not.
 std::string difference_of(const Copied& copied, std::uint64_t octets_promised);
+// All of it from there on is read, and nothing kept.
+Result<Copied> read_file_through(const RegularFile& from, std::uint64_t from_octet = 0);
 // The whole file and its times, into one that is empty.
 Result<Copied> copy_file(const RegularFile& from, const FileHandle& to);
 

@@ -36,11 +36,15 @@ struct Backup::Wanted {
   std::uint64_t octets = 0;
   MessageState state = MessageState::kPresent;
   ContentHash hash;
+  bool is_changed = false;  // it is not as it came, and the row has taken it so
+
+  PoolClaim claim() const { return {octets, hash}; }
+  Sure sure() const { return is_changed ? Sure::kByOctets : Sure::kByLength; }
 };
 
 struct Backup::KeptFile {
   std::string path;  // in its folder
-  std::uint64_t octets = 0;
+  PoolClaim claim;
 };
 
 class Backup::Mailbox {
@@ -118,15 +122,16 @@ Result<void> Backup::copy_mailbox(const Address& address, std::int64_t id) {
     std::int64_t after = 0;
     while (true) {
       std::vector<Wanted> some;
-      auto listed = each_row(
-          copy_->query(
-              "SELECT id, name, size, hash FROM messages AS m WHERE mailbox = ?1 AND state = ?2 AND id > ?3"
-              " ORDER BY id LIMIT ?4",
-              id, static_cast<std::int64_t>(state), after, static_cast<std::int64_t>(kCopiedTogether)),
-          [&](const Statement& row) {
-            some.push_back({row.integer(0), row.text(1), static_cast<std::uint64_t>(row.integer(2)), state,
-                            ContentHash::of_octets(row.text(3))});
-          });
+      auto listed =
+          each_row(copy_->query("SELECT id, name, size, hash, came_hash <> x'' FROM messages AS m"
+                                " WHERE mailbox = ?1 AND state = ?2 AND id > ?3"
+                                " ORDER BY id LIMIT ?4",
+                                id, static_cast<std::int64_t>(state), after,
+                                static_cast<std::int64_t>(kCopiedTogether)),
+                   [&](const Statement& row) {
+                     some.push_back({row.integer(0), row.text(1), static_cast<std::uint64_t>(row.integer(2)),
+                                     state, ContentHash::of_octets(row.text(3)), row.integer(4) != 0});
+                   });
       if (!listed) return listed;
       if (some.empty()) break;
       after = some.back().row;
@@ -147,7 +152,8 @@ Result<void> Backup::copy_some(Mailbox& mailbox, const std::vector<Wanted>& some
   auto looked = terms_.as_caller([&]() -> Result<void> {
     for (const Wanted& each : some) {
       const std::string name(base_name(each.path));
-      if (is_plain_name(name) && !pool_->holds(mailbox.folder, name, each.octets)) wanted.push_back(each);
+      if (is_plain_name(name) && !pool_->holds(mailbox.folder, name, each.claim(), each.sure()))
+        wanted.push_back(each);
     }
     return {};
   });
@@ -176,7 +182,7 @@ Result<void> Backup::add_all(Mailbox& mailbox, std::vector<std::pair<Wanted, Reg
   if (files.empty()) return {};
   return terms_.as_caller([&]() -> Result<void> {
     for (const auto& [wanted, file] : files) {
-      auto copied = pool_->add(mailbox.folder, std::string(base_name(wanted.path)), file);
+      auto copied = pool_->add(mailbox.folder, std::string(base_name(wanted.path)), wanted.claim(), file);
       if (!copied) return copied.error();
       ++summary_.new_messages;
       summary_.new_octets += copied->octets;
@@ -285,8 +291,16 @@ Result<void> Backup::copy_kept_mail() {
   return {};
 }
 
-// No row tells what is in it: the files do.
+// No row tells what is in it: the files do, and what the newest backup noted of them.
 Result<void> Backup::copy_kept_folder(int at, const PoolFolder& name) {
+  std::unordered_map<std::string, PoolClaim> known;
+  auto asked = terms_.as_caller([&]() -> Result<void> {
+    auto noted = generations_->kept_in(name);
+    // A backup that cannot be read is no reason to make none: all of it is read once more.
+    if (noted) known = std::move(*noted);
+    return {};
+  });
+  if (!asked) return asked;
   std::vector<KeptFile> kept;
   for (const std::string_view place : kMailPlaces) {
     auto folder = open_folder(at, std::string(place.substr(0, place.size() - 1)));
@@ -294,22 +308,15 @@ Result<void> Backup::copy_kept_folder(int at, const PoolFolder& name) {
     auto names = list_folder(folder->fd());
     if (!names) return names.error();
     for (const std::string& each : *names) {
-      if (!parse_message_name(base_name(each))) continue;
+      const std::string base(base_name(each));
+      if (!parse_message_name(base)) continue;
       auto file = open_file(folder->fd(), each);
       if (!file) continue;
       if (auto done = tell(); !done) return done;
-      const auto octets = static_cast<std::uint64_t>(file->facts.st_size);
-      const std::string base(base_name(each));
-      auto added = terms_.as_caller([&]() -> Result<void> {
-        if (pool_->holds(name, base, octets)) return {};
-        auto copied = pool_->add(name, base, *file);
-        if (!copied) return copied.error();
-        ++summary_.new_messages;
-        summary_.new_octets += copied->octets;
-        return {};
-      });
-      if (!added) return added;
-      kept.push_back({std::string(place) + each, octets});
+      const auto noted = known.find(base);
+      auto claim = copy_kept_file(name, base, *file, noted == known.end() ? PoolClaim{} : noted->second);
+      if (!claim) return claim.error();
+      kept.push_back({std::string(place) + each, *claim});
       if (kept.size() < kNotedTogether) continue;
       if (auto done = note_kept(name, kept); !done) return done;
     }
@@ -317,13 +324,40 @@ Result<void> Backup::copy_kept_folder(int at, const PoolFolder& name) {
   return note_kept(name, kept);
 }
 
+Result<PoolClaim> Backup::copy_kept_file(const PoolFolder& folder, const std::string& name,
+                                         const RegularFile& file, const PoolClaim& noted) {
+  PoolClaim claim{static_cast<std::uint64_t>(file.facts.st_size), noted.hash};
+  const bool is_noted = noted.octets == claim.octets && noted.hash.is_known();
+  if (!is_noted) {
+    auto found = read_file_through(file);
+    if (!found) return found.error();
+    claim = {found->octets, found->hash};
+  }
+  auto added = terms_.as_caller([&]() -> Result<void> {
+    if (pool_->holds(folder, name, claim, is_noted ? Sure::kByLength : Sure::kByOctets)) return {};
+    auto copied = pool_->add(folder, name, claim, file);
+    if (!copied) return copied.error();
+    ++summary_.new_messages;
+    summary_.new_octets += copied->octets;
+    if (!copied->is(claim.octets, claim.hash)) {
+      summary_.troubles.push_back(fmt::format("mail/{}/{}/{}: {}", folder.domain, folder.user, name,
+                                              difference_of(*copied, claim.octets)));
+    }
+    return {};
+  });
+  if (!added) return added.error();
+  return claim;
+}
+
 Result<void> Backup::note_kept(const PoolFolder& name, std::vector<KeptFile>& kept) {
   return terms_.as_caller([&]() -> Result<void> {
     auto transaction = Transaction::begin(*copy_);
     if (!transaction) return transaction.error();
     for (const KeptFile& file : kept) {
-      auto done = copy_->run("INSERT INTO backup_kept (domain, user, path, size) VALUES (?1, ?2, ?3, ?4)",
-                             name.domain, name.user, file.path, static_cast<std::int64_t>(file.octets));
+      auto done =
+          copy_->run("INSERT INTO backup_kept (domain, user, path, size, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+                     name.domain, name.user, file.path, static_cast<std::int64_t>(file.claim.octets),
+                     Octets{file.claim.hash.octets()});
       if (!done) return done;
     }
     kept.clear();

@@ -5,14 +5,12 @@
 #include <unistd.h>
 
 #include <functional>
-#include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "storage/accounts.h"
 #include "storage/backup_files.h"
+#include "storage/backup_generations.h"
 #include "storage/backup_pool.h"
 #include "storage/database.h"
 #include "storage/folder.h"
@@ -24,27 +22,6 @@ namespace mailstead {
 namespace {
 
 constexpr std::size_t kNamesAtOnce = 250'000;
-
-using FolderKey = std::pair<std::string, std::string>;  // domain, user
-
-struct Generation {
-  std::unique_ptr<Database> database;
-  std::map<FolderKey, std::int64_t> mailboxes;
-};
-
-Result<Generation> open_generation(const BackupFolder& folder, const std::string& name) {
-  auto database =
-      Database::open(fmt::format("{}/{}/{}", folder.real_path(), name, kDatabaseFile), DatabaseAccess::kRead);
-  if (!database) return database.error();
-  auto accounts = Accounts(**database).mailboxes();
-  if (!accounts) return accounts.error();
-  Generation generation{std::move(*database), {}};
-  for (const AccountRow& account : *accounts) {
-    const PoolFolder key = folder_name(account.address);
-    generation.mailboxes.emplace(FolderKey(key.domain, key.user), account.id);
-  }
-  return generation;
-}
 
 class Pruning {
  public:
@@ -59,7 +36,9 @@ class Pruning {
   Result<void> prune_folder(int at, const PoolFolder& name);
   // Of the names whose hash leaves this rest.
   Result<void> prune_slice(int at, const PoolFolder& name, std::size_t slices, std::size_t rest);
-  Result<void> take_needed(Generation& generation, const PoolFolder& name, PathSet& names) const;
+  enum class Others { kNone, kSome };  // names of messages that were changed: backup_pool.h
+  static Result<void> take_needed(Generation& generation, const PoolFolder& name, Others others,
+                                  PathSet& names);
 
   const BackupFolder& folder_;
   const std::function<bool()>& goes_on_;
@@ -68,13 +47,9 @@ class Pruning {
 };
 
 Result<void> Pruning::open() {
-  auto names = folder_.generations();
-  if (!names) return names.error();
-  for (const std::string& name : *names) {
-    auto generation = open_generation(folder_, name);
-    if (!generation) return in_folder(folder_.path() + "/" + name, generation.error());
-    generations_.push_back(std::move(*generation));
-  }
+  auto generations = open_generations(folder_);
+  if (!generations) return generations.error();
+  generations_ = std::move(*generations);
   return {};
 }
 
@@ -123,6 +98,7 @@ Result<void> Pruning::prune_folder(int at, const PoolFolder& name) {
 
 Result<void> Pruning::prune_slice(int at, const PoolFolder& name, std::size_t slices, std::size_t rest) {
   PathSet unneeded;
+  Others others = Others::kNone;
   auto names = FolderNames::of(at);
   if (!names) return names.error();
   while (true) {
@@ -130,12 +106,15 @@ Result<void> Pruning::prune_slice(int at, const PoolFolder& name, std::size_t sl
     if (!next) return next.error();
     if (!*next) break;
     // A file of another name is none of ours.
-    if (!parse_message_name(**next) || std::hash<std::string_view>{}(**next) % slices != rest) continue;
+    const bool is_other = is_other_pool_name(**next);
+    if (!is_other && !parse_message_name(**next)) continue;
+    if (std::hash<std::string_view>{}(**next) % slices != rest) continue;
+    if (is_other) others = Others::kSome;
     unneeded.add(**next);
   }
   for (Generation& generation : generations_) {
     if (!goes_on_()) return stopped_error();
-    if (auto done = take_needed(generation, name, unneeded); !done) return done;
+    if (auto done = take_needed(generation, name, others, unneeded); !done) return done;
   }
   for (const std::string& each : unneeded.left()) {
     const auto facts = stat_name(at, each);
@@ -147,17 +126,22 @@ Result<void> Pruning::prune_slice(int at, const PoolFolder& name, std::size_t sl
   return {};
 }
 
-Result<void> Pruning::take_needed(Generation& generation, const PoolFolder& name, PathSet& names) const {
-  const auto take = [&](const Statement& row) { names.take(base_name(row.text(0))); };
-  if (name.user.starts_with(kKeptPrefix)) {
-    return each_row(generation.database->query("SELECT path FROM backup_kept WHERE domain = ?1 AND user = ?2",
-                                               name.domain, name.user),
-                    take);
-  }
-  const auto mailbox = generation.mailboxes.find(FolderKey(name.domain, name.user));
+// The name of its own stays as long as the message is known: it may be the only one that is as it came.
+Result<void> Pruning::take_needed(Generation& generation, const PoolFolder& name, Others others,
+                                  PathSet& names) {
+  const auto take = [&](const std::string& path, const PoolClaim& claim) {
+    const std::string base(base_name(path));
+    names.take(base);
+    if (others == Others::kSome) names.take(other_pool_name(base, claim));
+  };
+  if (name.user.starts_with(kKeptPrefix)) return each_kept(*generation.database, name, take);
+  const auto mailbox = generation.mailboxes.find({name.domain, name.user});
   if (mailbox == generation.mailboxes.end()) return {};
-  return each_row(generation.database->query("SELECT name FROM messages WHERE mailbox = ?1", mailbox->second),
-                  take);
+  return each_row(
+      generation.database->query("SELECT name, size, hash FROM messages WHERE mailbox = ?1", mailbox->second),
+      [&](const Statement& row) {
+        take(row.text(0), {static_cast<std::uint64_t>(row.integer(1)), ContentHash::of_octets(row.text(2))});
+      });
 }
 
 }  // namespace

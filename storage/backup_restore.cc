@@ -10,6 +10,7 @@
 
 #include "storage/accounts.h"
 #include "storage/backup.h"
+#include "storage/backup_generations.h"
 #include "storage/backup_pool.h"
 #include "storage/folder.h"
 #include "storage/index.h"
@@ -32,7 +33,12 @@ struct StoredFile {
   std::uint64_t octets = 0;
   bool is_missed = false;  // it was not there when the backup was made
   ContentHash hash = {};
+
+  PoolClaim claim() const { return {octets, hash}; }
 };
+
+// What was found of it in the backup: the likeliest first.
+using FoundFiles = std::vector<RegularFile>;
 
 // new/, cur/ and deleted/ of one maildir, and what they are made in.
 class NewMaildir {
@@ -102,8 +108,9 @@ class Filling {
   Result<void> fill_kept();
   Result<void> bring(NewMaildir& maildir, const PoolFolder& folder, const std::vector<StoredFile>& some);
   Result<bool> link_one(NewMaildir& maildir, const PoolFolder& folder, const StoredFile& stored);
+  Result<FoundFiles> open_files(const PoolFolder& folder, const StoredFile& stored);
   Result<void> copy_one(NewMaildir& maildir, const PoolFolder& folder, const StoredFile& stored,
-                        const RegularFile& from);
+                        const FoundFiles& found);
   Result<void> settle_database();
   void trouble(const PoolFolder& folder, const StoredFile& stored, const std::string& what);
   Result<void> tell();
@@ -265,42 +272,60 @@ void Filling::trouble(const PoolFolder& folder, const StoredFile& stored, const 
 
 Result<void> Filling::bring(NewMaildir& maildir, const PoolFolder& folder,
                             const std::vector<StoredFile>& some) {
-  std::vector<std::pair<const StoredFile*, RegularFile>> files;
+  std::vector<std::pair<const StoredFile*, FoundFiles>> files;
   auto opened = terms_.as_caller([&]() -> Result<void> {
     for (const StoredFile& stored : some) {
       auto linked = links_ ? link_one(maildir, folder, stored) : Result<bool>(false);
       if (!linked) return linked.error();
       if (*linked) continue;
-      const std::string name(base_name(stored.path));
-      auto file = is_plain_name(name) ? pool_->open_file(folder, name)
-                                      : Result<RegularFile>(Error{ErrorKind::kNotFound, ""});
-      if (file) {
-        files.emplace_back(&stored, std::move(*file));
-      } else if (file.error().kind == ErrorKind::kNotFound || file.error().kind == ErrorKind::kInvalid) {
-        if (!stored.is_missed) trouble(folder, stored, "its file is not in the backup");
-      } else {
-        return file.error();
+      auto found = open_files(folder, stored);
+      if (!found) return found.error();
+      if (!found->empty()) {
+        files.emplace_back(&stored, std::move(*found));
+      } else if (!stored.is_missed) {
+        trouble(folder, stored, "its file is not in the backup");
       }
     }
     return {};
   });
   if (!opened) return in_folder(backup_.path(), opened.error());
-  for (const auto& [stored, file] : files) {
-    if (auto done = copy_one(maildir, folder, *stored, file); !done) return done;
+  for (const auto& [stored, found] : files) {
+    if (auto done = copy_one(maildir, folder, *stored, found); !done) return done;
   }
   return {};
+}
+
+Result<FoundFiles> Filling::open_files(const PoolFolder& folder, const StoredFile& stored) {
+  FoundFiles found;
+  const std::string name(base_name(stored.path));
+  if (!is_plain_name(name)) return found;
+  auto names = pool_->names_of(folder, name, stored.claim());
+  if (!names && names.error().kind == ErrorKind::kNotFound) return found;
+  if (!names) return names.error();
+  for (const std::string& each : *names) {
+    auto file = pool_->open_file(folder, each);
+    if (file) {
+      found.push_back(std::move(*file));
+    } else if (file.error().kind != ErrorKind::kNotFound && file.error().kind != ErrorKind::kInvalid) {
+      return file.error();
+    }
+  }
+  return found;
 }
 
 // False: it has to be copied.
 Result<bool> Filling::link_one(NewMaildir& maildir, const PoolFolder& folder, const StoredFile& stored) {
   const std::string base(base_name(stored.path));
-  if (!is_plain_name(base) || !pool_->holds(folder, base, stored.octets)) return false;
+  if (!is_plain_name(base)) return false;
+  auto names = pool_->names_of(folder, base, stored.claim());
+  if (!names || names->size() != 1 || !pool_->holds(folder, base, stored.claim(), Sure::kByLength))
+    return false;
   std::string name;
   auto to = maildir.place(stored.path, name);
   if (!to) return to.error();
   auto from = pool_->folder(folder);
   if (!from) return from.error();
-  if (::linkat(*from, base.c_str(), *to, name.c_str(), 0) != 0) {
+  if (::linkat(*from, names->front().c_str(), *to, name.c_str(), 0) != 0) {
     links_ = false;  // there are none here: copies are as good
     return false;
   }
@@ -310,16 +335,25 @@ Result<bool> Filling::link_one(NewMaildir& maildir, const PoolFolder& folder, co
 }
 
 Result<void> Filling::copy_one(NewMaildir& maildir, const PoolFolder& folder, const StoredFile& stored,
-                               const RegularFile& from) {
+                               const FoundFiles& found) {
   std::string name;
   auto to = maildir.place(stored.path, name);
   if (!to) {
     trouble(folder, stored, to.error().message);
     return {};
   }
+  // The likeliest, unless another is what it should be.
+  const RegularFile* from = &found.front();
+  for (const RegularFile& each : found) {
+    if (found.size() == 1) break;
+    auto its = read_file_through(each);
+    if (!its || !its->is(stored.octets, stored.hash)) continue;
+    from = &each;
+    break;
+  }
   auto made = create_file(*to, name);
   if (!made) return made.error();
-  auto copied = copy_file(from, *made);
+  auto copied = copy_file(*from, *made);
   if (!copied) return copied.error();
   // The end brings all of them to the disk.
   if (!sync_file_system_tells_errors()) {
@@ -337,17 +371,23 @@ Result<void> Filling::fill_kept() {
     PoolFolder folder;
     StoredFile file;
   };
+  const bool has_hash = has_column(*database_, "backup_kept", "hash");
   std::int64_t after = 0;
   while (true) {
     std::vector<Kept> some;
-    auto listed = each_row(
-        database_->query("SELECT rowid, domain, user, path, size FROM backup_kept"
-                         " WHERE rowid > ?1 ORDER BY rowid LIMIT ?2",
-                         after, static_cast<std::int64_t>(kRestoredTogether)),
-        [&](const Statement& row) {
-          some.push_back({{row.text(1), row.text(2)},
-                          {row.integer(0), row.text(3), static_cast<std::uint64_t>(row.integer(4))}});
-        });
+    const auto at_most = static_cast<std::int64_t>(kRestoredTogether);
+    auto listed =
+        each_row(has_hash ? database_->query("SELECT rowid, domain, user, path, size, hash FROM backup_kept"
+                                             " WHERE rowid > ?1 ORDER BY rowid LIMIT ?2",
+                                             after, at_most)
+                          : database_->query("SELECT rowid, domain, user, path, size, x'' FROM backup_kept"
+                                             " WHERE rowid > ?1 ORDER BY rowid LIMIT ?2",
+                                             after, at_most),
+                 [&](const Statement& row) {
+                   some.push_back({{row.text(1), row.text(2)},
+                                   {row.integer(0), row.text(3), static_cast<std::uint64_t>(row.integer(4)),
+                                    false, ContentHash::of_octets(row.text(5))}});
+                 });
     if (!listed) return listed;
     if (some.empty()) break;
     after = some.back().file.row;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "storage/backup_damage.h"
+#include "storage/backup_generations.h"
 #include "storage/backup_pool.h"
 #include "storage/backup_restore.h"
 #include "storage/database.h"
@@ -59,6 +60,10 @@ class Trial {
   Result<void> compare_mailbox(const MailboxSummary& mailbox);
   Result<std::vector<Promised>> promised(MailboxId mailbox, std::int64_t after);
   void compare_message(const MailboxSummary& mailbox, const Promised& promised);
+  Result<void> compare_kept_states();
+  Result<void> compare_kept_folders();
+  void compare_file(const PoolFolder& folder, const std::string& path, const PoolClaim& claim);
+  void note_damaged(const PoolFolder& folder, const std::string& name, const PoolClaim& claim);
   Result<void> compare_queue();
   Result<void> note_damage();
   void fault(std::string what);
@@ -67,6 +72,7 @@ class Trial {
   const std::string& generation_;
   const TellProgress& tell_;
   const std::string name_;
+  std::unique_ptr<BackupPool> pool_;
   std::unique_ptr<Database> promised_;  // the backup's own
   std::unique_ptr<Store> store_;        // what was restored
   BackupProgress progress_;
@@ -97,6 +103,8 @@ Result<BackupTrial> Trial::run() {
     if (done = compare_mailbox(mailbox); !done) return done.error();
   }
   trial_.mailboxes = mailboxes->size();
+  if (done = compare_kept_states(); !done) return done.error();
+  if (done = compare_kept_folders(); !done) return done.error();
   if (done = compare_queue(); !done) return done.error();
   if (done = note_damage(); !done) return done.error();
   // As every server ends.
@@ -122,6 +130,9 @@ Result<void> Trial::open() {
                                  DatabaseAccess::kRead);
   if (!promised) return promised.error();
   promised_ = std::move(*promised);
+  auto pool = BackupPool::open_to_read(folder_.fd());
+  if (!pool) return pool.error();
+  pool_ = std::make_unique<BackupPool>(std::move(*pool));
   // A key that is a credential is not in the backup, and nothing of it is looked at here: the trial makes
   // one.
   auto at = open_folder(folder_.fd(), name_);
@@ -204,27 +215,122 @@ void Trial::compare_message(const MailboxSummary& mailbox, const Promised& promi
   } else if (!found->is(entry.size, promised.hash)) {
     fault(fmt::format("{}: the message {}: {}: the next backup copies it again, if it is still there",
                       mailbox.address.text(), entry.uidl, difference_of(*found, entry.size)));
-    damaged_.insert(pool_entry(folder_name(mailbox.address), promised.name));
+    note_damaged(folder_name(mailbox.address), promised.name, {entry.size, promised.hash});
   } else {
     ++trial_.messages;
     trial_.octets += found->octets;
   }
 }
 
-Result<void> Trial::compare_queue() {
-  std::vector<std::string> ids;
-  auto listed = each_row(promised_->query("SELECT queue_id FROM queue WHERE finished_at = 0 ORDER BY id"),
-                         [&](const Statement& row) { ids.push_back(row.text(0)); });
+void Trial::note_damaged(const PoolFolder& folder, const std::string& name, const PoolClaim& claim) {
+  auto names = pool_->names_of(folder, name, claim);
+  if (!names) return;
+  for (const std::string& each : *names) damaged_.insert(pool_entry(folder, each));
+}
+
+// What no client sees as long as nobody asks for it: read where the backup has it.
+void Trial::compare_file(const PoolFolder& folder, const std::string& path, const PoolClaim& claim) {
+  const std::string name(base_name(path));
+  const std::string place = fmt::format("mail/{}/{}/{}", folder.domain, folder.user, path);
+  auto names = pool_->names_of(folder, name, claim);
+  if (!names) {
+    fault(fmt::format("{}: {}", place, names.error().message));
+    return;
+  }
+  std::string what;
+  for (const std::string& each : *names) {
+    auto file = pool_->open_file(folder, each);
+    auto found = file ? read_file_through(*file) : Result<Copied>(file.error());
+    if (found && found->is(claim.octets, claim.hash)) {
+      trial_.octets += found->octets;
+      return;
+    }
+    if (what.empty()) what = found ? difference_of(*found, claim.octets) : found.error().message;
+  }
+  fault(fmt::format("{}: {}: the next backup copies it again, if it is still there", place, what));
+  note_damaged(folder, name, claim);
+}
+
+// Deleted mail that can be restored.
+Result<void> Trial::compare_kept_states() {
+  struct Kept {
+    PoolFolder folder;
+    std::string path;
+    PoolClaim claim;
+    bool is_unfiled = false;
+    std::string bytes;
+  };
+  std::int64_t after = 0;
+  while (true) {
+    std::vector<Kept> some;
+    auto listed = each_row(
+        promised_->query("SELECT m.id, b.local, b.domain, m.name, m.size, m.hash, c.message IS NOT NULL,"
+                         " c.bytes FROM messages AS m JOIN mailboxes AS b ON b.id = m.mailbox"
+                         " LEFT JOIN contents AS c ON c.message = m.id"
+                         " WHERE m.state IN (3, 4) AND m.id > ?1 ORDER BY m.id LIMIT ?2",
+                         after, static_cast<std::int64_t>(kTriedTogether)),
+        [&](const Statement& row) {
+          after = row.integer(0);
+          some.push_back({folder_name(Address{row.text(1), row.text(2)}),
+                          row.text(3),
+                          {static_cast<std::uint64_t>(row.integer(4)), ContentHash::of_octets(row.text(5))},
+                          row.integer(6) != 0,
+                          row.text(7)});
+        });
+    if (!listed || some.empty()) return listed;
+    for (const Kept& kept : some) {
+      if (!kept.is_unfiled) {
+        compare_file(kept.folder, kept.path, kept.claim);
+        continue;
+      }
+      const Copied found{kept.bytes.size(), content_hash(kept.bytes)};
+      if (!found.is(kept.claim.octets, kept.claim.hash)) {
+        fault(fmt::format("mail/{}/{}/{}: {}", kept.folder.domain, kept.folder.user, kept.path,
+                          difference_of(found, kept.claim.octets)));
+      }
+    }
+    progress_.octets = trial_.octets;
+    if (tell_ && !tell_(progress_)) return stopped_error();
+  }
+}
+
+// Mail that was kept of removed mailboxes.
+Result<void> Trial::compare_kept_folders() {
+  std::vector<PoolFolder> folders;
+  auto listed =
+      each_row(promised_->query("SELECT DISTINCT domain, user FROM backup_kept"), [&](const Statement& row) {
+        folders.push_back({row.text(0), row.text(1)});
+      });
   if (!listed) return listed;
-  for (const std::string& id : ids) {
+  for (const PoolFolder& folder : folders) {
+    bool is_stopped = false;
+    auto done = each_kept(*promised_, folder, [&](const std::string& path, const PoolClaim& claim) {
+      is_stopped = is_stopped || (tell_ && !tell_(progress_));
+      if (!is_stopped) compare_file(folder, path, claim);
+    });
+    if (!done) return done;
+    if (is_stopped) return stopped_error();
+  }
+  return {};
+}
+
+Result<void> Trial::compare_queue() {
+  const bool has_hash = has_column(*promised_, "queue", "hash");
+  std::vector<std::pair<std::string, ContentHash>> ids;
+  auto listed = each_row(
+      has_hash ? promised_->query("SELECT queue_id, hash FROM queue WHERE finished_at = 0 ORDER BY id")
+               : promised_->query("SELECT queue_id, x'' FROM queue WHERE finished_at = 0 ORDER BY id"),
+      [&](const Statement& row) { ids.emplace_back(row.text(0), ContentHash::of_octets(row.text(1))); });
+  if (!listed) return listed;
+  for (const auto& [id, hash] : ids) {
     auto queued = store_->find_queued(id);
     auto reader =
         queued ? store_->open_queued(*queued) : Result<std::unique_ptr<MessageReader>>(queued.error());
     auto found = reader ? read_to_end(**reader) : Result<Copied>(reader.error());
     if (!found) {
       fault(fmt::format("queue/{}: {}", id, found.error().message));
-    } else if (found->octets != queued->size) {
-      fault(fmt::format("queue/{}: {} octets instead of {}", id, found->octets, queued->size));
+    } else if (!found->is(queued->size, hash)) {
+      fault(fmt::format("queue/{}: {}", id, difference_of(*found, queued->size)));
     } else {
       ++trial_.queued;
     }

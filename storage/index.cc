@@ -6,7 +6,7 @@
 // A literal for each query: prepared statements are kept by it.
 #define MAILSTEAD_SELECT_MESSAGES                                                               \
   "SELECT id, mailbox, uidl, name, size, dot_lines, received_at, queue_id, state, message_id, " \
-  "header, surrogate_growth, hash FROM messages"
+  "header, surrogate_growth, hash, came_hash FROM messages"
 
 namespace mailstead {
 
@@ -36,6 +36,12 @@ MailboxTotals totals_in(const Statement& row) {
 }
 
 }  // namespace
+
+void MessageRow::take_content(const ContentHash& found) {
+  const ContentHash came = came_hash.is_known() ? came_hash : hash;
+  hash = found;
+  came_hash = came == found ? ContentHash{} : came;
+}
 
 Result<std::int64_t> Index::insert(const MessageRow& row) {
   auto done = database_.run(
@@ -130,6 +136,7 @@ Result<std::vector<MessageRow>> Index::rows(Result<Statement> statement) {
     message.header.text = static_cast<HeaderText>(row.integer(10));
     message.header.surrogate_growth = static_cast<std::int32_t>(row.integer(11));
     message.hash = ContentHash::of_octets(row.text(12));
+    message.came_hash = ContentHash::of_octets(row.text(13));
   });
   if (!done) return done.error();
   return rows;
@@ -160,16 +167,19 @@ Result<std::vector<std::pair<std::int64_t, std::string>>> Index::paths(MailboxId
 Result<void> Index::update(const MessageRow& row) {
   return database_.run(
       "UPDATE messages SET name = ?2, size = ?3, dot_lines = ?4, state = ?5, header = ?6,"
-      " surrogate_growth = ?7, hash = ?8 WHERE id = ?1",
+      " surrogate_growth = ?7, hash = ?8, came_hash = ?9 WHERE id = ?1",
       row.id, row.name, static_cast<std::int64_t>(row.size), std::int64_t{row.has_dot_lines},
       static_cast<std::int64_t>(row.state), static_cast<std::int64_t>(row.header.text),
-      std::int64_t{row.header.surrogate_growth}, Octets{row.hash.octets()});
+      std::int64_t{row.header.surrogate_growth}, Octets{row.hash.octets()}, Octets{row.came_hash.octets()});
 }
 
+// What is in the file by now need not be what came: that is for a check to find.
 Result<void> Index::set_header(std::int64_t id, const HeaderFacts& header, const ContentHash& hash) {
-  return database_.run("UPDATE messages SET header = ?2, surrogate_growth = ?3, hash = ?4 WHERE id = ?1", id,
-                       static_cast<std::int64_t>(header.text), std::int64_t{header.surrogate_growth},
-                       Octets{hash.octets()});
+  return database_.run(
+      "UPDATE messages SET header = ?2, surrogate_growth = ?3,"
+      " hash = CASE WHEN hash = x'' THEN ?4 ELSE hash END WHERE id = ?1",
+      id, static_cast<std::int64_t>(header.text), std::int64_t{header.surrogate_growth},
+      Octets{hash.octets()});
 }
 
 Result<void> Index::learn_hash(std::int64_t id, std::uint64_t size, const ContentHash& hash) {

@@ -45,6 +45,12 @@ struct MessageRow {
   std::string message_id;  // of its header, without brackets; may be empty
   HeaderFacts header;
   ContentHash hash;  // not known: an older program wrote it
+  // What it came with, when that is not `hash`: it was changed since, and is taken as it is.
+  ContentHash came_hash = {};
+
+  bool is_as_it_came() const { return !came_hash.is_known(); }
+  // The file has these octets, and the message is what the file is.
+  void take_content(const ContentHash& found);
 };
 
 // Kept up to date by the database itself, see schema.cc.
@@ -93,8 +99,9 @@ class Index {
   Result<std::int64_t> id_at(MailboxId mailbox, std::int64_t after, std::int64_t newest, std::size_t offset);
   // The greatest id of all messages, of whatever mailbox and state; 0 without any.
   Result<std::int64_t> newest();
-  // Writes name, size, has_dot_lines, state, header and hash.
+  // Writes name, size, has_dot_lines, state, header, hash and came_hash.
   Result<void> update(const MessageRow& row);
+  // The hash only where none is known.
   Result<void> set_header(std::int64_t id, const HeaderFacts& header, const ContentHash& hash);
   // Unless it is known, or the message has another size.
   Result<void> learn_hash(std::int64_t id, std::uint64_t size, const ContentHash& hash);

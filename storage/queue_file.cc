@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kFirstLine = "Mailstead-Queue: 1\n";
 constexpr std::string_view kDraft = ".draft-";
+constexpr std::size_t kQueueReadAtOnce = 256u << 10;
 
 // One word of printable ASCII for any octets.
 std::string word(std::string_view text) {
@@ -202,6 +203,17 @@ Result<QueueFileHead> parse_queue_file_head(std::string_view beginning) {
   }
   head.starts_at = at;
   return head;
+}
+
+Result<ContentHash> hash_of_rest(int fd, std::uint64_t starts_at) {
+  ContentHasher hasher;
+  std::string piece;
+  for (std::uint64_t at = starts_at;; at += piece.size()) {
+    piece.clear();
+    if (auto done = read_some(fd, at, kQueueReadAtOnce, piece); !done) return done.error();
+    if (piece.empty()) return hasher.value();
+    hasher.add(piece);
+  }
 }
 
 Result<FileHandle> QueueFolder::create_draft(const std::string& id) const {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "protocols/result.h"
+#include "storage/content_hash.h"
 #include "storage/files.h"
 #include "storage/queue.h"
 
@@ -32,6 +33,9 @@ struct QueueFileHead {
 Result<QueueFileHead> parse_queue_file_head(std::string_view beginning);
 // Octets of a file that its head is looked for in.
 inline constexpr std::size_t kMaxQueueFileHead = 4u << 20;
+
+// Of the message in such a file, which begins there.
+Result<ContentHash> hash_of_rest(int fd, std::uint64_t starts_at);
 
 // DeliverBy as one text, "1795779438 RT"; "" for none. Read back: nullopt when it is no such text.
 std::string deliver_by_words(const std::optional<DeliverBy>& deliver_by);

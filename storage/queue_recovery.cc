@@ -36,7 +36,7 @@ Result<bool> take_in(const QueueFolder& folder, Database& database, const std::s
   if (!transaction) return transaction.error();
   ContentScan scan;
   scan.add(std::string_view(beginning).substr(head->starts_at));
-  if (auto done = QueueTable(database).insert(message, head->starts_at, scan.told()); !done)
+  if (auto done = QueueTable(database).insert(message, head->starts_at, scan.told(), {}); !done)
     return done.error();
   if (auto done = transaction->commit(); !done) return done.error();
   return true;

@@ -98,17 +98,18 @@ Result<void> keep_row(const Result<QueueRow>& row, std::vector<QueueRow>& change
 
 }  // namespace
 
-Result<void> QueueTable::insert(QueuedMessage& message, std::uint64_t starts_at, const std::string& header) {
+Result<void> QueueTable::insert(QueuedMessage& message, std::uint64_t starts_at, const std::string& header,
+                                const ContentHash& hash) {
   auto done = database_.run(
       "INSERT INTO queue (queue_id, reverse_path, user, message_id, starts_at, size, flags, envelope_id, "
       "returned,"
-      " received_at, hold_until, deliver_by, priority, header)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+      " received_at, hold_until, deliver_by, priority, header, hash)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
       message.id, text_of(message.envelope.reverse_path), message.user, message.message_id,
       static_cast<std::int64_t>(starts_at), static_cast<std::int64_t>(message.size), flags_of(message),
       message.envelope.envelope_id, static_cast<std::int64_t>(message.envelope.returned), message.received_at,
       message.envelope.hold_until, deliver_by_words(message.envelope.deliver_by),
-      std::int64_t{message.envelope.priority.value_or(kNoPriority)}, header);
+      std::int64_t{message.envelope.priority.value_or(kNoPriority)}, header, Octets{hash.octets()});
   if (!done) return done;
   message.row = database_.last_insert_id();
   for (QueuedRecipient& queued : message.recipients) {
@@ -146,6 +147,14 @@ Result<std::uint64_t> QueueTable::starts_at(QueueRow message) {
   if (!there) return there.error();
   if (!*there) return Error{ErrorKind::kNotFound, "the message is not in the queue"};
   return static_cast<std::uint64_t>(statement->integer(0));
+}
+
+Result<ContentHash> QueueTable::hash(QueueRow message) {
+  ContentHash hash;
+  auto done = each_row(database_.query("SELECT hash FROM queue WHERE id = ?1", message),
+                       [&](const Statement& row) { hash = ContentHash::of_octets(row.text(0)); });
+  if (!done) return done.error();
+  return hash;
 }
 
 Result<void> QueueTable::set_starts_at(QueueRow message, std::uint64_t starts_at) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "protocols/result.h"
+#include "storage/content_hash.h"
 #include "storage/database.h"
 #include "storage/queue.h"
 
@@ -26,7 +27,10 @@ class QueueTable {
   explicit QueueTable(Database& database) : database_(database) {}
 
   // Gives the message and its recipients their rows. kExists: this id is queued already.
-  Result<void> insert(QueuedMessage& message, std::uint64_t starts_at, const std::string& header);
+  Result<void> insert(QueuedMessage& message, std::uint64_t starts_at, const std::string& header,
+                      const ContentHash& hash);
+  // Of the message's octets; not known: an older program queued it, or it was taken in from its file.
+  Result<ContentHash> hash(QueueRow message);
   Result<std::string> header(QueueRow message);
   Result<std::uint64_t> starts_at(QueueRow message);
   Result<void> set_starts_at(QueueRow message, std::uint64_t starts_at);

@@ -9,6 +9,7 @@ namespace {
 
 // Drafts that are open at one time, as in delivery.cc.
 constexpr std::size_t kQueueGroup = 64;
+constexpr std::size_t kQueueHashedAtOnce = 256u << 10;
 
 Result<void> write_queue_draft(const QueueFolder& folder, QueueFile& file) {
   auto handle = folder.create_draft(file.message->id);
@@ -25,6 +26,9 @@ Result<void> write_queue_draft(const QueueFolder& folder, QueueFile& file) {
   }
   bytes += file.content.rest;
   if (auto done = write_all(file.handle.fd(), bytes); !done) return in_folder("queue", done.error());
+  auto hash = hash_of(file.content);
+  if (!hash) return in_folder("queue", hash.error());
+  file.hash = *hash;
   return {};
 }
 
@@ -53,6 +57,21 @@ void write_queue_group(const QueueFolder& folder, std::span<QueueFile> group) {
 }
 
 }  // namespace
+
+Result<ContentHash> hash_of(const QueuedContent& content) {
+  ContentHasher hasher;
+  hasher.add(content.head);
+  const std::uint64_t spooled = content.spool == nullptr ? 0 : content.spool->size();
+  std::string piece;
+  for (std::uint64_t at = 0; at < spooled; at += piece.size()) {
+    piece.clear();
+    if (auto done = content.spool->read(at, kQueueHashedAtOnce, piece); !done) return done.error();
+    if (piece.empty()) return Error{ErrorKind::kIo, "a spool file is shorter than what was written to it"};
+    hasher.add(piece);
+  }
+  hasher.add(content.rest);
+  return hasher.value();
+}
 
 void write_queue_files(const QueueFolder& folder, std::span<QueueFile> files) {
   for (std::size_t first = 0; first < files.size(); first += kQueueGroup)

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "protocols/result.h"
+#include "storage/content_hash.h"
 #include "storage/queue.h"
 #include "storage/queue_file.h"
 #include "storage/spool.h"
@@ -26,11 +27,15 @@ struct QueuedContent {
   std::uint64_t size() const { return head.size() + rest.size() + (spool != nullptr ? spool->size() : 0); }
 };
 
+// Of what was received, not of a file: what a disk makes of it is to be found out.
+Result<ContentHash> hash_of(const QueuedContent& content);
+
 struct QueueFile {
   const QueuedMessage* message = nullptr;
   QueuedContent content;
   std::uint64_t starts_at = 0;  // where the message begins, once it is written
   std::optional<Error> error = std::nullopt;
+  ContentHash hash = {};  // of the content, once it is written
 
   bool is_draft = false;
   bool is_published = false;

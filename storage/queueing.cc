@@ -42,7 +42,9 @@ Result<void> Queueing::insert_rows(const Failed& failed, std::size_t& place) {
     if (failed(copy.message)) continue;
     place = copy.message;
     const std::uint64_t starts_at = copy.in_database ? kWithoutFile : files_[*copy.file].starts_at;
-    if (auto done = table_.insert(copy.queued, starts_at, copy.header); !done) return done;
+    auto hash = copy.in_database ? hash_of(copy.content) : Result<ContentHash>(files_[*copy.file].hash);
+    if (!hash) return hash.error();
+    if (auto done = table_.insert(copy.queued, starts_at, copy.header, *hash); !done) return done;
     if (!copy.in_database) continue;
     auto done = contents_.insert(copy.queued.row, copy.content.head, copy.content.rest);
     if (!done) return done;

@@ -446,6 +446,8 @@ Result<void> Settlement::settle_rows(bool sure) {
       row.size = file.facts.size;
       row.has_dot_lines = file.facts.has_dot_lines;
       row.header = file.facts.header;
+      // Anything else is for a check to find.
+      if (file.facts.hash == row.came_hash) row.take_content(file.facts.hash);
       changed_.push_back(i);
     }
   }

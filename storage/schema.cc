@@ -318,6 +318,11 @@ ALTER TABLE messages ADD COLUMN hash BLOB NOT NULL DEFAULT x'';  -- storage/cont
 ALTER TABLE contents ADD COLUMN file INTEGER NOT NULL DEFAULT 0;  -- of the journal; 0: they are in 'bytes'
 ALTER TABLE contents ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
 )sql"},
+    {16, R"sql(
+-- Of a message that was changed and taken as it is: the hash that it came with. Empty: 'hash' is that.
+ALTER TABLE messages ADD COLUMN came_hash BLOB NOT NULL DEFAULT x'';
+ALTER TABLE queue ADD COLUMN hash BLOB NOT NULL DEFAULT x'';     -- of the message; empty: not known
+)sql"},
 };
 
 }  // namespace

@@ -243,6 +243,7 @@ class SqliteStore final : public Store {
   Result<Judgement> judge_missing(MessageRow& row, Maildir& maildir, Mend mend);
   Result<Judgement> judge_changed(MessageRow& row, Maildir& maildir, const MessageFacts& facts, Mend mend);
   Result<Judgement> put_in_quarantine(MessageRow& row, Maildir& maildir, const std::string& what);
+  Result<Judgement> take_as_it_came(MessageRow& row, Maildir& maildir, const MessageFacts& facts);
   Result<Judgement> take_as_it_is(MessageRow& row, Maildir& maildir, const MessageFacts& facts,
                                   const std::string& what);
   // A message that clients may see, or are to see no more.

@@ -86,9 +86,17 @@ Result<Judgement> SqliteStore::judge_message(std::int64_t id, Mend mend) {
   }
   const bool as_it_was =
       facts->size == row.size && facts->canonical && (!row.hash.is_known() || facts->hash == row.hash);
-  if (as_it_was && row.state == MessageState::kMissing)
+  const ContentHash& came = row.is_as_it_came() ? row.hash : row.came_hash;
+  const bool as_it_came = came.is_known() && facts->hash == came && facts->canonical && !facts->unfinished;
+  if ((as_it_was || as_it_came) && row.state == MessageState::kMissing)
     return look_again(row.mailbox, place + " is back", mend);
-  if (as_it_was) return Judgement{};
+  if (as_it_was && row.is_as_it_came()) return Judgement{};
+  if (as_it_came) return take_as_it_came(row, *maildir, *facts);
+  if (as_it_was) {
+    return Judgement{Verdict::kNoted,
+                     fmt::format("{} is not what came, as was told before: clients get it as it is now; {}",
+                                 place, kFromBackup)};
+  }
   return judge_changed(row, *maildir, *facts, mend);
 }
 
@@ -192,10 +200,22 @@ Result<Judgement> SqliteStore::take_as_it_is(MessageRow& row, Maildir& maildir, 
   row.size = now.size;
   row.has_dot_lines = now.has_dot_lines;
   row.header = now.header;
-  row.hash = now.hash;
+  row.take_content(now.hash);
   if (auto done = change_row(row); !done) return done.error();
   return Judgement{Verdict::kMended,
                    fmt::format("{}; clients get it as it is now{}; {}", what, kept_as, kFromBackup)};
+}
+
+// Somebody put the true file back, as the check asked for. The hash is proof enough, also while nothing is to
+// be mended: a row that knows nothing of it would keep clients from it.
+Result<Judgement> SqliteStore::take_as_it_came(MessageRow& row, Maildir& maildir, const MessageFacts& facts) {
+  watch_.forget(row.mailbox);
+  row.size = facts.size;
+  row.has_dot_lines = facts.has_dot_lines;
+  row.header = facts.header;
+  row.take_content(facts.hash);
+  if (auto done = change_row(row); !done) return done.error();
+  return Judgement{Verdict::kNoted, fmt::format("{} is what came again", place_in(maildir, row))};
 }
 
 Result<void> SqliteStore::change_row(const MessageRow& row) {
@@ -271,13 +291,16 @@ Result<Judgement> SqliteStore::judge_queued(QueueRow id) {
       "`mailstead queue show {0}` tells whose it is, `mailstead queue drop "
       "{0}` gives it up",
       message.id);
+  auto hash = table.hash(id);
+  if (!hash) return hash.error();
   if (queue_contents_->holds(id)) {
     auto bytes = queue_contents_->read(id);
     if (!bytes) return bytes.error();
-    if (bytes->size() == message.size) return Judgement{};
+    const bool is_as_it_came = !hash->is_known() || content_hash(*bytes) == *hash;
+    if (bytes->size() == message.size && is_as_it_came) return Judgement{};
     return Judgement{
         Verdict::kAmiss,
-        fmt::format("the database does not hold message {} of the queue whole; {}", message.id, advice)};
+        fmt::format("the database does not hold message {} of the queue as it came; {}", message.id, advice)};
   }
   auto starts_at = table.starts_at(id);
   if (!starts_at) return starts_at.error();
@@ -286,7 +309,16 @@ Result<Judgement> SqliteStore::judge_queued(QueueRow id) {
     return Judgement{Verdict::kAmiss, fmt::format("{}: it cannot be sent until the file returns; {}",
                                                   file.error().message, advice)};
   }
-  if (static_cast<std::uint64_t>(file->facts.st_size) == *starts_at + message.size) return Judgement{};
+  if (static_cast<std::uint64_t>(file->facts.st_size) == *starts_at + message.size) {
+    if (!hash->is_known()) return Judgement{};
+    auto its = hash_of_rest(file->fd(), *starts_at);
+    if (its && *its == *hash) return Judgement{};
+    const std::string what =
+        its ? fmt::format("queue/{} is not what came: its octets have changed", message.id)
+            : in_folder("queue", its.error()).message;
+    return Judgement{Verdict::kAmiss,
+                     fmt::format("{}; a file of this name from a backup is taken for it; {}", what, advice)};
+  }
   return Judgement{Verdict::kAmiss, fmt::format("queue/{} has {} octets in place of {}; {}", message.id,
                                                 file->facts.st_size, *starts_at + message.size, advice)};
 }

@@ -21,7 +21,8 @@ constexpr std::size_t kDamage = 512;  // octets at a page's beginning
 constexpr int kOlderSchema = 11;
 // As a program of that schema left it; all mail has its files.
 constexpr const char* kMakeOlder =
-    "BEGIN; ALTER TABLE messages DROP COLUMN hash; DROP TABLE imported; DROP TABLE folder_times;"
+    "BEGIN; ALTER TABLE messages DROP COLUMN came_hash; ALTER TABLE queue DROP COLUMN hash;"
+    " ALTER TABLE messages DROP COLUMN hash; DROP TABLE imported; DROP TABLE folder_times;"
     " DROP TABLE contents; PRAGMA user_version = 11; COMMIT;";
 
 std::string spoilt(const std::string& bytes, World::Spoil how) {

@@ -129,10 +129,86 @@ TEST_CASE("a file that has changed is found by its hash, and what is there becom
   CHECK(says(amiss, "backup"));
   const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
   CHECK(mended.verdict == Verdict::kMended);
-  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kNoted);
   const auto after = fetch_all(*store, kAnna);
   CHECK(uidls_of(after) == uidls_of(before));
   CHECK(after.front().content != before.front().content);
+}
+
+TEST_CASE("each check tells of a message that is not what came, until it is again", "[storage][check]") {
+  const bool is_cut = GENERATE(false, true);
+  const Mend mend = GENERATE(Mend::kNo, Mend::kYes);
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const auto before = fetch_all(*store, kAnna);
+  const std::string path = file_in(scratch, "new");
+  const std::string whole = read_file(path);
+  // Twice: what came stays what came.
+  for (int i = 0; i < 2; ++i) {
+    if (is_cut) {
+      write_file(path, whole.substr(0, whole.size() - 4 - static_cast<std::size_t>(i)) + "\r\n");
+    } else {
+      std::string changed = whole;
+      changed[2 + static_cast<std::size_t>(i)] = '!';
+      write_file(path, changed);
+    }
+    CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kAmiss);
+    CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  }
+  CHECK(look(scratch.data(), 1'000'000'007).suspicions.size() == 1);  // also by a check that reads hardly any
+  for (int i = 0; i < 2; ++i) {
+    const Judgement noted = only(check(*store, scratch.data(), i == 0 ? Mend::kNo : Mend::kYes));
+    CHECK(noted.verdict == Verdict::kNoted);
+    CHECK(says(noted, "is not what came"));
+    CHECK(says(noted, "backup"));
+  }
+  // After a restart, too.
+  REQUIRE(store->close().has_value());
+  store.reset();
+  store = open_store(scratch.data());
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kNoted);
+
+  write_file(path, whole);
+  const Judgement back = only(check(*store, scratch.data(), mend));
+  CHECK(back.verdict == Verdict::kNoted);
+  CHECK(says(back, "is what came again"));
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  const auto after = fetch_all(*store, kAnna);
+  CHECK(uidls_of(after) == uidls_of(before));
+  CHECK(after.front().content == before.front().content);
+}
+
+TEST_CASE("a message that was missed and is what came again is no trouble", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const auto before = fetch_all(*store, kAnna);
+  const std::string path = file_in(scratch, "new");
+  const std::string whole = read_file(path);
+  change_octet(path);
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  std::filesystem::remove(path);
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  write_file(path, whole);
+  static_cast<void>(check(*store, scratch.data(), Mend::kYes));
+  while (*store->take_in_files(100)) {
+  }
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  CHECK(fetch_all(*store, kAnna).front().content == before.front().content);
+}
+
+TEST_CASE("a length that the index took without the octets does not keep the true file out",
+          "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  const auto before = fetch_all(*store, kAnna);
+  run_sql(scratch.data() + "/mailstead.db", "UPDATE messages SET size = 9");
+  CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "is what came again"));
+  static_cast<void>(check(*store, scratch.data(), Mend::kYes));
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  CHECK(fetch_all(*store, kAnna).front().content == before.front().content);
 }
 
 TEST_CASE("a file of another length is read whole, and what was found is kept", "[storage][check]") {
@@ -151,7 +227,7 @@ TEST_CASE("a file of another length is read whole, and what was found is kept", 
   const auto after = fetch_all(*store, kAnna);
   CHECK(uidls_of(after) == uidls_of(before));
   CHECK(after.front().content == before.front().content + ".an editor's line\r\n");
-  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kNoted);
   CHECK(store->show_mailbox(address(kAnna))->octets == after.front().content.size());
 }
 
@@ -272,7 +348,7 @@ TEST_CASE("small mail in the database that has changed becomes what clients get"
   CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "its octets in the database have changed"));
   CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
   CHECK(fetch_all(*store, kAnna).front().content.find("bony") != std::string::npos);
-  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kNoted);
 }
 
 TEST_CASE("files of others are told where nobody else looks", "[storage][check]") {
@@ -374,6 +450,13 @@ TEST_CASE("what is kept of the queue is checked", "[storage][check]") {
   const std::string whole = read_file(path);
   write_file(path, whole.substr(0, whole.size() - 3));
   CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "octets in place of"));
+  std::string changed = whole;
+  changed[changed.size() - 3] ^= 1;
+  write_file(path, changed);
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kAmiss);
+  CHECK(says(only(check(*store, scratch.data(), Mend::kNo)), "its octets have changed"));
+  run_sql(scratch.data() + "/mailstead.db", "UPDATE queue SET hash = x''");  // of an older program
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
   std::filesystem::remove(path);
   CHECK(says(only(check(*store, scratch.data(), Mend::kYes)), "queue drop " + id));
   write_file(path, whole);

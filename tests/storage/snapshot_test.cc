@@ -20,6 +20,7 @@ const std::string kSnapshot = "/mailstead.db.schema-11";
 // As a program of schema 11 leaves it.
 void make_older(const std::string& data) {
   run_sql(data + "/mailstead.db",
+          "ALTER TABLE messages DROP COLUMN came_hash; ALTER TABLE queue DROP COLUMN hash;"
           "ALTER TABLE messages DROP COLUMN hash; DROP TABLE imported; DROP TABLE folder_times; DROP TABLE "
           "contents; PRAGMA user_version = 11;");
 }

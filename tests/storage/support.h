@@ -74,9 +74,9 @@ void run_sql(const std::string& database, const std::string& sql);
 // runs.
 void copy_folder(const std::string& from, const std::string& to);
 
-// SQL that takes what schemas 7 to 15 added: for a database as an older program left it.
+// SQL that takes what schemas 7 to 16 added: for a database as an older program left it.
 inline const std::string kWithoutQueue =
-    " ALTER TABLE messages DROP COLUMN hash;"
+    " ALTER TABLE messages DROP COLUMN came_hash; ALTER TABLE messages DROP COLUMN hash;"
     " DROP TABLE imported; DROP TABLE folder_times; DROP TABLE contents; DROP TABLE refused_mail;"
     " DROP TABLE queue_events; DROP TABLE queue_contents; DROP TABLE "
     "queue_attempts; DROP TABLE queue_recipients; DROP TABLE queue;"

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -269,6 +270,77 @@ class Backup(Backups):
         other, told = self.restored(code=1)
         self.assertEqual((told["lost"], len(told["troubles"])), (1, 1))
         self.assertEqual(len(other.fetch(ANNA)), 3)
+
+
+    def flip(self, path):
+        """Another octet at the same length, as a disk may."""
+        with open(path, "r+b") as file:
+            content = file.read()
+            file.seek(len(content) - 5)
+            file.write(bytes([content[-5] ^ 1]))
+        return content
+
+    def test_what_a_message_became_takes_nothing_from_earlier_backups(self):
+        mail = self.fill(6)
+        first = self.back_up()["backup"]
+        new = os.path.join(self.server.data, "mail", "example.org", "anna", "new")
+        cut, changed, mended = (os.path.join(new, name) for name in sorted(os.listdir(new))[:3])
+        for path in (cut, mended):
+            open(path, "w").close()
+        self.flip(changed)
+        for _ in range(3):  # what it is now becomes what clients get
+            with self.server.pop3(ANNA) as session:
+                with contextlib.suppress(mailstead.Refused):
+                    session.retr(1)
+                session.quit()
+        self.server.stop()
+        self.server.start()
+        for flags in ((), ("--repair",), ()):
+            self.server.admin("verify", *flags, code=None)
+            for _ in range(2):
+                self.server.admin("backup", self.to, "--test", code=None)
+            other, told = self.restored("--from", first)
+            self.assertEqual((told["lost"], other.fetch(ANNA)), (0, mail))
+        self.server.stop()
+        # What the backup has is what came.
+        other, _ = self.restored("--from", first)
+        other.stop()
+        for path in (cut, changed, mended):
+            shutil.copy(os.path.join(other.data, "mail", "example.org", "anna", "new", os.path.basename(path)), path)
+        self.server.start()
+        self.server.admin("verify", "--repair", "--all")
+        until(lambda: self.server.fetch(ANNA) == mail, "all of it is back")
+        self.assertEqual(self.server.json("verify", "--all")["findings"], [])
+        self.assertEqual(self.back_up("--test", "--keep", "1")["test"]["troubles"], [])
+        other, _ = self.restored()
+        self.assertEqual(other.fetch(ANNA), mail)
+
+    def test_damage_where_nobody_looks(self):
+        self.fill(3)
+        self.server.deliver(text_of(7), BERT)
+        self.server.wait_filed()
+        with self.server.pop3(ANNA) as session:
+            session.must("DELE 1")
+            session.quit()
+        until(lambda: os.path.isdir(os.path.join(self.server.data, "mail", "example.org", "anna", "deleted")), "it is put aside")
+        big = self.submit("big", more=b"y" * 70 + b"\r\n" + b"z" * 70 + b"\r\n" * 200000)
+        until(lambda: len(self.server.json("queue", "list")) == 1, "it waits")
+        self.server.admin("mailbox", "remove", BERT, "--keep-mail")
+        done = self.back_up("--test")
+        mail = os.path.join(self.to, "mail", "example.org")
+        deleted = os.listdir(os.path.join(self.server.data, "mail", "example.org", "anna", "deleted"))
+        kept = os.listdir(os.path.join(mail, ".kept-bert"))
+        for path in (os.path.join(mail, "anna", deleted[0]), os.path.join(mail, ".kept-bert", kept[0]),
+                     os.path.join(self.to, done["backup"], "queue", big)):
+            self.flip(path)
+        # The queue's is seen before it is taken for the next one; the others by reading them.
+        done = json.loads(self.server.admin("--json", "backup", self.to, "--test", code=1).stdout)
+        self.assertEqual(len(done["test"]["troubles"]), 2, done)
+        self.assertEqual(self.back_up()["new_messages"], 2)
+        done = self.back_up("--test")
+        self.assertEqual(done["test"]["troubles"], [])
+        _, told = self.restored()
+        self.assertEqual(told["lost"], 0)
 
 
 class Restore(Backups):

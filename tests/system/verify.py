@@ -19,6 +19,12 @@ def text_of(number, more=b""):
 
 
 class Verify(mailstead.ServerTest):
+    # Where nothing answers: mail on its way out waits.
+    settings = """hostname = "mail.example.org"
+[resolver]
+servers = ["127.0.0.1:9"]
+"""
+
     def setUp(self):
         super().setUp()
         self.server.add_cheap_mailbox(BERT)
@@ -63,8 +69,8 @@ class Verify(mailstead.ServerTest):
         self.fill(6)
         before = self.server.fetch(ANNA)
         changed, longer, empty, lost, moved, whole = self.files("new")
-        self.change(changed, lambda content: content.replace(b"body", b"bodY"))
-        self.change(longer, lambda content: content + b"more\n")
+        whole_of = [self.change(changed, lambda content: content.replace(b"body", b"bodY")),
+                    self.change(longer, lambda content: content + b"more\n")]
         self.change(empty, lambda content: b"\0" * len(content))
         os.rename(lost, self.server.data + "-lost")
         os.rename(moved, os.path.join(self.folder("cur"), os.path.basename(moved) + ":2,S"))
@@ -80,7 +86,7 @@ class Verify(mailstead.ServerTest):
         for word in ("Mended:", "is gone", "quarantine", "Nothing else is wrong."):
             self.assertIn(word, told)
         report = self.verify()
-        self.assertEqual((report["amiss"], report["noted"]), (0, 2), report)
+        self.assertEqual((report["amiss"], report["noted"]), (0, 4), report)
         after = dict(self.server.fetch(ANNA))
         self.assertEqual(set(after), {uidl for uidl, _ in before} - {before[2][0], before[3][0]})
         self.assertIn(b"bodY", after[before[0][0]])
@@ -90,6 +96,24 @@ class Verify(mailstead.ServerTest):
         os.rename(self.server.data + "-lost", lost)
         self.verify("--repair")
         until(lambda: before[3] in self.server.fetch(ANNA), "the message that was lost")
+        for path, number in ((changed, 0), (longer, 1)):
+            self.change(path, lambda _: whole_of[number])
+        self.verify("--repair")
+        self.assertEqual(self.verify()["noted"], 1)  # of the one that is empty
+        after = dict(self.server.fetch(ANNA))
+        self.assertEqual([after[uidl] for uidl, _ in before[:2]], [content for _, content in before[:2]])
+
+    def test_mail_on_its_way_out(self):
+        with self.server.smtp("submission", ANNA) as session:
+            session.send(b"From: <anna@example.org>\r\nSubject: big\r\n\r\n" + b"x\r\n" * 200_000, ANNA, ["carl@far.example"])
+        until(lambda: self.server.json("queue", "list"), "it waits")
+        path = glob.glob(os.path.join(self.server.data, "queue", "*"))[0]
+        self.assertEqual(self.verify()["amiss"], 0)
+        whole = self.change(path, lambda content: content[:-5] + b"y" + content[-4:])
+        report = self.verify(code=1)
+        self.assertTrue(any("its octets have changed" in text for text in self.texts(report, "amiss")), report)
+        self.change(path, lambda _: whole)
+        self.assertEqual(self.verify()["amiss"], 0)
 
     def test_sums_and_strangers(self):
         self.fill(3)
