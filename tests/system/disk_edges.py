@@ -170,6 +170,7 @@ class WhileItRuns(SmallDisk):
         for number in range(6):
             self.server.deliver(messages.numbered(number, 3000), USER)
             kept.append(number)
+        self.server.wait_filed()  # or what they give back is room again
         # From nothing free to a little: each place where the room can end.
         for leave in (0, 4096, 16 << 10, 64 << 10, 200 << 10):
             self.fill(leave)

@@ -14,7 +14,7 @@ import internet
 import sending
 from mailstead import until
 
-MESSAGES, RECIPIENTS = 50, 100
+MESSAGES, RECIPIENTS = 70, 100
 # Five connections to a host, each with a message in hand, one that was read ahead, and what it sends before the first
 # commit has turned out to fail.
 UNDER_WAY = 4 * 5
