@@ -85,6 +85,7 @@ complete -c mailstead -n '__mailstead_within "doctor"' -l only -r -F
 complete -c mailstead -n '__mailstead_within "doctor"' -l probe -r -F
 complete -c mailstead -n '__mailstead_within "doctor"' -l time-server -r -F
 complete -c mailstead -n '__mailstead_at "domain"' -a list -d 'list the domains that mail is taken for'
+complete -c mailstead -n '__mailstead_at "domain"' -a remove -d 'take no more mail for a domain: remove its aliases'
 complete -c mailstead -n '__mailstead_at "export"' -a maildir -d 'write the mail of a mailbox into a new maildir'
 complete -c mailstead -n '__mailstead_at "export"' -a mbox -d 'write the mail of a mailbox into an mbox file'
 complete -c mailstead -n '__mailstead_at "help"' -a serve
@@ -129,6 +130,7 @@ complete -c mailstead -n '__mailstead_at "help dkim"' -a rotate -d 'make new key
 complete -c mailstead -n '__mailstead_at "help dns"' -a records -d 'show what to publish in the DNS'
 complete -c mailstead -n '__mailstead_at "help dns"' -a check -d 'compare the DNS with what is to be published'
 complete -c mailstead -n '__mailstead_at "help domain"' -a list -d 'list the domains that mail is taken for'
+complete -c mailstead -n '__mailstead_at "help domain"' -a remove -d 'take no more mail for a domain: remove its aliases'
 complete -c mailstead -n '__mailstead_at "help export"' -a maildir -d 'write the mail of a mailbox into a new maildir'
 complete -c mailstead -n '__mailstead_at "help export"' -a mbox -d 'write the mail of a mailbox into an mbox file'
 complete -c mailstead -n '__mailstead_at "help import"' -a maildir -d 'bring the mail of a maildir into a mailbox'
