@@ -212,6 +212,7 @@ TEST_CASE("of a certificate that the server gets itself is told where to see why
   facts.acme_problem = "the CA says: nobody there";
   facts.acme_advice = "open port 80";
   CHECK(says(judged(judge_tls, facts), Health::kWarning, "could not be renewed: the CA says: nobody there"));
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "tries now. What to do: open port 80"));
   facts.certificate->self_signed = true;
   facts.certificate->not_after = kNow + 1000 * 86400;
   CHECK(says(judged(judge_tls, facts), Health::kWarning, "no certificate of an authority yet: the CA says"));

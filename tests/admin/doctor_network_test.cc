@@ -262,6 +262,9 @@ TEST_CASE("of ports it is told who has them", "[doctor]") {
   CHECK(says(with(State::kSilent), Health::kProblem, "does not answer"));
   CHECK(says(with(State::kMissing), Health::kProblem, "does not listen"));
   CHECK(says(with(State::kTaken), Health::kProblem, "another program"));
+  CHECK(says(with(State::kTaken), Health::kProblem, "Exim or Postfix"));
+  const std::vector<PortFacts> web = {{"acme", "[::]:80", State::kTaken, ""}};
+  CHECK(says(judged<std::vector<PortFacts>>(judge_ports, web), Health::kProblem, "a web server"));
   CHECK(says(with(State::kForbidden), Health::kProblem, "NET_BIND_SERVICE"));
   CHECK(says(with(State::kAbsent), Health::kProblem, "does not have the address"));
   CHECK(worst(with(State::kUnknown)) == Health::kSkipped);
