@@ -17,27 +17,72 @@ constexpr std::int64_t kAlertDay = 24 * kHour;
 constexpr std::int64_t kCertificateNotice = 14 * kAlertDay;
 constexpr std::int64_t kBackupIsOld = 8 * kAlertDay;
 constexpr std::int64_t kStallsFor = 2 * kHour;
-constexpr std::size_t kRefusingHosts = 3;  // one alone may be down itself
+constexpr std::int64_t kLoneStallsFor = 12 * kHour;
+constexpr std::size_t kRefusingDomains = 2;  // one alone may be down itself
+// Certificate and key are not replaced in one step, and are looked at once a minute.
+constexpr std::int64_t kFilesAreWrongFor = 90;
+constexpr std::uint32_t kFirstFailures = 4;    // within an hour and a half (server/acme_schedule.h)
+constexpr std::uint32_t kRenewalFailures = 8;  // within a day: weeks are left
 constexpr std::int64_t kToldAgain = 7 * kAlertDay;
 constexpr std::int64_t kGoneFor = kAlertDay;
 constexpr std::size_t kLineOctets = 76;
 
-void judge_certificate(const AlertFacts& facts, std::vector<Alert>& alerts) {
-  if (!facts.certificate) return;
-  const std::int64_t left = facts.certificate->not_after - facts.now;
-  // One that the server renews when a third is left may be good for a few days only.
-  const std::int64_t lifetime = facts.certificate->not_after - facts.certificate->not_before;
-  const std::int64_t soon = facts.is_acme ? std::min(kCertificateNotice, lifetime / 5) : kCertificateNotice;
-  if (left >= soon) return;
+std::string expiry_text(std::int64_t left) {
+  return left < 0 ? fmt::format("expired {} ago", span_text(-left))
+                  : fmt::format("expires in {}", span_text(left));
+}
+
+void judge_certificates(const AlertFacts& facts, std::vector<Alert>& alerts) {
+  std::string what;
+  bool is_acme = true;
+  for (const AlertFacts::Certificate& each : facts.certificates) {
+    const std::int64_t left = each.not_after - facts.now;
+    // One that the server renews when a third is left may be good for a few days only.
+    const std::int64_t lifetime = each.not_after - each.not_before;
+    if (left >= (each.is_acme ? std::min(kCertificateNotice, lifetime / 5) : kCertificateNotice)) continue;
+    const std::string which = facts.certificates.size() == 1 ? "" : fmt::format(" {}", printable(each.file));
+    what += fmt::format("{} certificate{} {}", what.empty() ? "The" : ", the", which, expiry_text(left));
+    is_acme = is_acme && each.is_acme;
+  }
+  if (what.empty()) return;
   alerts.push_back(
-      {"certificate",
-       left < 0 ? fmt::format("The certificate expired {} ago", span_text(-left))
-                : fmt::format("The certificate expires in {}", span_text(left)),
-       facts.is_acme
+      {"certificate", what,
+       is_acme
            ? "The server renews it by itself, and something is in the way: 'mailstead tls show' tells what."
            : "Mail programs refuse one that has expired. Put a new one into the place of its files; the "
-             "server takes "
-             "it from then on by itself."});
+             "server takes it from then on by itself."});
+}
+
+void judge_certificate_files(const AlertFacts& facts, std::vector<Alert>& alerts) {
+  if (facts.certificate_trouble.empty() || facts.now - facts.certificate_trouble_since < kFilesAreWrongFor)
+    return;
+  alerts.push_back({"certificate-files",
+                    fmt::format("A new certificate cannot be used: {}", printable(facts.certificate_trouble)),
+                    "The server goes on with the one that it had, and would not start again with what is "
+                    "there now. Put it right; the server takes it from then on by itself."});
+}
+
+void judge_renewal(const AlertFacts& facts, std::vector<Alert>& alerts) {
+  if (facts.acme_failures < (facts.has_issued ? kRenewalFailures : kFirstFailures)) return;
+  alerts.push_back(
+      {"certificate-renewal",
+       fmt::format("{}: {}",
+                   facts.has_issued ? "The certificate could not be renewed"
+                                    : "The server has no certificate of an authority yet",
+                   printable(facts.acme_problem)),
+       fmt::format("{} 'mailstead tls show' tells when it is tried again.", printable(facts.acme_advice))});
+}
+
+void judge_writing(const AlertFacts& facts, std::vector<Alert>& alerts) {
+  // A full disk is told as such.
+  const bool is_full = facts.free && *facts.free < facts.least_free;
+  if (facts.mail_trouble.empty() || is_full) return;
+  alerts.push_back(
+      {"mail",
+       fmt::format("No mail is taken, since none can be written down: {}", printable(facts.mail_trouble)),
+       "Its senders are asked to come later, and get it back after some days. 'dmesg' tells "
+       "what the system says of the disk. When that is well, mail comes by itself; if the file "
+       "system has to be mounted anew, stop the server first."});
 }
 
 void judge_disk(const AlertFacts& facts, std::vector<Alert>& alerts) {
@@ -56,9 +101,9 @@ void judge_disk(const AlertFacts& facts, std::vector<Alert>& alerts) {
 
 void judge_queue(const AlertFacts& facts, std::vector<Alert>& alerts) {
   if (facts.waiting == 0 || facts.none_taken_since == 0) return;
-  if (facts.refusing_hosts < kRefusingHosts && !facts.has_smarthost) return;
   const std::int64_t since = facts.now - facts.none_taken_since;
-  if (since < kStallsFor) return;
+  const bool is_wide = facts.refusing_domains >= kRefusingDomains || facts.has_smarthost;
+  if (since < (is_wide ? kStallsFor : kLoneStallsFor)) return;
   alerts.push_back(
       {"queue",
        fmt::format("No mail has gone out for {}: {} {}", span_text(since), facts.waiting,
@@ -113,7 +158,10 @@ std::vector<Alert> alerts_of(const AlertFacts& facts) {
   std::vector<Alert> alerts;
   judge_disk(facts, alerts);
   judge_queue(facts, alerts);
-  judge_certificate(facts, alerts);
+  judge_writing(facts, alerts);
+  judge_certificates(facts, alerts);
+  judge_certificate_files(facts, alerts);
+  judge_renewal(facts, alerts);
   judge_backup(facts, alerts);
   return alerts;
 }
@@ -169,9 +217,10 @@ void ToldAlerts::told(const std::vector<Alert>& alerts, News news, std::int64_t 
 }
 
 std::string write_alert_mail(const std::vector<Alert>& alerts, const AlertMail& mail) {
+  // Up to the details, which come behind a colon and a blank; a time has colons, too.
   const std::string subject = alerts.empty() ? "all is well again"
                               : alerts.size() == 1
-                                  ? alerts.front().what.substr(0, alerts.front().what.find(':'))
+                                  ? alerts.front().what.substr(0, alerts.front().what.find(": "))
                                   : fmt::format("{} things need you", alerts.size());
   std::string out = fmt::format(
       "From: \"The mail server\" <{}>\r\nTo: <{}>\r\nSubject: {}: {}\r\nDate: {}\r\nMessage-ID: <{}@{}>\r\n"

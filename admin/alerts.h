@@ -16,16 +16,23 @@ namespace mailstead::admin {
 struct AlertFacts {
   std::int64_t now = 0;  // Unix seconds, as all times here
   struct Certificate {
+    std::string file;
     std::int64_t not_before = 0, not_after = 0;
+    bool is_acme = false;  // the server renews it
   };
-  std::optional<Certificate> certificate;  // nullopt: there is none of others' making
-  bool is_acme = false;                    // the server renews it
-  std::optional<std::uint64_t> free;       // octets on the data folder's disk; nullopt: not known
-  std::uint64_t least_free = 0;            // below which mail is asked to come later
-  std::uint64_t waiting = 0;               // recipients of mail for other hosts
+  std::vector<Certificate> certificates;  // in use; without the one that the server made itself
+  std::string certificate_trouble;        // why what their files hold is not used; empty: it is
+  std::int64_t certificate_trouble_since = 0;
+  std::uint32_t acme_failures = 0;  // to get one of an authority, one after the other
+  std::string acme_problem, acme_advice;
+  bool has_issued = false;            // the default one is not self-made
+  std::optional<std::uint64_t> free;  // octets on the data folder's disk; nullopt: not known
+  std::uint64_t least_free = 0;       // below which mail is asked to come later
+  std::string mail_trouble;           // why the last mail could not be written down; empty: it could
+  std::uint64_t waiting = 0;          // recipients of mail for other hosts
   std::int64_t none_taken_since =
       0;  // the first attempt of those that all failed since the last good one; 0: none
-  std::size_t refusing_hosts = 0;  // that these were made at
+  std::size_t refusing_domains = 0;  // that these were made for
   bool has_smarthost = false;
   std::int64_t last_backup_at = 0;    // a good one; 0: never
   std::int64_t backup_failed_at = 0;  // after it; 0: none has
@@ -33,7 +40,7 @@ struct AlertFacts {
 };
 
 struct Alert {
-  std::string about;   // "certificate", "disk", "queue", "backup": one each
+  std::string about;   // a word, one alert each
   std::string what;    // a sentence without its full stop
   std::string advice;  // what to do, in sentences
   bool operator==(const Alert&) const = default;

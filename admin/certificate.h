@@ -25,6 +25,12 @@ struct CertificateFacts {
   bool self_signed = false;
 };
 
+// One that a running server shows, whatever its files hold by now.
+struct CertificateInUse {
+  CertificateFiles files;
+  CertificateFacts facts;
+};
+
 // The pair in force: the configured one; with [acme] the one that an authority issued, once it is there and
 // good; else the self-signed one. Reads files in the second case.
 CertificateFiles certificate_files(const Config& config, const std::string& data);

@@ -11,6 +11,7 @@
 
 #include "admin/acme_facts.h"
 #include "admin/ban_list.h"
+#include "admin/certificate.h"
 #include "admin/config.h"
 #include "admin/counters.h"
 #include "admin/refusal_list.h"
@@ -67,7 +68,10 @@ struct ServerFacts {
   std::uint64_t committed = 0;  // messages in them
   double commit_seconds = 0;    // that they took
   AcmeFacts acme;
-  std::uint64_t messages_unfiled = 0;  // now: durable, without a file in a maildir yet
+  std::vector<CertificateInUse> certificates;  // the default first
+  std::string certificate_trouble;             // why what their files hold is not used; empty: it is
+  std::string mail_trouble;                    // why the last mail could not be written down; empty: it could
+  std::uint64_t messages_unfiled = 0;          // now: durable, without a file in a maildir yet
 };
 
 struct CommandContext {

@@ -298,11 +298,11 @@ const std::array kKeys = {
               "a proxy in front of it. Any other name is refused: somebody has made it lead here.",
               NamesKey{[](Config& c) -> std::vector<std::string>& { return c.admin.names; }}},
 
-    ConfigKey{
-        "alerts", "mail",
-        "Tell the postmaster by mail when the disk fills, no mail goes out, a backup fails or a certificate\n"
-        "expires.",
-        SwitchKey{[](Config& c) -> bool& { return c.alerts.mail; }}},
+    ConfigKey{"alerts", "mail",
+              "Tell the postmaster by mail when the disk fills, no mail is taken or none goes out, a backup "
+              "fails,\n"
+              "or a certificate expires or cannot be used.",
+              SwitchKey{[](Config& c) -> bool& { return c.alerts.mail; }}},
     ConfigKey{"alerts", "to", "Whom instead, such as \"anna@example.org\".",
               TextKey{[](Config& c) -> std::string& { return c.alerts.to; }}},
 

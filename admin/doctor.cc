@@ -67,6 +67,10 @@ bool has_ended_cleanly(const std::string& data) {
   return !std::ifstream(data + "/" + kDatabaseFile + "-wal").good();
 }
 
+// What is judged by the DNS. Behind a resolver that does not know it, each would find its records missing.
+constexpr std::string_view kRestOnDns[] = {"dns-forward", "dns-reverse", "ipv6",
+                                           "dns-lists",   "dns-records", "port-25-out"};
+
 class Examination {
  public:
   Examination(const CommandLine& line, const DoctorServices& services, DoctorOptions options)
@@ -85,6 +89,8 @@ class Examination {
   void judge();
   void judge_server();
   void look_at_records();
+  void look_at_certificates();
+  void judge_resting_on_dns(std::string_view check, const std::function<void()>& judge_it);
   bool wants(std::string_view check) const { return options_.wants(check); }
   void add(std::string_view check, Health health, std::string found, std::string advice = {}) {
     findings_.push_back({check, health, std::move(found), std::move(advice)});
@@ -101,7 +107,7 @@ class Examination {
   DiskFacts disk_;
   LimitFacts limits_;
   ClockFacts clock_;
-  TlsFacts tls_;
+  std::vector<TlsFacts> tls_;  // the default one, and more
   HostFacts host_;
   ResolverFacts resolver_;
   OutFacts out_;
@@ -130,7 +136,7 @@ Report Examination::run() {
   look_outside();
   judge();
   look_at_records();
-  return report_of({config_.hostname, line_.data, store_.is_server}, findings_, options_);
+  return report_of({config_.hostname, line_.data, store_.is_server, !store_.is_denied}, findings_, options_);
 }
 
 void Examination::read_configuration() {
@@ -194,16 +200,9 @@ void Examination::take_listeners() {
 
 void Examination::look_at_machine() {
   disk_ = look_at_disk(line_.data, config_.limits.free_space);
+  disk_.mail_trouble = store_.facts.value("mail_trouble", "");
   limits_ = look_at_limits(store_.facts.value("pid", std::int64_t{0}), config_.limits.connections);
-  tls_ = look_at_tls(certificate_files(config_, line_.data), config_.hostname, now_);
-  tls_.is_acme = config_.acme.is_on();
-  const FactsJson renewal = store_.facts.value("acme", FactsJson::object());
-  tls_.acme_problem = renewal.value("problem", "");
-  tls_.acme_advice = renewal.value("advice", "");
-  if (!config_.listen.webs.empty()) {
-    for (const FactsJson& domain : store_.facts.value("domains", FactsJson::array()))
-      tls_.other_names.push_back("autoconfig." + domain.get<std::string>());
-  }
+  look_at_certificates();
   if (!store_.is_server && store_.tells() && wants("ports")) ports_ = try_to_bind(config_);
 
   host_.hostname = config_.hostname;
@@ -225,6 +224,44 @@ void Examination::look_at_machine() {
   container_.hidden = clients.value("hidden", decltype(container_.hidden)());
 }
 
+void Examination::look_at_certificates() {
+  TlsFacts& first =
+      tls_.emplace_back(look_at_tls(certificate_files(config_, line_.data), config_.hostname, now_));
+  first.is_acme = config_.acme.is_on();
+  const FactsJson renewal = store_.facts.value("acme", FactsJson::object());
+  first.acme_problem = renewal.value("problem", "");
+  first.acme_advice = renewal.value("advice", "");
+  if (!config_.listen.webs.empty()) {
+    for (const FactsJson& domain : store_.facts.value("domains", FactsJson::array()))
+      first.other_names.push_back("autoconfig." + domain.get<std::string>());
+  }
+  const Config::Tls& more = config_.tls;
+  for (std::size_t i = 0; i < more.more_certificates.size(); ++i) {
+    tls_.push_back(
+        look_at_tls({more.more_certificates[i], more.more_keys[i], false}, config_.hostname, now_));
+    tls_.back().is_default = false;
+  }
+  // What the server shows counts, whatever the files hold by now; what it has not read yet it reads within a
+  // minute.
+  const std::string trouble = store_.facts.value("certificate_trouble", "");
+  for (const FactsJson& each : store_.facts.value("certificates", FactsJson::array())) {
+    const auto facts = std::ranges::find_if(
+        tls_, [&](const TlsFacts& one) { return one.files.certificate == each.value("file", ""); });
+    if (facts == tls_.end() || (facts->certificate && trouble.empty())) continue;
+    CertificateFacts shown;
+    shown.subject = each.value("subject", "");
+    shown.issuer = each.value("issuer", "");
+    shown.names = each.value("names", std::vector<std::string>());
+    shown.not_before = each.value("not_before", std::int64_t{0});
+    shown.not_after = each.value("not_after", std::int64_t{0});
+    shown.sha256 = each.value("sha256", "");
+    shown.self_signed = each.value("self_signed", false);
+    if (facts->certificate && facts->certificate->sha256 == shown.sha256) continue;
+    facts->kept_because = trouble.empty() ? facts->failure_words : trouble;
+    facts->certificate = std::move(shown);
+  }
+}
+
 void Examination::look_outside() {
   Progress progress("Examining", 0, speech_of(line_));
   OutsideTerms terms{config_.resolver.servers, kDoctorPatience, {}, {}};
@@ -238,7 +275,9 @@ void Examination::begin(Outside& outside) {
   resolver_.servers = dns_servers(config_.resolver);
   resolver_.trust = config_.resolver.dnssec;
   const bool wants_lists = wants("resolver") || wants("dns-lists");
-  if (wants_lists) resolver_look_.begin(outside, ResolverLook::Lists::kAsked);
+  if (wants_lists || std::ranges::any_of(kRestOnDns, [&](std::string_view check) { return wants(check); })) {
+    resolver_look_.begin(outside, wants_lists ? ResolverLook::Lists::kAsked : ResolverLook::Lists::kLeftOut);
+  }
 
   in_.hostname = config_.hostname;
   in_.is_running = store_.is_server;
@@ -319,7 +358,10 @@ void Examination::judge() {
       {"ipv6", [&] { judge_ipv6(host_, findings_); }},
       {"resolver", [&] { judge_resolver(resolver_, findings_); }},
       {"dns-lists", [&] { judge_lists(resolver_, findings_); }},
-      {"tls", [&] { judge_tls(tls_, findings_); }},
+      {"tls",
+       [&] {
+         for (const TlsFacts& each : tls_) judge_tls(each, findings_);
+       }},
       {"ports", [&] { judge_ports(ports_, findings_); }},
       {"port-25-out", [&] { judge_port_25_out(out_, findings_); }},
       {"port-25-in", [&] { judge_port_25_in(in_, findings_); }},
@@ -327,9 +369,12 @@ void Examination::judge() {
       {"client-addresses", [&] { judge_container(container_, findings_); }},
       {"backup",
        [&] {
-         const auto at = store_.facts.find("last_backup_at");
-         judge_backup(at == store_.facts.end() ? std::nullopt : std::optional(at->get<std::int64_t>()), now_,
-                      findings_);
+         BackupFacts backup{.now = now_, .last_at = {}};
+         if (const auto at = store_.facts.find("last_backup_at"); at != store_.facts.end())
+           backup.last_at = at->get<std::int64_t>();
+         backup.failed_at = store_.facts.value("backup_failed_at", std::int64_t{0});
+         backup.failure = store_.facts.value("backup_failure", "");
+         judge_backup(backup, findings_);
        }},
   };
   // Of a server that does not say where it listens all that could be said would be guessed.
@@ -339,9 +384,18 @@ void Examination::judge() {
     if (!store_.tells() && std::ranges::find(kOfServer, check) != std::end(kOfServer)) {
       add(check, Health::kSkipped, "the server does not tell of itself (see server)");
     } else {
-      judge_it();
+      judge_resting_on_dns(check, judge_it);
     }
   }
+}
+
+void Examination::judge_resting_on_dns(std::string_view check, const std::function<void()>& judge_it) {
+  // A smarthost may be named by its address.
+  const bool was_found = check == "port-25-out" && std::ranges::any_of(out_.probes, &ProbeFacts::is_resolved);
+  const bool rests = std::ranges::find(kRestOnDns, check) != std::end(kRestOnDns) && !was_found;
+  const std::string why = rests ? why_unfit(resolver_) : std::string();
+  if (why.empty()) return judge_it();
+  add(check, Health::kSkipped, fmt::format("not known: {}", why));
 }
 
 // Behind all else: where no DNS server answers it would only be waited for, once more for each of its rounds.
@@ -358,8 +412,8 @@ void Examination::look_at_records() {
                store_.failure.empty() ? "no domains yet: one is served as soon as a mailbox is in it"
                                       : store_.failure);
   }
-  if (wants("resolver") && is_silent(resolver_))
-    return add("dns-records", Health::kSkipped, "no DNS server answers (see resolver)");
+  if (const std::string unfit = why_unfit(resolver_); !unfit.empty())
+    return add("dns-records", Health::kSkipped, unfit);
   const LookUp look_up = look_up_by(services_.go_outside, kRecordsPatience);
   judge_records(check_dns(records, config_.resolver.servers, look_up), findings_);
 }

@@ -53,6 +53,7 @@ struct DoctorSubject {
   std::string hostname;
   std::string data;
   bool is_running = false;
+  bool is_known = true;  // whether a server runs
 };
 // Exit code 1 when there is a problem, or, strictly, a warning. The findings in the order of the checks.
 Report report_of(const DoctorSubject& subject, DoctorFindings findings, const DoctorOptions& options);

@@ -161,7 +161,7 @@ void judge_folder(const FolderFacts& facts, DoctorFindings& into) {
   add(Health::kOk, fmt::format("{}{}, for its owner alone (user {})", path, link, facts.owner), "");
 }
 
-void judge_backup(std::optional<std::int64_t> last_at, std::int64_t now, DoctorFindings& into) {
+void judge_backup(const BackupFacts& facts, DoctorFindings& into) {
   const auto add = [&](Health health, std::string found, std::string advice) {
     into.push_back({"backup", health, std::move(found), std::move(advice)});
   };
@@ -169,12 +169,21 @@ void judge_backup(std::optional<std::int64_t> last_at, std::int64_t now, DoctorF
       "'mailstead backup DIR --test' works while the server runs; let a timer do it each night, onto another "
       "disk "
       "or machine.";
-  if (!last_at) return add(Health::kSkipped, "not known without a data folder or a server", "");
-  if (*last_at == 0) return add(Health::kWarning, "there was never a backup", kHow);
-  const std::int64_t age = now - *last_at;
+  if (!facts.last_at) return add(Health::kSkipped, "not known without a data folder or a server", "");
+  if (facts.failed_at != 0) {
+    add(Health::kProblem,
+        fmt::format("the one of {} failed: {}", time_text(facts.failed_at), printable(facts.failure)),
+        "Run 'mailstead backup' by hand to see it. Older backups are as they were.");
+  }
+  if (*facts.last_at == 0) {
+    if (facts.failed_at == 0) return add(Health::kWarning, "there was never a backup", kHow);
+    return add(Health::kWarning, "there was never a good backup", kHow);
+  }
+  const std::int64_t age = facts.now - *facts.last_at;
   if (age > kBackupGrowsOld)
     return add(Health::kWarning, fmt::format("the last one is {} old", span_text(age)), kHow);
-  add(Health::kOk, fmt::format("the last one is {} old", span_text(age)), "");
+  const char* const good = facts.failed_at == 0 ? "" : "good ";
+  add(Health::kOk, fmt::format("the last {}one is {} old", good, span_text(age)), "");
 }
 
 }  // namespace mailstead::admin

@@ -32,7 +32,13 @@ struct FolderFacts {
 FolderFacts look_at_folder(const std::string& data);
 void judge_folder(const FolderFacts& facts, DoctorFindings& into);
 
-// `last_at`: Unix seconds, 0: never; nullopt: not known.
-void judge_backup(std::optional<std::int64_t> last_at, std::int64_t now, DoctorFindings& into);
+struct BackupFacts {
+  std::int64_t now = 0;                 // Unix seconds, as the next
+  std::optional<std::int64_t> last_at;  // a good one; 0: never; nullopt: not known
+  std::int64_t failed_at = 0;           // after it; 0: none has
+  std::string failure = {};
+};
+
+void judge_backup(const BackupFacts& facts, DoctorFindings& into);
 
 }  // namespace mailstead::admin

@@ -126,6 +126,13 @@ void judge_disk(const DiskFacts& facts, DoctorFindings& into) {
   constexpr const char* kMakeRoom =
       "Make room, or move the data folder to a larger disk: no mail is lost meanwhile, senders try again for "
       "days.";
+  if (!facts.mail_trouble.empty()) {
+    add(Health::kProblem,
+        fmt::format("the server takes no mail, since none can be written down: {}",
+                    printable(facts.mail_trouble)),
+        "Its senders are asked to come later, for days. See 'dmesg' for errors of the disk; when it is well, "
+        "the server goes on by itself. If the file system has to be mounted anew, stop the server first.");
+  }
   if (facts.is_read_only) {
     add(Health::kProblem, fmt::format("the disk of {} is read-only", facts.path),
         "A disk that was mounted read-only on purpose is the wrong one; one that became so has errors: see "

@@ -42,7 +42,8 @@ struct DiskFacts {
   std::uint64_t inodes = 0;   // 0: this kind of file system has no number of them
   std::uint64_t reserve = 0;  // octets that [limits] free_space keeps
   bool is_read_only = false;
-  std::uint32_t kind = 0;  // f_type of statfs(2)
+  std::uint32_t kind = 0;         // f_type of statfs(2)
+  std::string mail_trouble = {};  // why the server could not write down the last mail; empty: it could
 };
 
 DiskFacts look_at_disk(const std::string& data, std::uint64_t reserve);

@@ -228,9 +228,13 @@ void judge_ports(const std::vector<PortFacts>& ports, DoctorFindings& into) {
         break;
       case PortFacts::State::kTaken:
         add(Health::kProblem, fmt::format("{} is taken by another program", place),
-            "'ss -ltnp' as root shows which one. On Debian it is often Exim or Postfix: 'systemctl disable "
-            "--now "
-            "exim4' (or postfix), or choose another address in [listen].");
+            port.service == "http" || port.service == "web" || port.service == "webs" ||
+                    port.service == "acme"
+                ? "'ss -ltnp' as root shows which one. Often it is a web server (nginx, Apache, Caddy): have "
+                  "it "
+                  "pass on to this server what is meant for it, or choose another address in [listen]."
+                : "'ss -ltnp' as root shows which one. On Debian it is often Exim or Postfix: 'systemctl "
+                  "disable --now exim4' (or postfix), or choose another address in [listen].");
         break;
       case PortFacts::State::kForbidden:
         add(Health::kProblem, fmt::format("this user may not listen on {}", place),

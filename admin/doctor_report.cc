@@ -118,7 +118,7 @@ std::string text_of(const DoctorFinding& finding) {
   return text;
 }
 
-std::string words_for_counts(std::size_t problems, std::size_t warnings, bool is_running) {
+std::string words_for_counts(std::size_t problems, std::size_t warnings, const DoctorSubject& subject) {
   std::string text;
   if (problems == 0 && warnings == 0) {
     text = "Nothing is wrong.";
@@ -127,7 +127,8 @@ std::string words_for_counts(std::size_t problems, std::size_t warnings, bool is
   } else {
     text = fmt::format("{}, {}.", counted(problems, "problem"), counted(warnings, "warning"));
   }
-  if (!is_running) text += " No server runs: run this again when it does, since some can only be seen then.";
+  if (subject.is_known && !subject.is_running)
+    text += " No server runs: run this again when it does, since some can only be seen then.";
   return text + '\n';
 }
 
@@ -187,15 +188,17 @@ Report report_of(const DoctorSubject& subject, DoctorFindings findings, const Do
     if (finding.health == Health::kWarning) ++warnings;
     if (finding.health >= Health::kWarning) worst = std::max(worst, finding.health);
   }
-  text += '\n' + words_for_counts(problems, warnings, subject.is_running);
-  Report report = done(std::move(text), Value::Object{{"state", word_of_health(worst)},
-                                                      {"problems", problems},
-                                                      {"warnings", warnings},
-                                                      {"hostname", subject.hostname},
-                                                      {"data", subject.data},
-                                                      {"version", version()},
-                                                      {"server_running", subject.is_running},
-                                                      {"findings", std::move(array)}});
+  text += '\n' + words_for_counts(problems, warnings, subject);
+  Report report =
+      done(std::move(text),
+           Value::Object{{"state", word_of_health(worst)},
+                         {"problems", problems},
+                         {"warnings", warnings},
+                         {"hostname", subject.hostname},
+                         {"data", subject.data},
+                         {"version", version()},
+                         {"server_running", subject.is_known ? Value(subject.is_running) : Value(nullptr)},
+                         {"findings", std::move(array)}});
   report.exit_code = problems > 0 || (options.is_strict && warnings > 0) ? 1 : 0;
   if (report.exit_code != 0)
     report.error = counted(problems > 0 ? problems : warnings, problems > 0 ? "problem" : "warning");

@@ -101,6 +101,7 @@ void judge_list_answers(const DnsListFacts& list, DoctorFindings& into) {
 }  // namespace
 
 void ResolverLook::begin(Outside& outside, Lists lists) {
+  facts_.is_asked = true;
   outside.ask({kSignedName, dns::Type::kSoa}, [this](const dns::Answer& answer) { facts_.known = answer; });
   // A name that can be bought, since providers lie of such; and by chance, since nobody shall buy it.
   std::random_device random;
@@ -144,6 +145,19 @@ bool is_silent(const ResolverFacts& facts) {
   return facts.known.verdict == dns::Verdict::kFailed && facts.absent.verdict == dns::Verdict::kFailed;
 }
 
+// Of a name that "is not there" no record is missing, and of our own none can be: who does not know the
+// Internet's DNS does not know them either.
+bool knows_nothing(const ResolverFacts& facts) {
+  return facts.known.verdict == dns::Verdict::kNoName || facts.known.verdict == dns::Verdict::kNoRecords;
+}
+
+std::string why_unfit(const ResolverFacts& facts) {
+  if (!facts.is_asked) return {};
+  if (is_silent(facts)) return "no DNS server answers (see resolver)";
+  if (knows_nothing(facts)) return "the DNS servers do not know the Internet's DNS (see resolver)";
+  return {};
+}
+
 void judge_resolver(const ResolverFacts& facts, DoctorFindings& into) {
   const std::string servers =
       facts.servers.empty() ? "none is known" : fmt::format("{}", fmt::join(facts.servers, ", "));
@@ -169,7 +183,8 @@ void judge_resolver(const ResolverFacts& facts, DoctorFindings& into) {
         fmt::format("your DNS servers ({}) do not answer that a name is not there", servers),
         fmt::format("Mail to mistyped addresses waits for days in place of coming back. {}", kOwnResolver));
   } else if (facts.known.verdict != dns::Verdict::kFound) {
-    add(Health::kWarning,
+    // All that is found by the DNS is not found then, and mail goes nowhere.
+    add(knows_nothing(facts) ? Health::kProblem : Health::kWarning,
         fmt::format("your DNS servers ({}) answer, but do not know the domain 'org'", servers),
         fmt::format("They do not reach the Internet's DNS, or keep parts of it from you. {}", kOwnResolver));
   }

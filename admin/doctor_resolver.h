@@ -30,6 +30,7 @@ struct ResolverFacts {
   dns::Answer known;   // a name that is there, and signed
   dns::Answer absent;  // a name that nobody has
   std::vector<DnsListFacts> lists;
+  bool is_asked = false;
 };
 
 class ResolverLook {
@@ -51,6 +52,8 @@ std::vector<std::string> dns_servers(const Config::Resolver& settings);
 
 // None of its questions was answered.
 bool is_silent(const ResolverFacts& facts);
+// Why nothing that rests on what these servers say can be judged; empty: it can, or nobody was asked.
+std::string why_unfit(const ResolverFacts& facts);
 void judge_resolver(const ResolverFacts& facts, DoctorFindings& into);
 void judge_lists(const ResolverFacts& facts, DoctorFindings& into);
 

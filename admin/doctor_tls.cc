@@ -59,8 +59,9 @@ void judge_trust(const TlsFacts& facts, DoctorFindings& into) {
     into.push_back({"tls", health, std::move(found), advice});
   };
   const std::string how = fmt::format(fmt::runtime(kHowToGetOne), facts.hostname);
-  const std::string advice =
-      facts.acme_advice.empty() ? kHowToSeeWhy : fmt::format("{}: {}", kHowToSeeWhy, facts.acme_advice);
+  const std::string advice = facts.acme_advice.empty()
+                                 ? kHowToSeeWhy
+                                 : fmt::format("{} What to do: {}", kHowToSeeWhy, facts.acme_advice);
   if (facts.certificate->self_signed && facts.is_acme) {
     return add(Health::kWarning,
                fmt::format("the server has no certificate of an authority yet{}{}; its self-made one serves",
@@ -101,6 +102,8 @@ void judge_trust(const TlsFacts& facts, DoctorFindings& into) {
 }
 
 void judge_names(const TlsFacts& facts, DoctorFindings& into) {
+  // Which names the others are for is the administrator's to say.
+  if (!facts.is_default) return;
   const CertificateFacts& certificate = *facts.certificate;
   if (!covers(certificate.names, facts.hostname)) {
     const Health health = certificate.self_signed ? Health::kWarning : Health::kProblem;
@@ -213,7 +216,9 @@ TlsFacts look_at_tls(const CertificateFiles& files, const std::string& hostname,
   return facts;
 }
 
-void judge_tls(const TlsFacts& facts, DoctorFindings& into) {
+namespace {
+
+void judge_pair(const TlsFacts& facts, DoctorFindings& into) {
   if (!facts.certificate) {
     const bool is_first = facts.files.own && facts.failure == ErrorKind::kNotFound;
     if (is_first) {
@@ -233,9 +238,17 @@ void judge_tls(const TlsFacts& facts, DoctorFindings& into) {
   }
   const std::size_t before = into.size();
   judge_time(facts, into);
-  judge_trust(facts, into);
+  if (facts.kept_because.empty()) {
+    judge_trust(facts, into);
+    judge_key_mode(facts, into);
+  } else {
+    into.push_back(
+        {"tls", Health::kProblem,
+         fmt::format("the server goes on with the certificate that it had: {}", facts.kept_because),
+         "It would not start again with what is there now. Put certificate and key right; the "
+         "server takes them from then on by itself."});
+  }
   judge_names(facts, into);
-  judge_key_mode(facts, into);
   if (std::all_of(into.begin() + static_cast<std::ptrdiff_t>(before), into.end(),
                   [](const DoctorFinding& each) { return each.health == Health::kNote; })) {
     into.push_back(
@@ -243,6 +256,16 @@ void judge_tls(const TlsFacts& facts, DoctorFindings& into) {
          fmt::format("by {}, for {}, good until {}", facts.certificate->issuer,
                      fmt::join(facts.certificate->names, ", "), time_text(facts.certificate->not_after))});
   }
+}
+
+}  // namespace
+
+void judge_tls(const TlsFacts& facts, DoctorFindings& into) {
+  const std::size_t before = into.size();
+  judge_pair(facts, into);
+  if (facts.is_default) return;
+  for (std::size_t i = before; i < into.size(); ++i)
+    into[i].found = fmt::format("{}: {}", facts.files.certificate, into[i].found);
 }
 
 }  // namespace mailstead::admin

@@ -36,6 +36,9 @@ struct TlsFacts {
   std::string acme_advice = {};
   std::vector<std::string> other_names = {};  // at which programs look for their settings over HTTPS
   std::int64_t now = 0;                       // Unix seconds
+  bool is_default = true;                     // not one of [tls] more_certificates
+  // Why the server goes on with what it had before, which `certificate` is then; empty: it does not.
+  std::string kept_because = {};
 };
 
 TlsFacts look_at_tls(const CertificateFiles& files, const std::string& hostname, std::int64_t now);

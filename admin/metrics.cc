@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <fstream>
 #include <initializer_list>
@@ -17,9 +18,9 @@
 #include <utility>
 
 #include "admin/acme_facts.h"
-#include "admin/certificate.h"
 #include "admin/cli.h"
 #include "admin/command_table.h"
+#include "admin/mail_intake.h"
 #include "admin/report.h"
 #include "admin/value.h"
 
@@ -181,13 +182,31 @@ Result<void> add_store(Exposition& text, const ServerFacts& server, CommandConte
   text.counter("mailstead_commits_total", server.commits, "Commits of the store for mail that came.");
   text.counter("mailstead_commit_messages_total", server.committed, "Messages in these commits.");
   text.counter("mailstead_commit_seconds_total", server.commit_seconds, "Time that these commits took.");
-  if (const auto free = context.store.free_space())
-    text.gauge("mailstead_disk_free_bytes", *free, "Room for messages on the data folder's disk.");
+  const Result<std::uint64_t> free = context.store.free_space();
+  if (free) text.gauge("mailstead_disk_free_bytes", *free, "Room for messages on the data folder's disk.");
   text.gauge("mailstead_disk_reserve_bytes", context.config.limits.free_space,
              "Below this much free space mail is asked to come later (limits.free_space).");
   text.gauge("mailstead_last_backup_time_seconds", context.store.last_backup_at(),
              "When the last backup was made, Unix seconds; 0: never.");
+  const Result<Store::AlertNotes> notes = context.store.alert_notes();
+  if (!notes) return notes.error();
+  text.gauge("mailstead_backup_failed", notes->backup_failed_at == 0 ? 0 : 1,
+             "1: a backup has failed since the last good one.");
+  const std::string no_mail = why_no_mail({free, context.config.limits.free_space, server.mail_trouble});
+  text.gauge("mailstead_takes_mail", no_mail.empty() ? 1 : 0,
+             "0: all mail that comes in is asked to come later; 'mailstead status' says why.");
   return {};
+}
+
+void add_certificates(Exposition& text, const ServerFacts& server) {
+  const auto first = std::ranges::min_element(
+      server.certificates, {}, [](const CertificateInUse& each) { return each.facts.not_after; });
+  if (first == server.certificates.end()) return;
+  text.gauge("mailstead_certificate_expiry_time_seconds", first->facts.not_after,
+             "When the certificate ends, Unix seconds; of several in use the first to end.");
+  text.gauge(
+      "mailstead_certificate_not_used", server.certificate_trouble.empty() ? 0 : 1,
+      "1: what the certificate files hold now cannot be used, and the server goes on with what it had.");
 }
 
 void add_acme(Exposition& text, const AcmeFacts& acme) {
@@ -210,9 +229,7 @@ Report show_metrics(const Request& /*request*/, CommandContext& context) {
   add_connections(text, server);
   add_mail(text, server);
   if (auto added = add_store(text, server, context); !added) return failed(added.error());
-  if (const auto certificate = read_certificate(certificate_files(context.config, context.data)))
-    text.gauge("mailstead_certificate_expiry_time_seconds", certificate->not_after,
-               "When the certificate ends, Unix seconds.");
+  add_certificates(text, server);
   if (server.acme.is_on) add_acme(text, server.acme);
   std::string all = text.take();
   const Value value(all);

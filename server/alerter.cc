@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/acme_facts.h"
 #include "admin/certificate.h"
 
 namespace mailstead {
@@ -29,20 +30,40 @@ void Alerter::tend() {
   const auto look = std::make_shared<Look>();
   admin::AlertFacts& facts = look->facts;
   facts.now = now;
-  facts.is_acme = context_.config.acme.is_on();
   facts.least_free = context_.config.limits.free_space;
   if (const auto free = context_.storage.store().free_space()) facts.free = *free;
   facts.waiting = context_.queue.waiting();
   facts.none_taken_since = context_.queue.standstill().since;
-  facts.refusing_hosts = context_.queue.standstill().hosts.size();
+  facts.refusing_domains = context_.queue.standstill().domains.size();
   facts.has_smarthost = !context_.config.queue.smarthost.host.empty();
   facts.last_backup_at = context_.storage.store().last_backup_at();
-  const auto read = [look, files = certificate_files(context_.config, context_.data)] {
-    const auto certificate = read_certificate(files);
-    if (certificate && !certificate->self_signed)
-      look->facts.certificate = {certificate->not_before, certificate->not_after};
-  };
-  is_looking_ = context_.files.post(read, [this, look] { ask_store(look); });
+  facts.mail_trouble = context_.storage.mail_trouble();
+  take_certificates(facts);
+  is_looking_ = true;
+  ask_store(look);
+}
+
+// What is in use is judged, and not what its files hold by now: that may be good, and not be used.
+void Alerter::take_certificates(admin::AlertFacts& facts) const {
+  const bool is_acme = context_.config.acme.is_on();
+  const auto context = context_.certificates.context();
+  if (context == nullptr) return;
+  bool is_first = true;
+  for (const CertificateInUse& each : context->certificates()) {
+    const bool is_default = std::exchange(is_first, false);
+    const bool is_self_made = each.files.own && each.facts.self_signed;
+    if (is_default) facts.has_issued = !is_self_made;
+    if (is_self_made) continue;  // the server makes a new one in time, and nobody trusts it for its dates
+    facts.certificates.push_back(
+        {each.files.certificate, each.facts.not_before, each.facts.not_after, is_acme && is_default});
+  }
+  facts.certificate_trouble = context_.certificates.trouble().why;
+  facts.certificate_trouble_since = context_.certificates.trouble().since;
+  if (!is_acme) return;
+  const AcmeFacts renewal = context_.acme.facts();
+  facts.acme_failures = renewal.failures;
+  facts.acme_problem = renewal.problem;
+  facts.acme_advice = renewal.advice;
 }
 
 void Alerter::ask_store(const std::shared_ptr<Look>& look) {

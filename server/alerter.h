@@ -2,7 +2,7 @@
 //
 // Looks once a minute. What was told outlasts restarts. A mail that cannot be delivered is tried again after
 // ten minutes; the log has each trouble in any case. Ownership: one for the server. Threads: the reactor; the
-// store's thread remembers, a file thread reads the certificate.
+// store's thread remembers.
 #pragma once
 
 #include <uv.h>
@@ -15,11 +15,12 @@
 
 #include "admin/alerts.h"
 #include "admin/config.h"
+#include "server/acme.h"
+#include "server/certificates.h"
 #include "server/log.h"
 #include "server/queue_runner.h"
 #include "server/signing.h"
 #include "server/storage_thread.h"
-#include "server/work_queue.h"
 
 namespace mailstead {
 
@@ -29,10 +30,10 @@ class Alerter {
     const Config& config;  // the newest
     Log& log;
     StorageThread& storage;
-    WorkQueue& files;
     Signing& signing;
     const QueueRunner& queue;
-    std::string data;
+    const Certificates& certificates;
+    const Acme& acme;
   };
 
   explicit Alerter(Context context) : context_(std::move(context)) {}
@@ -44,6 +45,7 @@ class Alerter {
  private:
   struct Look;  // one, from the facts to what was told
 
+  void take_certificates(admin::AlertFacts& facts) const;
   void ask_store(const std::shared_ptr<Look>& look);
   void judge(const std::shared_ptr<Look>& look);
   void send(const std::shared_ptr<Look>& look);

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <ctime>
+
 namespace mailstead {
 
 std::vector<CertificateFiles> Certificates::pairs(const Config& config) const {
@@ -56,8 +58,11 @@ Result<void> Certificates::load_own(const Config& config) {
 void Certificates::reload(const Config& config) {
   auto loaded = config.tls.certificate.empty() ? load_own(config) : load(config);
   if (loaded.has_value()) {
+    trouble_ = {};
     log_.info("certificate-loaded", {{"file", pairs(config).front().certificate}});
   } else {
+    trouble_.why = loaded.error().message;
+    if (trouble_.since == 0) trouble_.since = std::time(nullptr);
     log_.error("certificate-kept", {{"why", loaded.error().message}});
   }
 }

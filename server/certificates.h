@@ -35,6 +35,12 @@ class Certificates {
   void reload_when_changed(const Config& config);
 
   std::shared_ptr<const TlsContext> context() const { return context_; }
+  // What the files hold cannot be used, and what was there before is kept: why, and since when.
+  struct Trouble {
+    std::string why;         // empty: there is none
+    std::int64_t since = 0;  // Unix seconds
+  };
+  const Trouble& trouble() const { return trouble_; }
 
  private:
   std::vector<CertificateFiles> pairs(const Config& config) const;
@@ -53,6 +59,7 @@ class Certificates {
   std::shared_ptr<const TlsContext> context_;
   std::shared_ptr<const AcmeChallenges> challenges_;
   std::vector<Look> loaded_;  // of each file
+  Trouble trouble_;
 };
 
 }  // namespace mailstead

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "admin/client_settings.h"
+#include "admin/mail_intake.h"
 #include "protocols/ascii.h"
 
 namespace mailstead {
@@ -105,14 +106,15 @@ void Pages::tell_health(const HttpRequest& /*request*/, const Answer& answer) {
 void Pages::tell_readiness(const HttpRequest& /*request*/, const Answer& answer) {
   const auto space = std::make_shared<std::optional<Result<std::uint64_t>>>();
   const auto look = [space](Store& store) { *space = store.free_space(); };
-  const bool posted = context_.storage.post(look, [this, space, answer] {
-    const Result<std::uint64_t>& free = **space;
-    if (!free) return answer(http_error(503, free.error().message));
-    if (*free < context_.config.limits.free_space)
-      return answer(http_error(503, fmt::format("The disk has {} octets free, too few for mail.", *free)));
-    answer(http_error(200, "ready"));
-  });
-  if (!posted) answer(busy_page());
+  const auto tell = [this, space, answer] {
+    const std::string why =
+        admin::why_no_mail({**space, context_.config.limits.free_space, context_.storage.mail_trouble()});
+    answer(why.empty() ? http_error(200, "ready") : http_error(503, why + "."));
+  };
+  const auto try_again = [this, tell, answer] {
+    if (!context_.storage.try_mail_again(tell)) answer(busy_page());
+  };
+  if (!context_.storage.post(look, try_again)) answer(busy_page());
 }
 
 void Pages::tell_challenge(const HttpRequest& request, const Answer& answer) {

@@ -3,7 +3,7 @@
 // For monitors (listen.http, loopback by default):
 //     /metrics   for Prometheus: the command `metrics`
 //     /healthz   200: the process answers
-//     /readyz    200: the store answers, and has room for mail; else 503, and why
+//     /readyz    200: the store answers, and mail is taken (admin/mail_intake.h); else 503, and why
 // For administrators (the same listener): /admin/, see web_admin.h; / leads there.
 // For everybody's mail programs (listen.web, listen.webs; off by default), and for monitors, too:
 //     /mail/config-v1.1.xml, /.well-known/autoconfig/mail/config-v1.1.xml   Thunderbird and others

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "admin/file.h"
+#include "protocols/ascii.h"
 
 namespace mailstead {
 
@@ -108,6 +109,7 @@ void QueueRunner::load_later(QueueRow after, const std::string& why) {
 
 void QueueRunner::apply(const std::vector<QueueEntry>& changes) {
   for (const QueueEntry& entry : changes) schedule_.apply(entry);
+  if (schedule_.waiting() == 0) standstill_ = {};  // who is given up stands in nobody's way
   if (stopping_) return;
   // What an attempt came to is told after the clock was set back, perhaps, that it went by.
   const std::int64_t latest = clock() + longest_delay(queue_terms());
@@ -330,24 +332,22 @@ QueueOutcome QueueRunner::decide_outcome(const QueuedMessage& message, const Que
                                 jitter_of(message.row, recipient.attempts));
   if (outcome.attempt.outcome == QueueState::kDelivered) ++sent_;
   if (outcome.attempt.outcome == QueueState::kFailed) ++failed_;
+  watch_for_standstill(outcome, recipient.recipient.address.domain);
   return outcome;
 }
 
-void QueueRunner::watch_for_standstill(const std::vector<QueueOutcome>& outcomes) {
-  constexpr std::size_t kMostHosts = 100;
-  for (const QueueOutcome& outcome : outcomes) {
-    if (outcome.attempt.outcome == QueueState::kDelivered) {
-      standstill_ = {};
-    } else if (outcome.attempt.outcome == QueueState::kWaiting) {
-      if (standstill_.since == 0 || standstill_.since > outcome.attempt.at)
-        standstill_.since = outcome.attempt.at;
-      if (standstill_.hosts.size() < kMostHosts) standstill_.hosts.insert(outcome.attempt.host);
-    }
+void QueueRunner::watch_for_standstill(const QueueOutcome& outcome, const std::string& domain) {
+  constexpr std::size_t kMostDomains = 100;
+  if (outcome.attempt.outcome == QueueState::kDelivered) {
+    standstill_ = {};
+  } else if (outcome.attempt.outcome == QueueState::kWaiting) {
+    if (standstill_.since == 0 || standstill_.since > outcome.attempt.at)
+      standstill_.since = outcome.attempt.at;
+    if (standstill_.domains.size() < kMostDomains) standstill_.domains.insert(ascii::lower(domain));
   }
 }
 
 void QueueRunner::attempted(std::vector<QueueOutcome> outcomes) {
-  watch_for_standstill(outcomes);
   if (!outcomes.empty()) note(std::move(outcomes));
 }
 

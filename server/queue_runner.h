@@ -68,8 +68,8 @@ class QueueRunner final : private OutgoingHouse {
   std::size_t waiting() const { return schedule_.waiting(); }
   // Attempts that all failed for now, since the last that did not.
   struct Standstill {
-    std::int64_t since = 0;       // Unix seconds; 0: there is none
-    std::set<std::string> hosts;  // that were asked, the first hundred; "" where none could be
+    std::int64_t since = 0;         // Unix seconds; 0: there is none
+    std::set<std::string> domains;  // that it was for, the first hundred: where no host can be asked, too
   };
   const Standstill& standstill() const { return standstill_; }
 
@@ -116,7 +116,7 @@ class QueueRunner final : private OutgoingHouse {
   // sender wants held stays.
   void try_those_put_off_too_far(std::vector<QueueRow> messages, std::int64_t latest);
   bool is_everything_noted() const { return not_noted_.empty(); }
-  void watch_for_standstill(const std::vector<QueueOutcome>& outcomes);
+  void watch_for_standstill(const QueueOutcome& outcome, const std::string& domain);
   void note(std::vector<QueueOutcome> outcomes);
   void try_to_note_again();
   void tell_not_noted(const std::string& why);

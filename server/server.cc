@@ -165,7 +165,7 @@ Result<void> Server::begin() {
   acme_ = std::make_unique<Acme>(Acme::Context{&loop_, config_, log_, *files_, *resolver_, challenges_,
                                                request_.data, [this] { certificates_.reload(config_); }});
   alerter_ = std::make_unique<Alerter>(
-      Alerter::Context{config_, log_, *storage_, *files_, *signing_, *queue_, request_.data});
+      Alerter::Context{config_, log_, *storage_, *signing_, *queue_, certificates_, *acme_});
   control_ = std::make_unique<ControlServer>(&loop_, *commands_);
   look_around();
   tend_store();
@@ -338,6 +338,9 @@ ServerFacts Server::facts() const {
   facts.commit_seconds = commits.seconds;
   facts.acme = acme_->facts();
   facts.messages_unfiled = storage_->unfiled();
+  facts.mail_trouble = storage_->mail_trouble();
+  if (const auto context = certificates_.context()) facts.certificates = context->certificates();
+  facts.certificate_trouble = certificates_.trouble().why;
   return facts;
 }
 

@@ -244,6 +244,7 @@ Answered SmtpDriver::answer(AskSpool& ask) {
     if (!outcome->has_value()) {
       self->services_.log.error("spool-failed",
                                 {{"peer", self->peer_.address}, {"why", outcome->error().message}});
+      self->services_.storage.note_mail(*outcome);
     }
     self->session_.answer_spool(outcome->has_value() ? CommitVerdict::kKept : verdict_of(outcome->error()));
     self->resume();

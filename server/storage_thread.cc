@@ -14,6 +14,23 @@ constexpr std::size_t kMaxBatch = 256;    // deliveries
 constexpr std::size_t kTidySlice = 200;   // files
 constexpr std::size_t kFilingSlice = 64;  // messages of the queue: a job is their syncs
 constexpr std::chrono::seconds kAgeForFile(60);
+constexpr std::size_t kTrialOctets = 64 << 10;  // a disk with room for a few octets only takes no mail
+
+// Is it the disk that refused, or the database on it, and not this mail or its mailbox?
+bool is_of_disk(ErrorKind kind) {
+  return kind == ErrorKind::kNoSpace || kind == ErrorKind::kIo || kind == ErrorKind::kDenied ||
+         kind == ErrorKind::kCorrupt;
+}
+
+// What mail needs: a file in the data folder, and a commit. Nothing is changed by it.
+Result<void> write_on_trial(Store& store) {
+  auto spool = store.new_spool();
+  if (!spool) return spool.error();
+  if (auto written = (*spool)->append(std::string(kTrialOctets, '\0')); !written) return written;
+  const auto notes = store.alert_notes();
+  if (!notes) return notes.error();
+  return store.keep_told_alerts(notes->told);
+}
 
 }  // namespace
 
@@ -76,6 +93,29 @@ void StorageThread::pass_on_notices() {
 StorageThread::CommitCounts StorageThread::commits() const {
   const std::scoped_lock lock(mutex_);
   return commits_;
+}
+
+std::string StorageThread::mail_trouble() const {
+  const std::scoped_lock lock(mutex_);
+  return mail_trouble_;
+}
+
+void StorageThread::note_mail(const Result<void>& outcome) {
+  const std::scoped_lock lock(mutex_);
+  if (outcome) {
+    mail_trouble_.clear();
+  } else if (is_of_disk(outcome.error().kind)) {
+    mail_trouble_ = outcome.error().message;
+  }
+}
+
+// Who looks whether mail is taken sends none: without a trial it would never be seen that the disk is well.
+bool StorageThread::try_mail_again(std::function<void()> done) {
+  if (mail_trouble().empty()) {
+    done();
+    return true;
+  }
+  return post([this](Store& store) { note_mail(write_on_trial(store)); }, std::move(done));
 }
 
 std::size_t StorageThread::unfiled() const {
@@ -159,6 +199,11 @@ void StorageThread::make_commit(Commit& commit) {
   const auto began = std::chrono::steady_clock::now();
   const bool is_empty = deliveries.empty() && outcomes.empty();
   if (!is_empty) commit.result = store_.deliver_and_note(deliveries, outcomes);
+  // One that was kept is proof enough: what others were refused for is about them.
+  for (const Result<Delivered>& each : commit.result.delivered) {
+    note_mail(each ? Result<void>() : Result<void>(each.error()));
+    if (each) break;
+  }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const std::scoped_lock lock(mutex_);
   if (!is_empty) {
@@ -241,6 +286,7 @@ void StorageThread::tend(const FreeTerms& terms) {
   post([](Store& store) { (void)store.forget_finished(kTidySlice); }, [] {});
   file_queued();
   free_deleted(terms, {});
+  try_mail_again([] {});
 }
 
 void StorageThread::file_queued() {

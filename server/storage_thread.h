@@ -60,6 +60,14 @@ class StorageThread {
     double seconds = 0;            // that they took
   };
   CommitCounts commits() const;
+  // Why the last mail that came could not be written down; empty: it could, or the disk works again. Any
+  // thread, as note_mail().
+  std::string mail_trouble() const;
+  // What came of writing mail elsewhere: of a spool.
+  void note_mail(const Result<void>& outcome);
+  // Where mail could not be written down: tries a write as mail needs it, and forgets the trouble when that
+  // works. `done` runs in any case, at once where there is none. false: too much waits already.
+  bool try_mail_again(std::function<void()> done);
   std::size_t unfiled() const;  // messages without a file
 
  private:
@@ -107,6 +115,7 @@ class StorageThread {
   std::size_t unindexed_ = 0;  // messages without a row
   std::size_t unfiled_ = 0;    // messages without a file
   CommitCounts commits_;
+  std::string mail_trouble_;
 
   WorkQueue queue_;
   MailFiling filing_;

@@ -91,6 +91,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(const std::vector<Cer
     }
     for (const std::string& name : facts->names) pair->names.push_back(lower(name));
     loaded->pairs_.push_back(std::move(pair));
+    loaded->certificates_.push_back({files, *std::move(facts)});
   }
   if (loaded->pairs_.empty()) return Error{ErrorKind::kInvalid, "no certificate is configured"};
   SSL_CTX* first = loaded->pairs_.front()->context.get();

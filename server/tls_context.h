@@ -29,6 +29,9 @@ class TlsContext final : public TlsParty {
       const std::vector<CertificateFiles>& pairs, std::shared_ptr<const AcmeChallenges> challenges = nullptr);
   ~TlsContext() override;
 
+  // As they were when they were loaded; the default first.
+  const std::vector<CertificateInUse>& certificates() const { return certificates_; }
+
   // A server-side SSL in accept state, TLS 1.2 or better.
   bssl::UniquePtr<SSL> make() const override;
 
@@ -41,6 +44,7 @@ class TlsContext final : public TlsParty {
   static int choose_protocol(SSL* ssl, const std::uint8_t** chosen, std::uint8_t* length,
                              const std::uint8_t* offered, unsigned offered_length, void* self);
   std::vector<std::unique_ptr<Pair>> pairs_;
+  std::vector<CertificateInUse> certificates_;
   std::shared_ptr<const AcmeChallenges> challenges_;
 };
 

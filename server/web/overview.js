@@ -17,7 +17,14 @@ function warnings(status, tls) {
   const found = [];
   const say = (kind, ...words) => found.push(el("li", { class: kind }, words));
   if (!status.takes_mail)
-    say("problem", "The disk is too full: mail is asked to come later. Make room on the disk of ", outside(status.data), ".");
+    say(
+      "problem",
+      "Mail is asked to come later. ",
+      outside(status.takes_no_mail_because || "The disk is too full"),
+      ". The disk is that of ",
+      outside(status.data),
+      ".",
+    );
   if (status.full_mailboxes > 0)
     say(
       "warning",
@@ -36,7 +43,16 @@ function warnings(status, tls) {
       outside(gateway),
       ", which hides who it was: limits and bans cannot tell clients apart. “The container” in README.md says what to do.",
     );
-  if (!status.last_backup_at) say("warning", "There was never a backup. 'mailstead help backup' says how to make one.");
+  if (status.backup_failed_at)
+    say(
+      "problem",
+      "The backup of ",
+      time(status.backup_failed_at),
+      " failed: ",
+      outside(status.backup_failure || ""),
+      ". Run 'mailstead backup' by hand to see it.",
+    );
+  else if (!status.last_backup_at) say("warning", "There was never a backup. 'mailstead help backup' says how to make one.");
   else if (days_until(status.last_backup_at) < -8)
     say(
       "warning",
@@ -54,7 +70,15 @@ function warnings(status, tls) {
       " ",
       link(["access"], "See the certificate"),
     );
-  if (tls?.expired)
+  if (status.certificate_problem)
+    say(
+      "problem",
+      "A new certificate cannot be used, and the server goes on with the one it had: ",
+      outside(status.certificate_problem),
+      ". It would not start again with what is there now. ",
+      link(["access"], "See the certificate"),
+    );
+  if (status.certificate_expires_at ? days_until(status.certificate_expires_at) < 0 : tls?.expired)
     say("problem", "The certificate has expired: mail programs refuse it. ", link(["access"], "See the certificate"));
   else if (status.certificate_expires_at && days_until(status.certificate_expires_at) < 14)
     say(

@@ -1,5 +1,7 @@
 #include "admin/command.h"
 
+#include <fmt/format.h>
+
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -294,10 +296,59 @@ TEST_CASE("status tells what the server does, and fails without one", "[command]
   const std::string text = place.run("status").text;
   CHECK(text.find("running for         1 h 1 min\n") != std::string::npos);
   CHECK(text.find("smtp     127.0.0.1:2525            3\n") != std::string::npos);
-  CHECK(text.find("certificate         wrong: ") != std::string::npos);
+  CHECK(json["certificate_expires_at"].is_null());
+  CHECK(json["takes_mail"] == true);
+  CHECK(json["takes_no_mail_because"].is_null());
 
   place.config.limits.free_space = 1ull << 60;
   CHECK(place.run("status").text.find("too little") != std::string::npos);
+  CHECK(place.json("status")["takes_mail"] == false);
+}
+
+TEST_CASE("status tells of the certificates in use, and why newer ones are not", "[command]") {
+  CommandPlace place;
+  ServerFacts facts;
+  place.server = &facts;
+  CertificateInUse shown{{"/etc/c.pem", "/etc/k.pem", false}, {}};
+  shown.facts.issuer = "CN = Authority";
+  shown.facts.not_after = std::time(nullptr) + 90 * 86400;
+  facts.certificates.push_back(shown);
+  shown.files.certificate = "/etc/more.pem";
+  shown.facts.not_after = std::time(nullptr) + 86400;
+  facts.certificates.push_back(shown);
+  facts.certificate_trouble = "the key does not belong to it";
+  const Json json = place.json("status");
+  CHECK(json["certificate_expires_at"] == json["certificates"][1]["expires_at"]);
+  CHECK(json["certificates"][1]["file"] == "/etc/more.pem");
+  CHECK(json["certificate_problem"] == "the key does not belong to it");
+  const std::string text = place.run("status").text;
+  CHECK(text.find("certificate         by CN = Authority, good until ") != std::string::npos);
+  CHECK(text.find("(/etc/more.pem)\n") != std::string::npos);
+  CHECK(text.find("not in use          a new certificate: the key") != std::string::npos);
+  const std::string metrics = place.run("metrics").text;
+  CHECK(metrics.find(fmt::format("mailstead_certificate_expiry_time_seconds {}\n", shown.facts.not_after)) !=
+        std::string::npos);
+  CHECK(metrics.find("mailstead_certificate_not_used 1\n") != std::string::npos);
+}
+
+TEST_CASE("status and metrics tell that mail cannot be written down, and of a failed backup", "[command]") {
+  CommandPlace place;
+  ServerFacts facts;
+  place.server = &facts;
+  CHECK(place.run("metrics").text.find("mailstead_takes_mail 1\n") != std::string::npos);
+  CHECK(place.run("metrics").text.find("mailstead_backup_failed 0\n") != std::string::npos);
+  facts.mail_trouble = "disk I/O error";
+  REQUIRE(place.store->note_backup_failure(1'800'000'000, "no space"));
+  const Json json = place.json("status");
+  CHECK(json["takes_mail"] == false);
+  CHECK(json["takes_no_mail_because"] == "Mail cannot be written down: disk I/O error");
+  CHECK(json["backup_failure"] == "no space");
+  CHECK(json["backup_failed_at"] == "2027-01-15T08:00:00Z");
+  const std::string text = place.run("status").text;
+  CHECK(text.find("takes no mail       Mail cannot be written down: disk I/O error\n") != std::string::npos);
+  CHECK(text.find("failed backup       2027-01-15 08:00 UTC: no space\n") != std::string::npos);
+  CHECK(place.run("metrics").text.find("mailstead_takes_mail 0\n") != std::string::npos);
+  CHECK(place.run("metrics").text.find("mailstead_backup_failed 1\n") != std::string::npos);
 }
 
 TEST_CASE("dkim show tells what to publish, and dkim rotate what comes next", "[command]") {

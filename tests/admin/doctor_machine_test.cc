@@ -140,6 +140,11 @@ TEST_CASE("a disk that is full, or that forgets, is told", "[doctor]") {
     facts.inodes = facts.free_inodes = 0;  // btrfs
     CHECK(worst(judged(judge_disk, facts)) == Health::kOk);
   }
+  SECTION("none of it can be written to") {
+    facts.mail_trouble = "disk I/O error";
+    CHECK(says(judged(judge_disk, facts), Health::kProblem,
+               "takes no mail, since none can be written down: disk"));
+  }
   SECTION("read-only") {
     facts.is_read_only = true;
     CHECK(says(judged(judge_disk, facts), Health::kProblem, "read-only"));
@@ -207,6 +212,7 @@ TEST_CASE("of a certificate that the server gets itself is told where to see why
   facts.acme_problem = "the CA says: nobody there";
   facts.acme_advice = "open port 80";
   CHECK(says(judged(judge_tls, facts), Health::kWarning, "could not be renewed: the CA says: nobody there"));
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "tries now. What to do: open port 80"));
   facts.certificate->self_signed = true;
   facts.certificate->not_after = kNow + 1000 * 86400;
   CHECK(says(judged(judge_tls, facts), Health::kWarning, "no certificate of an authority yet: the CA says"));
@@ -261,6 +267,24 @@ TEST_CASE("what mail programs will not like of a certificate is told", "[doctor]
     facts.failure = ErrorKind::kNotFound;
     CHECK(worst(judged(judge_tls, facts)) == Health::kNote);
   }
+}
+
+TEST_CASE("a certificate that the server keeps since a new one is bad is judged as it is", "[doctor]") {
+  TlsFacts facts = good_tls();
+  facts.kept_because = "the key does not belong to it";
+  CHECK(
+      says(judged(judge_tls, facts), Health::kProblem, "goes on with the certificate that it had: the key"));
+  facts.certificate->not_after = kNow + 2 * 86400;
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "expires in 2 days"));
+}
+
+TEST_CASE("of a certificate besides the default one its file is named, and no name is demanded", "[doctor]") {
+  TlsFacts facts = good_tls();
+  facts.is_default = false;
+  facts.certificate->names = {"other.example.net"};
+  CHECK(worst(judged(judge_tls, facts)) == Health::kOk);
+  facts.certificate->not_after = kNow + 2 * 86400;
+  CHECK(says(judged(judge_tls, facts), Health::kWarning, "/etc/c.pem: the certificate expires in 2 days"));
 }
 
 TEST_CASE("a wildcard covers one label", "[doctor]") {
@@ -352,13 +376,24 @@ TEST_CASE("a data folder is looked at without a change", "[doctor]") {
 TEST_CASE("a backup grows old", "[doctor]") {
   const auto at = [](std::optional<std::int64_t> last) {
     DoctorFindings findings;
-    judge_backup(last, kNow, findings);
+    judge_backup({.now = kNow, .last_at = last}, findings);
     return worst(findings);
   };
   CHECK(at(std::nullopt) == Health::kSkipped);
   CHECK(at(0) == Health::kWarning);
   CHECK(at(kNow - 3600) == Health::kOk);
   CHECK(at(kNow - 9 * 86400) == Health::kWarning);
+}
+
+TEST_CASE("a backup that failed is a problem, whatever came before it", "[doctor]") {
+  BackupFacts facts{.now = kNow, .last_at = 0};
+  facts.failed_at = kNow - 60;
+  facts.failure = "no space\x1b[31m";
+  CHECK(says(judged(judge_backup, facts), Health::kProblem, "failed: no space\\x1b[31m"));
+  CHECK(says(judged(judge_backup, facts), Health::kWarning, "never a good backup"));
+  facts.last_at = kNow - 3600;
+  CHECK(says(judged(judge_backup, facts), Health::kProblem, "failed: no space"));
+  CHECK(says(judged(judge_backup, facts), Health::kOk, "the last good one is 1 h"));
 }
 
 TEST_CASE("doctor's exit code tells of problems, and strictly of warnings", "[doctor]") {
@@ -386,6 +421,12 @@ TEST_CASE("doctor's findings come in the order of the checks, harmless on a term
   CHECK(report.json.find(R"({"state":"warning","problems":0,"warnings":1,)") == 0);
   CHECK(report.json.find(R"({"check":"clock","state":"ok","found":"first","advice":""})") !=
         std::string::npos);
+}
+
+TEST_CASE("whether a server runs is not said where it cannot be told", "[doctor]") {
+  const Report report = report_of({"mail.example.org", "/data", false, false}, {}, {});
+  CHECK(report.text.find("No server runs") == std::string::npos);
+  CHECK(report.json.find(R"("server_running":null)") != std::string::npos);
 }
 
 TEST_CASE("doctor's options are checked before anything is looked at", "[doctor]") {

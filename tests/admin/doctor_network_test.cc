@@ -81,7 +81,7 @@ TEST_CASE("DNS servers that are silent, lie or leave out are told of", "[doctor]
   }
   SECTION("without the Internet") {
     facts.known = found_at({});
-    CHECK(says(judged(judge_resolver, facts), Health::kWarning, "'org'"));
+    CHECK(says(judged(judge_resolver, facts), Health::kProblem, "'org'"));
   }
   SECTION("without DNSSEC") {
     facts.known.authenticated = false;
@@ -94,6 +94,21 @@ TEST_CASE("DNS servers that are silent, lie or leave out are told of", "[doctor]
     facts.trust = DnssecTrust::kAlways;
     CHECK(worst(judged(judge_resolver, facts)) == Health::kOk);
   }
+}
+
+TEST_CASE("behind DNS servers that know nothing no record is missed", "[doctor]") {
+  ResolverFacts facts = good_resolver();
+  facts.known = found_at({});
+  CHECK(why_unfit(facts).empty());  // nobody was asked
+  facts.is_asked = true;
+  CHECK(why_unfit(facts).find("do not know the Internet's DNS") != std::string::npos);
+  facts.known = facts.absent = {};
+  CHECK(why_unfit(facts).find("no DNS server answers") != std::string::npos);
+  facts = good_resolver();
+  facts.is_asked = true;
+  CHECK(why_unfit(facts).empty());
+  facts.absent = found_at({"203.0.113.5"});  // what it lies of is what is not there
+  CHECK(why_unfit(facts).empty());
 }
 
 TEST_CASE("DNS lists that do not answer honestly are told of, and say nothing of our address", "[doctor]") {
@@ -247,6 +262,9 @@ TEST_CASE("of ports it is told who has them", "[doctor]") {
   CHECK(says(with(State::kSilent), Health::kProblem, "does not answer"));
   CHECK(says(with(State::kMissing), Health::kProblem, "does not listen"));
   CHECK(says(with(State::kTaken), Health::kProblem, "another program"));
+  CHECK(says(with(State::kTaken), Health::kProblem, "Exim or Postfix"));
+  const std::vector<PortFacts> web = {{"acme", "[::]:80", State::kTaken, ""}};
+  CHECK(says(judged<std::vector<PortFacts>>(judge_ports, web), Health::kProblem, "a web server"));
   CHECK(says(with(State::kForbidden), Health::kProblem, "NET_BIND_SERVICE"));
   CHECK(says(with(State::kAbsent), Health::kProblem, "does not have the address"));
   CHECK(worst(with(State::kUnknown)) == Health::kSkipped);

@@ -139,9 +139,18 @@ TEST_CASE("files of a certificate are read again when they change in any way", "
   // Half of it: the old pair stays.
   certificates.reload_when_changed(config);
   CHECK(certificates.context() == before);
+  // What is in use is told, and why what is there is not.
+  CHECK(certificates.trouble().why.find("does not belong to the certificate") != std::string::npos);
+  CHECK(certificates.trouble().since > 0);
+  REQUIRE(before->certificates().size() == 1);
+  CHECK(before->certificates().front().files.certificate == config.tls.certificate);
+  const std::string shown = before->certificates().front().facts.sha256;
   std::filesystem::rename(other.key, config.tls.key);
   certificates.reload_when_changed(config);
   CHECK(certificates.context() != before);
+  CHECK(certificates.trouble().why.empty());
+  CHECK(certificates.trouble().since == 0);
+  CHECK(certificates.context()->certificates().front().facts.sha256 != shown);
 }
 
 TEST_CASE("an issued certificate goes before the self-signed one, and a spoilt one does not", "[tls][acme]") {

@@ -248,3 +248,35 @@ TEST_CASE("deleted mail is freed in slices, and all who wait for room hear of th
   CHECK_FALSE(storage.free_deleted({-1, 0}, note));  // stopped
   CHECK(left.size() == 3);
 }
+
+TEST_CASE("what mail could not be written for is known until a write works again", "[storage_thread]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {"anna@example.org"});
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  StorageThread storage(&loop, *store, [](const std::string&) {});
+  const auto try_again = [&] {
+    bool done = false;
+    REQUIRE(storage.try_mail_again([&] { done = true; }));
+    while (!done) uv_run(&loop, UV_RUN_ONCE);
+    return storage.mail_trouble();
+  };
+  CHECK(try_again().empty());
+  // This mail or its mailbox, and not the disk.
+  for (const ErrorKind kind :
+       {ErrorKind::kOverQuota, ErrorKind::kTooLarge, ErrorKind::kNotFound, ErrorKind::kUnavailable}) {
+    storage.note_mail(Error{kind, "full"});
+    CHECK(storage.mail_trouble().empty());
+  }
+  const std::string queue = scratch.data() + "/queue";
+  storage.note_mail(Error{ErrorKind::kIo, "disk I/O error"});
+  CHECK(storage.mail_trouble() == "disk I/O error");
+  storage.note_mail({});
+  CHECK(storage.mail_trouble().empty());
+  storage.note_mail(Error{ErrorKind::kNoSpace, "no space"});
+  CHECK(try_again().empty());
+  CHECK(std::filesystem::is_empty(queue));
+  storage.stop([] {});
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&loop) == 0);
+}

@@ -109,6 +109,22 @@ class ClockJumps(sending.Sender):
         self.assertEqual(sorted(each["to"] for each in self.far.taken), [["<carl@far.example>"], ["<dora@far.example>"]])
         self.assertEqual(self.mail(), [])
 
+    def stands_still(self):
+        return [line for line in self.server.lines if " alert about=queue " in line]
+
+    def test_a_queue_that_stands_still_for_hours_is_told(self):
+        """Also where no host is ever asked, since the DNS does not answer; a domain alone may be dead itself."""
+        self.names.trouble.update({"far.example": "SERVFAIL", "near.example": "SERVFAIL"})
+        sent = self.submit("carl@far.example")
+        until(lambda: self.attempts(sent) >= 1, "it was tried")
+        self.set_clock(2 * 3600 + 60)
+        time.sleep(65)  # it looks once a minute
+        self.assertEqual(self.stands_still(), [])
+        sent = self.submit("dora@near.example")
+        until(lambda: self.attempts(sent) >= 1, "it was tried")
+        until(self.stands_still, "a word in the log")
+        self.assertRegex(self.stands_still()[0], "No mail has gone out for 2 h [0-9]+ min: 2 recipients wait")
+
     def put_off_for_years(self):
         """Two messages that were tried while the clock was ahead, one that came then, and one that its sender wants held."""
         held = self.submit("held@far.example", parameters="HOLDFOR=2000000")

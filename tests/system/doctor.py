@@ -580,9 +580,21 @@ class Network(Patient):
         self.names.validated.clear()
         self.assert_finding("resolver", "note", "do not validate")
         self.names.zone.pop("org")
-        self.assert_finding("resolver", "warning", "'org'")
+        self.assert_finding("resolver", "problem", "'org'")
         self.configure(SETTINGS.replace(internet.NAME_SERVER[0], "192.0.2.29"))
         self.assert_finding("resolver", "problem", "no DNS server answers (192.0.2.29)")
+
+    def test_behind_dns_servers_that_know_nothing_no_record_is_missed(self):
+        """They are the one thing that is wrong: nobody is sent to his provider."""
+        self.publish()
+        self.names.zone.clear()
+        found = self.doctor(code=1)
+        self.assertEqual([check for check, states in found.items() if "problem" in [state for state, _ in states]], ["resolver"])
+        for check in ("dns-forward", "dns-reverse", "ipv6", "dns-lists", "dns-records", "port-25-out"):
+            self.assertEqual([state for state, _ in found[check]], ["skipped"], check)
+            self.assertIn("see resolver", found[check][0][1], check)
+        # Also where the resolver itself was not asked for.
+        self.assert_finding("dns-forward", "skipped", "see resolver")
 
     def test_dns_servers_that_are_silent_hold_it_up_for_a_minute_at_most(self):
         self.configure(SETTINGS.replace(internet.NAME_SERVER[0], "198.51.100.53"))  # behind the veth, where nobody is
@@ -633,7 +645,8 @@ class Network(Patient):
         self.addCleanup(host.close)
         host.replies["greeting"] = "554 5.7.1 192.0.2.1 is listed"
         self.assert_finding("port-25-out", "warning", "is listed", "--probe", "192.0.2.14")
-        self.names.zone.clear()
+        for domain in ("outlook.com", "yahoo.com"):
+            self.names.zone.pop(domain)
         self.assert_finding("port-25-out", "skipped", "the DNS has no address")
 
     def test_a_provider_that_drops_port_25(self):

@@ -1,6 +1,7 @@
 """What a monitor asks for over HTTP: metrics, health, readiness. Prometheus' own parser reads the metrics."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -146,6 +147,34 @@ class FullDisk(disk_edges.SmallDisk):
         self.assertIs(self.server.json("status")["takes_mail"], False)
         self.empty()
         self.assertEqual(get(self.server, "/readyz")[0], 200)
+
+
+    def test_mail_that_cannot_be_written_down(self):
+        """Whatever the free space says; and all is well again without any mail."""
+        self.disk(16 << 20)
+        self.server.configure("[limits]\nfree_space = 0", LISTEN)
+        self.server.start()
+        self.server.add_mailbox(USER)
+        self.assertEqual(get(self.server, "/readyz")[::2], (200, "ready\n"))
+        self.fill()
+        with self.server.smtp() as session:
+            session.must("MAIL FROM:<a@b.example>")
+            session.must("RCPT TO:<%s>" % USER)
+            session.must("DATA", "354")
+            session.send_raw(mailstead.stuffed(messages.numbered(1, 100_000)))
+            self.assertEqual(session.reply()[0], "452")
+        status, _, body = get(self.server, "/readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("Mail cannot be written down: ", body)
+        told = self.server.json("status")
+        self.assertIs(told["takes_mail"], False)
+        self.assertIn("Mail cannot be written down: ", told["takes_no_mail_because"])
+        self.assertIn("\nmailstead_takes_mail 0\n", get(self.server, "/metrics")[2])
+        found = json.loads(self.server.admin("doctor", "--only", "disk", "--json", code=1).stdout)["findings"]
+        self.assertTrue([each for each in found if each["state"] == "problem" and "none can be written down" in each["found"]], found)
+        self.empty()
+        self.assertEqual(get(self.server, "/readyz")[0], 200)
+        self.assertIs(self.server.json("status")["takes_mail"], True)
 
 
 def reload(server):
