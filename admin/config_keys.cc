@@ -112,7 +112,7 @@ const std::array kKeys = {
               TextKey{[](Config& c) -> std::string& { return c.acme.contact; }}},
     ConfigKey{"acme", "names",
               "Further names in the certificate besides hostname: [\"autoconfig.example.org\", "
-              "\"mta-sts.example.org\"].\n"
+              "\"autodiscover.example.org\"].\n"
               "Each has to lead to this server.",
               NamesKey{[](Config& c) -> std::vector<std::string>& { return c.acme.names; }}},
     ConfigKey{

@@ -51,13 +51,13 @@ Value hidden_value(const Counters& counters) {
   return object;
 }
 
-// README.md says what can be done.
+// Doctor says what can be done.
 std::string hidden_text(const Counters& counters) {
   std::string text;
   for (const auto& [gateway, connections] : counters.connections_hidden)
     text +=
         fmt::format("{}{} from {}", text.empty() ? "" : ", ", counted(connections, "connection"), gateway);
-  return text.empty() ? text : text + ": who it was cannot be told; see \"The container\" in README.md";
+  return text.empty() ? text : text + ": who it was cannot be told; 'mailstead doctor' says what to do";
 }
 
 std::string certificate_text(const CertificateFacts& facts, std::int64_t now) {
@@ -94,7 +94,7 @@ Value expiry_value(const ServerFacts& server) {
   return first == server.certificates.end() ? Value(nullptr) : time_value(first->facts.not_after);
 }
 
-Value text_value(const std::string& text) {
+Value text_or_null(const std::string& text) {
   return text.empty() ? Value(nullptr) : Value(text);
 }
 
@@ -159,7 +159,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"data", context.data},
                             {"free_octets", space ? Value(*space) : Value(nullptr)},
                             {"takes_mail", no_mail.empty()},
-                            {"takes_no_mail_because", text_value(no_mail)},
+                            {"takes_no_mail_because", text_or_null(no_mail)},
                             {"mailboxes", directory->mailboxes().size()},
                             {"full_mailboxes", full_mailboxes},
                             {"aliases", directory->aliases().size()},
@@ -167,7 +167,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"deleted_octets", deleted.octets},
                             {"last_backup_at", time_value(context.store.last_backup_at())},
                             {"backup_failed_at", time_value(notes->backup_failed_at)},
-                            {"backup_failure", text_value(notes->backup_failure)},
+                            {"backup_failure", text_or_null(notes->backup_failure)},
                             {"messages_accepted", server.counters.accepted},
                             {"messages_refused", server.counters.refused},
                             {"messages_retrieved", server.counters.retrieved},
@@ -181,7 +181,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"hidden_connections", hidden_value(server.counters)},
                             {"certificate_expires_at", expiry_value(server)},
                             {"certificates", certificates_value(server)},
-                            {"certificate_problem", text_value(server.certificate_trouble)},
+                            {"certificate_problem", text_or_null(server.certificate_trouble)},
                             {"acme", acme_value(server.acme)},
                             {"listeners", listeners_value(server)}});
 }

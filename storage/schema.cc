@@ -372,7 +372,8 @@ Result<void> migrate(Database& database, std::span<const Migration> migrations) 
         ErrorKind::kInvalid,
         fmt::format(
             "the database has schema {}, this program knows schemas up to {}; run the newer Mailstead "
-            "that wrote it",
+            "that wrote it (the copy from before the upgrade, mailstead.db.schema-N, is the way back: see "
+            "FILES in mailstead(1))",
             *version, newest)};
   }
   if (*version == 0) {

@@ -63,7 +63,7 @@ async function certificate(again) {
           el(
             "p",
             null,
-            "Mail programs ask once whether to trust it. The server can get one that others trust by itself: see [acme] in the configuration, and the README.",
+            "Mail programs ask once whether to trust it. The server can get one that others trust by itself: see [acme] in the configuration (mailstead.toml(5), or mailstead config default).",
           ),
         )
       : null,

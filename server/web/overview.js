@@ -41,7 +41,7 @@ function warnings(status, tls) {
       counted(connections, "connection"),
       " came from ",
       outside(gateway),
-      ", which hides who it was: limits and bans cannot tell clients apart. “The container” in README.md says what to do.",
+      ", which hides who it was: limits and bans cannot tell clients apart. The doctor says what to do.",
     );
   if (status.backup_failed_at)
     say(
