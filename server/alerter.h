@@ -36,7 +36,7 @@ class Alerter {
     const Acme& acme;
   };
 
-  explicit Alerter(Context context) : context_(std::move(context)) {}
+  explicit Alerter(const Context& context) : context_(context) {}
 
   // Call it once a minute or so. Nothing of it runs any more after stop().
   void tend();
