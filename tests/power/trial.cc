@@ -28,7 +28,8 @@ constexpr const char* kTroubles[] = {"damaged", "could not", "wrong sum", "was n
 bool is_of_damaged_index(const std::string& action) {
   return action.starts_with("the database was damaged: it is kept as") ||
          action.starts_with("went on with a new database in the place of a damaged one") ||
-         (action.starts_with("read ") && action.ends_with("from the damaged database"));
+         (action.starts_with("read ") && action.ends_with("from the damaged database")) ||
+         action.starts_with("the damaged database could be read to the end of its ");
 }
 
 void judge(const RecoveryReport& report, const Ledger& ledger, Findings& findings) {
