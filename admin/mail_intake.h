@@ -1,5 +1,6 @@
-// Whether mail that comes in is taken, and if not, why: decided here for /readyz, `status`, metrics, alerts
-// and `doctor`, so that none of them says otherwise than the others. A pure function; any thread.
+// Whether mail that comes in is taken, and if not, why: decided here for /readyz, `status` and metrics, so
+// that none of them says otherwise than the others. Alerts and `doctor` tell of little room and of writes
+// that fail one by one, by the same facts. A pure function; any thread.
 #pragma once
 
 #include <cstdint>

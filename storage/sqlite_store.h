@@ -247,6 +247,7 @@ class SqliteStore final : public Store {
   Result<Judgement> take_as_it_is(MessageRow& row, Maildir& maildir, const MessageFacts& facts,
                                   const std::string& what);
   // A message that clients may see, or are to see no more.
+  Result<void> take_facts(MessageRow& row, const MessageFacts& facts);
   Result<void> change_row(const MessageRow& row);
   Result<Judgement> look_again(MailboxId mailbox, const std::string& what, Mend mend);
   Result<Judgement> judge_file(MailboxId mailbox, const std::string& path, Mend mend);

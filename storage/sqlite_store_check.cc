@@ -196,12 +196,7 @@ Result<Judgement> SqliteStore::take_as_it_is(MessageRow& row, Maildir& maildir, 
     if (file.error) return *file.error;
     now = file.facts;
   }
-  watch_.forget(row.mailbox);
-  row.size = now.size;
-  row.has_dot_lines = now.has_dot_lines;
-  row.header = now.header;
-  row.take_content(now.hash);
-  if (auto done = change_row(row); !done) return done.error();
+  if (auto done = take_facts(row, now); !done) return done.error();
   return Judgement{Verdict::kMended,
                    fmt::format("{}; clients get it as it is now{}; {}", what, kept_as, kFromBackup)};
 }
@@ -209,13 +204,18 @@ Result<Judgement> SqliteStore::take_as_it_is(MessageRow& row, Maildir& maildir, 
 // Somebody put the true file back, as the check asked for. The hash is proof enough, also while nothing is to
 // be mended: a row that knows nothing of it would keep clients from it.
 Result<Judgement> SqliteStore::take_as_it_came(MessageRow& row, Maildir& maildir, const MessageFacts& facts) {
+  if (auto done = take_facts(row, facts); !done) return done.error();
+  return Judgement{Verdict::kNoted, fmt::format("{} is what came again", place_in(maildir, row))};
+}
+
+// The row says from here on what its file is.
+Result<void> SqliteStore::take_facts(MessageRow& row, const MessageFacts& facts) {
   watch_.forget(row.mailbox);
   row.size = facts.size;
   row.has_dot_lines = facts.has_dot_lines;
   row.header = facts.header;
   row.take_content(facts.hash);
-  if (auto done = change_row(row); !done) return done.error();
-  return Judgement{Verdict::kNoted, fmt::format("{} is what came again", place_in(maildir, row))};
+  return change_row(row);
 }
 
 Result<void> SqliteStore::change_row(const MessageRow& row) {
