@@ -266,7 +266,7 @@ class Postfix(Agent):
                     "showq unix n - n - - showq", "postlog unix-dgram n - n - 1 postlogd", "smtp unix - - n - - smtp",
                     "proxymap unix - - n - - proxymap", "scache unix - - n - 1 scache", "anvil unix - - n - 1 anvil"]
         services += ["%s unix - - n - 0 bounce" % name for name in ("bounce", "defer", "trace")] + ["verify unix - - n - 1 verify"]
-        return services + ["%s unix - - n - - %s" % (name, name) for name in ("error", "retry", "flush")]
+        return services + ["%s unix - - n - - %s" % service for service in (("error", "error"), ("retry", "error"), ("flush", "flush"))]
 
     def configured(self, services, settings):
         return {"/etc/postfix/master.cf": "\n".join(services) + "\n",
