@@ -24,15 +24,15 @@ from book import CannotBeTried
 PROTOCOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "protocols")
 COLUMNS = "\n| RFC | section | | rule | shown by | |\n|---|---|---|---|---|---|\n"
 KEPT, BROKEN, NOT_OFFERED, NOT_TRIED, DEPARTED = "kept", "BROKEN", "not offered", "not tried", "NOT KEPT"
+AT_ONCE = 6  # rules are tried side by side: each has mailboxes of its own, and most of their time is spent waiting
 PATIENCE = 30  # seconds; a server that does not answer breaks one rule and holds up no other
 
 
 class Judge:
-    def __init__(self, protocol, head, rules, offered, ours, peers, at_once=1):
-        """`offered`: the set of a site's capabilities. `ours`: makes our site, given settings; `peers`: {name: makes a site}.
-        `at_once`: so many rules are tried side by side, as most of their time is spent waiting."""
+    def __init__(self, protocol, head, rules, offered, ours, peers):
+        """`offered`: the set of a site's capabilities. `ours`: makes our site, given settings; `peers`: {name: makes a site}."""
         self.protocol, self.head, self.rules, self.offered = protocol, head, rules, offered
-        self.ours, self.peers, self.at_once = ours, peers, at_once
+        self.ours, self.peers = ours, peers
         self.path = os.path.join(PROTOCOLS, protocol.lower() + "-conformance.md")
 
     def play(self, dialogue):
@@ -58,7 +58,7 @@ class Judge:
         return tried(rule, site)
 
     def judge_all(self, site, ours):
-        with site, concurrent.futures.ThreadPoolExecutor(self.at_once) as pool:
+        with site, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             offered = self.offered(site)
             return list(pool.map(lambda rule: self.judge(rule, site, ours, offered), self.rules))
 

@@ -11,7 +11,6 @@ Made by `tests/run smtp-conformance`; do not edit. The rules are those of RFC 53
 bind a server, in our words. A rule is shown over the wire by the function of that name in `tests/conformance/smtp_*_rules.py`,
 or by the dialogue of that name in `tests/dialogues/smtp/`. "not offered" stands at rules of an extension that is not announced.
 """
-AT_ONCE = 6
 
 if __name__ == "__main__":
-    Judge("SMTP", HEAD, RULES, offered, smtp_sites.Mailstead, {"postfix": smtp_sites.Postfix}, AT_ONCE).main()
+    Judge("SMTP", HEAD, RULES, offered, smtp_sites.Mailstead, {"postfix": smtp_sites.Postfix}).main()

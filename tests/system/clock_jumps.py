@@ -81,7 +81,7 @@ class ClockJumps(sending.Sender):
         self.ahead = os.path.join(self.server.folder, "ahead")  # the server sees nothing else of /tmp
         self.set_clock(0)
         self.server.environment.update(LD_PRELOAD=CLOCK, CLOCK_AHEAD=self.ahead, ASAN_OPTIONS=":".join(
-            filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"])))
+            filter(None, [mailstead.SANITIZER, "verify_asan_link_order=0"])))
         self.server.start()
         self.far = self.host("192.0.2.10", "far.example")
         self.far.replies["RCPT"] = "450 4.7.1 later"
