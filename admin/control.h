@@ -25,6 +25,8 @@ Result<Report> decode_report(std::string_view line);
 
 std::string control_socket_path(const std::string& data);
 
+// Is there a server, whether or not it answers?
+bool server_listens(const std::string& data);
 // kNotFound: no server listens there. kUnavailable: it did not answer in time.
 Result<Report> call_server(const std::string& data, const Request& request);
 

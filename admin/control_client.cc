@@ -89,6 +89,14 @@ int receive_line(int socket, std::string& line) {
 
 }  // namespace
 
+bool server_listens(const std::string& data) {
+  const std::string path = control_socket_path(data);
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return false;
+  const int code = connect_to(socket.get(), data, path);
+  return code == 0 || problem(code, path).kind != ErrorKind::kNotFound;
+}
+
 Result<Report> call_server(const std::string& data, const Request& request) {
   const std::string path = control_socket_path(data);
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <ctime>
+#include <thread>
 #include <utility>
 
+#include "admin/control.h"
 #include "admin/doctor_machine.h"
 #include "admin/owner.h"
 #include "admin/store_access.h"
@@ -21,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kGraceMs = 8'000;  // container engines kill after ten seconds
 constexpr std::uint64_t kHurryMs = 500;
+constexpr auto kPatienceWithOwners = std::chrono::seconds(10);  // as commands have it
 constexpr std::uint64_t kLookMs = 60'000;
 constexpr std::uint64_t kTendMs = 60'000;
 constexpr std::size_t kFileThreads = 2;
@@ -100,7 +104,7 @@ Result<void> Server::prepare() {
   if (auto became = admin::become_owner(request_.data); !became.has_value()) return became;
   forbid_new_privileges();
   RecoveryReport report;
-  auto store = Store::open(admin::store_options(request_.data, config_), report);
+  auto store = open_store(report);
   if (!store.has_value()) return store.error();
   store_ = *std::move(store);
   if (began_as_root && geteuid() != 0) log_.info("root-dropped", {{"uid", fmt::format("{}", geteuid())}});
@@ -121,6 +125,22 @@ Result<void> Server::prepare() {
   }
   confine();
   return certificates_.load_own(config_);
+}
+
+// A command has the folder for a moment where it found no server, and so has a server that is about to end: a
+// restart beside a nightly backup need not fail. Where another server listens, there is nothing to wait for.
+Result<std::unique_ptr<Store>> Server::open_store(RecoveryReport& report) const {
+  const auto deadline = std::chrono::steady_clock::now() + kPatienceWithOwners;
+  bool told = false;
+  while (true) {
+    auto store = Store::open(admin::store_options(request_.data, config_), report);
+    if (store.has_value() || store.error().kind != ErrorKind::kInUse || server_listens(request_.data) ||
+        std::chrono::steady_clock::now() >= deadline)
+      return store;
+    if (!told) log_.info("waiting", {{"for", store.error().message}});
+    told = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 // Before there are other threads, and before anybody is heard.

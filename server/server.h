@@ -57,6 +57,7 @@ class Server {
 
   Result<void> prepare();
   Result<void> begin();
+  Result<std::unique_ptr<Store>> open_store(RecoveryReport& report) const;
   void confine();
   void watch_signals();
   void look_around();

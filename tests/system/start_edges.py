@@ -1,5 +1,6 @@
 """What stands in the way of a start: one clear line on stderr, exit 1, and nothing changed."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -243,6 +244,30 @@ class Place(RefusedStart):
         held = [entry[3] for entry in mailstead.tree(self.server.data).values()]
         diary = mailstead.hashlib.sha256(b"this is no database, it is a diary\n" * 100).hexdigest()
         self.assertIn(diary, held)
+
+
+class BusyFolder(unittest.TestCase):
+    """A command has the data folder, as a backup that found no server does for a moment."""
+
+    def setUp(self):
+        self.server = mailstead.Server()
+        self.addCleanup(self.server.close)
+        self.server.start()
+        self.server.stop()
+        self.lock = open(os.path.join(self.server.data, "lock"), "r+")
+        self.addCleanup(self.lock.close)
+        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def test_a_start_waits_for_it(self):
+        self.server.start(wait=False)
+        self.assertTrue(self.server.wait_line(lambda line: " waiting " in line and "in use by" in line, "it waits"))
+        self.lock.close()
+        self.assertTrue(self.server.wait_line(lambda line: line.endswith("ready"), "it is ready"))
+
+    def test_it_does_not_wait_for_ever(self):
+        done = subprocess.run(self.server.command("serve"), capture_output=True, timeout=mailstead.TIMEOUT, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("in use by", done.stderr.splitlines()[-1])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
