@@ -94,6 +94,7 @@ class Patient(unittest.TestCase):
     """A server in a network where all is as it should be, until a test changes that."""
 
     names = clock = authority = None
+    seen = {}  # check: states
     running = True
 
     @classmethod
@@ -167,6 +168,7 @@ class Patient(unittest.TestCase):
         found = {}
         for each in self.report["findings"]:
             found.setdefault(each["check"], []).append((each["state"], each["found"] + " | " + each["advice"]))
+            Patient.seen.setdefault(each["check"], set()).add(each["state"])
             if each["state"] in ("warning", "problem"):
                 self.assertTrue(each["advice"], each)
         return found
@@ -734,6 +736,20 @@ class Network(Patient):
         self.assert_finding("tls", "note", "ca-certificates")
         use(None)
         self.assert_finding("tls", "note", "makes one at its first start")
+
+
+class Both(unittest.TestCase):
+    def test_each_check_was_seen_well_and_in_trouble(self):
+        once = {check: states for check, states in Patient.seen.items() if "ok" not in states or not states & {"warning", "problem"}}
+        self.assertEqual(once, {})
+        self.assertGreater(len(Patient.seen), 20)
+
+
+def load_tests(loader, tests, _):
+    """`Both` at the end, and only behind all the others."""
+    names = [name for name in sys.argv[1:] if not name.startswith("-")]
+    others = [each for each in tests if not any(isinstance(test, Both) for test in each)]
+    return unittest.TestSuite(others if loader.testNamePatterns or names else [*others, Both("test_each_check_was_seen_well_and_in_trouble")])
 
 
 if __name__ == "__main__":
