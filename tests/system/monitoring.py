@@ -160,6 +160,17 @@ class Monitoring(mailstead.ServerTest):
         told = subprocess.run(["curl", "-sS", "-m", "20", "http://%s:%d/readyz" % (host, port)], capture_output=True, text=True)
         self.assertEqual(told.stdout, "ready\n", told.stderr)
 
+    def test_a_page_that_has_its_name_lead_here_reads_no_metrics(self):
+        host, port = self.server.ports["http"]
+        for name, status in (("mailstead:8025", 200), ("localhost", 200), ("127.0.0.1:1", 200), ("evil.example:%d" % port, 421)):
+            self.assertEqual(get(self.server, "/metrics", fields={"Host": name})[0], status, name)
+            # A probe that is refused would take the server out of service.
+            for path in ("/healthz", "/readyz"):
+                self.assertEqual(get(self.server, path, fields={"Host": name})[0], 200, name)
+        self.server.configure('[admin]\nnames = ["mail.ns.example"]', LISTEN)
+        reload(self.server)
+        self.assertEqual(get(self.server, "/metrics", fields={"Host": "mail.ns.example:80"})[0], 200)
+
     def test_strangers(self):
         host, port = self.server.ports["http"]
         for said in (b"EHLO x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"):
@@ -241,11 +252,11 @@ def reload(server):
     server.wait_line(lambda line: line.endswith("reloaded"), "reloaded", start)
 
 
-def get(server, path, method="GET"):
+def get(server, path, method="GET", fields=()):
     host, port = server.ports["http"]
     connection = http.client.HTTPConnection(host, port, timeout=20)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=dict(fields))
         reply = connection.getresponse()
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read().decode()
     finally:
