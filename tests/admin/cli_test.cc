@@ -10,9 +10,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "admin/certificate.h"
+#include "admin/command_line.h"
+#include "admin/command_table.h"
 #include "admin/control.h"
 #include "storage/password.h"
 #include "storage/store.h"
@@ -61,6 +64,22 @@ struct Environment {
 };
 
 }  // namespace
+
+TEST_CASE("help fits a terminal", "[cli]") {
+  std::vector<std::string> topics = {"", "mailbox", "queue", "import"};
+  for (const auto& command : admin::commands()) topics.emplace_back(command.name);
+  for (const std::string& topic : topics) {
+    CAPTURE(topic);
+    std::istringstream lines(admin::help_about(topic).text);
+    for (std::string line; std::getline(lines, line);) {
+      CAPTURE(line);
+      CHECK(line.size() <= 80);
+      CHECK_FALSE(line.ends_with(' '));
+    }
+  }
+  CHECK(has(run({"help", "mailbox", "quota"}).out, "\n  none     it may hold any number of messages\n"));
+  CHECK(has(run({"help"}).out, "\n  mailbox list                      list the mailboxes\n"));
+}
 
 TEST_CASE("help and version", "[cli]") {
   for (const std::vector<std::string>& arguments :
