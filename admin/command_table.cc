@@ -377,7 +377,18 @@ constexpr std::array kCommands = {
                 "  --activate  the new records are published: the new keys sign from now on. The old\n"
                 "              records have to stay for a week",
             .run = rotate_dkim},
-    Command{.name = "tls show", .summary = "show the TLS certificate", .run = show_tls},
+    Command{.name = "tls show",
+            .summary = "show the TLS certificate",
+            .detail = "What its files hold, and whether that is what the running server shows.",
+            .run = show_tls},
+    Command{.name = "tls reload",
+            .needs = Needs::kServer,
+            .summary = "have the server read the certificates now",
+            .detail =
+                "It does so by itself within a minute of a change. This tells at once which one is in\n"
+                "use, or why the new one cannot be used; the exit code is 1 then, and the server goes on\n"
+                "with what it had.",
+            .run = reload_tls},
     Command{
         .name = "tls renew",
         .flags = kForce,

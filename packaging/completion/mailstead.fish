@@ -154,6 +154,7 @@ complete -c mailstead -n '__mailstead_at "help queue"' -a hold -d 'keep a messag
 complete -c mailstead -n '__mailstead_at "help queue"' -a release -d 'let a held message be sent'
 complete -c mailstead -n '__mailstead_at "help queue"' -a drop -d 'take a message out of the queue; nobody is told'
 complete -c mailstead -n '__mailstead_at "help tls"' -a show -d 'show the TLS certificate'
+complete -c mailstead -n '__mailstead_at "help tls"' -a reload -d 'have the server read the certificates now'
 complete -c mailstead -n '__mailstead_at "help tls"' -a renew -d 'get a new certificate from the authority now'
 complete -c mailstead -n '__mailstead_at "help tls"' -a others -d 'show how connections to other hosts came out, of the last month'
 complete -c mailstead -n '__mailstead_at "import"' -a maildir -d 'bring the mail of a maildir into a mailbox'
@@ -201,6 +202,7 @@ complete -c mailstead -n '__mailstead_within "restore"' -l hold-queue
 complete -c mailstead -n '__mailstead_within "restore"' -l without-queue
 complete -c mailstead -n '__mailstead_within "restore"' -l from -r -F
 complete -c mailstead -n '__mailstead_at "tls"' -a show -d 'show the TLS certificate'
+complete -c mailstead -n '__mailstead_at "tls"' -a reload -d 'have the server read the certificates now'
 complete -c mailstead -n '__mailstead_at "tls"' -a renew -d 'get a new certificate from the authority now'
 complete -c mailstead -n '__mailstead_at "tls"' -a others -d 'show how connections to other hosts came out, of the last month'
 complete -c mailstead -n '__mailstead_within "tls renew"' -l force
