@@ -50,7 +50,7 @@ constexpr std::array kBackupTime = {Argument{"TIME"}};
 constexpr std::array kReason = {Argument{"WHY"}};
 constexpr std::array<std::string_view, 1> kTest = {"test"};
 constexpr std::array kApple = {std::string_view("apple")};
-constexpr std::array<std::string_view, 1> kEndSessions = {"end-sessions"};
+constexpr std::array<std::string_view, 2> kWebLinkFlags = {"sessions", "end-sessions"};
 constexpr std::array kNewest = {Choice{"newest", {}, "NUMBER"}};
 constexpr std::array kKeep = {Choice{"keep", {}, "NUMBER"}};
 constexpr std::array<std::string_view, 1> kStrict = {"strict"};
@@ -270,15 +270,18 @@ constexpr std::array kCommands = {
             .needs = Needs::kServer,
             .summary = "say what the running server does; fails when none runs",
             .run = show_status},
-    Command{.name = "web-link",
-            .flags = kEndSessions,
-            .needs = Needs::kServer,
-            .summary = "print a link into the administration page, for a browser",
-            .detail =
-                "It works once, within ten minutes. The page is at the listener listen.http; where that is\n"
-                "another machine's loopback, lead its port to yours by ssh first.\n"
-                "  --end-sessions  make none, and end all that others have opened",
-            .run = make_web_link},
+    Command{
+        .name = "web-link",
+        .flags = kWebLinkFlags,
+        .needs = Needs::kServer,
+        .summary = "print a link into the administration page, for a browser",
+        .detail =
+            "It works once, within ten minutes. The page is at the listener listen.http; where that is\n"
+            "another machine's loopback, lead its port to yours by ssh first.\n"
+            "  --sessions      make none, and list who is in the page: since when, from where, when last\n"
+            "                  used\n"
+            "  --end-sessions  make none, and end all that others have opened",
+        .run = make_web_link},
     Command{
         .name = "doctor",
         .flags = kStrict,

@@ -208,4 +208,5 @@ complete -c mailstead -n '__mailstead_at "tls"' -a others -d 'show how connectio
 complete -c mailstead -n '__mailstead_within "tls renew"' -l force
 complete -c mailstead -n '__mailstead_within "verify"' -l all
 complete -c mailstead -n '__mailstead_within "verify"' -l repair
+complete -c mailstead -n '__mailstead_within "web-link"' -l sessions
 complete -c mailstead -n '__mailstead_within "web-link"' -l end-sessions
