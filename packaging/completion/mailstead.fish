@@ -81,7 +81,7 @@ complete -c mailstead -n '__mailstead_at "dns"' -a records -d 'show what to publ
 complete -c mailstead -n '__mailstead_at "dns"' -a check -d 'compare the DNS with what is to be published'
 complete -c mailstead -n '__mailstead_within "dns records"' -l zone
 complete -c mailstead -n '__mailstead_within "doctor"' -l strict
-complete -c mailstead -n '__mailstead_within "doctor"' -l only -r -F
+complete -c mailstead -n '__mailstead_within "doctor"' -l only -x -a '(__fish_append , configuration server data-folder disk file-limits memory clock backup hostname dns-forward dns-reverse ipv6 resolver dns-lists dns-records tls ports port-25-out port-25-in open-relay client-addresses)'
 complete -c mailstead -n '__mailstead_within "doctor"' -l probe -r -F
 complete -c mailstead -n '__mailstead_within "doctor"' -l time-server -r -F
 complete -c mailstead -n '__mailstead_at "domain"' -a list -d 'list the domains that mail is taken for'

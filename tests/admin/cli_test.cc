@@ -484,8 +484,10 @@ TEST_CASE("the packaged completion is what the program prints, and bash takes it
             "bash", "mailstead",
             ". ./mailstead\n"
             "COMP_WORDS=(mailstead --data /d mailbox re); COMP_CWORD=4; _mailstead; echo ${COMPREPLY[@]}\n"
-            "COMP_WORDS=(mailstead mailbox remove --k); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n") ==
-        "remove\n--keep-mail\n");
+            "COMP_WORDS=(mailstead mailbox remove --k); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead doctor --only di); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead doctor --only tls,port-); COMP_CWORD=3; _mailstead; echo "
+            "${COMPREPLY[@]}\n") == "remove\n--keep-mail\ndisk\ntls,port-25-out tls,port-25-in\n");
 }
 
 TEST_CASE("fish takes its completion", "[cli]") {
@@ -494,8 +496,10 @@ TEST_CASE("fish takes its completion", "[cli]") {
                   "complete -C 'mailstead --data /d mailbox re' | string split -f1 \\t\n"
                   "complete -C 'mailstead mailbox remove a@b.c --k' | string split -f1 \\t\n"
                   "complete -C 'mailstead app-password add a@b.c x --only se' | string split -f1 \\t\n"
+                  "complete -C 'mailstead doctor --only tls,di'\n"
                   "complete -C 'mailstead stat'\n") ==
-        "remove\n--keep-mail\nsend\nstatus\tsay what the running server does; fails when none runs\n");
+        "remove\n--keep-mail\nsend\ntls,disk\nstatus\tsay what the running server does; fails when none "
+        "runs\n");
 }
 
 TEST_CASE("zsh takes its completion", "[cli]") {
@@ -503,12 +507,14 @@ TEST_CASE("zsh takes its completion", "[cli]") {
   CHECK(completed("zsh", "_mailstead",
                   "compdef() { echo \"$@\" }\n"
                   "compadd() { shift; print -l -- ${(M)@:#$words[CURRENT]*} }\n"
+                  "compset() { return 1 }\n"
                   "_describe() { print -l -- ${(M)candidates:#$words[CURRENT]*} }\n"
                   "source ./mailstead\n"
                   "words=(mailstead --data /d mailbox re); CURRENT=5; _mailstead\n"
                   "words=(mailstead mailbox remove --k); CURRENT=4; _mailstead\n"
-                  "words=(mailstead app-password add a@b.c x --only se); CURRENT=7; _mailstead\n") ==
-        "_mailstead mailstead\nremove:remove a mailbox with its mail\n--keep-mail\nsend\n");
+                  "words=(mailstead app-password add a@b.c x --only se); CURRENT=7; _mailstead\n"
+                  "words=(mailstead doctor --only di); CURRENT=4; _mailstead\n") ==
+        "_mailstead mailstead\nremove:remove a mailbox with its mail\n--keep-mail\nsend\ndisk\n");
 }
 
 TEST_CASE("output that cannot be written is an error", "[cli]") {
