@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -22,6 +23,9 @@ namespace mailstead {
 using namespace admin;
 
 namespace {
+
+// Each of two rounds; the second one is for the names of addresses that the first has found.
+constexpr std::chrono::seconds kDnsPatience{10};
 
 int complain(const std::string& error, int exit_code) {
   std::fprintf(stderr, "mailstead: %s\n", error.c_str());
@@ -69,7 +73,8 @@ Report run_client(const CommandLine& line, const CliServices& services) {
     return help_about(arguments.empty() ? "" : fmt::format("{}", fmt::join(arguments, " ")));
   }
   if (line.command->name == "completion") return completion_for(arguments[0]);
-  if (line.command->name == "dns check") return run_dns_check(line, services.look_up);
+  if (line.command->name == "dns check")
+    return run_dns_check(line, look_up_by(services.go_outside, kDnsPatience));
   if (line.command->name == "doctor") return doctor(line, {services.go_outside});
   if (line.command->needs == Needs::kTransfer) return run_transfer(line);
   return line.command->needs == Needs::kNothing ? run_config(line) : dispatch(line);

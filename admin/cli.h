@@ -21,7 +21,6 @@ struct ServeRequest {
 struct CliServices {
   std::function<int(const ServeRequest&)>
       serve;  // runs the server in the foreground and returns the exit code
-  admin::LookUp look_up;
   admin::GoOutside go_outside = {};
 };
 

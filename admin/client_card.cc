@@ -36,7 +36,7 @@ std::string steps(const Address& address, const Config& config) {
       is_found ? "It finds the rest by itself,\n               once the domain's DNS records are there "
                  "('mailstead dns records')."
                : "Then 'Configure manually'\n               and the above.",
-      address.text());
+      shell_word(address.text()));
   return text;
 }
 
@@ -55,9 +55,8 @@ Report show_client_card(const Request& request, CommandContext& context) {
   const auto certificate = read_certificate(certificate_files(config, context.data));
   Table table({Align::kLeft, Align::kLeft});
   table.add({"user name", mailbox->address.text()});
-  table.add({"password",
-             fmt::format("the mailbox's; better one for each device: 'mailstead app-password add {} NAME'",
-                         mailbox->address.text())});
+  table.add({"password", "the mailbox's; better one for each device:"});
+  table.add({"", fmt::format("mailstead app-password add {} NAME", shell_word(mailbox->address.text()))});
   for (const auto& [use, title] :
        {std::pair{Use::kIncoming, "incoming mail, POP3"}, {Use::kOutgoing, "outgoing mail, SMTP"}}) {
     const std::string ports = ports_text(use, config);

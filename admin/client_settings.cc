@@ -42,7 +42,8 @@ std::string escaped(std::string_view text) {
   return escaped;
 }
 
-std::string unescaped(std::string_view text) {
+// nullopt: a reference that XML itself does not know; somebody would have to define it.
+std::optional<std::string> unescaped(std::string_view text) {
   static constexpr std::pair<std::string_view, char> kEntities[] = {
       {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
   std::string unescaped;
@@ -50,10 +51,80 @@ std::string unescaped(std::string_view text) {
     const auto* entity =
         std::ranges::find_if(kEntities, [&](const auto& each) { return text.starts_with(each.first); });
     const bool is_entity = entity != std::end(kEntities);
+    if (!is_entity && text.front() == '&') return std::nullopt;
     unescaped += is_entity ? entity->second : text.front();
     text.remove_prefix(is_entity ? entity->first.size() : 1);
   }
   return unescaped;
+}
+
+constexpr std::string_view kXmlBlank = " \t\r\n";
+
+std::string_view between_blanks(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(kXmlBlank);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kXmlBlank) + 1 - begin);
+}
+
+// What is between "<" and its ">", and takes both away; nullopt: it does not end. A ">" in a quoted value is
+// no end.
+std::optional<std::string_view> take_tag(std::string_view& text) {
+  char quote = '\0';
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (quote != '\0') {
+      if (text[i] == quote) quote = '\0';
+    } else if (text[i] == '"' || text[i] == '\'') {
+      quote = text[i];
+    } else if (text[i] == '>') {
+      const std::string_view tag = text.substr(1, i - 1);
+      text.remove_prefix(i + 1);
+      return tag;
+    }
+  }
+  return std::nullopt;
+}
+
+// Past `end`; false: it is not there.
+bool skip_past(std::string_view& text, std::string_view end) {
+  const std::size_t at = text.find(end);
+  if (at == std::string_view::npos) return false;
+  text.remove_prefix(at + end.size());
+  return true;
+}
+
+// The local part: "EMailAddress" of "a:EMailAddress xmlns='x'".
+std::string_view local_name(std::string_view tag) {
+  std::string_view name = tag.substr(0, tag.find_first_of(" \t\r\n/"));
+  const std::size_t colon = name.find(':');
+  return colon == std::string_view::npos ? name : name.substr(colon + 1);
+}
+
+// The text of the first element of this name, in whatever namespace and wherever it stands: all that these
+// requests are read for. nullopt: there is none, or something that they have no use for (a DOCTYPE, entities,
+// CDATA, an element within it).
+std::optional<std::string> text_of_element(std::string_view xml, std::string_view name) {
+  bool is_within = false;
+  std::string found;
+  while (true) {
+    const std::size_t next = xml.find('<');
+    if (next == std::string_view::npos) return std::nullopt;
+    if (is_within) found += xml.substr(0, next);
+    xml.remove_prefix(next);
+    if (xml.starts_with("<!--") || xml.starts_with("<?")) {
+      const bool is_comment = xml[1] == '!';
+      xml.remove_prefix(is_comment ? 4 : 2);
+      if (!skip_past(xml, is_comment ? "-->" : "?>")) return std::nullopt;
+      continue;
+    }
+    if (xml.starts_with("<!")) return std::nullopt;
+    const auto tag = take_tag(xml);
+    if (!tag) return std::nullopt;
+    if (is_within) {
+      const bool is_end = tag->starts_with('/') && local_name(tag->substr(1)) == name;
+      return is_end ? unescaped(found) : std::nullopt;
+    }
+    is_within = local_name(*tag) == name && !tag->ends_with('/');
+  }
 }
 
 // 8-4-4-4-12 hexadecimal digits made of the text, in the form of a UUID of version 8 (RFC 9562 5.8).
@@ -181,14 +252,10 @@ std::string autoconfig_xml(const std::string& domain, const Config& config) {
   return text + "  </emailProvider>\n</clientConfig>\n";
 }
 
-// Nothing else of the request is of interest, and whatever else it may be is not looked at.
 std::optional<Address> autodiscover_address(std::string_view request) {
-  constexpr std::string_view kTag = "EMailAddress>";
-  const std::size_t begin = request.find(kTag);
-  if (begin == std::string_view::npos || begin == 0) return std::nullopt;
-  const std::string_view rest = request.substr(begin + kTag.size());
-  const std::string text = unescaped(ascii::trim(rest.substr(0, rest.find('<'))));
-  auto address = parse_address(text);
+  const std::optional<std::string> text = text_of_element(request, "EMailAddress");
+  if (!text) return std::nullopt;
+  auto address = parse_address(between_blanks(*text));
   if (!address) return std::nullopt;
   return *address;
 }

@@ -50,7 +50,7 @@ constexpr std::array kBackupTime = {Argument{"TIME"}};
 constexpr std::array kReason = {Argument{"WHY"}};
 constexpr std::array<std::string_view, 1> kTest = {"test"};
 constexpr std::array kApple = {std::string_view("apple")};
-constexpr std::array<std::string_view, 1> kEndSessions = {"end-sessions"};
+constexpr std::array<std::string_view, 2> kWebLinkFlags = {"sessions", "end-sessions"};
 constexpr std::array kNewest = {Choice{"newest", {}, "NUMBER"}};
 constexpr std::array kKeep = {Choice{"keep", {}, "NUMBER"}};
 constexpr std::array<std::string_view, 1> kStrict = {"strict"};
@@ -270,15 +270,18 @@ constexpr std::array kCommands = {
             .needs = Needs::kServer,
             .summary = "say what the running server does; fails when none runs",
             .run = show_status},
-    Command{.name = "web-link",
-            .flags = kEndSessions,
-            .needs = Needs::kServer,
-            .summary = "print a link into the administration page, for a browser",
-            .detail =
-                "It works once, within ten minutes. The page is at the listener listen.http; where that is\n"
-                "another machine's loopback, lead its port to yours by ssh first.\n"
-                "  --end-sessions  make none, and end all that others have opened",
-            .run = make_web_link},
+    Command{
+        .name = "web-link",
+        .flags = kWebLinkFlags,
+        .needs = Needs::kServer,
+        .summary = "print a link into the administration page, for a browser",
+        .detail =
+            "It works once, within ten minutes. The page is at the listener listen.http; where that is\n"
+            "another machine's loopback, lead its port to yours by ssh first.\n"
+            "  --sessions      make none, and list who is in the page: since when, from where, when last\n"
+            "                  used\n"
+            "  --end-sessions  make none, and end all that others have opened",
+        .run = make_web_link},
     Command{
         .name = "doctor",
         .flags = kStrict,
@@ -377,7 +380,18 @@ constexpr std::array kCommands = {
                 "  --activate  the new records are published: the new keys sign from now on. The old\n"
                 "              records have to stay for a week",
             .run = rotate_dkim},
-    Command{.name = "tls show", .summary = "show the TLS certificate", .run = show_tls},
+    Command{.name = "tls show",
+            .summary = "show the TLS certificate",
+            .detail = "What its files hold, and whether that is what the running server shows.",
+            .run = show_tls},
+    Command{.name = "tls reload",
+            .needs = Needs::kServer,
+            .summary = "have the server read the certificates now",
+            .detail =
+                "It does so by itself within a minute of a change. This tells at once which one is in\n"
+                "use, or why the new one cannot be used; the exit code is 1 then, and the server goes on\n"
+                "with what it had.",
+            .run = reload_tls},
     Command{
         .name = "tls renew",
         .flags = kForce,

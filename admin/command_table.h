@@ -132,6 +132,7 @@ Report show_dns_records(const Request& request, CommandContext& context);
 Report show_dkim(const Request& request, CommandContext& context);
 Report rotate_dkim(const Request& request, CommandContext& context);
 Report show_tls(const Request& request, CommandContext& context);
+Report reload_tls(const Request& request, CommandContext& context);
 Report renew_tls(const Request& request, CommandContext& context);
 Report show_tls_of_others(const Request& request, CommandContext& context);
 Report begin_transfer(const Request& request, CommandContext& context);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "admin/command_line.h"
+#include "admin/doctor.h"
 #include "admin/report.h"
 
 namespace mailstead::admin {
@@ -50,8 +51,9 @@ std::map<std::string, std::vector<Suggestion>> words_after() {
 // An option that takes a value.
 struct Valued {
   std::string command;
-  std::string option;  // without the dashes
-  std::string values;  // that it may be; empty: any
+  std::string option;    // without the dashes
+  std::string values;    // that it may be; empty: any
+  bool is_list = false;  // of them, with commas between
 };
 
 std::vector<Valued> valued_options() {
@@ -60,6 +62,11 @@ std::vector<Valued> valued_options() {
     for (const Choice& choice : command.choices) {
       options.push_back({std::string(command.name), std::string(choice.name),
                          fmt::format("{}", fmt::join(choice.values, " "))});
+      if (command.name != "doctor" || choice.name != "only") continue;
+      std::vector<std::string_view> checks;
+      for (const DoctorCheck& check : doctor_checks()) checks.push_back(check.id);
+      options.back().values = fmt::format("{}", fmt::join(checks, " "));
+      options.back().is_list = true;
     }
   }
   return options;
@@ -98,8 +105,10 @@ std::string bash() {
   std::string values;
   for (const Valued& each : valued_options()) {
     if (each.values.empty()) continue;
-    values += fmt::format("    '{}'*' --{}') COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n",
-                          each.command, each.option, each.values);
+    values +=
+        fmt::format("    '{}'*' --{}') COMPREPLY=($(compgen {}-W '{}' -- \"{}\")); return ;;\n", each.command,
+                    each.option, each.is_list ? "-P \"${current%\"${current##*,}\"}\" " : "", each.values,
+                    each.is_list ? "${current##*,}" : "$current");
   }
   return fmt::format(R"(# bash completion for mailstead; printed by 'mailstead completion bash'
 
@@ -133,6 +142,7 @@ std::string fish_option(const std::string& command, const std::string& name) {
   for (const Valued& each : valued_options()) {
     if (each.command != command || each.option != name) continue;
     return each.values.empty() ? fmt::format("-l {} -r -F", name)
+           : each.is_list      ? fmt::format("-l {} -x -a '(__fish_append , {})'", name, each.values)
                                : fmt::format("-l {} -x -a '{}'", name, each.values);
   }
   return "-l " + name;
@@ -207,8 +217,8 @@ std::string zsh() {
   std::string values;
   for (const Valued& each : valued_options()) {
     if (each.values.empty()) continue;
-    values +=
-        fmt::format("    ('{}'*' --{}') compadd -- {}; return ;;\n", each.command, each.option, each.values);
+    values += fmt::format("    ('{}'*' --{}') {}compadd -- {}; return ;;\n", each.command, each.option,
+                          each.is_list ? "compset -P '*,'; " : "", each.values);
   }
   return fmt::format(R"zsh(#compdef mailstead
 # zsh completion for mailstead; printed by 'mailstead completion zsh'

@@ -295,7 +295,8 @@ const std::array kKeys = {
               SwitchKey{[](Config& c) -> bool& { return c.admin.page; }}},
     ConfigKey{"admin", "names",
               "Host names that browsers call it by, besides hostname, localhost and IP addresses: those of\n"
-              "a proxy in front of it. Any other name is refused: somebody has made it lead here.",
+              "a proxy in front of it. Any other name is refused: somebody has made it lead here. So it is\n"
+              "with /metrics, but that a name without dots (a container's) needs no mention.",
               NamesKey{[](Config& c) -> std::vector<std::string>& { return c.admin.names; }}},
 
     ConfigKey{"alerts", "mail",

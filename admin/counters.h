@@ -22,7 +22,9 @@ struct Counters {
   std::map<std::string, std::uint64_t> connections_denied;  // by reason: "ban", …
   std::map<std::string, std::uint64_t> connections_hidden;  // by the gateway's address (server/gateways.h)
   std::map<std::string, std::uint64_t> tls_handshakes;      // by version; "failed"
-  std::map<std::pair<std::string, std::string>, std::uint64_t> sender_checks;  // by check and result
+  // By check and result, both words of RFC 8601 or ours.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> sender_checks;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> refused_because;  // see refusal_reason.h
 };
 
 }  // namespace mailstead

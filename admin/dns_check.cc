@@ -1,9 +1,11 @@
 #include "admin/dns_check.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -97,6 +99,15 @@ std::string words_for_end(const std::vector<DnsFinding>& findings) {
   return text;
 }
 
+std::string words_for_silence(std::size_t records, const std::vector<ListenAddress>& servers) {
+  std::vector<std::string> names;
+  for (const ListenAddress& each : servers) names.push_back(each.text());
+  return fmt::format(
+      "{} not known: no DNS server answered for any ({}). 'mailstead doctor --only resolver' tells more.\n",
+      records_are(static_cast<std::ptrdiff_t>(records)),
+      names.empty() ? "those of /etc/resolv.conf" : fmt::format("{}", fmt::join(names, ", ")));
+}
+
 // The server's own name, by what the MX records say.
 std::string host_of(const std::vector<DnsRecord>& wanted) {
   const auto mx = std::ranges::find(wanted, "MX", &DnsRecord::type);
@@ -105,7 +116,8 @@ std::string host_of(const std::vector<DnsRecord>& wanted) {
 
 // Where others look for this server beyond the addresses that are known here: behind a router and in a
 // container that is all of them, and the names of those addresses are asked for as well.
-std::vector<DnsFinding> judge_host(const std::string& host, const std::vector<DnsRecord>& wanted,
+std::vector<DnsFinding> judge_host(const std::string& host, std::span<const dns::Answer> answers,
+                                   const std::vector<DnsRecord>& wanted,
                                    const std::vector<ListenAddress>& servers, const LookUp& look_up) {
   const auto is_wanted = [&](const std::string& address) {
     return std::ranges::any_of(wanted, [&](const DnsRecord& record) {
@@ -117,7 +129,6 @@ std::vector<DnsFinding> judge_host(const std::string& host, const std::vector<Dn
   std::vector<DnsFinding> findings;
   std::vector<DnsQuestion> names;
   std::vector<DnsRecord> reverse;
-  const auto answers = look_up(servers, {{host, dns::Type::kA}, {host, dns::Type::kAaaa}});
   bool is_there = false;
   bool is_unsure = false;
   for (const dns::Answer& answer : answers) {
@@ -171,12 +182,15 @@ Report check_dns(const std::string& records, const std::vector<ListenAddress>& s
                 Value::Array{});
   std::vector<DnsQuestion> questions;
   for (const DnsRecord& record : wanted) questions.push_back(question_for(record));
-  const std::vector<dns::Answer> answers = look_up(servers, questions);
   const std::string host = host_of(wanted);
+  const bool is_host_asked = can_be_found(host);
+  if (is_host_asked) questions.insert(questions.end(), {{host, dns::Type::kA}, {host, dns::Type::kAaaa}});
+  const std::vector<dns::Answer> answers = look_up(servers, questions);
+  const std::span<const dns::Answer> of_records = std::span(answers).first(wanted.size());
   std::vector<DnsFinding> findings;
-  if (can_be_found(host)) findings = judge_host(host, wanted, servers, look_up);
-  for (std::size_t i = 0; i < wanted.size() && i < answers.size(); ++i)
-    findings.push_back(judge_record(wanted[i], answers[i]));
+  if (is_host_asked)
+    findings = judge_host(host, std::span(answers).subspan(wanted.size()), wanted, servers, look_up);
+  for (std::size_t i = 0; i < wanted.size(); ++i) findings.push_back(judge_record(wanted[i], of_records[i]));
   std::string text;
   Value::Array array;
   for (const DnsFinding& finding : findings) {
@@ -184,7 +198,13 @@ Report check_dns(const std::string& records, const std::vector<ListenAddress>& s
     array.push_back(value_of_finding(finding));
   }
   const auto bad = std::ranges::count_if(findings, is_bad);
-  text += '\n' + words_for_end(findings);
+  // One sentence in place of the same word for each record.
+  if (std::ranges::all_of(answers,
+                          [](const dns::Answer& each) { return each.verdict == dns::Verdict::kFailed; })) {
+    text = words_for_silence(wanted.size(), servers);
+  } else {
+    text += '\n' + words_for_end(findings);
+  }
   if (!host.empty() && !can_be_found(host)) text += '\n' + words_for_lost_host(host);
   Report report = done(std::move(text), array);
   if (bad > 0) report.exit_code = 1;

@@ -53,6 +53,14 @@ std::vector<bssl::UniquePtr<X509>> certificates_in(const std::string& text) {
   return found;
 }
 
+std::string how_to_make_another(const CertificateFiles& files) {
+  return fmt::format(
+      "Or, to go on with a self-made one: rename {} and restart the server, which makes a new one; mail "
+      "programs "
+      "ask again whether to trust it.",
+      files.certificate);
+}
+
 // Nobody issued it but itself; or an authority of the administrator's own, which only his programs trust.
 void judge_trust(const TlsFacts& facts, DoctorFindings& into) {
   const auto add = [&](Health health, std::string found, const std::string& advice) {
@@ -72,11 +80,17 @@ void judge_trust(const TlsFacts& facts, DoctorFindings& into) {
     add(Health::kWarning, fmt::format("the certificate could not be renewed: {}", facts.acme_problem),
         advice);
   if (facts.certificate->self_signed) {
+    // One finding with its names, too: one by an authority would be right in both.
+    const bool is_named = !facts.is_default || covers(facts.certificate->names, facts.hostname);
     return add(
-        Health::kWarning, "the certificate is self-made: nobody but you can vouch for it",
+        Health::kWarning,
+        is_named
+            ? "the certificate is self-made: nobody but you can vouch for it"
+            : fmt::format("the certificate is self-made, and not for {}: nobody but you can vouch for it",
+                          facts.hostname),
         "Other mail servers take it. Thunderbird and K-9 ask once whether to trust it; Outlook, iPhones and "
         "Gmail warn each time or refuse. " +
-            how);
+            how + (is_named || !facts.files.own ? "" : " " + how_to_make_another(facts.files)));
   }
   switch (facts.chain) {
     case ChainVerdict::kTrusted:
@@ -105,6 +119,7 @@ void judge_names(const TlsFacts& facts, DoctorFindings& into) {
   // Which names the others are for is the administrator's to say.
   if (!facts.is_default) return;
   const CertificateFacts& certificate = *facts.certificate;
+  if (certificate.self_signed && facts.kept_because.empty()) return;  // see judge_trust()
   if (!covers(certificate.names, facts.hostname)) {
     const Health health = certificate.self_signed ? Health::kWarning : Health::kProblem;
     into.push_back(
@@ -113,12 +128,9 @@ void judge_names(const TlsFacts& facts, DoctorFindings& into) {
                      certificate.names.empty() ? certificate.subject
                                                : fmt::format("{}", fmt::join(certificate.names, ", ")),
                      facts.hostname),
-         facts.files.own
-             ? fmt::format("The server's name has changed since it was made. Rename {} and restart the "
-                           "server: it makes a new one, and mail programs ask again whether to trust it.",
-                           facts.files.certificate)
-             : fmt::format("Get one for {}: mail programs that connect to this name refuse it.",
-                           facts.hostname)});
+         facts.files.own ? how_to_make_another(facts.files)
+                         : fmt::format("Get one for {}: mail programs that connect to this name refuse it.",
+                                       facts.hostname)});
   }
   std::vector<std::string> missing;
   std::ranges::copy_if(facts.other_names, std::back_inserter(missing),

@@ -77,7 +77,8 @@ std::string standing_text(const KnownMessage& message, const Config& config, std
 }
 
 std::string restore_command(const KnownMessage& message) {
-  return fmt::format("mailstead message restore {} {}", message.address.text(), message.uidl);
+  return fmt::format("mailstead message restore {} {}", shell_word(message.address.text()),
+                     shell_word(message.uidl));
 }
 
 std::string device_text(const std::string& device) {

@@ -1,7 +1,9 @@
 // metrics: what a monitor wants to know of the running server, in Prometheus' text form (version 0.0.4).
 //
 // Names, units and types follow what Prometheus advises: base units, "_total" on what only grows. Labels have
-// few values, all of our own making: nothing of a message or a stranger becomes one.
+// few values, all of our own making: nothing of a message or a stranger becomes one. What is known to come is
+// there from the start as 0, since rate() and alerts do not see a counter's first step out of nothing; of
+// gateways nobody knows which will be seen.
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -9,18 +11,21 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "admin/acme_facts.h"
 #include "admin/cli.h"
 #include "admin/command_table.h"
 #include "admin/mail_intake.h"
+#include "admin/refusal_reason.h"
 #include "admin/report.h"
 #include "admin/value.h"
 
@@ -59,10 +64,20 @@ class Exposition {
     family(name, Type::kGauge, help);
     sample(value);
   }
-  void counters(std::string_view name, std::string_view label,
-                const std::map<std::string, std::uint64_t>& counts, std::string_view help) {
+  using Counts = std::map<std::string, std::uint64_t>;
+  // The values in `known` are there also when nothing was counted.
+  void counters(std::string_view name, std::string_view label, Counts counts, std::string_view help,
+                std::initializer_list<std::string_view> known = {}) {
+    for (const std::string_view value : known) counts[std::string(value)];
     family(name, Type::kCounter, help);
     for (const auto& [value, count] : counts) sample(count, {{label, value}});
+  }
+  using CountsOfTwo = std::map<std::pair<std::string, std::string>, std::uint64_t>;
+  void counters(std::string_view name, std::pair<std::string_view, std::string_view> labels,
+                const CountsOfTwo& counts, std::string_view help) {
+    family(name, Type::kCounter, help);
+    for (const auto& [values, count] : counts)
+      sample(count, {{labels.first, values.first}, {labels.second, values.second}});
   }
 
   std::string take() { return std::move(text_); }
@@ -91,6 +106,18 @@ class Exposition {
 
 using Type = Exposition::Type;
 
+// The names that Prometheus' own client libraries use. The folder that is read is one more open file.
+void add_files(Exposition& text) {
+  std::error_code failed;
+  std::filesystem::directory_iterator files("/proc/self/fd", failed);
+  std::int64_t open = -1;
+  for (; !failed && files != std::filesystem::directory_iterator(); files.increment(failed)) ++open;
+  if (!failed) text.gauge("process_open_fds", open, "Files and connections that are open.");
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  text.gauge("process_max_fds", limit.rlim_cur, "Files and connections that may be open.");
+}
+
 void add_process(Exposition& text, const ServerFacts& server) {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
@@ -104,10 +131,18 @@ void add_process(Exposition& text, const ServerFacts& server) {
   std::ifstream("/proc/self/statm") >> pages >> resident;
   text.gauge("process_resident_memory_bytes", resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
              "Memory in use.");
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  text.gauge("process_max_fds", files.rlim_cur, "Files that may be open.");
+  add_files(text);
   text.gauge("process_start_time_seconds", server.started_at, "When the server was started, Unix seconds.");
+}
+
+// A service that listens has been there from the start, whoever has come.
+Exposition::Counts of_listeners(Exposition::Counts counts, const ServerFacts& server) {
+  for (const auto& listener : server.listeners) counts[listener.service];
+  return counts;
+}
+
+bool takes_messages(std::string_view service) {
+  return service == "smtp" || service == "lmtp" || service.starts_with("submission");
 }
 
 void add_connections(Exposition& text, const ServerFacts& server) {
@@ -116,46 +151,79 @@ void add_connections(Exposition& text, const ServerFacts& server) {
   for (const auto& listener : server.listeners) open[listener.service] += listener.connections;
   text.family("mailstead_connections", Type::kGauge, "Connections that are open, by service.");
   for (const auto& [service, count] : open) text.sample(count, {{"service", service}});
-  text.counters("mailstead_connections_total", "service", counters.connections,
+  text.counters("mailstead_connections_total", "service", of_listeners(counters.connections, server),
                 "Connections that were admitted, by service.");
   text.counters(
       "mailstead_connections_hidden_total", "gateway", counters.connections_hidden,
       "Connections whose clients cannot be told apart, since they come from this gateway, or from this "
       "machine's own address.");
   text.counters("mailstead_connections_denied_total", "limit", counters.connections_denied,
-                "Connections that were not: too many in all, of one address, or a ban.");
+                "Connections that were not: too many in all, of one address, or a ban.",
+                {"all", "address", "ban"});
   text.counters("mailstead_tls_handshakes_total", "version", counters.tls_handshakes,
-                "TLS handshakes with clients, by version; failed ones.");
+                "TLS handshakes with clients, by version; failed ones.", {"TLSv1.2", "TLSv1.3", "failed"});
   text.family("mailstead_logins_total", Type::kCounter, "Logins, right and wrong.");
   text.sample(server.logins, {{"result", "right"}});
   text.sample(server.failed_logins, {{"result", "wrong"}});
   text.gauge("mailstead_bans", server.bans, "Networks that may not log in for a while.");
 }
 
+Exposition::CountsOfTwo refusals_of(const Counters& counters) {
+  Exposition::CountsOfTwo counts = counters.refused_because;
+  for (const std::string_view lasts : kRefusalClasses) {
+    for (const std::string_view reason : kRefusalReasons) counts[{std::string(lasts), std::string(reason)}];
+  }
+  return counts;
+}
+
+// RFC 8601 2.7. Results that neither check comes to are not among them.
+Exposition::CountsOfTwo sender_checks_of(const Counters& counters) {
+  Exposition::CountsOfTwo counts = counters.sender_checks;
+  const auto add = [&counts](const char* check, std::initializer_list<const char*> results) {
+    for (const char* result : results) counts[{check, result}];
+  };
+  add("spf", {"none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "not checked"});
+  add("dkim", {"none", "pass", "fail", "neutral", "temperror", "permerror"});
+  add("arc", {"none", "pass", "fail"});
+  add("dmarc", {"none", "pass", "fail", "temperror", "permerror", "not checked"});
+  return counts;
+}
+
 void add_mail(Exposition& text, const ServerFacts& server) {
   const Counters& counters = server.counters;
-  text.counters("mailstead_messages_accepted_total", "service", counters.accepted_by,
+  Exposition::Counts accepted = of_listeners(counters.accepted_by, server);
+  std::erase_if(accepted, [](const auto& each) { return !takes_messages(each.first); });
+  text.counters("mailstead_messages_accepted_total", "service", accepted,
                 "Messages that were answered with 250, by service.");
   text.counter("mailstead_messages_accepted_bytes_total", counters.accepted_octets,
                "Octets of these messages.");
-  text.counter("mailstead_refusals_total", counters.refused,
-               "Senders, recipients and messages that were answered with 4xx or 5xx.");
+  text.counters("mailstead_refusals_total", {"class", "reason"}, refusals_of(counters),
+                "Senders, recipients and messages that were answered with 4xx or 5xx, and commands, by the "
+                "subject of their status code.");
   text.counter("mailstead_messages_retrieved_total", counters.retrieved,
                "Messages that were sent whole by POP3, counted when a session ends.");
   text.counter("mailstead_messages_retrieved_bytes_total", counters.retrieved_octets,
                "Octets that POP3 sent of messages, likewise.");
   text.counter("mailstead_messages_expired_total", counters.expired,
                "Messages deleted because their time was over (pop3.expire_days).");
-  text.family("mailstead_sender_checks_total", Type::kCounter,
-              "Messages of other servers by what SPF, DKIM, ARC and DMARC found.");
-  for (const auto& [what, count] : counters.sender_checks)
-    text.sample(count, {{"check", what.first}, {"result", what.second}});
+  text.counters("mailstead_sender_checks_total", {"check", "result"}, sender_checks_of(counters),
+                "Messages of other servers by what SPF, DKIM, ARC and DMARC found.");
   text.gauge("mailstead_queue_recipients", server.recipients_waiting,
              "Recipients that mail to other hosts waits for.");
   text.family("mailstead_queue_recipients_done_total", Type::kCounter,
               "Recipients whose mail other hosts took, or that were given up.");
   text.sample(server.recipients_sent, {{"result", "sent"}});
   text.sample(server.recipients_failed, {{"result", "failed"}});
+}
+
+// Against the clock that it came by; set back meanwhile, it tells nothing.
+Result<void> add_queue_age(Exposition& text, Store& store) {
+  const auto since = store.queue_waits_since();
+  if (!since) return since.error();
+  const std::int64_t age = *since == 0 ? 0 : std::max<std::int64_t>(std::time(nullptr) - *since, 0);
+  text.gauge("mailstead_queue_oldest_age_seconds", age,
+             "How long the oldest mail in the queue has waited that nobody wants held; 0: none waits.");
+  return {};
 }
 
 Result<void> add_store(Exposition& text, const ServerFacts& server, CommandContext& context) {
@@ -228,6 +296,7 @@ Report show_metrics(const Request& /*request*/, CommandContext& context) {
   add_process(text, server);
   add_connections(text, server);
   add_mail(text, server);
+  if (auto added = add_queue_age(text, context.store); !added) return failed(added.error());
   if (auto added = add_store(text, server, context); !added) return failed(added.error());
   add_certificates(text, server);
   if (server.acme.is_on) add_acme(text, server.acme);

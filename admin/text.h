@@ -13,6 +13,9 @@ namespace mailstead::admin {
 // line, harmless on a terminal.
 std::string printable(std::string_view text);
 
+// As one word of a POSIX shell: as it is where that is harmless, else between single quotes.
+std::string shell_word(std::string_view text);
+
 std::string size_text(std::uint64_t octets);                        // "0 B", "3.4 MiB"
 std::string time_text(std::int64_t unix_seconds);                   // "2025-03-01 09:30 UTC"; "never" for 0
 std::string rfc3339(std::int64_t unix_seconds);                     // "2025-03-01T09:30:00Z"

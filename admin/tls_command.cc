@@ -1,4 +1,4 @@
-// tls show | renew | others
+// tls show | reload | renew | others
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,6 +32,53 @@ std::string policy_text(TlsPolicyKind kind) {
   return "";
 }
 
+const CertificateInUse* default_in_use(const CommandContext& context) {
+  const bool runs = context.server != nullptr && !context.server->certificates.empty();
+  return runs ? &context.server->certificates.front() : nullptr;
+}
+
+std::string one_line(const CertificateFacts& facts) {
+  return fmt::format("{}, good until {}, SHA-256 {}",
+                     facts.self_signed ? "self-signed" : "by " + facts.issuer, time_text(facts.not_after),
+                     facts.sha256);
+}
+
+std::string words_for_kept(const CertificateInUse* used) {
+  return used == nullptr ? std::string()
+                         : "; the server goes on with the one that it has: " + one_line(used->facts);
+}
+
+std::string words_for_use(const CommandContext& context, const CertificateFacts& facts) {
+  const CertificateInUse* const used = default_in_use(context);
+  if (used == nullptr) return "by no server: none runs";
+  if (used->facts.sha256 == facts.sha256) return "by the running server";
+  return "the server shows another one: " + one_line(used->facts);
+}
+
+std::string what_to_do(const CommandContext& context, const CertificateFacts& facts) {
+  const CertificateInUse* const used = default_in_use(context);
+  if (used == nullptr || used->facts.sha256 == facts.sha256) return {};
+  if (const std::string& why = context.server->certificate_trouble; !why.empty())
+    return fmt::format("what the files hold cannot be used: {}", printable(why));
+  return "'mailstead tls reload' has the server take this one; it does so by itself within a minute";
+}
+
+Value use_value(const CommandContext& context) {
+  const CertificateInUse* const used = default_in_use(context);
+  if (used == nullptr) return nullptr;
+  return Value::Object{{"certificate", used->files.certificate},
+                       {"names", Value::Array(used->facts.names.begin(), used->facts.names.end())},
+                       {"issuer", used->facts.issuer},
+                       {"self_signed", used->facts.self_signed},
+                       {"not_after", time_value(used->facts.not_after)},
+                       {"sha256", used->facts.sha256}};
+}
+
+Value trouble_value(const CommandContext& context) {
+  if (context.server == nullptr || context.server->certificate_trouble.empty()) return nullptr;
+  return context.server->certificate_trouble;
+}
+
 }  // namespace
 
 Report show_tls(const Request&, CommandContext& context) {
@@ -40,7 +87,7 @@ Report show_tls(const Request&, CommandContext& context) {
   if (!facts) {
     const bool first = files.own && facts.error().kind == ErrorKind::kNotFound;
     return failed(first ? "there is no certificate yet: 'mailstead serve' makes a self-signed one"
-                        : facts.error().message);
+                        : facts.error().message + words_for_kept(default_in_use(context)));
   }
   const bool expired = facts->not_after < std::time(nullptr);
 
@@ -54,6 +101,8 @@ Report show_tls(const Request&, CommandContext& context) {
   table.add({"valid from", time_text(facts->not_before)});
   table.add({"valid until", time_text(facts->not_after) + (expired ? ": expired" : "")});
   table.add({"SHA-256", facts->sha256});
+  table.add({"in use", words_for_use(context, *facts)});
+  if (const std::string advice = what_to_do(context, *facts); !advice.empty()) table.add({"", advice});
   const AcmeFacts* acme = context.server == nullptr ? nullptr : &context.server->acme;
   if (acme != nullptr && acme->is_on) {
     table.add({"authority", acme->directory});
@@ -71,7 +120,28 @@ Report show_tls(const Request&, CommandContext& context) {
                                           {"expired", expired},
                                           {"sha256", facts->sha256},
                                           {"self_signed", facts->self_signed},
+                                          {"in_use", use_value(context)},
+                                          {"not_used_because", trouble_value(context)},
                                           {"acme", acme == nullptr ? Value(nullptr) : acme_value(*acme)}});
+}
+
+// Read by the time that this is asked (server/command_runner).
+Report reload_tls(const Request&, CommandContext& context) {
+  if (context.server == nullptr) return failed(no_server(context.data));
+  if (const std::string& why = context.server->certificate_trouble; !why.empty()) {
+    return failed(fmt::format("what the files hold cannot be used: {}{}", printable(why),
+                              words_for_kept(default_in_use(context))));
+  }
+  Table table({Align::kLeft, Align::kLeft});
+  Value::Array array;
+  for (const auto& [files, facts] : context.server->certificates) {
+    table.add({files.certificate, one_line(facts)});
+    array.push_back(Value::Object{{"certificate", files.certificate},
+                                  {"names", Value::Array(facts.names.begin(), facts.names.end())},
+                                  {"not_after", time_value(facts.not_after)},
+                                  {"sha256", facts.sha256}});
+  }
+  return done("In use:\n" + table.text(2), std::move(array));
 }
 
 Report renew_tls(const Request& request, CommandContext& context) {

@@ -61,6 +61,23 @@ std::string way_there(const ListenAddress& bound, const std::string& hostname) {
   return text;
 }
 
+Report list_sessions(WebLinks& links) {
+  const auto sessions = links.open_sessions();
+  if (sessions.empty()) return done("Nobody is in the administration page.\n", Value::Array{});
+  const std::int64_t now = std::time(nullptr);
+  Table table({Align::kLeft, Align::kLeft, Align::kLeft});
+  table.add({"SINCE", "FROM", "LAST USED"});
+  Value::Array array;
+  for (const WebLinks::OpenSession& each : sessions) {
+    const std::int64_t since = now - each.age.count();
+    table.add({time_text(since), each.peer, span_text(each.idle.count()) + " ago"});
+    array.push_back(Value::Object{{"since", time_value(since)},
+                                  {"peer", each.peer},
+                                  {"last_used_at", time_value(now - each.idle.count())}});
+  }
+  return done(table.text() + "'mailstead web-link --end-sessions' ends all of them.\n", std::move(array));
+}
+
 }  // namespace
 
 Report make_web_link(const Request& request, CommandContext& context) {
@@ -71,6 +88,7 @@ Report make_web_link(const Request& request, CommandContext& context) {
                             counted(ended, "session")),
                 Value::Object{{"ended", ended}});
   }
+  if (has_flag(request, "sessions")) return list_sessions(*context.web_links);
   if (!context.config.admin.page)
     return failed("the administration page is turned off: set page = true in [admin] of the configuration");
   const auto bound = place_of_page(*context.server);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace mailstead {
 
@@ -15,6 +16,13 @@ class WebLinks {
   virtual ~WebLinks() = default;
   // The secret of a new link: it works once, within kLinkLife. Nobody else learns it.
   virtual std::string make_link() = 0;
+  struct OpenSession {
+    std::string peer;  // the address that opened it, as the server sees it
+    std::chrono::seconds age{0};
+    std::chrono::seconds idle{0};  // since somebody used it
+  };
+  // The oldest first. None of their secrets.
+  virtual std::vector<OpenSession> open_sessions() = 0;
   // Ends all sessions, and forgets the links that wait. How many sessions there were.
   virtual std::size_t end_all() = 0;
 };

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <optional>
 #include <random>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -205,11 +206,14 @@ void Border::conclude(const JobPointer& job) {
                                 {"arc", words.arc},
                                 {"dmarc", words.dmarc},
                                 {"reports", verdict.is_disowned ? "none" : "owed"}});
-  for (const auto& [check, result] : {std::pair<const char*, const std::string&>{"spf", words.spf},
-                                      {"dkim", words.dkim},
-                                      {"arc", words.arc},
-                                      {"dmarc", words.dmarc}})
+  // Without the domains that stand behind the result: strangers choose those, and each would be a counter.
+  for (const auto& [check, found] : {std::pair<const char*, std::string_view>{"spf", words.spf},
+                                     {"dkim", words.dkim},
+                                     {"arc", words.arc},
+                                     {"dmarc", words.dmarc}}) {
+    const std::string result(found.substr(0, found.find(' ')));
     ++context_.counters.sender_checks[{check, result.empty() ? "not checked" : result}];
+  }
   if (context_.config.smtp.sender_checks == SenderChecks::kReject) {
     if (is_unwanted(verdict.dmarc)) return finish(job, Passage::kForged);
     if (!has_author && job->delivery.envelope.reverse_path) return finish(job, Passage::kNoAuthor);

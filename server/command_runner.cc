@@ -24,6 +24,7 @@ CommandRunner::~CommandRunner() = default;
 
 bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
                         std::function<void(const Report&)> done, std::string from) {
+  if (request.command == "tls reload") context_.reload_certificates();
   auto report = std::make_shared<Report>();
   auto asked = std::make_shared<const Request>(std::move(request));
   const auto work = [report, asked, is_wanted = std::move(is_wanted), data = context_.data,

@@ -29,8 +29,9 @@ class CommandRunner {
     std::function<Config()> config;
     std::function<ServerFacts()> facts;
     WebLinks* web_links;
-    std::function<void()> done;                // after each command, when it has been answered
-    std::function<void(Acme::Renewal)> renew;  // the certificate, after `tls renew`
+    std::function<void()> done;                 // after each command, when it has been answered
+    std::function<void(Acme::Renewal)> renew;   // the certificate, after `tls renew`
+    std::function<void()> reload_certificates;  // before `tls reload`, which tells what came of it
   };
   explicit CommandRunner(Context context);
   ~CommandRunner();

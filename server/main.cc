@@ -4,7 +4,6 @@
 
 #include "admin/cli.h"
 #include "server/log.h"
-#include "server/look_up.h"
 #include "server/network.h"
 #include "server/outside.h"
 #include "server/server.h"
@@ -26,5 +25,5 @@ int serve(const ServeRequest& request) {
 }  // namespace mailstead
 
 int main(int argc, char** argv) {
-  return mailstead::run_cli(argc, argv, {mailstead::serve, mailstead::look_up, mailstead::go_outside});
+  return mailstead::run_cli(argc, argv, {mailstead::serve, mailstead::go_outside});
 }

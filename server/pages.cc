@@ -12,6 +12,7 @@
 #include "admin/client_settings.h"
 #include "admin/mail_intake.h"
 #include "protocols/ascii.h"
+#include "server/web_gate.h"
 
 namespace mailstead {
 namespace {
@@ -89,10 +90,17 @@ void Pages::answer(const HttpRequest& request, Site site, const std::string& pee
   (this->*page->tell)(request, answer);
 }
 
-void Pages::tell_metrics(const HttpRequest& /*request*/, const Answer& answer) {
-  Request request;
-  request.command = "metrics";
-  const bool posted = context_.commands.run(std::move(request), {}, [answer](const Report& report) {
+// A page in somebody's browser could have its own name lead here, and read on. Health and readiness tell it
+// hardly anything, and a probe that is refused takes the server out of service: they are not judged.
+void Pages::tell_metrics(const HttpRequest& request, const Answer& answer) {
+  if (!is_known_to_monitors(request, context_.config)) {
+    return answer(http_error(421,
+                             "This is not a name of this server: ask by its host name, a name without dots, "
+                             "localhost or an IP address, or add the name to [admin] names."));
+  }
+  Request command;
+  command.command = "metrics";
+  const bool posted = context_.commands.run(std::move(command), {}, [answer](const Report& report) {
     if (report.exit_code != 0) return answer(http_error(500, report.error));
     answer(document("text/plain; version=0.0.4; charset=utf-8", report.text));
   });

@@ -169,7 +169,8 @@ Result<void> Server::begin() {
                              [this](Acme::Renewal renewal) {
                                listeners_.try_left_out(config_.listen);  // the authority may come by one
                                acme_->renew(renewal);
-                             }});
+                             },
+                             [this] { certificates_.reload(config_); }});
   recorder_ = std::make_unique<Recorder>(Recorder::Context{&loop_, *storage_, [this] { return facts(); }});
   web_looks_ = std::make_unique<WebLooks>(
       WebLooks::Context{&loop_, config_, *commands_, request_.data, request_.config_file});

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "admin/refusal_reason.h"
 #include "protocols/delivery_report.h"
 
 namespace mailstead {
@@ -116,6 +117,7 @@ void SmtpDriver::after_run() {
   for (SmtpSession::Refusal& refusal : session_.take_refusals()) {
     if ((peer_.loopback || peer_.own) && session_.helo() == kRelayTestHelo) continue;
     ++services_.counters.refused;
+    ++services_.counters.refused_because[admin::refusal_reason(refusal.command, refusal.reply)];
     services_.log.info("refused", {{"service", service_},
                                    {"peer", peer_.address},
                                    {"helo", session_.helo()},

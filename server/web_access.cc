@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "protocols/base64.h"
@@ -52,18 +53,18 @@ std::string WebAccess::make_link() {
   const std::scoped_lock lock(mutex_);
   forget_old(now);
   make_room(links_, kMostLinks);
-  links_[sha256(secret)] = {{}, now, now};
+  links_[sha256(secret)] = {{}, now, now, {}};
   return secret;
 }
 
-std::optional<WebAccess::Opened> WebAccess::open(std::string_view link) {
+std::optional<WebAccess::Opened> WebAccess::open(std::string_view link, std::string peer) {
   const std::chrono::seconds now = clock_();
   const std::scoped_lock lock(mutex_);
   forget_old(now);
   if (links_.erase(sha256(link)) == 0) return std::nullopt;
   make_room(sessions_, kMostSessions);
   Opened opened{random_text(kSecret), {random_text(kSecret), kSessionLife}};
-  sessions_[sha256(opened.cookie)] = {opened.session.csrf, now, now};
+  sessions_[sha256(opened.cookie)] = {opened.session.csrf, now, now, std::move(peer)};
   return opened;
 }
 
@@ -80,6 +81,17 @@ std::optional<WebAccess::Session> WebAccess::session(std::string_view cookie, Us
 void WebAccess::close(std::string_view cookie) {
   const std::scoped_lock lock(mutex_);
   sessions_.erase(sha256(cookie));
+}
+
+std::vector<WebLinks::OpenSession> WebAccess::open_sessions() {
+  const std::chrono::seconds now = clock_();
+  const std::scoped_lock lock(mutex_);
+  forget_old(now);
+  std::vector<OpenSession> sessions;
+  for (const auto& [hash, each] : sessions_)
+    sessions.push_back({each.peer, now - each.since, now - each.used});
+  std::ranges::sort(sessions, std::greater<>(), &OpenSession::age);
+  return sessions;
 }
 
 std::size_t WebAccess::end_all() {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/web_links.h"
 #include "protocols/sha256.h"
@@ -44,11 +45,12 @@ class WebAccess final : public WebLinks {
 
   std::string make_link() override;
   // nullopt: no such link waits, and who came with it shall not learn why.
-  std::optional<Opened> open(std::string_view link);
+  std::optional<Opened> open(std::string_view link, std::string peer = {});
   enum class Use { kByPerson, kByItself };  // the second one does not keep the session alive
   // Of a cookie's value.
   std::optional<Session> session(std::string_view cookie, Use use);
   void close(std::string_view cookie);
+  std::vector<OpenSession> open_sessions() override;
   std::size_t end_all() override;
 
  private:
@@ -56,6 +58,7 @@ class WebAccess final : public WebLinks {
     std::string csrf;  // sessions only
     std::chrono::seconds since{0};
     std::chrono::seconds used{0};
+    std::string peer = {};  // sessions only
   };
   using Entries = std::map<Sha256, Entry>;  // by the hash of the secret
 

@@ -259,7 +259,7 @@ std::string WebAdmin::session_json(const WebAccess::Session& session, Told told)
 void WebAdmin::log_in(const Call& call) {
   const auto token = text_in(call.body, "token");
   if (!token || !has_only(call.body, {"token"})) return call.refuse(400, "The request names no link.");
-  const auto opened = context_.access.open(*token);
+  const auto opened = context_.access.open(*token, call.peer);
   if (!opened) {
     note_refused_link(call.peer);
     return call.refuse(403,

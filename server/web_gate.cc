@@ -20,6 +20,13 @@ bool is_known_host(const HttpRequest& request, const Config& config) {
   return is_it(config.hostname) || std::ranges::any_of(config.admin.names, is_it);
 }
 
+bool is_known_to_monitors(const HttpRequest& request, const Config& config) {
+  std::string_view host = request.host;
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.find_first_of(".:[]") == std::string_view::npos) return true;
+  return is_known_host(request, config);
+}
+
 namespace {
 
 // "host:80" of http and "host:443" of https are "host", and so is "host.".

@@ -278,6 +278,17 @@ Result<std::unordered_map<std::string, QueueTable::Filed>> QueueTable::filed_by_
   return found;
 }
 
+// By the order in which they came, so that no more of a long queue is read than what is held in front of it.
+Result<std::int64_t> QueueTable::waits_since(std::int64_t now) {
+  std::int64_t since = 0;
+  auto done = each_row(database_.query("SELECT MAX(received_at, hold_until) FROM queue WHERE finished_at = 0"
+                                       " AND held = 0 AND hold_until <= ?1 ORDER BY id LIMIT 1",
+                                       now),
+                       [&](const Statement& s) { since = s.integer(0); });
+  if (!done) return done.error();
+  return since;
+}
+
 Result<QueueTotals> QueueTable::totals() {
   QueueTotals totals;
   auto done =

@@ -51,6 +51,8 @@ class QueueTable {
   enum class Filed { kFinished, kInFile, kInDatabase };
   Result<std::unordered_map<std::string, Filed>> filed_by_id();
   Result<QueueTotals> totals();
+  // See Store::queue_waits_since().
+  Result<std::int64_t> waits_since(std::int64_t now);
   Result<std::vector<QueueAttempt>> attempts(RecipientRow recipient);
 
   // A recipient that is no longer there is passed over; rows of the messages of the others go behind

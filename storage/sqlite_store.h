@@ -107,6 +107,7 @@ class SqliteStore final : public Store {
   Result<void> note_outcomes(std::span<const QueueOutcome> outcomes) override;
   Result<void> settle_reports(std::span<const SettledReport> reports) override;
   Result<QueueTotals> queue_totals() override;
+  Result<std::int64_t> queue_waits_since() override;
   Result<std::vector<QueuedMessage>> list_queue(QueueRow after, std::size_t at_most) override;
   Result<QueuedMessage> find_queued(const std::string& id) override;
   Result<std::vector<QueuedMessage>> search_queue(const std::string& what) override;

@@ -118,6 +118,11 @@ Result<QueueTotals> SqliteStore::queue_totals() {
   return QueueTable(*database_).totals();
 }
 
+Result<std::int64_t> SqliteStore::queue_waits_since() {
+  if (!database_) return closed_error();
+  return QueueTable(*database_).waits_since(unix_seconds());
+}
+
 Result<std::vector<QueuedMessage>> SqliteStore::list_queue(QueueRow after, std::size_t at_most) {
   if (!database_) return closed_error();
   QueueTable table(*database_);

@@ -81,7 +81,7 @@ complete -c mailstead -n '__mailstead_at "dns"' -a records -d 'show what to publ
 complete -c mailstead -n '__mailstead_at "dns"' -a check -d 'compare the DNS with what is to be published'
 complete -c mailstead -n '__mailstead_within "dns records"' -l zone
 complete -c mailstead -n '__mailstead_within "doctor"' -l strict
-complete -c mailstead -n '__mailstead_within "doctor"' -l only -r -F
+complete -c mailstead -n '__mailstead_within "doctor"' -l only -x -a '(__fish_append , configuration server data-folder disk file-limits memory clock backup hostname dns-forward dns-reverse ipv6 resolver dns-lists dns-records tls ports port-25-out port-25-in open-relay client-addresses)'
 complete -c mailstead -n '__mailstead_within "doctor"' -l probe -r -F
 complete -c mailstead -n '__mailstead_within "doctor"' -l time-server -r -F
 complete -c mailstead -n '__mailstead_at "domain"' -a list -d 'list the domains that mail is taken for'
@@ -154,6 +154,7 @@ complete -c mailstead -n '__mailstead_at "help queue"' -a hold -d 'keep a messag
 complete -c mailstead -n '__mailstead_at "help queue"' -a release -d 'let a held message be sent'
 complete -c mailstead -n '__mailstead_at "help queue"' -a drop -d 'take a message out of the queue; nobody is told'
 complete -c mailstead -n '__mailstead_at "help tls"' -a show -d 'show the TLS certificate'
+complete -c mailstead -n '__mailstead_at "help tls"' -a reload -d 'have the server read the certificates now'
 complete -c mailstead -n '__mailstead_at "help tls"' -a renew -d 'get a new certificate from the authority now'
 complete -c mailstead -n '__mailstead_at "help tls"' -a others -d 'show how connections to other hosts came out, of the last month'
 complete -c mailstead -n '__mailstead_at "import"' -a maildir -d 'bring the mail of a maildir into a mailbox'
@@ -201,9 +202,11 @@ complete -c mailstead -n '__mailstead_within "restore"' -l hold-queue
 complete -c mailstead -n '__mailstead_within "restore"' -l without-queue
 complete -c mailstead -n '__mailstead_within "restore"' -l from -r -F
 complete -c mailstead -n '__mailstead_at "tls"' -a show -d 'show the TLS certificate'
+complete -c mailstead -n '__mailstead_at "tls"' -a reload -d 'have the server read the certificates now'
 complete -c mailstead -n '__mailstead_at "tls"' -a renew -d 'get a new certificate from the authority now'
 complete -c mailstead -n '__mailstead_at "tls"' -a others -d 'show how connections to other hosts came out, of the last month'
 complete -c mailstead -n '__mailstead_within "tls renew"' -l force
 complete -c mailstead -n '__mailstead_within "verify"' -l all
 complete -c mailstead -n '__mailstead_within "verify"' -l repair
+complete -c mailstead -n '__mailstead_within "web-link"' -l sessions
 complete -c mailstead -n '__mailstead_within "web-link"' -l end-sessions

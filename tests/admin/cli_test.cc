@@ -10,9 +10,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "admin/certificate.h"
+#include "admin/command_line.h"
+#include "admin/command_table.h"
 #include "admin/control.h"
 #include "storage/password.h"
 #include "storage/store.h"
@@ -61,6 +64,22 @@ struct Environment {
 };
 
 }  // namespace
+
+TEST_CASE("help fits a terminal", "[cli]") {
+  std::vector<std::string> topics = {"", "mailbox", "queue", "import"};
+  for (const auto& command : admin::commands()) topics.emplace_back(command.name);
+  for (const std::string& topic : topics) {
+    CAPTURE(topic);
+    std::istringstream lines(admin::help_about(topic).text);
+    for (std::string line; std::getline(lines, line);) {
+      CAPTURE(line);
+      CHECK(line.size() <= 80);
+      CHECK_FALSE(line.ends_with(' '));
+    }
+  }
+  CHECK(has(run({"help", "mailbox", "quota"}).out, "\n  none     it may hold any number of messages\n"));
+  CHECK(has(run({"help"}).out, "\n  mailbox list                      list the mailboxes\n"));
+}
 
 TEST_CASE("help and version", "[cli]") {
   for (const std::vector<std::string>& arguments :
@@ -465,8 +484,10 @@ TEST_CASE("the packaged completion is what the program prints, and bash takes it
             "bash", "mailstead",
             ". ./mailstead\n"
             "COMP_WORDS=(mailstead --data /d mailbox re); COMP_CWORD=4; _mailstead; echo ${COMPREPLY[@]}\n"
-            "COMP_WORDS=(mailstead mailbox remove --k); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n") ==
-        "remove\n--keep-mail\n");
+            "COMP_WORDS=(mailstead mailbox remove --k); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead doctor --only di); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead doctor --only tls,port-); COMP_CWORD=3; _mailstead; echo "
+            "${COMPREPLY[@]}\n") == "remove\n--keep-mail\ndisk\ntls,port-25-out tls,port-25-in\n");
 }
 
 TEST_CASE("fish takes its completion", "[cli]") {
@@ -475,8 +496,10 @@ TEST_CASE("fish takes its completion", "[cli]") {
                   "complete -C 'mailstead --data /d mailbox re' | string split -f1 \\t\n"
                   "complete -C 'mailstead mailbox remove a@b.c --k' | string split -f1 \\t\n"
                   "complete -C 'mailstead app-password add a@b.c x --only se' | string split -f1 \\t\n"
+                  "complete -C 'mailstead doctor --only tls,di'\n"
                   "complete -C 'mailstead stat'\n") ==
-        "remove\n--keep-mail\nsend\nstatus\tsay what the running server does; fails when none runs\n");
+        "remove\n--keep-mail\nsend\ntls,disk\nstatus\tsay what the running server does; fails when none "
+        "runs\n");
 }
 
 TEST_CASE("zsh takes its completion", "[cli]") {
@@ -484,12 +507,14 @@ TEST_CASE("zsh takes its completion", "[cli]") {
   CHECK(completed("zsh", "_mailstead",
                   "compdef() { echo \"$@\" }\n"
                   "compadd() { shift; print -l -- ${(M)@:#$words[CURRENT]*} }\n"
+                  "compset() { return 1 }\n"
                   "_describe() { print -l -- ${(M)candidates:#$words[CURRENT]*} }\n"
                   "source ./mailstead\n"
                   "words=(mailstead --data /d mailbox re); CURRENT=5; _mailstead\n"
                   "words=(mailstead mailbox remove --k); CURRENT=4; _mailstead\n"
-                  "words=(mailstead app-password add a@b.c x --only se); CURRENT=7; _mailstead\n") ==
-        "_mailstead mailstead\nremove:remove a mailbox with its mail\n--keep-mail\nsend\n");
+                  "words=(mailstead app-password add a@b.c x --only se); CURRENT=7; _mailstead\n"
+                  "words=(mailstead doctor --only di); CURRENT=4; _mailstead\n") ==
+        "_mailstead mailstead\nremove:remove a mailbox with its mail\n--keep-mail\nsend\ndisk\n");
 }
 
 TEST_CASE("output that cannot be written is an error", "[cli]") {

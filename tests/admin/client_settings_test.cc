@@ -98,3 +98,35 @@ TEST_CASE("Outlook's request is looked through for its address only", "[settings
   CHECK_FALSE(autodiscover_address("EMailAddress>").has_value());
   CHECK_FALSE(autodiscover_address("<EMailAddress>").has_value());
 }
+
+TEST_CASE("Outlook's request may be written in any way that XML has", "[settings]") {
+  for (const std::string request :
+       {"\xEF\xBB\xBF<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<Autodiscover>\r\n<Request>"
+        "<EMailAddress>\r\n\t anna@example.org \r\n</EMailAddress></Request></Autodiscover>",
+        "<a:Autodiscover xmlns:a='x'><a:EMailAddress>anna@example.org</a:EMailAddress></a:Autodiscover>",
+        "<A><!-- <EMailAddress>eve@evil.example</EMailAddress> --><EMailAddress xmlns=\"x>y\" >anna@"
+        "example.org</EMailAddress ></A>",
+        "<A><EMailAddress/><LegacyDN></LegacyDN><EMailAddress><!-- hers "
+        "-->anna@example.org</EMailAddress></A>",
+        "<A b='<EMailAddress>'><XEMailAddress>eve@evil.example</XEMailAddress>"
+        "<EMailAddress>anna@example.org</EMailAddress>"}) {
+    INFO(request);
+    CHECK(autodiscover_address(request) == anna());
+  }
+  for (const std::string request :
+       {"<!DOCTYPE a [<!ENTITY e 'anna@example.org'>]><A><EMailAddress>&e;</EMailAddress></A>",
+        "<!DOCTYPE a><A><EMailAddress>anna@example.org</EMailAddress></A>",
+        "<A><EMailAddress>&e;anna@example.org</EMailAddress></A>",
+        "<A><EMailAddress>anna&#64;example.org</EMailAddress></A>",
+        "<A><EMailAddress><![CDATA[anna@example.org]]></EMailAddress></A>",
+        "<A><EMailAddress><b>anna@example.org</b></EMailAddress></A>",
+        "<A><EMailAddress>anna@example.org<!-- </EMailAddress></A>",
+        "<A><EMailAddress>anna@example.org</EMailAddress",
+        "<A b='<EMailAddress>anna@example.org</EMailAddress>",
+        "<A></EMailAddress>anna@example.org</EMailAddress>", "<EMailAddress>anna@example.org", "<", "<!",
+        "<?", "<!--", "<>", "</>", "<:>", "<A b=\"><EMailAddress>anna@example.org</EMailAddress>"}) {
+    INFO(request);
+    CHECK_FALSE(autodiscover_address(request).has_value());
+  }
+  CHECK_FALSE(autodiscover_address(std::string(1 << 20, '<')).has_value());
+}

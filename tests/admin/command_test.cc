@@ -12,6 +12,7 @@
 #include "admin/dns_records.h"
 #include "admin/message_head.h"
 #include "admin/message_report.h"
+#include "admin/refusal_reason.h"
 #include "protocols/mta_sts.h"
 #include "storage/password.h"
 #include "tests/admin/folder.h"
@@ -329,6 +330,21 @@ TEST_CASE("status tells of the certificates in use, and why newer ones are not",
   CHECK(metrics.find(fmt::format("mailstead_certificate_expiry_time_seconds {}\n", shown.facts.not_after)) !=
         std::string::npos);
   CHECK(metrics.find("mailstead_certificate_not_used 1\n") != std::string::npos);
+}
+
+TEST_CASE("a refusal is counted by one of a few reasons", "[command]") {
+  using Words = std::pair<std::string, std::string>;
+  CHECK(admin::refusal_reason("RCPT", "550 5.1.1 No such mailbox") == Words{"permanent", "address"});
+  CHECK(admin::refusal_reason("RCPT", "452 4.2.2 Mailbox full") == Words{"temporary", "mailbox"});
+  CHECK(admin::refusal_reason("DATA", "552 5.3.4 Message too large") == Words{"permanent", "system"});
+  CHECK(admin::refusal_reason("DATA", "554 5.4.6 The message goes in a loop") ==
+        Words{"permanent", "routing"});
+  CHECK(admin::refusal_reason("DATA", "554 5.6.0 x") == Words{"permanent", "content"});
+  CHECK(admin::refusal_reason("RCPT", "450 4.7.1 x") == Words{"temporary", "policy"});
+  CHECK(admin::refusal_reason("AUTH", "535 5.7.8 x") == Words{"permanent", "login"});
+  CHECK(admin::refusal_reason("AUTH", "501 5.5.2 x") == Words{"permanent", "protocol"});
+  for (const char* odd : {"", "5", "500", "500 ", "500 5.", "500 5.9.9 x", "500 Command unrecognised"})
+    CHECK(admin::refusal_reason("X", odd) == Words{"permanent", "protocol"});
 }
 
 TEST_CASE("status and metrics tell that mail cannot be written down, and of a failed backup", "[command]") {

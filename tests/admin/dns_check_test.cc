@@ -187,7 +187,16 @@ TEST_CASE("the exit code tells whether all that is needed is right", "[dns-check
   });
   CHECK(lost.exit_code == 1);
   CHECK(lost.text.find("not right") == std::string::npos);
-  CHECK(lost.text.find("One record is not known: no DNS server answered for it.") != std::string::npos);
+  CHECK(lost.text.find("2 records are not known: no DNS server answered for any (those of") !=
+        std::string::npos);
+  CHECK(std::ranges::count(lost.text, '\n') == 1);
+  CHECK(nlohmann::json::parse(lost.json).size() == 2);
+  // Where some are answered, it is said of each.
+  const Report half = check_dns(records, {}, [](const auto&, const std::vector<DnsQuestion>&) {
+    return std::vector<dns::Answer>{{}, texts({})};
+  });
+  CHECK(half.text.find("no answer    TXT   example.org\n") != std::string::npos);
+  CHECK(half.text.find("One record is not known: no DNS server answered for it.") != std::string::npos);
 }
 
 TEST_CASE("where nobody knows the server's address, what the DNS has of it is judged", "[dns-check]") {

@@ -236,6 +236,14 @@ TEST_CASE("what mail programs will not like of a certificate is told", "[doctor]
     facts.certificate->self_signed = true;
     CHECK(says(judged(judge_tls, facts), Health::kWarning, "Thunderbird"));
   }
+  SECTION("self-made by the server, for a name that it had before") {
+    facts.files.own = true;
+    facts.certificate->self_signed = true;
+    facts.certificate->names = {"old.example.org"};
+    const auto findings = judged(judge_tls, facts);
+    REQUIRE(findings.size() == 1);
+    CHECK(findings[0].found.find("self-made, and not for mail.example.org") != std::string::npos);
+  }
   SECTION("incomplete") {
     facts.chain = ChainVerdict::kIncomplete;
     CHECK(says(judged(judge_tls, facts), Health::kProblem, "fullchain.pem"));

@@ -51,6 +51,17 @@ TEST_CASE("the nearest word is offered, a far one is not", "[text]") {
   CHECK(nearest(std::string(100000, 'a'), words).empty());
 }
 
+TEST_CASE("a word that was not typed is one word to a shell", "[text]") {
+  CHECK(shell_word("anna.b+x@example.org") == "anna.b+x@example.org");
+  CHECK(shell_word("j\u00f6rg@b\u00fccher.example") == "j\u00f6rg@b\u00fccher.example");
+  CHECK(shell_word("") == "''");
+  CHECK(shell_word("\"a b\"@example.org") == "'\"a b\"@example.org'");
+  CHECK(shell_word("o'brien@example.org") == "'o'\\''brien@example.org'");
+  for (const char* odd : {"$(x)@a.example", "`x`@a.example", "a;b@a.example", "a&b@a.example", "~a@a.example",
+                          "a*@a.example", "!a@a.example", "a|b@a.example", "#a@a.example", "{a}@a.example"})
+    CHECK(shell_word(odd) == std::string("'") + odd + '\'');
+}
+
 TEST_CASE("JSON keeps the order and bears any byte", "[text]") {
   const Value value = Value::Object{{"z", 1},        {"a", nullptr},
                                     {"t", true},     {"big", ~std::uint64_t{0}},

@@ -112,6 +112,27 @@ TEST_CASE("all sessions and links can be ended", "[web]") {
   CHECK(desk.access.end_all() == 0);
 }
 
+TEST_CASE("who is in is told, and no secret", "[web]") {
+  Desk desk;
+  CHECK(desk.access.open_sessions().empty());
+  const auto first = desk.access.open(desk.access.make_link(), "192.0.2.1");
+  desk.now += seconds(100);
+  desk.access.open(desk.access.make_link(), "::1");
+  desk.now += seconds(10);
+  CHECK(desk.access.session(first->cookie, WebAccess::Use::kByPerson));
+  desk.now += seconds(1);
+  CHECK(desk.access.session(first->cookie, WebAccess::Use::kByItself));
+  const auto sessions = desk.access.open_sessions();
+  REQUIRE(sessions.size() == 2);
+  CHECK(sessions[0].peer == "192.0.2.1");
+  CHECK(sessions[0].age == seconds(111));
+  CHECK(sessions[0].idle == seconds(1));
+  CHECK(sessions[1].peer == "::1");
+  CHECK(sessions[1].idle == seconds(11));
+  desk.now += WebAccess::kSessionPatience;
+  CHECK(desk.access.open_sessions().empty());
+}
+
 TEST_CASE("each start has cookies of its own", "[web]") {
   CHECK(WebAccess().cookie_name() != WebAccess().cookie_name());
 }

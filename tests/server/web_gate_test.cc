@@ -41,6 +41,21 @@ TEST_CASE("the page is there by names that nobody can make lead here", "[web]") 
   }
 }
 
+TEST_CASE("monitors ask by what a container's network calls the server, too", "[web]") {
+  Config config;
+  config.hostname = "mail.example.org";
+  config.admin.names = {"mailstead.mail.svc.cluster.local"};
+  for (const char* host : {"127.0.0.1", "[::1]", "localhost", "mail.example.org", "", "mailstead",
+                           "mailstead.", "my_mail-1", "mailstead.mail.svc.cluster.local"}) {
+    INFO(host);
+    CHECK(is_known_to_monitors(asked_of(host), config));
+  }
+  for (const char* host : {"evil.example", "127.0.0.1.evil.example", "[evil]", "mailstead.evil.example."}) {
+    INFO(host);
+    CHECK_FALSE(is_known_to_monitors(asked_of(host), config));
+  }
+}
+
 TEST_CASE("only the page itself asks", "[web]") {
   Config config;
   config.admin.names = {"admin.example.org"};

@@ -310,6 +310,29 @@ TEST_CASE("who asked to be told of a delivery here is told from the queue", "[st
   CHECK(queued(*store).empty());
 }
 
+TEST_CASE("since when mail waits is told of what nobody wants held", "[storage][queue]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  CHECK(*store->queue_waits_since() == 0);
+  // The sender wants it held for long yet; and another one was to be held until a moment ago.
+  Delivery later = submission(*store, {kFar}, "A: b\r\n\r\nx\r\n");
+  later.envelope.hold_until = 4'000'000'000;
+  REQUIRE(submit(*store, std::move(later)).has_value());
+  CHECK(*store->queue_waits_since() == 0);
+  Delivery released = submission(*store, {kFar}, "A: b\r\n\r\nx\r\n");
+  released.envelope.hold_until = 1'750'000'000;
+  REQUIRE(submit(*store, std::move(released)).has_value());
+  CHECK(*store->queue_waits_since() >= 1'750'000'000);
+  REQUIRE(submit(*store, submission(*store, {kFar}, "A: b\r\n\r\nx\r\n")).has_value());
+  const auto messages = queued(*store);
+  REQUIRE(messages.size() == 3);
+  CHECK(*store->queue_waits_since() == std::max<std::int64_t>(messages[1].received_at, 1'750'000'000));
+  REQUIRE(store->hold_queued(messages[1].id).has_value());
+  CHECK(*store->queue_waits_since() == messages[2].received_at);
+  REQUIRE(store->drop_queued(messages[2].id).has_value());
+  CHECK(*store->queue_waits_since() == 0);
+}
+
 TEST_CASE("people hold, release, retry and drop what is queued", "[storage][queue]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});
@@ -327,6 +350,7 @@ TEST_CASE("people hold, release, retry and drop what is queued", "[storage][queu
   QueueRow after = 0;
   CHECK(*store->retry_queue(after, 10) == 0);
   CHECK(store->queue_totals()->held == 1);
+  CHECK(*store->queue_waits_since() == 0);
   REQUIRE(store->release_queued(message.id).has_value());
   CHECK(store->take_queue_changes()[0].waits);
   REQUIRE(store->retry_queued(message.id).has_value());

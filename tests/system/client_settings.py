@@ -4,6 +4,7 @@ import http.client
 import plistlib
 import poplib
 import re
+import shlex
 import smtplib
 import ssl
 import xml.etree.ElementTree as xml
@@ -114,6 +115,12 @@ class Settings(mailstead.ServerTest):
         told = self.server.json("client-card", USER)
         self.assertEqual((told["host"], told["pop3"]["tls_port"]), ("localhost", self.mail_ports["pop3s"]))
         self.logs_in(told["host"], told["pop3"]["tls_port"], told["submission"]["tls_port"])
+        # What a shell would take for something else is quoted.
+        odd = "o'brien$x@example.org"
+        self.server.add_mailbox(odd)
+        card = self.server.admin("client-card", odd).stdout
+        for line in (line for line in card.splitlines() if "mailstead " in line and "dns records" not in line):
+            self.assertIn(odd, shlex.split(line[line.index("mailstead "):]), line)
         self.assertIn("no mailbox", self.server.admin("client-card", "nobody@example.org", code=1).stderr)
 
 

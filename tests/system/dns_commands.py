@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import time
 import unittest
 
 import internet
@@ -77,6 +79,20 @@ class Records(sending.Sender):
         verdicts = self.check(1)
         self.assertEqual((verdicts["MX example.org"], verdicts["TXT example.org"]), ("no answer", "no answer"))
         self.assertEqual({value for name, value in verdicts.items() if "_domainkey" in name}, {"ok"})
+
+    def test_a_dns_that_is_silent_is_told_once_and_soon(self):
+        settings = 'hostname = "mail.example.org"\n' + self.settings
+        mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(mute.close)
+        mute.bind(("127.0.0.1", 0))
+        place = "127.0.0.1:%d" % mute.getsockname()[1]
+        self.server.configure(settings.replace(internet.NAME_SERVER[0], place), self.listen)
+        started = time.monotonic()
+        told = self.server.admin("dns", "check", code=1).stdout
+        self.assertLess(time.monotonic() - started, 20)
+        self.assertIn("no DNS server answered for any (%s)" % place, told)
+        self.assertEqual(told.count("\n"), 1, told)
+        self.assertEqual(set(self.check(1).values()), {"no answer"})
 
     def test_a_host_that_is_a_domain_of_ours_has_one_policy(self):
         self.server.add_cheap_mailbox("bert@mail.example.org")

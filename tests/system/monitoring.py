@@ -61,7 +61,8 @@ class Monitoring(mailstead.ServerTest):
         after = self.metrics()
         self.assertEqual(after[("mailstead_messages_accepted_total", ("service", "smtp"))], 3)
         self.assertGreater(after[("mailstead_messages_accepted_bytes_total",)], 15000)
-        self.assertGreaterEqual(after[("mailstead_refusals_total",)], 1)
+        unknown = ("mailstead_refusals_total", ("class", "permanent"), ("reason", "address"))
+        self.assertEqual((before[unknown], after[unknown]), (0, 1))
         self.assertEqual(after[("mailstead_logins_total", ("result", "right"))], 1)
         self.assertEqual(after[("mailstead_logins_total", ("result", "wrong"))], 1)
         self.assertEqual(after[("mailstead_mailboxes",)], 1)
@@ -80,6 +81,63 @@ class Monitoring(mailstead.ServerTest):
         # The command tells the same.
         told = self.server.admin("metrics").stdout
         self.assertIn('mailstead_messages_accepted_total{service="smtp"} 3\n', told)
+
+    def test_the_text_is_as_monitors_want_it(self):
+        """What the format and its linter demand; and all that can be known to come is there from the start."""
+        told = self.get("/metrics")[2]
+        self.assertTrue(told.endswith("\n"))
+        name, kind, seen = "", "", set()
+        for line in told.splitlines():
+            if line.startswith("# HELP "):
+                name = line.split()[2]
+                self.assertNotIn(name, seen)
+                seen.add(name)
+                self.assertRegex(line, r"^# HELP (mailstead|process)_[a-z0-9_]+ [A-Z0-9].*[.)]$")
+                kind = ""
+            elif line.startswith("# TYPE "):
+                self.assertEqual((line.split()[2], kind), (name, ""))
+                kind = line.split()[3]
+                self.assertEqual(kind == "counter", name.endswith("_total"), line)
+                self.assertNotRegex(name, r"_(count|sum|bucket|ms|milliseconds|minutes|kb|mb|kib|mib|gauge|counter)\b")
+            else:
+                self.assertRegex(line, r'^%s(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? [0-9.e+-]+$' % name)
+                self.assertTrue(kind, line)
+        found = self.metrics()
+        for key in (("mailstead_refusals_total", ("class", "temporary"), ("reason", "login")),
+                    ("mailstead_connections_denied_total", ("limit", "ban")),
+                    ("mailstead_tls_handshakes_total", ("version", "failed")),
+                    ("mailstead_connections_total", ("service", "pop3s")),
+                    ("mailstead_messages_accepted_total", ("service", "submission")),
+                    ("mailstead_sender_checks_total", ("check", "dmarc"), ("result", "fail")),
+                    ("mailstead_logins_total", ("result", "wrong")),
+                    ("mailstead_queue_recipients_done_total", ("result", "failed")),
+                    ("mailstead_queue_oldest_age_seconds",)):
+            self.assertEqual(found.get(key), 0, key)
+        self.assertNotIn(("mailstead_messages_accepted_total", ("service", "pop3")), found)
+        self.assertEqual(set(key[1:] for key in self.metrics()), set(key[1:] for key in found))
+
+    def test_files_that_are_open(self):
+        before = self.metrics()[("process_open_fds",)]
+        self.assertAlmostEqual(before, len(os.listdir("/proc/%d/fd" % self.server.pid)), delta=3)
+        sessions = [self.server.smtp() for _ in range(20)]
+        self.assertGreaterEqual(self.metrics()[("process_open_fds",)], before + 18)
+        for session in sessions:
+            session.quit()
+        self.assertGreater(self.metrics()[("process_max_fds",)], before)
+
+    def test_mail_that_waits_grows_old(self):
+        self.server.stop()
+        self.server.configure('[queue]\nsmarthost = { host = "127.0.0.1", port = 1, tls = "opportunistic" }', LISTEN)
+        self.server.start()
+        self.server.add_mailbox(USER)
+        age = ("mailstead_queue_oldest_age_seconds",)
+        self.assertEqual(self.metrics()[age], 0)
+        with self.server.smtp("submission", USER) as session:
+            session.send(b"From: %s\r\nSubject: x\r\n\r\nx\r\n" % USER.encode(), USER, ["b@far.example"])
+        until(lambda: self.metrics()[age] >= 2, "it grows old")
+        self.assertLess(self.metrics()[age], 60)
+        self.server.admin("queue", "hold", self.server.json("queue", "list")[0]["id"])
+        self.assertEqual(self.metrics()[age], 0)
 
     def test_the_dashboard_shows_what_there_is(self):
         with open(DASHBOARD) as file:
@@ -101,6 +159,17 @@ class Monitoring(mailstead.ServerTest):
         host, port = self.server.ports["http"]
         told = subprocess.run(["curl", "-sS", "-m", "20", "http://%s:%d/readyz" % (host, port)], capture_output=True, text=True)
         self.assertEqual(told.stdout, "ready\n", told.stderr)
+
+    def test_a_page_that_has_its_name_lead_here_reads_no_metrics(self):
+        host, port = self.server.ports["http"]
+        for name, status in (("mailstead:8025", 200), ("localhost", 200), ("127.0.0.1:1", 200), ("evil.example:%d" % port, 421)):
+            self.assertEqual(get(self.server, "/metrics", fields={"Host": name})[0], status, name)
+            # A probe that is refused would take the server out of service.
+            for path in ("/healthz", "/readyz"):
+                self.assertEqual(get(self.server, path, fields={"Host": name})[0], 200, name)
+        self.server.configure('[admin]\nnames = ["mail.ns.example"]', LISTEN)
+        reload(self.server)
+        self.assertEqual(get(self.server, "/metrics", fields={"Host": "mail.ns.example:80"})[0], 200)
 
     def test_strangers(self):
         host, port = self.server.ports["http"]
@@ -183,11 +252,11 @@ def reload(server):
     server.wait_line(lambda line: line.endswith("reloaded"), "reloaded", start)
 
 
-def get(server, path, method="GET"):
+def get(server, path, method="GET", fields=()):
     host, port = server.ports["http"]
     connection = http.client.HTTPConnection(host, port, timeout=20)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=dict(fields))
         reply = connection.getresponse()
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read().decode()
     finally:

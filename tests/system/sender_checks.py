@@ -130,6 +130,11 @@ class Verdicts(Checked):
         # Readers of the stored message find it as good.
         self.assertTrue(dkim.verify(kept, dnsfunc=self.txt))
         self.told("checked", 'dkim="pass far.example"')
+        # Monitors are told the result alone: who chooses the domain would choose the counter.
+        metrics = self.server.admin("metrics").stdout
+        self.assertIn('mailstead_sender_checks_total{check="dkim",result="pass"} 1\n', metrics)
+        self.assertIn('mailstead_sender_checks_total{check="dmarc",result="pass"} 1\n', metrics)
+        self.assertNotIn("far.example", metrics)
 
     def txt(self, name, timeout=5):
         name = name.decode().rstrip(".")

@@ -252,6 +252,44 @@ class Reload(mailstead.ServerTest):
                 self.server.deliver(PLAIN, "anna@example.org")
 
 
+class InUse(mailstead.ServerTest):
+    """What the files hold, and what the server shows."""
+
+    def test_the_command_line_tells_which_one_is_in_use_and_has_it_read(self):
+        server = self.new_server()
+        certificate, key = make_certificate(server.folder, "first.example")
+        other, other_key = make_certificate(server.folder, "second.example")
+        server.configure('[tls]\ncertificate = "%s"\nkey = "%s"' % (certificate, key))
+        server.start()
+        first = server.json("tls", "show")
+        self.assertEqual((first["in_use"]["sha256"], first["not_used_because"]), (first["sha256"], None))
+        self.assertIn("by the running server\n", server.admin("tls", "show").stdout)
+        # The server looks by itself once a minute: what it has not seen yet is told.
+        shutil.copyfile(other_key, key)
+        shutil.copyfile(other, certificate)
+        told = server.json("tls", "show")
+        self.assertEqual((told["names"], told["in_use"]["names"]), (["second.example"], ["first.example"]))
+        text = server.admin("tls", "show").stdout
+        self.assertIn("the server shows another one: self-signed", text)
+        self.assertIn("mailstead tls reload", text)
+        self.assertIn(told["sha256"], server.admin("tls", "reload").stdout)
+        self.assertEqual(server.json("tls", "show")["in_use"]["names"], ["second.example"])
+        self.assertEqual([each["names"] for each in server.json("tls", "reload")], [["second.example"]])
+        # One that cannot be used.
+        write(key, "no key")
+        error = server.admin("tls", "reload", code=1).stderr
+        self.assertIn("cannot be used", error)
+        self.assertIn("goes on with the one that it has", error)
+        self.assertIn(told["sha256"], error)
+        self.assertIn(told["sha256"], server.admin("tls", "show", code=1).stderr)
+        with server.pop3(service="pop3s") as session:
+            session.quit()
+        server.stop()
+        shutil.copyfile(other_key, key)
+        self.assertIsNone(server.json("tls", "show")["in_use"])
+        self.assertIn("no server runs", server.admin("tls", "reload", code=1).stderr)
+
+
 def write(path, text):
     with open(path, "w") as file:
         file.write(text)

@@ -133,7 +133,11 @@ class Entry(Web):
     def test_all_sessions_are_ended(self):
         browsers = [self.browser() for _ in range(3)]
         link = self.link()
+        sessions = self.server.json("web-link", "--sessions")
+        self.assertEqual([(each["peer"], sorted(each)) for each in sessions], [("127.0.0.1", ["last_used_at", "peer", "since"])] * 3)
+        self.assertIn("127.0.0.1", self.server.admin("web-link", "--sessions").stdout)
         self.assertEqual(self.server.json("web-link", "--end-sessions"), {"ended": 3})
+        self.assertEqual(self.server.json("web-link", "--sessions"), [])
         for browser in browsers:
             self.assertEqual(browser.api("GET", "session")[0], 401)
         self.assertEqual(browsers[0].log_in(link)[0], 403)
