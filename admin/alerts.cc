@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "admin/quantity.h"
+#include "admin/config/quantity.h"
 #include "admin/text.h"
 #include "protocols/delivery_report.h"
 

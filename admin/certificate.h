@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/result.h"
 
 namespace mailstead {

@@ -10,13 +10,13 @@
 #include <exception>
 
 #include "admin/command_line.h"
-#include "admin/config_commands.h"
+#include "admin/commands/config_commands.h"
 #include "admin/dispatch.h"
-#include "admin/doctor.h"
+#include "admin/doctor/doctor.h"
 #include "admin/owner.h"
 #include "admin/report.h"
 #include "admin/text.h"
-#include "admin/transfer.h"
+#include "admin/transfer/transfer.h"
 
 namespace mailstead {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "admin/config.h"
-#include "admin/dns_check.h"
-#include "admin/outside.h"
+#include "admin/config/config.h"
+#include "admin/dns/dns_check.h"
+#include "admin/doctor/outside.h"
 
 namespace mailstead {
 

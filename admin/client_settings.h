@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "admin/value.h"
 #include "protocols/address.h"
 

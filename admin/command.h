@@ -12,7 +12,7 @@
 #include "admin/acme_facts.h"
 #include "admin/ban_list.h"
 #include "admin/certificate.h"
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "admin/counters.h"
 #include "admin/refusal_list.h"
 #include "protocols/result.h"

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "admin/command_table.h"
-#include "admin/quantity.h"
+#include "admin/config/quantity.h"
 #include "admin/report.h"
 #include "admin/text.h"
 #include "protocols/address.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "admin/command_line.h"
-#include "admin/doctor.h"
+#include "admin/doctor/doctor.h"
 #include "admin/report.h"
 
 namespace mailstead::admin {

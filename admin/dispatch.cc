@@ -14,9 +14,9 @@
 #include "admin/new_password.h"
 #include "admin/owner.h"
 #include "admin/report.h"
-#include "admin/store_access.h"
 #include "admin/text.h"
-#include "admin/transfer.h"
+#include "admin/transfer/store_access.h"
+#include "admin/transfer/transfer.h"
 #include "storage/password.h"
 
 namespace mailstead::admin {

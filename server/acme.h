@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "admin/acme_facts.h"
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/acme_session.h"
 #include "server/acme_challenges.h"
 #include "server/acme_files.h"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/acme_session.h"
 #include "server/acme_files.h"
 #include "server/tls_client.h"

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "admin/alerts.h"
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "server/acme.h"
 #include "server/certificates.h"
 #include "server/log.h"

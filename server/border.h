@@ -18,7 +18,7 @@
 #include <string>
 #include <unordered_set>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "admin/counters.h"
 #include "protocols/envelope.h"
 #include "server/log.h"

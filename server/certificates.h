@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "admin/certificate.h"
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/result.h"
 #include "server/acme_challenges.h"
 #include "server/log.h"

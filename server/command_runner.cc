@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "admin/command_table.h"
-#include "admin/import_spools.h"
 #include "admin/request.h"
+#include "admin/transfer/import_spools.h"
 
 namespace mailstead {
 

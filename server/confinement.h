@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/result.h"
 
 namespace mailstead {

@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-#include "admin/outside.h"
+#include "admin/doctor/outside.h"
 #include "protocols/reply_reader.h"
 #include "server/dialer.h"
 #include "server/tcp_stream.h"

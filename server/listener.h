@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/result.h"
 #include "server/tcp_stream.h"
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 
 namespace spdlog {
 class logger;

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "admin/outside.h"
+#include "admin/doctor/outside.h"
 
 namespace mailstead {
 

@@ -19,7 +19,7 @@
 #include <functional>
 #include <string>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/http_session.h"
 #include "server/acme_challenges.h"
 #include "server/command_runner.h"

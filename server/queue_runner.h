@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "server/connection_set.h"
 #include "server/local_delivery.h"
 #include "server/log.h"

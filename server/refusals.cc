@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "admin/message_head.h"
+#include "admin/commands/message_head.h"
 #include "protocols/ascii.h"
 #include "protocols/message_id_field.h"
 #include "server/network.h"

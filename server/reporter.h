@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/delivery_report.h"
 #include "server/log.h"
 #include "server/queue_schedule.h"

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/dns_message.h"
 
 namespace mailstead {

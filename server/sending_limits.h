@@ -11,7 +11,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 
 namespace mailstead {
 

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "admin/control.h"
-#include "admin/doctor_machine.h"
+#include "admin/doctor/doctor_machine.h"
 #include "admin/owner.h"
-#include "admin/store_access.h"
+#include "admin/transfer/store_access.h"
 #include "server/network.h"
 #include "server/privileges.h"
 

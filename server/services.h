@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "admin/counters.h"
 #include "server/border.h"
 #include "server/known_peers.h"

@@ -2,7 +2,7 @@
 // where a session asks. A new check is a line in judged() and one in judge(). Threads: the reactor.
 #pragma once
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/smtp_session.h"
 #include "server/log.h"
 #include "server/sending_limits.h"

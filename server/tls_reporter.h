@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/tls_report.h"
 #include "server/https_exchange.h"
 #include "server/log.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/http_session.h"
 #include "server/command_runner.h"
 #include "server/history.h"

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/config.h"
+#include "admin/config/config.h"
 #include "protocols/http_session.h"
 
 namespace mailstead {

@@ -6,8 +6,8 @@
 #include <exception>
 #include <utility>
 
-#include "admin/dns_check.h"
-#include "admin/doctor.h"
+#include "admin/dns/dns_check.h"
+#include "admin/doctor/doctor.h"
 #include "admin/report.h"
 #include "server/outside.h"
 

@@ -1,4 +1,4 @@
-#include "admin/config.h"
+#include "admin/config/config.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <map>
 #include <set>
 
-#include "admin/config_commands.h"
-#include "admin/config_environment.h"
-#include "admin/config_keys.h"
+#include "admin/commands/config_commands.h"
+#include "admin/config/config_environment.h"
+#include "admin/config/config_keys.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
 

@@ -1,4 +1,4 @@
-#include "admin/dns_check.h"
+#include "admin/dns/dns_check.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

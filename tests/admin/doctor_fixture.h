@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "admin/doctor_finding.h"
-#include "admin/outside.h"
+#include "admin/doctor/doctor_finding.h"
+#include "admin/doctor/outside.h"
 
 namespace mailstead::admin_test {
 

@@ -1,11 +1,11 @@
-#include "admin/doctor_machine.h"
+#include "admin/doctor/doctor_machine.h"
 
 #include <sys/stat.h>
 
 #include "admin/certificate_maker.h"
-#include "admin/doctor.h"
-#include "admin/doctor_folder.h"
-#include "admin/doctor_tls.h"
+#include "admin/doctor/doctor.h"
+#include "admin/doctor/doctor_folder.h"
+#include "admin/doctor/doctor_tls.h"
 #include "tests/admin/doctor_fixture.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"

@@ -1,4 +1,4 @@
-#include "admin/doctor_names.h"
+#include "admin/doctor/doctor_names.h"
 
 #include "tests/admin/doctor_fixture.h"
 #include "tests/catch.h"

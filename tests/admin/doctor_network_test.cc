@@ -1,8 +1,8 @@
-#include "admin/doctor_network.h"
+#include "admin/doctor/doctor_network.h"
 
-#include "admin/doctor_ports.h"
-#include "admin/doctor_records.h"
-#include "admin/doctor_resolver.h"
+#include "admin/doctor/doctor_ports.h"
+#include "admin/doctor/doctor_records.h"
+#include "admin/doctor/doctor_resolver.h"
 #include "tests/admin/doctor_fixture.h"
 #include "tests/catch.h"
 

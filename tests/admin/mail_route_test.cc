@@ -1,4 +1,4 @@
-#include "admin/mail_route.h"
+#include "admin/config/mail_route.h"
 
 #include "tests/catch.h"
 

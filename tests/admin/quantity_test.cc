@@ -1,4 +1,4 @@
-#include "admin/quantity.h"
+#include "admin/config/quantity.h"
 
 #include "tests/catch.h"
 

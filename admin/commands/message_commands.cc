@@ -1,0 +1,263 @@
+// message list | show | restore
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <map>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "admin/command_table.h"
+#include "admin/commands/message_report.h"
+#include "admin/report.h"
+#include "admin/request.h"
+#include "admin/text.h"
+#include "admin/transfer/transfer.h"
+#include "protocols/ascii.h"
+
+namespace mailstead::admin {
+namespace {
+
+// To tell sender and subject, the file has to be opened; the storage thread has other things to do.
+constexpr std::size_t kMostHeads = 500;
+constexpr std::size_t kPiece = 2000;      // messages
+constexpr std::size_t kLongestCell = 40;  // characters, so that a line fits
+
+// At most kLongestCell characters, none of them cut within.
+std::string cell(const std::string& text) {
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+    if (begins && ++characters > kLongestCell) return text.substr(0, i) + "...";
+  }
+  return text;
+}
+
+std::string list_text(const std::vector<KnownMessage>& messages, const std::vector<MessageHead>& heads,
+                      MessageListing which, const Config& config, std::int64_t now) {
+  const bool deleted = which == MessageListing::kDeleted;
+  Table table(
+      {Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft});
+  if (deleted) {
+    table.add({"UIDL", "DELETED", "SIZE", "BY", "KEPT UNTIL", "FROM", "SUBJECT"});
+  } else {
+    table.add({"UIDL", "RECEIVED", "SIZE", "FROM", "SUBJECT"});
+  }
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const KnownMessage& message = messages[i];
+    const MessageHead& head = heads[i];
+    if (deleted) {
+      table.add({message.uidl, time_text(message.deleted_at), size_text(message.size),
+                 device_text(message.deleted_by), time_text(restorable_until(message, config, now)),
+                 cell(head.from), cell(head.subject)});
+    } else {
+      table.add({message.uidl, time_text(message.received_at), size_text(message.size), cell(head.from),
+                 cell(head.subject)});
+    }
+  }
+  return table.text();
+}
+
+MessageListing listing_of(const Request& request) {
+  return has_flag(request, "deleted") ? MessageListing::kDeleted : MessageListing::kPresent;
+}
+
+Report nothing_in(const Address& address, MessageListing which) {
+  return done(
+      which == MessageListing::kDeleted
+          ? fmt::format("No deleted message of {} can be restored.\n", address.text())
+          : fmt::format("No message is in {}; 'mailstead message list {} --deleted' shows what can be "
+                        "restored.\n",
+                        address.text(), address.text()),
+      Value::Array{});
+}
+
+std::string how_to_restore(const Address& address) {
+  return fmt::format(
+      "\n'mailstead message restore {} UIDL' brings one back, --last all that was deleted last, "
+      "--all everything.\n",
+      address.text());
+}
+
+std::vector<MessageHead> heads_of(const std::vector<KnownMessage>& messages, CommandContext& context) {
+  std::vector<MessageHead> heads;
+  for (const KnownMessage& message : messages) heads.push_back(message_head(context, message));
+  return heads;
+}
+
+// The newest ones, with what is in their headers; `next` leads on to older ones.
+Report list_newest(const Request& request, std::int64_t beyond, std::size_t count, CommandContext& context) {
+  const Address address = address_of(request);
+  const MessageListing which = listing_of(request);
+  auto messages =
+      context.store.list_messages(address, which, {MessageSlice::From::kNewest, beyond, count + 1});
+  if (!messages) return failed(messages.error());
+  if (messages->empty()) return beyond == 0 ? nothing_in(address, which) : done("", Value::Array{});
+  const bool is_more = messages->size() > count;
+  if (is_more) messages->pop_back();
+  const std::int64_t now = std::time(nullptr);
+  const std::vector<MessageHead> heads = heads_of(*messages, context);
+  Value::Array array;
+  for (std::size_t i = 0; i < messages->size(); ++i)
+    array.push_back(message_value(messages->at(i), heads[i], context.config, now, History::kOmitted));
+  std::string text = list_text(*messages, heads, which, context.config, now);
+  if (which == MessageListing::kDeleted) text += how_to_restore(address);
+  Report report = done(std::move(text), array);
+  if (is_more) report.next = fmt::format("{}", messages->back().key);
+  return report;
+}
+
+// For scripts all, the oldest first, in pieces; for people, with the first piece, the newest.
+Report list_all(const Request& request, std::int64_t beyond, CommandContext& context) {
+  const Address address = address_of(request);
+  const MessageListing which = listing_of(request);
+  const auto piece =
+      context.store.list_messages(address, which, {MessageSlice::From::kOldest, beyond, kPiece + 1});
+  if (!piece) return failed(piece.error());
+  if (piece->empty()) return beyond == 0 ? nothing_in(address, which) : done("", Value::Array{});
+  auto newest = context.store.list_messages(address, which, {MessageSlice::From::kNewest, 0, kMostHeads + 1});
+  if (!newest) return failed(newest.error());
+  const bool has_older = newest->size() > kMostHeads;
+  if (has_older) newest->pop_back();
+  std::ranges::reverse(*newest);
+  const bool is_last = piece->size() <= kPiece;
+  const std::size_t size = std::min(piece->size(), kPiece);
+  const std::int64_t now = std::time(nullptr);
+  // Only where they are told: files are opened for them.
+  const bool wants_heads = beyond == 0 || piece->at(size - 1).key >= newest->front().key;
+  const std::vector<MessageHead> heads =
+      wants_heads ? heads_of(*newest, context) : std::vector<MessageHead>();
+  std::map<std::int64_t, std::size_t> places;  // in `newest`, by key
+  for (std::size_t i = 0; i < heads.size(); ++i) places.emplace(newest->at(i).key, i);
+  Value::Array array;
+  for (std::size_t i = 0; i < size; ++i) {
+    const auto place = places.find(piece->at(i).key);
+    array.push_back(message_value(piece->at(i), place == places.end() ? MessageHead{} : heads[place->second],
+                                  context.config, now, History::kOmitted));
+  }
+  std::string text;
+  if (beyond == 0) {
+    text = list_text(*newest, heads, which, context.config, now);
+    if (has_older) {
+      const auto mailbox = context.store.show_mailbox(address);
+      if (!mailbox) return failed(mailbox.error());
+      const std::uint64_t all =
+          which == MessageListing::kDeleted ? mailbox->deleted_messages : mailbox->messages;
+      text += fmt::format("{} older ones are not shown; --json tells all.\n", all - heads.size());
+    }
+    if (which == MessageListing::kDeleted) text += how_to_restore(address);
+  }
+  Report report = done(std::move(text), array);
+  if (!is_last) report.next = fmt::format("{}", piece->at(size - 1).key);
+  return report;
+}
+
+}  // namespace
+
+Report list_messages(const Request& request, CommandContext& context) {
+  std::int64_t beyond = 0;
+  const char* const end = request.after.data() + request.after.size();
+  const auto read = std::from_chars(request.after.data(), end, beyond);
+  if (!request.after.empty() && (read.ec != std::errc() || read.ptr != end || beyond <= 0))
+    return misused("this is no place in the list");
+  const auto newest = option_of(request, "newest");
+  if (!newest) return list_all(request, beyond, context);
+  const auto count = ascii::number(*newest);
+  if (!count || *count == 0 || *count > kMostHeads)
+    return misused(fmt::format("--newest takes a number from 1 to {}", kMostHeads));
+  return list_newest(request, beyond, static_cast<std::size_t>(*count), context);
+}
+
+Report show_message(const Request& request, CommandContext& context) {
+  const auto message = context.store.show_message(address_of(request), request.arguments[1]);
+  if (!message) return failed(message.error());
+  const std::int64_t now = std::time(nullptr);
+  const MessageHead head = message_head(context, *message);
+  Table table({Align::kLeft, Align::kLeft});
+  table.add({"mailbox", message->address.text()});
+  table.add({"UIDL", message->uidl});
+  table.add(
+      {"Message-ID", message->message_id.empty() ? "not known" : printable("<" + message->message_id + ">")});
+  table.add({"from", head.from});
+  table.add({"subject", head.subject});
+  table.add({"date", head.date});
+  table.add({"size", size_text(message->size)});
+  table.add({"state", standing_text(*message, context.config, now)});
+  Table history({Align::kLeft, Align::kLeft});
+  add_history(*message, history);
+  std::string text = table.text() + "\n" + history.text();
+  if (message->standing == Standing::kDeleted) {
+    text += fmt::format("\nTo bring it back: {}\n", restore_command(*message));
+  }
+  return done(std::move(text), message_value(*message, head, context.config, now));
+}
+
+namespace {
+
+// What the flags mean; the newest deletion is what one QUIT of one device deleted.
+Result<std::vector<std::string>> chosen(const Request& request, CommandContext& context) {
+  std::vector<std::string> uidls(request.arguments.begin() + 1, request.arguments.end());
+  if (!uidls.empty()) return uidls;
+  const auto messages = context.store.list_messages(address_of(request), MessageListing::kDeleted);
+  if (!messages) return messages.error();
+  const KnownMessage* last = nullptr;
+  for (const KnownMessage& message : *messages) {
+    if (last == nullptr || message.deleted_for <= last->deleted_for) last = &message;
+  }
+  for (const KnownMessage& message : *messages) {
+    const bool with_last = message.deleted_at == last->deleted_at && message.deleted_by == last->deleted_by;
+    if (with_last || has_flag(request, "all")) uidls.push_back(message.uidl);
+  }
+  return uidls;
+}
+
+}  // namespace
+
+Report restore_messages(const Request& request, CommandContext& context) {
+  const int ways =
+      int{request.arguments.size() > 1} + int{has_flag(request, "all")} + int{has_flag(request, "last")};
+  if (ways != 1) {
+    return misused(
+        "name the messages by their UIDL, or say --all or --last, one of these: 'mailstead message list "
+        "ADDRESS "
+        "--deleted' shows what can be restored");
+  }
+  const Address address = address_of(request);
+  const auto uidls = chosen(request, context);
+  if (!uidls) return failed(uidls.error());
+  if (uidls->empty()) {
+    return done(
+        fmt::format("No deleted message of {} is left to be restored.\n", address.text()),
+        Value::Object{{"address", address.text()}, {"restored", Value::Array{}}, {"lost", Value::Array{}}});
+  }
+  // Who names messages is told when one cannot be had; otherwise the lost ones do not keep the others.
+  const bool named = request.arguments.size() > 1;
+  const auto lost =
+      context.store.restore_messages(address, *uidls, named ? LostFiles::kRefuse : LostFiles::kLeaveOut);
+  if (!lost) return failed(lost.error());
+  const std::unordered_set<std::string> gone(lost->begin(), lost->end());
+  std::vector<std::string> restored = *uidls;
+  std::erase_if(restored, [&](const std::string& uidl) { return gone.contains(uidl); });
+  if (restored.empty()) {
+    return failed(
+        {ErrorKind::kNotFound, fmt::format("the files of all deleted messages of {} are gone from its "
+                                           "deleted folder; nothing was restored",
+                                           address.text())});
+  }
+  std::string text =
+      fmt::format("{} restored in {}; mail programs find {} at their next login.\n",
+                  counted(restored.size(), "message"), address.text(), restored.size() == 1 ? "it" : "them");
+  if (!lost->empty()) {
+    text +=
+        fmt::format("Their files are gone, so that they cannot be restored: {}\n", fmt::join(*lost, ", "));
+  }
+  return done(text, Value::Object{{"address", address.text()},
+                                  {"restored", Value::Array(restored.begin(), restored.end())},
+                                  {"lost", Value::Array(lost->begin(), lost->end())}});
+}
+
+}  // namespace mailstead::admin
