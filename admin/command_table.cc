@@ -95,6 +95,7 @@ constexpr std::array kCommands = {
             .most = 1,
             .flags = kKeepMail,
             .again = Again::kUnsafe,
+            .pieces = Pieces::kSteps,
             .summary = "remove a mailbox with its mail",
             .detail = "  --keep-mail  leave the messages where they are",
             .run = remove_mailbox},
@@ -185,6 +186,7 @@ constexpr std::array kCommands = {
             .most = kManyArguments,
             .flags = kAllOrLast,
             .again = Again::kUnsafe,
+            .pieces = Pieces::kParts,
             .summary = "put deleted messages back into the mailbox",
             .detail =
                 "They come back with the same UIDL and in their old place. A mail program that keeps a list\n"

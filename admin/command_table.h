@@ -54,6 +54,7 @@ enum class Pieces {
   kNone,
   kArray,  // JSON arrays, one behind the other; the text of the first is for people
   kSteps,  // the last one tells of all
+  kParts,  // texts one behind the other, and JSON objects whose arrays go on; the rest as the last one says
 };
 
 // What has to hold of the address, as far as somebody should hear of it before he thinks of a password.

@@ -35,6 +35,8 @@ template <typename Run>
 Result<Report> in_pieces(const CommandLine& line, Request request, Run run) {
   Result<Report> whole = run(request);
   const Pieces pieces = line.command->pieces;
+  std::vector<std::string> parts;  // of the JSON, with Pieces::kParts
+  if (whole && pieces == Pieces::kParts && !whole->next.empty()) parts.push_back(whole->json);
   // People are shown the first piece of a list.
   const bool is_enough = pieces == Pieces::kArray &&
                          (line.form != OutputForm::kJson || option_of(request, "newest").has_value());
@@ -45,11 +47,18 @@ Result<Report> in_pieces(const CommandLine& line, Request request, Run run) {
       whole = std::move(more);
       continue;
     }
+    if (pieces == Pieces::kParts) {
+      parts.push_back(std::move(more->json));
+      whole->text += more->text;
+      whole->next = std::move(more->next);
+      continue;
+    }
     whole->next = std::move(more->next);
     if (more->json.size() <= 2) continue;  // "[]": what was behind has gone meanwhile
     whole->json.back() = ',';
     whole->json.append(more->json, 1);
   }
+  if (whole && whole->exit_code == 0 && !parts.empty()) whole->json = json_joined(parts);
   return whole;
 }
 

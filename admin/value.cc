@@ -51,4 +51,21 @@ std::string json_with(const std::string& object, const std::string& name, const 
   return dump(json);
 }
 
+std::string json_joined(std::span<const std::string> objects) {
+  Json joined = Json::object();
+  for (const std::string& object : objects) {
+    Json next = Json::parse(object, nullptr, false);
+    if (!next.is_object()) continue;
+    for (auto& [name, value] : next.items()) {
+      Json& there = joined[name];
+      if (there.is_array() && value.is_array()) {
+        for (Json& each : value) there.push_back(std::move(each));
+      } else {
+        there = std::move(value);
+      }
+    }
+  }
+  return dump(joined);
+}
+
 }  // namespace mailstead::admin

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -47,5 +48,8 @@ std::string json_text(const Value& value);
 
 // The JSON object with one more member at its end; unchanged when it is no JSON object.
 std::string json_with(const std::string& object, const std::string& name, const std::string& text);
+
+// One JSON object of several: arrays go on with the members of the next one's, all else is as the last says.
+std::string json_joined(std::span<const std::string> objects);
 
 }  // namespace mailstead::admin

@@ -46,11 +46,12 @@ Result<std::vector<AccountRow>> Accounts::mailboxes() {
   return rows;
 }
 
-Result<void> Accounts::read_mailboxes(std::vector<AccountRow>& into) {
+Result<void> Accounts::read_mailboxes(std::vector<AccountRow>& into, MailboxId from) {
   auto statement = database_.query(
       "SELECT id, local, domain, password, enabled, credentials_serial, created_at, last_login_at, "
       "last_delivery_at"
-      " FROM mailboxes ORDER BY id");
+      " FROM mailboxes WHERE enabled <> 2 AND id >= ?1 ORDER BY id",
+      from);
   if (!statement) return statement.error();
   while (true) {
     auto row = statement->step();
@@ -109,17 +110,44 @@ Result<MailboxId> Accounts::add_mailbox(const AccountRow& account) {
 }
 
 Result<std::int64_t> Accounts::remove_mailbox(MailboxId mailbox, const Address& address, bool keep) {
+  // Without its totals no trigger has to count what goes behind.
   for (const char* sql :
-       {"DELETE FROM messages WHERE mailbox = ?1", "DELETE FROM app_passwords WHERE mailbox = ?1"}) {
+       {"DELETE FROM totals WHERE mailbox = ?1", "DELETE FROM app_passwords WHERE mailbox = ?1",
+        "DELETE FROM quotas WHERE mailbox = ?1", "DELETE FROM folder_times WHERE mailbox = ?1",
+        "UPDATE mailboxes SET key = '.removed-' || id, local = '', domain = '', password = '', enabled = 2"
+        " WHERE id = ?1"}) {
     if (auto done = database_.run(sql, mailbox); !done) return done.error();
   }
-  if (auto done = database_.run("DELETE FROM mailboxes WHERE id = ?1", mailbox); !done) return done.error();
   if (auto done = database_.run("INSERT INTO removals (local, domain, keep) VALUES (?1, ?2, ?3)",
                                 address.local_part, address.domain, std::int64_t{keep});
       !done) {
     return done.error();
   }
   return database_.last_insert_id();
+}
+
+Result<std::size_t> Accounts::sweep_rows(std::size_t at_most) {
+  std::optional<MailboxId> removed;
+  auto found = each_row(database_.query("SELECT id FROM mailboxes WHERE enabled = 2 LIMIT 1"),
+                        [&](const Statement& row) { removed = row.integer(0); });
+  if (!found) return found.error();
+  if (!removed) return std::size_t{0};
+  auto transaction = Transaction::begin(database_, Durable::kLater);
+  if (!transaction) return transaction.error();
+  for (const char* sql :
+       {"DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE mailbox = ?1 LIMIT ?2)",
+        "DELETE FROM imported WHERE mailbox = ?1 AND (source, item) IN"
+        " (SELECT source, item FROM imported WHERE mailbox = ?1 LIMIT ?2)"}) {
+    auto done = database_.run(sql, *removed, static_cast<std::int64_t>(at_most));
+    if (!done) return done.error();
+    if (database_.changes() == 0) continue;
+    const auto count = static_cast<std::size_t>(database_.changes());
+    if (done = transaction->commit(); !done) return done.error();
+    return count;
+  }
+  if (auto done = database_.run("DELETE FROM mailboxes WHERE id = ?1", *removed); !done) return done.error();
+  if (auto done = transaction->commit(); !done) return done.error();
+  return std::size_t{1};
 }
 
 Result<std::vector<RemovalRow>> Accounts::removals() {

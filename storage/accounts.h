@@ -44,13 +44,17 @@ class Accounts {
   Result<std::shared_ptr<const Directory>> directory(const SecretKey& secret_key);
   Result<std::vector<AccountRow>> mailboxes();
   Result<std::vector<AliasEntry>> aliases();
-  // The same, row by row: at an error `into` holds what came before it.
-  Result<void> read_mailboxes(std::vector<AccountRow>& into);
+  // The same, row by row, from this id on: at an error `into` holds what came before it.
+  Result<void> read_mailboxes(std::vector<AccountRow>& into, MailboxId from = 0);
   Result<void> read_aliases(std::vector<AliasEntry>& into);
 
   Result<MailboxId> add_mailbox(const AccountRow& account);
-  // The mailbox's rows of all tables go, and a removal is noted.
+  // The mailbox is none any more: its row loses its address and is `enabled = 2` until the rows that may be
+  // many have gone, messages and notes of imports. What is few goes at once, and a removal is noted.
   Result<std::int64_t> remove_mailbox(MailboxId mailbox, const Address& address, bool keep);
+  // Deletes up to `at_most` of those rows; returns how many it were, 0: none are left. A transaction of its
+  // own that waits for no flush: what a crash brings back goes again.
+  Result<std::size_t> sweep_rows(std::size_t at_most);
   Result<std::vector<RemovalRow>> removals();
   Result<void> forget_removal(std::int64_t id);
 

@@ -92,9 +92,10 @@ Result<std::vector<AppPasswordRow>> AppPasswords::of(MailboxId mailbox) {
   return rows;
 }
 
-Result<void> AppPasswords::read_all(std::vector<AppPasswordRow>& into) {
+Result<void> AppPasswords::read_all(std::vector<AppPasswordRow>& into, std::int64_t from) {
   return read(database_.query("SELECT id, mailbox, name, scope, keys, apop, created_at, last_used_at"
-                              " FROM app_passwords ORDER BY id"),
+                              " FROM app_passwords WHERE id >= ?1 ORDER BY id",
+                              from),
               into);
 }
 

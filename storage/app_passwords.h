@@ -46,7 +46,7 @@ class AppPasswords {
   // In the order they were made.
   Result<std::vector<AppPasswordRow>> of(MailboxId mailbox);
   // Of all mailboxes; at an error `into` holds what came before it.
-  Result<void> read_all(std::vector<AppPasswordRow>& into);
+  Result<void> read_all(std::vector<AppPasswordRow>& into, std::int64_t from = 0);
   // False: there was none.
   Result<bool> remove(MailboxId mailbox, std::string_view name);
   Result<void> note_use(AppPasswordId id, std::int64_t at);

@@ -347,14 +347,16 @@ Result<void> Backup::copy_configuration() {
 Result<void> Backup::write_facts() {
   BackupFacts& facts = summary_.facts;
   facts.generation = generation_;
-  auto done = each_row(copy_->query("SELECT (SELECT COUNT(*) FROM mailboxes), TOTAL(messages), TOTAL(octets),"
-                                    " (SELECT COUNT(*) FROM queue WHERE finished_at = 0) FROM totals"),
-                       [&](const Statement& row) {
-                         facts.mailboxes = static_cast<std::uint64_t>(row.integer(0));
-                         facts.messages = static_cast<std::uint64_t>(row.integer(1));
-                         facts.octets = static_cast<std::uint64_t>(row.integer(2));
-                         facts.queued = static_cast<std::uint64_t>(row.integer(3));
-                       });
+  auto done = each_row(
+      copy_->query(
+          "SELECT (SELECT COUNT(*) FROM mailboxes WHERE enabled <> 2), TOTAL(messages), TOTAL(octets),"
+          " (SELECT COUNT(*) FROM queue WHERE finished_at = 0) FROM totals"),
+      [&](const Statement& row) {
+        facts.mailboxes = static_cast<std::uint64_t>(row.integer(0));
+        facts.messages = static_cast<std::uint64_t>(row.integer(1));
+        facts.octets = static_cast<std::uint64_t>(row.integer(2));
+        facts.queued = static_cast<std::uint64_t>(row.integer(3));
+      });
   if (!done) return done;
   return terms_.as_caller([&]() -> Result<void> {
     auto noted = write_meta(*copy_, kBackupAtKey, std::to_string(facts.at));

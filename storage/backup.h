@@ -44,8 +44,8 @@ struct BackupTerms {
 
 struct BackupSummary {
   BackupFacts facts;
-  std::uint64_t new_messages = 0;     // whose files were not in the pool
-  std::uint64_t new_octets = 0;       // of these
+  std::uint64_t new_messages = 0;     // that the backups before do not hold as they are
+  std::uint64_t new_octets = 0;       // that were copied for it
   std::uint64_t gone = 0;             // deleted while the backup was made, and not in it
   std::uint64_t missing = 0;          // whose files were missed already before
   std::vector<std::string> left_out;  // of other files: what is no file and no folder
@@ -79,6 +79,9 @@ class Backup {
   Result<void> copy_mailboxes();
   Result<void> copy_mailbox(const Address& address, std::int64_t id);
   Result<void> copy_some(Mailbox& mailbox, const std::vector<Wanted>& some);
+  enum class HasFile { kNo, kYes };
+  // With the rights of the caller.
+  void count_new(const Mailbox& mailbox, const Wanted& message, HasFile has_file, std::uint64_t octets);
   Result<void> add_all(Mailbox& mailbox, std::vector<std::pair<Wanted, RegularFile>>& files);
   Result<void> look_for(Mailbox& mailbox);
   Result<void> search_once(Mailbox& mailbox);

@@ -44,7 +44,7 @@ Result<Generation> open_generation(const BackupFolder& folder, const std::string
   if (!database) return database.error();
   auto accounts = Accounts(**database).mailboxes();
   if (!accounts) return accounts.error();
-  Generation generation{std::move(*database), {}};
+  Generation generation{name, std::move(*database), {}};
   for (const AccountRow& account : *accounts) {
     const PoolFolder key = folder_name(account.address);
     generation.mailboxes.emplace(Generation::FolderKey(key.domain, key.user), account.id);
@@ -95,6 +95,36 @@ Result<std::vector<PoolClaim>> EarlierGenerations::claims_on(const PoolFolder& f
     if (auto done = add_claims(generation, folder, name, claims); !done) return done.error();
   }
   return claims;
+}
+
+Result<EarlierGenerations::Held> EarlierGenerations::held_by_newest(const PoolFolder& folder,
+                                                                    const std::string& name) {
+  if (!is_newest_open_) {
+    auto names = folder_.generations();
+    if (!names) return names.error();
+    if (!names->empty()) {
+      auto newest = open_generation(folder_, names->back());
+      if (!newest) return newest.error();
+      newest_ = std::move(*newest);
+    }
+    is_newest_open_ = true;
+  }
+  if (!newest_) return Held::kNot;
+  const auto mailbox = newest_->mailboxes.find({folder.domain, folder.user});
+  const auto parsed = parse_message_name(name);
+  if (mailbox == newest_->mailboxes.end() || !parsed) return Held::kNot;
+  Held held = Held::kNot;
+  auto done =
+      each_row(newest_->database->query(
+                   "SELECT m.name, c.message IS NOT NULL FROM messages AS m"
+                   " LEFT JOIN contents AS c ON c.message = m.id WHERE m.mailbox = ?1 AND m.uidl = ?2",
+                   mailbox->second, parsed->uidl()),
+               [&](const Statement& row) {
+                 if (base_name(row.text(0)) == name)
+                   held = row.integer(1) != 0 ? Held::kInDatabase : Held::kAsFile;
+               });
+  if (!done) return done.error();
+  return held;
 }
 
 Result<std::unordered_map<std::string, PoolClaim>> EarlierGenerations::kept_in(const PoolFolder& folder) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +37,7 @@ struct PoolClaim {
 struct Generation {
   using FolderKey = std::pair<std::string, std::string>;  // domain, user
 
+  std::string name;
   std::unique_ptr<Database> database;
   std::map<FolderKey, std::int64_t> mailboxes;
 };
@@ -55,6 +57,9 @@ class EarlierGenerations {
 
   // What all of them say of this message.
   Result<std::vector<PoolClaim>> claims_on(const PoolFolder& folder, const std::string& name);
+  // How the newest holds this message. Only that one is opened for it.
+  enum class Held { kNot, kAsFile, kInDatabase };  // it had no file yet: its bytes are in the copy
+  Result<Held> held_by_newest(const PoolFolder& folder, const std::string& name);
   // Of mail that was kept of a removed mailbox what the newest says, by base name.
   Result<std::unordered_map<std::string, PoolClaim>> kept_in(const PoolFolder& folder);
 
@@ -64,6 +69,8 @@ class EarlierGenerations {
   const BackupFolder& folder_;
   bool are_open_ = false;
   std::vector<Generation> generations_;
+  bool is_newest_open_ = false;
+  std::optional<Generation> newest_;  // nullopt: there is none
 };
 
 }  // namespace mailstead

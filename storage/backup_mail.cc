@@ -164,7 +164,14 @@ Result<void> Backup::copy_some(Mailbox& mailbox, const std::vector<Wanted>& some
     if (!unfiled) return unfiled.error();
     auto there = unfiled->step();
     if (!there) return there.error();
-    if (*there) continue;  // its bytes are in the copy
+    if (*there) {  // its bytes are in the copy
+      auto counted = terms_.as_caller([&]() -> Result<void> {
+        count_new(mailbox, each, HasFile::kNo, each.octets);
+        return {};
+      });
+      if (!counted) return counted;
+      continue;
+    }
     auto file = mailbox.maildir ? mailbox.maildir->open_message(each.path)
                                 : Result<RegularFile>(Error{ErrorKind::kNotFound, ""});
     if (file) {
@@ -178,14 +185,25 @@ Result<void> Backup::copy_some(Mailbox& mailbox, const std::vector<Wanted>& some
   return add_all(mailbox, files);
 }
 
+// Mail without a file is new when the backup before does not hold it; the rest are files that the pool lacks.
+void Backup::count_new(const Mailbox& mailbox, const Wanted& message, HasFile has_file,
+                       std::uint64_t octets) {
+  using Held = EarlierGenerations::Held;
+  const auto held = generations_->held_by_newest(mailbox.folder, std::string(base_name(message.path)));
+  // A backup that cannot be read is no reason to make none.
+  const bool is_counted =
+      held && (has_file == HasFile::kYes ? *held == Held::kInDatabase : *held != Held::kNot);
+  if (!is_counted) ++summary_.new_messages;
+  if (!is_counted || has_file == HasFile::kYes) summary_.new_octets += octets;
+}
+
 Result<void> Backup::add_all(Mailbox& mailbox, std::vector<std::pair<Wanted, RegularFile>>& files) {
   if (files.empty()) return {};
   return terms_.as_caller([&]() -> Result<void> {
     for (const auto& [wanted, file] : files) {
       auto copied = pool_->add(mailbox.folder, std::string(base_name(wanted.path)), wanted.claim(), file);
       if (!copied) return copied.error();
-      ++summary_.new_messages;
-      summary_.new_octets += copied->octets;
+      count_new(mailbox, wanted, HasFile::kYes, copied->octets);
       if (copied->is(wanted.octets, wanted.hash)) continue;
       summary_.troubles.push_back(mailbox.path_of(wanted) + ": " + difference_of(*copied, wanted.octets) +
                                   ": 'mailstead verify' tells more");

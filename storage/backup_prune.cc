@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@ class Pruning {
 
   Result<void> open();
   Result<std::uint64_t> run();
+  const std::vector<std::string>& troubles() const { return troubles_; }
 
  private:
   Result<void> prune_domain(int mail, const std::string& domain);
@@ -42,18 +44,38 @@ class Pruning {
 
   const BackupFolder& folder_;
   const std::function<bool()>& goes_on_;
+  void note_trouble(const std::string& generation, const Error& error);
+
   std::vector<Generation> generations_;
+  std::set<std::string> damaged_;
+  std::vector<std::string> troubles_;
   std::uint64_t removed_ = 0;
 };
 
 Result<void> Pruning::open() {
-  auto generations = open_generations(folder_);
-  if (!generations) return generations.error();
-  generations_ = std::move(*generations);
+  auto names = folder_.generations();
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    auto generation = open_generation(folder_, name);
+    if (generation) {
+      generations_.push_back(std::move(*generation));
+    } else {
+      note_trouble(name, generation.error());
+    }
+  }
   return {};
 }
 
+void Pruning::note_trouble(const std::string& generation, const Error& error) {
+  if (!damaged_.insert(generation).second) return;
+  troubles_.push_back(fmt::format(
+      "the backup {0}/{1} cannot be read: {2}; so no message goes that it may need: remove the folder "
+      "{0}/{1} when you can do without it",
+      folder_.path(), generation, error.message));
+}
+
 Result<std::uint64_t> Pruning::run() {
+  if (!damaged_.empty()) return removed_;
   auto mail = open_folder(folder_.fd(), kPoolFolder);
   if (!mail) return mail.error();
   auto domains = list_folder(mail->fd());
@@ -114,7 +136,11 @@ Result<void> Pruning::prune_slice(int at, const PoolFolder& name, std::size_t sl
   }
   for (Generation& generation : generations_) {
     if (!goes_on_()) return stopped_error();
-    if (auto done = take_needed(generation, name, others, unneeded); !done) return done;
+    auto done = take_needed(generation, name, others, unneeded);
+    if (done) continue;
+    // Of this mailbox nobody knows what it needs; it may know of the others.
+    note_trouble(generation.name, done.error());
+    return {};
   }
   for (const std::string& each : unneeded.left()) {
     const auto facts = stat_name(at, each);
@@ -169,6 +195,8 @@ Result<Pruned> prune_backups(const BackupFolder& folder, std::size_t keep,
   auto removed = pruning.run();
   if (!removed) return removed.error();
   pruned.files = *removed;
+  pruned.troubles = pruning.troubles();
+  if (!pruned.troubles.empty()) return pruned;  // the next time again
   if (auto done = remove_file(folder.fd(), kPruningFile); !done)
     return in_folder(folder.path(), done.error());
   return pruned;

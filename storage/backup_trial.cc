@@ -267,7 +267,7 @@ Result<void> Trial::compare_kept_states() {
         promised_->query("SELECT m.id, b.local, b.domain, m.name, m.size, m.hash, c.message IS NOT NULL,"
                          " c.bytes FROM messages AS m JOIN mailboxes AS b ON b.id = m.mailbox"
                          " LEFT JOIN contents AS c ON c.message = m.id"
-                         " WHERE m.state IN (3, 4) AND m.id > ?1 ORDER BY m.id LIMIT ?2",
+                         " WHERE m.state IN (3, 4) AND b.enabled <> 2 AND m.id > ?1 ORDER BY m.id LIMIT ?2",
                          after, static_cast<std::int64_t>(kTriedTogether)),
         [&](const Statement& row) {
           after = row.integer(0);

@@ -13,27 +13,78 @@ namespace mailstead {
 
 namespace {
 
+constexpr std::size_t kMarkedTogether = 256;
+
+// Are these, in their order, all present messages of their mailbox from the first to the last?
+Result<bool> are_all_between(Database& database, std::span<const std::int64_t> ids) {
+  std::size_t same = 0;
+  std::size_t count = 0;
+  auto done = each_row(
+      database.query("SELECT id FROM messages WHERE mailbox = (SELECT mailbox FROM messages WHERE id = ?1)"
+                     " AND state = 0 AND id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
+                     ids.front(), ids.back(), static_cast<std::int64_t>(ids.size() + 1)),
+      [&](const Statement& row) {
+        if (count < ids.size() && row.integer(0) == ids[count]) ++same;
+        ++count;
+      });
+  if (!done) return done.error();
+  return same == ids.size() && count == ids.size();
+}
+
+// Who deletes all of a large mailbox has it marked by two statements for some hundreds of messages.
+Result<void> mark_between(Database& database, std::int64_t first, std::int64_t last, const DeleteTerms& terms,
+                          std::int64_t now, std::int64_t age) {
+  Result<void> done;
+  if (terms.deleted == Deleted::kKept) {
+    done = database.run(
+        "INSERT INTO deletions (message, deleted_at, age_from, device) SELECT id, ?3, ?4, ?5 FROM messages"
+        " WHERE mailbox = (SELECT mailbox FROM messages WHERE id = ?1) AND state = 0 AND id BETWEEN ?1 AND ?2"
+        " ORDER BY id",
+        first, last, now, age, terms.device);
+  }
+  if (!done) return done;
+  const MessageState state =
+      terms.deleted == Deleted::kKept ? MessageState::kDeleted : MessageState::kDeleting;
+  return database.run(
+      "UPDATE messages SET state = ?3 WHERE mailbox = (SELECT mailbox FROM messages WHERE id = ?1)"
+      " AND state = 0 AND id BETWEEN ?1 AND ?2",
+      first, last, static_cast<std::int64_t>(state));
+}
+
+Result<void> mark_each(Database& database, std::span<const std::int64_t> ids, const DeleteTerms& terms,
+                       std::int64_t now, std::int64_t age) {
+  Index index(database);
+  Deletions deletions(database);
+  const bool are_kept = terms.deleted == Deleted::kKept;
+  for (std::int64_t id : ids) {
+    auto done = index.set_state(id, are_kept ? MessageState::kDeleted : MessageState::kDeleting);
+    if (done && are_kept) done = deletions.add(id, now, age, terms.device);
+    if (!done) return done;
+  }
+  return {};
+}
+
 Result<void> mark_once(Database& database, std::span<const std::int64_t> ids, const DeleteTerms& terms,
                        const std::function<Result<void>()>& along) {
   auto transaction = Transaction::begin(database);
   if (!transaction) return transaction.error();
   const std::int64_t now = unix_seconds();
-  Index index(database);
   if (along) {
     if (auto done = along(); !done) return done;
   }
-  if (terms.deleted == Deleted::kFreed) {
-    for (std::int64_t id : ids) {
-      if (auto done = index.set_state(id, MessageState::kDeleting); !done) return done;
-    }
-    return transaction->commit();
+  std::int64_t age_now = 0;
+  if (terms.deleted == Deleted::kKept) {
+    auto age = advance_age(database, now);
+    if (!age) return age.error();
+    age_now = age->now;
   }
-  auto age = advance_age(database, now);
-  if (!age) return age.error();
-  Deletions deletions(database);
-  for (std::int64_t id : ids) {
-    auto done = index.set_state(id, MessageState::kDeleted);
-    if (done) done = deletions.add(id, now, age->now, terms.device);
+  while (!ids.empty()) {
+    const auto some = ids.first(std::min(ids.size(), kMarkedTogether));
+    ids = ids.subspan(some.size());
+    auto together = are_all_between(database, some);
+    if (!together) return together.error();
+    auto done = *together ? mark_between(database, some.front(), some.back(), terms, now, age_now)
+                          : mark_each(database, some, terms, now, age_now);
     if (!done) return done;
   }
   return transaction->commit();

@@ -35,14 +35,17 @@ Result<std::vector<DeletionRow>> Deletions::of(std::int64_t message) {
   return rows;
 }
 
-Result<std::unordered_map<std::int64_t, DeletionRow>> Deletions::current(MailboxId mailbox) {
+Result<std::unordered_map<std::int64_t, DeletionRow>> Deletions::current(MailboxId mailbox,
+                                                                         std::int64_t first,
+                                                                         std::int64_t last) {
   std::unordered_map<std::int64_t, DeletionRow> rows;
   auto done = each_row(
       database_.query(
-          "SELECT d.message, d.deleted_at, d.age_from, d.device FROM messages AS m JOIN deletions AS d ON "
+          "SELECT d.message, d.deleted_at, d.age_from, d.device FROM messages AS m CROSS JOIN deletions AS d "
+          "ON "
           "d.message = m.id"
-          " WHERE m.mailbox = ?1 AND m.state IN (3, 4) AND d.restored_at = 0",
-          mailbox),
+          " WHERE m.mailbox = ?1 AND m.state IN (3, 4) AND m.id BETWEEN ?2 AND ?3 AND d.restored_at = 0",
+          mailbox, first, last),
       [&](const Statement& row) {
         rows[row.integer(0)] = {row.integer(1), row.integer(2), row.text(3), 0};
       });
@@ -57,6 +60,7 @@ Result<std::vector<MessageRow>> Deletions::oldest(std::int64_t age, std::size_t 
           "SELECT m.id, m.mailbox, m.name, m.size, m.state FROM deletions AS d JOIN messages AS m ON m.id = "
           "d.message"
           " WHERE d.restored_at = 0 AND d.age_from <= ?1 AND m.state IN (3, 4)"
+          " AND m.mailbox NOT IN (SELECT id FROM mailboxes WHERE enabled = 2)"
           " ORDER BY d.age_from, d.id LIMIT ?2",
           age, static_cast<std::int64_t>(at_most)),
       [&](const Statement& row) {
@@ -160,6 +164,7 @@ void tell_deletion(const DeletionRow& deletion, std::int64_t age, KnownMessage& 
   message.deleted_at = deletion.deleted_at;
   message.deleted_by = deletion.device;
   message.deleted_for = std::max<std::int64_t>(0, age - deletion.age_from);
+  message.deleted_age = deletion.age_from;
 }
 
 Result<KnownMessage> known_message(Database& database, const MessageRow& row, const Address& address,

@@ -33,8 +33,9 @@ class Deletions {
   Result<void> note_restored(std::int64_t message, std::int64_t now);
   // Oldest first.
   Result<std::vector<DeletionRow>> of(std::int64_t message);
-  // Of the mailbox's messages that are deleted now, by message.
-  Result<std::unordered_map<std::int64_t, DeletionRow>> current(MailboxId mailbox);
+  // Of the mailbox's messages that are deleted now and have ids from `first` to `last`, by message.
+  Result<std::unordered_map<std::int64_t, DeletionRow>> current(MailboxId mailbox, std::int64_t first,
+                                                                std::int64_t last);
   // The rows of messages that were deleted at this age of the store or before, oldest first.
   Result<std::vector<MessageRow>> oldest(std::int64_t age, std::size_t at_most);
 

@@ -38,8 +38,18 @@ Result<void> ImportedTable::add(MailboxId mailbox, const std::string& source, co
 Result<void> ImportedTable::each(
     const std::function<void(MailboxId mailbox, const std::string& source, const std::string& item,
                              const std::string& uidl)>& take) {
-  return each_row(database_.query("SELECT mailbox, source, item, uidl FROM imported"),
-                  [&](const Statement& row) { take(row.integer(0), row.text(1), row.text(2), row.text(3)); });
+  const auto take_row = [&](const Statement& row) {
+    take(row.integer(0), row.text(1), row.text(2), row.text(3));
+  };
+  const auto done = each_row(
+      database_.query("SELECT mailbox, source, item, uidl FROM imported ORDER BY mailbox, source, item"),
+      take_row);
+  if (done) return done;
+  // What lies behind the damage is found from the other end.
+  static_cast<void>(each_row(database_.query("SELECT mailbox, source, item, uidl FROM imported"
+                                             " ORDER BY mailbox DESC, source DESC, item DESC"),
+                             take_row));
+  return done;
 }
 
 }  // namespace mailstead

@@ -1,6 +1,7 @@
 #include "storage/index.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 // A literal for each query: prepared statements are kept by it.
@@ -91,16 +92,22 @@ Result<std::vector<MessageRow>> Index::of_state(MailboxId mailbox, MessageState 
                               mailbox, static_cast<std::int64_t>(state), before(slice), at_most));
 }
 
+// Each state by itself: asked for both at once, SQLite sorts all there are for each slice.
 Result<std::vector<MessageRow>> Index::kept(MailboxId mailbox, const MessageSlice& slice) {
-  const std::int64_t at_most = limit_of(slice.at_most);
-  if (slice.from == MessageSlice::From::kOldest) {
-    return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
-                                " WHERE mailbox = ?1 AND state IN (3, 4) AND id > ?2 ORDER BY id LIMIT ?3",
-                                mailbox, slice.beyond, at_most));
-  }
-  return rows(database_.query(MAILSTEAD_SELECT_MESSAGES
-                              " WHERE mailbox = ?1 AND state IN (3, 4) AND id < ?2 ORDER BY id DESC LIMIT ?3",
-                              mailbox, before(slice), at_most));
+  auto deleted = of_state(mailbox, MessageState::kDeleted, slice);
+  if (!deleted) return deleted;
+  auto aside = of_state(mailbox, MessageState::kAside, slice);
+  if (!aside) return aside;
+  std::vector<MessageRow> both;
+  both.reserve(deleted->size() + aside->size());
+  std::merge(std::move_iterator(deleted->begin()), std::move_iterator(deleted->end()),
+             std::move_iterator(aside->begin()), std::move_iterator(aside->end()), std::back_inserter(both),
+             [&](const MessageRow& one, const MessageRow& other) {
+               return slice.from == MessageSlice::From::kOldest ? one.id < other.id : one.id > other.id;
+             });
+  if (both.size() > slice.at_most)
+    both.erase(both.begin() + static_cast<std::ptrdiff_t>(slice.at_most), both.end());
+  return both;
 }
 
 Result<std::vector<MessageRow>> Index::of_uidl(MailboxId mailbox, const std::string& uidl) {
@@ -115,7 +122,7 @@ Result<std::vector<MessageRow>> Index::of_message_id(const std::string& message_
 
 Result<std::vector<MailboxId>> Index::mailboxes_to_tidy() {
   return integers(
-      database_.query("SELECT id FROM mailboxes AS b WHERE EXISTS"
+      database_.query("SELECT id FROM mailboxes AS b WHERE enabled <> 2 AND EXISTS"
                       " (SELECT 1 FROM messages WHERE mailbox = b.id AND state = 3)"));
 }
 

@@ -4,10 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "storage/accounts.h"
@@ -93,6 +96,46 @@ struct Salvaged {
   SalvagedMail mail;
   SalvagedQueue queue;
 };
+
+// Reads the rows of a table by their key, and goes on behind each damage. `read` reads from a key on,
+// upwards, and sets `last` to the last row's; `probe` tells whether there is a row from a key on, or that it
+// cannot be read. The error is the first one's: not all has been seen.
+template <typename Read, typename Probe>
+Result<void> read_past_damage(Read read, Probe probe) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  Result<void> first;
+  std::int64_t from = 0;
+  while (true) {
+    std::int64_t last = from - 1;
+    auto done = read(from, last);
+    if (done) return first;
+    if (first) first = done;
+    // The rows of a damaged page are some dozens, those below a damaged inner page many: look farther and
+    // farther, then go back to the first that can be read.
+    std::int64_t bad = last + 1;
+    std::int64_t good = bad;
+    for (std::int64_t step = 1; good == bad; step *= 2) {
+      if (step > kMost / 4 || bad > kMost / 2) return first;
+      auto there = probe(last + 1 + step);
+      if (there && !*there) return first;  // it was the last page
+      if (there) {
+        good = last + 1 + step;
+      } else {
+        bad = good = last + 1 + step;
+      }
+    }
+    while (good - bad > 1) {
+      const std::int64_t middle = bad + (good - bad) / 2;
+      (probe(middle) ? good : bad) = middle;
+    }
+    from = good;
+  }
+}
+
+Result<bool> is_row(Result<Statement> statement) {
+  if (!statement) return statement.error();
+  return statement->step();
+}
 
 // An older schema has none.
 bool lacks_table(Database& database, std::string_view name) {
@@ -196,8 +239,16 @@ Result<SalvagedMail> salvage_mail(const DataFolder& folder, Database& damaged,
                                   const std::unordered_map<MailboxId, Address>& addresses) {
   SalvagedMail salvaged;
   std::vector<Contents::Row> messages;
-  const auto listed = each_row(damaged.query("SELECT message FROM contents"),
-                               [&](const Statement& row) { messages.push_back(row.integer(0)); });
+  const auto listed = read_past_damage(
+      [&](std::int64_t from, std::int64_t& last) {
+        return each_row(
+            damaged.query("SELECT message FROM contents WHERE message >= ?1 ORDER BY message", from),
+            [&](const Statement& row) { messages.push_back(last = row.integer(0)); });
+      },
+      [&](std::int64_t from) {
+        return is_row(
+            damaged.query("SELECT message FROM contents WHERE message >= ?1 ORDER BY message LIMIT 1", from));
+      });
   salvaged.is_whole = listed.has_value() || lacks_table(damaged, "contents");
   for (const Contents::Row message : messages) {
     auto row = unfiled_row(damaged, message);
@@ -257,9 +308,27 @@ Result<void> salvage_imported(Database& damaged, Database& into, const std::unor
   return done;
 }
 
-Result<void> salvage_aliases(Accounts& from, Database& damaged, Accounts& to, Salvaged& salvaged) {
+Result<void> salvage_aliases(Database& damaged, Accounts& to, Salvaged& salvaged) {
+  std::map<std::pair<std::string, std::int64_t>, std::pair<std::string, std::string>> rows;
+  const auto take = [&](const Statement& row) {
+    rows[{row.text(0), row.integer(1)}] = {row.text(2), row.text(3)};
+  };
+  const auto read =
+      each_row(damaged.query("SELECT key, position, name, target FROM aliases ORDER BY key, position"), take);
+  if (!read) {
+    // What lies behind the damage is found from the other end.
+    static_cast<void>(each_row(
+        damaged.query("SELECT key, position, name, target FROM aliases ORDER BY key DESC, position DESC"),
+        take));
+  }
+  note_end(damaged, kAliases, read, salvaged);
   std::vector<AliasEntry> aliases;
-  note_end(damaged, kAliases, from.read_aliases(aliases), salvaged);
+  for (auto& [place, row] : rows) {
+    auto& [name, target] = row;
+    if (aliases.empty() || aliases.back().name != name) aliases.push_back({name, {}});
+    // Written by us from a valid address; a damaged one is left out rather than taking the others with it.
+    if (auto address = parse_address(target)) aliases.back().targets.push_back(*address);
+  }
   for (const AliasEntry& alias : aliases) {
     auto added = alias.targets.empty() ? Error{ErrorKind::kInvalid, "it leads nowhere"} : to.add_alias(alias);
     if (!added && added.error().kind != ErrorKind::kExists && added.error().kind != ErrorKind::kInvalid)
@@ -272,7 +341,16 @@ Result<void> salvage_aliases(Accounts& from, Database& damaged, Accounts& to, Sa
 Result<void> salvage_app_passwords(Database& damaged, Database& into,
                                    const std::unordered_set<MailboxId>& kept, Salvaged& salvaged) {
   std::vector<AppPasswordRow> passwords;
-  note_end(damaged, kAppPasswords, AppPasswords(damaged).read_all(passwords), salvaged);
+  const auto read = read_past_damage(
+      [&](std::int64_t from, std::int64_t& last) {
+        auto done = AppPasswords(damaged).read_all(passwords, from);
+        if (!passwords.empty()) last = std::max(last, passwords.back().id);
+        return done;
+      },
+      [&](std::int64_t from) {
+        return is_row(damaged.query("SELECT id FROM app_passwords WHERE id >= ?1 ORDER BY id LIMIT 1", from));
+      });
+  note_end(damaged, kAppPasswords, read, salvaged);
   for (const AppPasswordRow& password : passwords) {
     const bool is_one = kept.contains(password.mailbox) && check_device_name(password.name);
     if (!is_one) {
@@ -286,7 +364,7 @@ Result<void> salvage_app_passwords(Database& damaged, Database& into,
   return {};
 }
 
-// Copies what can be read. Reading stops at the first damage, and what came before it is kept.
+// Copies what can be read, before and behind each damage.
 Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Database& into) {
   Salvaged salvaged;
   const auto nothing = [] {
@@ -308,7 +386,17 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
   std::vector<AccountRow> accounts;
   std::unordered_set<MailboxId> kept;
   std::unordered_map<MailboxId, Address> addresses;
-  note_end(**damaged, kMailboxes, from.read_mailboxes(accounts), salvaged);
+  const auto read_accounts = read_past_damage(
+      [&](std::int64_t first, std::int64_t& last) {
+        auto done = from.read_mailboxes(accounts, first);
+        if (!accounts.empty()) last = std::max(last, accounts.back().id);
+        return done;
+      },
+      [&](std::int64_t first) {
+        return is_row(
+            (*damaged)->query("SELECT id FROM mailboxes WHERE id >= ?1 ORDER BY id LIMIT 1", first));
+      });
+  note_end(**damaged, kMailboxes, read_accounts, salvaged);
   for (const AccountRow& account : accounts) {
     auto again = parse_address(account.address.text());
     const bool is_one = account.id > 0 && again && *again == account.address;
@@ -324,12 +412,24 @@ Result<Salvaged> salvage(const DataFolder& folder, const std::string& aside, Dat
     addresses.emplace(account.id, account.address);
   }
   std::unordered_map<MailboxId, std::uint64_t> quotas;
-  note_end(**damaged, kQuotas, from.read_quotas(quotas), salvaged);
+  const auto read_quotas = read_past_damage(
+      [&](std::int64_t first, std::int64_t& last) {
+        return each_row((*damaged)->query(
+                            "SELECT mailbox, octets FROM quotas WHERE mailbox >= ?1 ORDER BY mailbox", first),
+                        [&](const Statement& row) {
+                          quotas[last = row.integer(0)] = static_cast<std::uint64_t>(row.integer(1));
+                        });
+      },
+      [&](std::int64_t first) {
+        return is_row((*damaged)->query(
+            "SELECT mailbox FROM quotas WHERE mailbox >= ?1 ORDER BY mailbox LIMIT 1", first));
+      });
+  note_end(**damaged, kQuotas, read_quotas, salvaged);
   for (const auto& [mailbox, octets] : quotas) {
     if (!kept.contains(mailbox) || octets > kMostQuota) continue;
     if (auto done = to.set_quota(mailbox, octets); !done) return done.error();
   }
-  if (auto done = salvage_aliases(from, **damaged, to, salvaged); !done) return done.error();
+  if (auto done = salvage_aliases(**damaged, to, salvaged); !done) return done.error();
   if (auto done = salvage_app_passwords(**damaged, into, kept, salvaged); !done) return done.error();
   if (auto done = salvage_imported(**damaged, into, kept, salvaged); !done) return done.error();
   auto mail = salvage_mail(folder, **damaged, addresses);

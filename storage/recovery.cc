@@ -28,6 +28,8 @@ namespace mailstead {
 
 namespace {
 
+constexpr std::size_t kRowsSweptTogether = 4'096;
+
 std::string new_uuid() {
   std::array<std::uint8_t, 8> bytes;
   RAND_bytes(bytes.data(), bytes.size());
@@ -200,9 +202,17 @@ Result<void> Recovery::finish_removed_mailboxes() {
   } else {
     failures.push_back(finished.error().message);
   }
+  std::size_t rows = 0;
+  while (true) {
+    auto some = accounts_.sweep_rows(kRowsSweptTogether);
+    if (!some && some.error().kind == ErrorKind::kCorrupt) return some.error();
+    if (!some) failures.push_back(some.error().message);
+    if (!some || *some == 0) break;
+    rows += *some;
+  }
   const Swept swept = sweep_removed_folders(folder_, SIZE_MAX);
   for (const Error& error : swept.failures) failures.push_back(error.message);
-  if ((finished && finished->finished > 0) || swept.folders > 0) {
+  if ((finished && finished->finished > 0) || swept.folders > 0 || rows > 0) {
     report_.actions.push_back("finished the interrupted removal of a mailbox");
   }
   for (const std::string& failure : failures)

@@ -254,6 +254,10 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
     if (!transaction) return transaction.error();
     auto removal = Accounts(*database_).remove_mailbox(entry->id, entry->address, keep == KeepMail::kYes);
     if (!removal) return removal.error();
+    // Nobody looks for a place of theirs in the journal any more.
+    for (const Contents::Row message : contents_->of(entry->id)) {
+      if (auto done = database_->run("DELETE FROM contents WHERE message = ?1", message); !done) return done;
+    }
     if (auto done = transaction->commit(); !done) return done;
   }
   filer_->forget_mailbox(entry->id);
@@ -277,6 +281,14 @@ Result<void> SqliteStore::remove_mailbox(const Address& address, KeepMail keep) 
 
 Result<bool> SqliteStore::sweep_removed(std::size_t at_most) {
   if (!database_) return closed_error();
+  while (at_most > 0) {
+    auto rows = Accounts(*database_).sweep_rows(at_most);
+    if (!rows) return rows.error();
+    if (*rows == 0) break;
+    at_most -= std::min(at_most, *rows);
+  }
+  database_->checkpoint_if_due();
+  if (at_most == 0) return true;
   const Swept swept = sweep_removed_folders(*folder_, at_most);
   if (!swept.more && !swept.failures.empty()) return swept.failures.front();
   return swept.more;

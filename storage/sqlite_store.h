@@ -241,6 +241,7 @@ class SqliteStore final : public Store {
   Result<Judgement> judge_one(const Suspicion& suspicion, Mend mend);
   Result<Judgement> judge_message(std::int64_t id, Mend mend);
   Result<Judgement> judge_unfiled(const MessageRow& row, const Maildir& maildir, Mend mend);
+  Result<Judgement> judge_no_file(MessageRow& row, Maildir& maildir, Mend mend);
   Result<Judgement> judge_missing(MessageRow& row, Maildir& maildir, Mend mend);
   Result<Judgement> judge_changed(MessageRow& row, Maildir& maildir, const MessageFacts& facts, Mend mend);
   Result<Judgement> put_in_quarantine(MessageRow& row, Maildir& maildir, const std::string& what);

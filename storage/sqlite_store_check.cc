@@ -80,6 +80,7 @@ Result<Judgement> SqliteStore::judge_message(std::int64_t id, Mend mend) {
   }
   auto facts = maildir->inspect(row.name);
   if (!facts && facts.error().kind == ErrorKind::kNotFound) return judge_missing(row, *maildir, mend);
+  if (!facts && facts.error().kind == ErrorKind::kInvalid) return judge_no_file(row, *maildir, mend);
   if (!facts) {
     return Judgement{Verdict::kAmiss, fmt::format("{}; if the disk fails, copy what can be copied, now; {}",
                                                   facts.error().message, kFromBackup)};
@@ -148,6 +149,31 @@ Result<Judgement> SqliteStore::judge_missing(MessageRow& row, Maildir& maildir, 
   if (auto done = change_row(row); !done) return done.error();
   return Judgement{Verdict::kMended,
                    fmt::format("{}: clients do not see it any more; {}", gone, kFromBackup)};
+}
+
+// A link may lead to the message, or to anything else that this program may read: nobody is given what it
+// leads to.
+Result<Judgement> SqliteStore::judge_no_file(MessageRow& row, Maildir& maildir, Mend mend) {
+  const std::string place = place_in(maildir, row);
+  const std::string what = fmt::format(
+      "in the place of the message {} is a link, a folder or the like, which is never followed", place);
+  if (mend == Mend::kNo || is_kept(row.state)) {
+    return Judgement{
+        Verdict::kAmiss,
+        fmt::format("{}: move it away, and put the message's file itself there; {}", what, kFromBackup)};
+  }
+  auto kept = maildir.put_in_quarantine(row.name);
+  if (!kept) return kept.error();
+  watch_.forget(row.mailbox);
+  if (row.state != MessageState::kMissing) {
+    row.state = MessageState::kMissing;
+    if (auto done = change_row(row); !done) return done.error();
+  }
+  return Judgement{
+      Verdict::kMended,
+      fmt::format("{}: it is now {}, and clients do not see the message; put its file in the place, "
+                  "if you know where that is; {}",
+                  what, *kept, kFromBackup)};
 }
 
 Result<Judgement> SqliteStore::judge_changed(MessageRow& row, Maildir& maildir, const MessageFacts& facts,

@@ -232,9 +232,11 @@ Result<std::vector<KnownMessage>> SqliteStore::list_messages(const Address& addr
   if (!rows) return rows.error();
   auto age = read_age(*database_, unix_seconds());
   if (!age) return age.error();
-  auto deletions = Deletions(*database_).current(entry->id);
-  if (!deletions) return deletions.error();
   std::vector<KnownMessage> messages;
+  if (rows->empty()) return messages;
+  const auto [first, last] = std::minmax(rows->front().id, rows->back().id);
+  auto deletions = Deletions(*database_).current(entry->id, first, last);
+  if (!deletions) return deletions.error();
   messages.reserve(rows->size());
   for (const MessageRow& row : *rows) {
     messages.push_back(standing_of(row, entry->address));

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "storage/accounts.h"
 #include "storage/deletion.h"
 #include "storage/mailbox_tree.h"
 #include "storage/removal.h"
@@ -300,6 +301,7 @@ void SqliteStore::delete_leftovers() {
   const auto mailboxes = to_purge_;
   for (const auto& [mailbox, tidying] : mailboxes)
     static_cast<void>(purge_deleted(mailbox, kMostFilesAtClose));
+  static_cast<void>(Accounts(*database_).sweep_rows(kMostFilesAtClose));
   static_cast<void>(sweep_removed_folders(*folder_, kMostFilesAtClose));
 }
 

@@ -214,9 +214,10 @@ struct KnownMessage {
   std::uint64_t size = 0;  // octets
   std::int64_t received_at = 0;
   Standing standing = Standing::kPresent;
-  std::int64_t deleted_at = 0;  // this and the next two when it can be restored
+  std::int64_t deleted_at = 0;  // this and the next three when it can be restored
   std::string deleted_by;
   std::int64_t deleted_for = 0;      // seconds that count, see storage/aging.h
+  std::int64_t deleted_age = 0;      // of the store then: who was deleted later has no smaller one
   std::vector<MessageEvent> events;  // in time's order
 };
 enum class MessageListing { kPresent, kDeleted };
@@ -280,8 +281,9 @@ class Store {
   // kInUse: aliases lead to it. Durable on return; the mail of a mailbox removed without it lies aside until
   // sweep_removed().
   virtual Result<void> remove_mailbox(const Address& address, KeepMail keep) = 0;
-  // Deletes up to `at_most` files of removed mailboxes; true when more is left: call it again. An error tells
-  // of the first file that resists, when all others are gone. close() and the next start sweep too.
+  // Deletes up to `at_most` rows or files of removed mailboxes; true when more is left: call it again. An
+  // error tells of the first file that resists, when all others are gone. close() and the next start sweep
+  // too.
   virtual Result<bool> sweep_removed(std::size_t at_most) = 0;
   virtual Result<void> set_password(const Address& address, const std::string& password_hash) = 0;
   virtual Result<void> set_enabled(const Address& address, bool enabled) = 0;

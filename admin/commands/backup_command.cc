@@ -35,6 +35,7 @@ struct BackupReport {
   std::vector<std::string> remarks = {};
   BackupClock::time_point began = BackupClock::now();
 
+  // Of the backup that was made; what is wrong with earlier ones is said beside it.
   bool is_good() const { return summary.troubles.empty() && (!trial || trial->troubles.empty()); }
 };
 
@@ -142,8 +143,10 @@ Result<void> make_backup(const CommandLine& line, std::size_t keep, BackupReport
   auto pruned = prune_backups(*folder, keep, [] { return !Interruption::happened(); });
   if (pruned) {
     report.pruned = *pruned;
-  } else {
+  } else if (pruned.error().kind == ErrorKind::kUnavailable) {
     report.remarks.push_back("older backups could not be removed: " + pruned.error().message);
+  } else {
+    report.pruned.troubles.push_back("older backups could not be removed: " + pruned.error().message);
   }
   if (!has_flag(line.request, "test")) return {};
   auto trial = try_backup(*folder, report.summary.facts.generation, progress_on(progress, "tested", ""));
@@ -187,6 +190,8 @@ std::string text_of(const BackupReport& report) {
   text += lines_of("Left out, being no files", summary.left_out, summary.left_out.size());
   text +=
       lines_of("Something is wrong with the mail on the server", summary.troubles, summary.troubles.size());
+  text += lines_of("Something is wrong with earlier backups", report.pruned.troubles,
+                   report.pruned.troubles.size());
   if (report.trial) text += lines_of("The test found", report.trial->troubles, report.trial->troubles.size());
   return text;
 }
@@ -219,6 +224,7 @@ Value value_of(const BackupReport& report) {
                        {"left_out", array_of(summary.left_out)},
                        {"troubles", array_of(summary.troubles)},
                        {"remarks", array_of(report.remarks)},
+                       {"earlier_troubles", array_of(report.pruned.troubles)},
                        {"test", trial_value(report.trial)}};
 }
 
@@ -245,6 +251,9 @@ Report back_up(const CommandLine& line) {
   if (!report.is_good()) {
     told.exit_code = 1;
     told.error = "the backup was made, and not everything in it is as it should be";
+  } else if (!report.pruned.troubles.empty()) {
+    told.exit_code = 1;
+    told.error = "the backup was made and is good; " + report.pruned.troubles.front();
   }
   return told;
 }

@@ -15,6 +15,9 @@
 namespace mailstead::admin {
 namespace {
 
+// Deleted messages that are put aside before others have the store again.
+constexpr std::size_t kTidiedTogether = 200;
+
 Value value_of(const MailboxSummary& mailbox) {
   Value::Object value = mailbox_facts(mailbox);
   value.emplace_back("created_at", time_value(mailbox.created_at));
@@ -118,6 +121,16 @@ Report remove_mailbox(const Request& request, CommandContext& context) {
   const Result<MailboxSummary> mailbox = context.store.show_mailbox(address);
   if (!mailbox) return failed(mailbox.error());
   const KeepMail keep = request.flags.empty() ? KeepMail::kNo : KeepMail::kYes;
+  if (keep == KeepMail::kYes) {
+    // What was deleted has to be out of the way of what stays. The removal does that, too, but in one go;
+    // what resists here it tells of.
+    const auto left = context.store.purge_deleted(mailbox->id, kTidiedTogether);
+    if (left && *left > 0) {
+      Report step = done("", Value::Object{{"address", address.text()}});
+      step.next = "tidy";
+      return step;
+    }
+  }
   if (Result<void> removed = context.store.remove_mailbox(address, keep); !removed)
     return failed(removed.error());
 

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <ctime>
 #include <map>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -198,66 +200,159 @@ Report show_message(const Request& request, CommandContext& context) {
 
 namespace {
 
-// What the flags mean; the newest deletion is what one QUIT of one device deleted.
-Result<std::vector<std::string>> chosen(const Request& request, CommandContext& context) {
-  std::vector<std::string> uidls(request.arguments.begin() + 1, request.arguments.end());
-  if (!uidls.empty()) return uidls;
-  const auto messages = context.store.list_messages(address_of(request), MessageListing::kDeleted);
-  if (!messages) return messages.error();
-  const KnownMessage* last = nullptr;
-  for (const KnownMessage& message : *messages) {
-    if (last == nullptr || message.deleted_for <= last->deleted_for) last = &message;
+// So many are looked at, or restored, before others have the store again.
+constexpr std::size_t kRestoredTogether = 500;
+
+// How far a restore with --last or --all has come: Report::next, in a line.
+struct RestorePlace {
+  enum class Step { kLooking, kRestoring };
+  Step step = Step::kRestoring;
+  std::int64_t beyond = 0;  // the key of the last message that was looked at
+  std::uint64_t restored = 0;
+  std::uint64_t lost = 0;
+  // Of the newest deletion so far, which is what one QUIT of one device deleted.
+  std::int64_t age = 0;
+  std::int64_t at = 0;
+  std::string device;
+
+  void note(const KnownMessage& message) {
+    if (message.deleted_age < age) return;
+    age = message.deleted_age;
+    at = message.deleted_at;
+    device = message.deleted_by;
   }
-  for (const KnownMessage& message : *messages) {
-    const bool with_last = message.deleted_at == last->deleted_at && message.deleted_by == last->deleted_by;
-    if (with_last || has_flag(request, "all")) uidls.push_back(message.uidl);
+  bool is_of_it(const KnownMessage& message) const {
+    return message.deleted_at == at && message.deleted_by == device;
   }
-  return uidls;
+  std::string text() const {
+    return fmt::format("{} {} {} {} {} {} {}", step == Step::kLooking ? "look" : "restore", beyond, restored,
+                       lost, age, at, device);
+  }
+};
+
+// nullopt: it is none.
+std::optional<RestorePlace> restore_place(const std::string& text) {
+  std::istringstream words(text);
+  RestorePlace place;
+  std::string step;
+  if (!(words >> step >> place.beyond >> place.restored >> place.lost >> place.age >> place.at))
+    return std::nullopt;
+  if (step != "look" && step != "restore") return std::nullopt;
+  place.step = step == "look" ? RestorePlace::Step::kLooking : RestorePlace::Step::kRestoring;
+  words.get();  // the blank before what may hold blanks, or be empty
+  std::getline(words, place.device);
+  return place;
+}
+
+Report step_of_restore(const Address& address, const RestorePlace& place) {
+  Report report = done(
+      "", Value::Object{{"address", address.text()}, {"restored", Value::Array{}}, {"lost", Value::Array{}}});
+  report.next = place.text();
+  return report;
+}
+
+// What was restored, and what `lost` says of it; of several parts the last one tells how many it were.
+Report part_of_restore(const Address& address, std::vector<std::string> uidls,
+                       const std::vector<std::string>& lost, RestorePlace& place, const std::string& next) {
+  const std::unordered_set<std::string> gone(lost.begin(), lost.end());
+  std::erase_if(uidls, [&](const std::string& uidl) { return gone.contains(uidl); });
+  place.restored += uidls.size();
+  place.lost += lost.size();
+  std::string text;
+  if (next.empty()) {
+    if (place.restored == 0) {
+      return failed(
+          {ErrorKind::kNotFound, fmt::format("the files of all deleted messages of {} are gone from its "
+                                             "deleted folder; nothing was restored",
+                                             address.text())});
+    }
+    text =
+        fmt::format("{} restored in {}; mail programs find {} at their next login.\n",
+                    counted(place.restored, "message"), address.text(), place.restored == 1 ? "it" : "them");
+  }
+  if (!lost.empty()) {
+    text += fmt::format("Their files are gone, so that they cannot be restored: {}\n", fmt::join(lost, ", "));
+  }
+  Report report = done(std::move(text), Value::Object{{"address", address.text()},
+                                                      {"restored", Value::Array(uidls.begin(), uidls.end())},
+                                                      {"lost", Value::Array(lost.begin(), lost.end())}});
+  report.next = next;
+  return report;
+}
+
+// Who names messages is told when one cannot be had.
+Report restore_named(const Request& request, CommandContext& context) {
+  const Address address = address_of(request);
+  const std::vector<std::string> uidls(request.arguments.begin() + 1, request.arguments.end());
+  const auto lost = context.store.restore_messages(address, uidls, LostFiles::kRefuse);
+  if (!lost) return failed(lost.error());
+  RestorePlace place;
+  return part_of_restore(address, uidls, *lost, place, "");
+}
+
+// Those that are lost do not keep the others. What is restored is out of the list, and the keys lead on.
+Report restore_some(const Request& request, CommandContext& context) {
+  const Address address = address_of(request);
+  RestorePlace place;
+  if (has_flag(request, "last")) place.step = RestorePlace::Step::kLooking;
+  if (!request.after.empty()) {
+    const auto found = restore_place(request.after);
+    if (!found) return misused("this is no place in the list");
+    place = *found;
+  }
+  const auto behind = [&] {
+    return context.store.list_messages(address, MessageListing::kDeleted,
+                                       {MessageSlice::From::kOldest, place.beyond, kRestoredTogether});
+  };
+  auto messages = behind();
+  if (!messages) return failed(messages.error());
+  if (place.step == RestorePlace::Step::kLooking) {
+    for (const KnownMessage& message : *messages) place.note(message);
+    const bool is_all = messages->size() < kRestoredTogether;
+    if (is_all) place.step = RestorePlace::Step::kRestoring;
+    const bool began_here = is_all && place.beyond == 0;
+    place.beyond = is_all ? 0 : messages->back().key;
+    if (!began_here) return step_of_restore(address, place);
+  }
+  std::vector<std::string> uidls;
+  for (const KnownMessage& message : *messages) {
+    if (has_flag(request, "all") || place.is_of_it(message)) uidls.push_back(message.uidl);
+  }
+  const bool is_all = messages->size() < kRestoredTogether;
+  if (is_all && uidls.empty() && place.restored + place.lost == 0) {
+    return done(
+        fmt::format("No deleted message of {} is left to be restored.\n", address.text()),
+        Value::Object{{"address", address.text()}, {"restored", Value::Array{}}, {"lost", Value::Array{}}});
+  }
+  const auto lost = uidls.empty() ? Result<std::vector<std::string>>(std::vector<std::string>())
+                                  : context.store.restore_messages(address, uidls, LostFiles::kLeaveOut);
+  if (!lost) {
+    Error error = lost.error();
+    if (place.restored > 0) {
+      error.message += fmt::format("; {} had been restored before: the same command goes on",
+                                   counted(place.restored, "message"));
+    }
+    return failed(error);
+  }
+  place.beyond = is_all ? 0 : messages->back().key;
+  RestorePlace next = place;
+  next.restored += uidls.size() - lost->size();
+  next.lost += lost->size();
+  return part_of_restore(address, std::move(uidls), *lost, place, is_all ? "" : next.text());
 }
 
 }  // namespace
 
 Report restore_messages(const Request& request, CommandContext& context) {
-  const int ways =
-      int{request.arguments.size() > 1} + int{has_flag(request, "all")} + int{has_flag(request, "last")};
+  const bool is_named = request.arguments.size() > 1;
+  const int ways = int{is_named} + int{has_flag(request, "all")} + int{has_flag(request, "last")};
   if (ways != 1) {
     return misused(
         "name the messages by their UIDL, or say --all or --last, one of these: 'mailstead message list "
         "ADDRESS "
         "--deleted' shows what can be restored");
   }
-  const Address address = address_of(request);
-  const auto uidls = chosen(request, context);
-  if (!uidls) return failed(uidls.error());
-  if (uidls->empty()) {
-    return done(
-        fmt::format("No deleted message of {} is left to be restored.\n", address.text()),
-        Value::Object{{"address", address.text()}, {"restored", Value::Array{}}, {"lost", Value::Array{}}});
-  }
-  // Who names messages is told when one cannot be had; otherwise the lost ones do not keep the others.
-  const bool named = request.arguments.size() > 1;
-  const auto lost =
-      context.store.restore_messages(address, *uidls, named ? LostFiles::kRefuse : LostFiles::kLeaveOut);
-  if (!lost) return failed(lost.error());
-  const std::unordered_set<std::string> gone(lost->begin(), lost->end());
-  std::vector<std::string> restored = *uidls;
-  std::erase_if(restored, [&](const std::string& uidl) { return gone.contains(uidl); });
-  if (restored.empty()) {
-    return failed(
-        {ErrorKind::kNotFound, fmt::format("the files of all deleted messages of {} are gone from its "
-                                           "deleted folder; nothing was restored",
-                                           address.text())});
-  }
-  std::string text =
-      fmt::format("{} restored in {}; mail programs find {} at their next login.\n",
-                  counted(restored.size(), "message"), address.text(), restored.size() == 1 ? "it" : "them");
-  if (!lost->empty()) {
-    text +=
-        fmt::format("Their files are gone, so that they cannot be restored: {}\n", fmt::join(*lost, ", "));
-  }
-  return done(text, Value::Object{{"address", address.text()},
-                                  {"restored", Value::Array(restored.begin(), restored.end())},
-                                  {"lost", Value::Array(lost->begin(), lost->end())}});
+  return is_named ? restore_named(request, context) : restore_some(request, context);
 }
 
 }  // namespace mailstead::admin

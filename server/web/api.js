@@ -165,6 +165,17 @@ export async function command(name, words = [], { flags = [], after, password, p
   return report;
 }
 
+// Likewise of a command that is done in parts, between which others have the server: all of them.
+export async function command_in_parts(name, words, options = {}) {
+  let report = await command(name, words, options);
+  let text = report.text;
+  while (report.next) {
+    report = await command(name, words, { ...options, after: report.next });
+    text += report.text;
+  }
+  return { ...report, text };
+}
+
 // Just what the command line prints with --json.
 export const result = async (...request) => (await command(...request)).result;
 

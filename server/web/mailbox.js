@@ -1,6 +1,6 @@
 // One mailbox: what it is, and what can be done with it. Its app passwords, settings and messages are parts with files of their own.
 
-import { command, result } from "./api.js";
+import { command, command_in_parts, result } from "./api.js";
 import { el, fill, href } from "./dom.js";
 import { facts, heading, link, message_box, outside, quiet, section, size, table, tabs, time } from "./parts.js";
 import { button, tell, tell_there } from "./actions.js";
@@ -179,7 +179,7 @@ async function remove(address, now) {
     button: "Remove it",
     send: async ({ typed, keep }) => {
       if (typed.toLowerCase() !== address.toLowerCase()) throw new Error("This is not its address. Nothing was removed.");
-      return command("mailbox remove", [address], { flags: keep ? ["keep-mail"] : [] });
+      return command_in_parts("mailbox remove", [address], { flags: keep ? ["keep-mail"] : [] });
     },
   });
   if (!done) return;

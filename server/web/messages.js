@@ -1,6 +1,6 @@
 // The messages of a mailbox, those that were deleted and can be restored, and one of them.
 
-import { command, result } from "./api.js";
+import { command, command_in_parts, result } from "./api.js";
 import { el, fill, href } from "./dom.js";
 import {
   badge,
@@ -133,7 +133,7 @@ export async function deleted_messages(place, address) {
 }
 
 async function restore(address, uidls, flags, again) {
-  const report = await command("message restore", [address, ...uidls], { flags });
+  const report = await command_in_parts("message restore", [address, ...uidls], { flags });
   await again();
   tell(outside(report.text.trim()));
 }
@@ -152,7 +152,7 @@ async function restore_all(address, number, again) {
     ],
     button: "Restore all",
     send: async () => {
-      report = await command("message restore", [address], { flags: ["all"] });
+      report = await command_in_parts("message restore", [address], { flags: ["all"] });
     },
   });
   if (!done) return;

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "admin/certificate.h"
 #include "admin/cli.h"
@@ -626,6 +628,136 @@ TEST_CASE("messages are listed, shown, deleted and restored", "[command]") {
   CHECK(place.run("message restore", {"anna@example.org"}, {"all"}).text ==
         "No deleted message of anna@example.org is left to be restored.\n");
   CHECK(place.run("message restore", {"nobody@example.org"}, {"all"}).exit_code == 1);
+}
+
+namespace {
+
+// A mailbox with this much deleted mail: by one device all, then what `also_last` picks by another.
+struct DeletedMuch {
+  CommandPlace place;
+  static constexpr std::size_t kMessages = 1300;
+  static constexpr std::size_t kMostTogether = 500;
+
+  DeletedMuch() {
+    place.add("anna@example.org");
+    std::vector<Delivery> deliveries(kMessages);
+    for (Delivery& delivery : deliveries) {
+      delivery.id = place.store->new_id();
+      delivery.envelope.recipients.push_back({parse_address("anna@example.org").value()});
+      delivery.rest = "Subject: x\r\n\r\nx\r\n";
+    }
+    for (const auto& each : place.store->deliver(deliveries)) REQUIRE(each);
+  }
+  void remove(const std::vector<std::size_t>& indices, const std::string& device) {
+    auto maildrop = place.store->open_maildrop(place.store->directory()->mailboxes()[0].id);
+    REQUIRE(place.store->commit_deletes(**maildrop, indices, {Deleted::kKept, device}));
+  }
+  void remove_all(const std::string& device) {
+    std::vector<std::size_t> indices(present());
+    for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = i;
+    remove(indices, device);
+  }
+  std::size_t present() {
+    return place.store->show_mailbox(parse_address("anna@example.org").value())->messages;
+  }
+  Report turn(const std::string& command, const std::string& flag, const std::string& after) {
+    CommandContext context{*place.store, place.config, place.folder.path()};
+    return run_command({command, {"anna@example.org"}, {flag}, {}, after}, context);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("much deleted mail is restored in turns, between which others have the store", "[command]") {
+  DeletedMuch much;
+  much.remove_all("phone");
+  std::size_t before = 0;
+  std::size_t turns = 0;
+  std::set<std::string> uidls;
+  std::string after;
+  Report report;
+  do {
+    report = much.turn("message restore", "all", after);
+    REQUIRE(report.exit_code == 0);
+    const std::size_t now = much.present();
+    CHECK(now - before <= DeletedMuch::kMostTogether);
+    const Json part = Json::parse(report.json);
+    CHECK(part["restored"].size() == now - before);
+    for (const Json& uidl : part["restored"]) uidls.insert(uidl);
+    before = now;
+    after = report.next;
+    ++turns;
+  } while (!after.empty() && turns < 100);
+  CHECK(turns == 3);
+  CHECK(before == DeletedMuch::kMessages);
+  CHECK(uidls.size() == DeletedMuch::kMessages);
+  CHECK(report.text ==
+        "1300 messages restored in anna@example.org; mail programs find them at their next login.\n");
+}
+
+TEST_CASE("what was deleted last is found and restored in turns", "[command]") {
+  DeletedMuch much;
+  // By another program, and among what the first one left.
+  std::vector<std::size_t> odd;
+  for (std::size_t i = 1; i < DeletedMuch::kMessages; i += 2) odd.push_back(i);
+  much.remove(odd, "my old phone");
+  much.remove_all("laptop");
+  REQUIRE(much.present() == 0);
+  std::size_t turns = 0;
+  std::string after;
+  Report report;
+  do {
+    const std::size_t before = much.present();
+    report = much.turn("message restore", "last", after);
+    REQUIRE(report.exit_code == 0);
+    CHECK(much.present() - before <= DeletedMuch::kMostTogether);
+    after = report.next;
+    ++turns;
+  } while (!after.empty() && turns < 100);
+  CHECK(much.present() == DeletedMuch::kMessages - odd.size());
+  CHECK(report.text ==
+        "650 messages restored in anna@example.org; mail programs find them at their next login.\n");
+  // The next one is what was last before it.
+  for (after.clear();;) {
+    report = much.turn("message restore", "last", after);
+    REQUIRE(report.exit_code == 0);
+    after = report.next;
+    if (after.empty()) break;
+  }
+  CHECK(much.present() == DeletedMuch::kMessages);
+  CHECK(much.turn("message restore", "all", "nonsense").exit_code == 2);
+}
+
+TEST_CASE("a mailbox whose mail is kept is tidied in turns before it goes", "[command]") {
+  DeletedMuch much;
+  much.remove_all("phone");
+  const std::string aside = much.place.folder / "mail/example.org/anna/deleted";
+  const auto count = [&] {
+    std::size_t files = 0;
+    if (!std::filesystem::exists(aside)) return files;
+    for (const auto& each : std::filesystem::directory_iterator(aside))
+      files += each.is_regular_file() ? 1 : 0;
+    return files;
+  };
+  std::size_t turns = 0;
+  std::string after;
+  std::size_t before = 0;
+  Report report;
+  while (true) {
+    report = much.turn("mailbox remove", "keep-mail", after);
+    REQUIRE(report.exit_code == 0);
+    ++turns;
+    after = report.next;
+    if (after.empty()) break;
+    CHECK(much.place.run("mailbox list").text.find("anna@example.org") != std::string::npos);
+    const std::size_t now = count();
+    CHECK(now - before <= 200);
+    before = now;
+  }
+  CHECK(turns >= DeletedMuch::kMessages / 200);
+  CHECK(before >= DeletedMuch::kMessages - 200);
+  CHECK(Json::parse(report.json)["deleted_messages"] == DeletedMuch::kMessages);
+  CHECK(much.place.store->directory()->mailboxes().empty());
 }
 
 TEST_CASE("why says what an address is and what to do", "[command]") {

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <map>
 
+#include "backup_support.h"
 #include "crash.h"
 #include "queue_support.h"
 #include "storage/backup_prune.h"
@@ -17,146 +17,11 @@
 #include "storage/checker.h"
 #include "storage/message_id.h"
 #include "storage/restore_place.h"
-#include "support.h"
 #include "tests/catch.h"
 
 using namespace mailstead;
 using namespace mailstead::storage_test;
 namespace fs = std::filesystem;
-
-namespace {
-
-constexpr const char* kMaildir = "/mail/example.org/anna";
-
-Result<void> as_is(const std::function<Result<void>()>& work) {
-  return work();
-}
-
-BackupTerms terms_for(const std::string& data) {
-  BackupTerms terms;
-  terms.data = data;
-  terms.as_caller = as_is;
-  return terms;
-}
-
-std::unique_ptr<BackupFolder> backups_in(const std::string& path,
-                                         BackupFolder::Use use = BackupFolder::Use::kWrite) {
-  auto folder = BackupFolder::open(path, use);
-  if (!folder) FAIL(folder.error().message);
-  return std::move(*folder);
-}
-
-Error refused_backups(const std::string& path, BackupFolder::Use use = BackupFolder::Use::kWrite) {
-  auto folder = BackupFolder::open(path, use);
-  REQUIRE_FALSE(folder.has_value());
-  return folder.error();
-}
-
-// `meanwhile` is between the moment that it shows and its files.
-Result<BackupSummary> try_back_up(
-    const std::string& data, const std::string& to, const std::function<void()>& meanwhile = [] {}) {
-  auto folder = BackupFolder::open(to, BackupFolder::Use::kWrite);
-  if (!folder) return folder.error();
-  auto backup = Backup::begin(**folder, terms_for(data));
-  if (!backup) return backup.error();
-  meanwhile();
-  if (auto done = (*backup)->finish(); !done) return done.error();
-  return (*backup)->summary();
-}
-
-BackupSummary back_up(
-    const std::string& data, const std::string& to, const std::function<void()>& meanwhile = [] {}) {
-  auto summary = try_back_up(data, to, meanwhile);
-  if (!summary) FAIL(summary.error().message);
-  return *summary;
-}
-
-Result<RestoreSummary> try_restore(const std::string& from, const std::string& data,
-                                   OldData old_data = OldData::kRefuse,
-                                   RestoredQueue queue = RestoredQueue::kSent,
-                                   const std::string& generation = "") {
-  auto folder = BackupFolder::open(from, BackupFolder::Use::kRead);
-  if (!folder) return folder.error();
-  auto chosen = (*folder)->choose(generation);
-  if (!chosen) return chosen.error();
-  auto place = RestorePlace::open(data, "test.example", old_data);
-  if (!place) return place.error();
-  RestoreSummary summary;
-  if (!(*place)->is_whole()) {
-    RestoreTerms terms;
-    terms.as_caller = as_is;
-    terms.queue = queue;
-    auto filled = fill_from_backup(**folder, *chosen, (*place)->fd(), (*place)->path(), terms);
-    if (!filled) return filled.error();
-    summary = *filled;
-  }
-  if (auto placed = (*place)->put_in_place(); !placed) return placed.error();
-  return summary;
-}
-
-RestoreSummary restore(const std::string& from, const std::string& data, OldData old_data = OldData::kRefuse,
-                       RestoredQueue queue = RestoredQueue::kSent, const std::string& generation = "") {
-  auto summary = try_restore(from, data, old_data, queue, generation);
-  if (!summary) FAIL(summary.error().message);
-  return *summary;
-}
-
-// Everything that is visible in it is whole.
-void check_backups(const std::string& path) {
-  const auto folder = backups_in(path);
-  const auto generations = folder->generations();
-  REQUIRE(generations.has_value());
-  for (const std::string& generation : *generations) {
-    INFO(generation);
-    auto trial = try_backup(*folder, generation, {});
-    if (!trial) FAIL(trial.error().message);
-    CHECK(trial->troubles == std::vector<std::string>{});
-  }
-}
-
-bool is_same_mail(const std::vector<Fetched>& a, const std::vector<Fetched>& b) {
-  return std::ranges::equal(
-      a, b, [](const Fetched& x, const Fetched& y) { return x.uidl == y.uidl && x.content == y.content; });
-}
-
-std::string numbered_mail(int number) {
-  return "Subject: " + std::to_string(number) + "\r\n\r\n.body " + std::to_string(number) + "\r\n";
-}
-
-void deliver_some(Store& store, const std::string& mailbox, int count) {
-  for (int i = 0; i < count; ++i) REQUIRE(deliver(store, {mailbox}, numbered_mail(i)).has_value());
-}
-
-// As `mailstead verify --repair`.
-void mend_all(Store& store, const std::string& data) {
-  auto checker = Checker::open(data).value();
-  const auto mailboxes = checker->mailboxes().value();
-  Checker::Found found;
-  for (const Checker::Mailbox& mailbox : mailboxes) {
-    while (checker->check_messages(mailbox, {1, 0}, found).value()) {
-    }
-  }
-  for (const auto& judgement : store.judge(found.suspicions, Mend::kYes)) REQUIRE(judgement.has_value());
-}
-
-void flip_octet(const std::string& file) {
-  std::string content = read_file(file);
-  content.at(content.size() / 2) ^= 1;
-  write_file(file, content);
-}
-
-std::vector<std::string> troubles_of_newest(const std::string& backups) {
-  const auto folder = backups_in(backups);
-  return try_backup(*folder, folder->choose("").value(), {})->troubles;
-}
-
-std::string only_name_in(const std::string& folder) {
-  const auto names = names_in(folder);
-  REQUIRE(names.size() == 1);
-  return names.front();
-}
-
-}  // namespace
 
 TEST_CASE("a backup of a store at work brings back mail, UIDLs, passwords, aliases and queue",
           "[storage][backup]") {
@@ -239,32 +104,29 @@ TEST_CASE("deleted mail that can be restored is in a backup, and mail kept of a 
   CHECK(is_same_mail(fetch_all(*again, kBert), bert));
 }
 
-TEST_CASE("a second backup copies what is new, and each of them is whole", "[storage][backup]") {
+TEST_CASE("mail without a file is new in the first backup that holds it, and in no other",
+          "[storage][backup]") {
   Scratch scratch;
   const std::string to = scratch.path() + "/backup";
   auto store = store_with(scratch.data(), {kAnna});
-  deliver_some(*store, kAnna, 4);
-  const auto first_mail = fetch_all(*store, kAnna);
-  const BackupSummary first = back_up(scratch.data(), to);
-  CHECK(first.new_messages == 4);
+  deliver_some(*store, kAnna, 1);
+  REQUIRE(back_up(scratch.data(), to).new_messages == 1);
+  std::uint64_t octets = 0;
+  for (const int number : {1, 2}) {
+    const auto delivered = deliver_unfiled(*store, {kAnna}, numbered_mail(number));
+    octets += delivered.value().copies.at(0).size;
+  }
+  CHECK(store->index_mail().has_value());
+  const BackupSummary with_them = back_up(scratch.data(), to);
+  CHECK(with_them.new_messages == 2);
+  CHECK(with_them.new_octets == octets);
   CHECK(back_up(scratch.data(), to).new_messages == 0);
-  delete_messages(*store, kAnna, {0, 1});
-  deliver_some(*store, kAnna, 3);
-  const auto last_mail = fetch_all(*store, kAnna);
-  CHECK(back_up(scratch.data(), to).new_messages == 3);
-  check_backups(to);
-  restore(to, scratch.path() + "/first", OldData::kRefuse, RestoredQueue::kSent, first.facts.generation);
-  CHECK(is_same_mail(fetch_all(*open_store(scratch.path() + "/first"), kAnna), first_mail));
-  restore(to, scratch.path() + "/last");
-  CHECK(is_same_mail(fetch_all(*open_store(scratch.path() + "/last"), kAnna), last_mail));
-
-  auto folder = backups_in(to);
-  const auto pruned = prune_backups(*folder, 1, [] { return true; });
-  REQUIRE(pruned.has_value());
-  CHECK(pruned->generations == 2);
-  CHECK(pruned->files == 2);
-  CHECK(names_in(to + kMaildir).size() == 5);
-  folder.reset();
+  // Their files are copied then, and are no new messages.
+  REQUIRE(file_mail(*store).has_value());
+  const BackupSummary with_files = back_up(scratch.data(), to);
+  CHECK(with_files.new_messages == 0);
+  CHECK(with_files.new_octets == octets);
+  CHECK(back_up(scratch.data(), to).new_octets == 0);
   check_backups(to);
 }
 
@@ -365,270 +227,6 @@ TEST_CASE("a file that is lost, short, or changed is told, and the rest is backe
   const RestoreSummary restored = restore(to, scratch.path() + "/back");
   CHECK(restored.lost == 2);  // that the other one was lost has been told
   CHECK(names_in(scratch.path() + "/back" + kMaildir + "/new").size() == 2);
-}
-
-TEST_CASE("a backup finds what an earlier one of its folder has lost", "[storage][backup]") {
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna});
-  deliver_some(*store, kAnna, 1);
-  back_up(scratch.data(), to);
-  const std::string file = to + kMaildir + "/" + only_name_in(to + kMaildir);
-  const std::string content = read_file(file);
-  fs::resize_file(file, 1);
-  const auto folder_says = [&] {
-    const auto folder = backups_in(to);
-    return try_backup(*folder, folder->choose("").value(), {})->troubles.size();
-  };
-  CHECK(folder_says() > 0);
-  CHECK(back_up(scratch.data(), to).new_messages == 1);
-  CHECK(read_file(file) == content);
-  CHECK(folder_says() == 0);
-  // Never through a link.
-  fs::remove(file);
-  write_file(scratch.path() + "/elsewhere", content);
-  fs::create_symlink(scratch.path() + "/elsewhere", file);
-  CHECK(folder_says() > 0);
-  CHECK(back_up(scratch.data(), to).new_messages == 1);
-  CHECK(fs::is_regular_file(fs::symlink_status(file)));
-}
-
-TEST_CASE(
-    "what a trial found to be changed in a backup is copied again by the next one, if it is still there",
-    "[storage][backup]") {
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna});
-  deliver_some(*store, kAnna, 3);
-  back_up(scratch.data(), to);
-  std::map<std::string, std::string> contents;
-  for (const std::string& name : names_in(to + kMaildir)) {
-    const std::string file = to + kMaildir + "/" + name;
-    std::string content = contents[file] = read_file(file);
-    content.back() ^= 1;  // as a disk may: its size and time tell nothing
-    write_file(file, content);
-  }
-  REQUIRE(contents.size() == 3);
-  const auto troubles = [&] {
-    const auto folder = backups_in(to);
-    return try_backup(*folder, folder->choose("").value(), {})->troubles.size();
-  };
-  CHECK(troubles() == 3);
-  // Of one the backup is the last there is.
-  fs::remove(scratch.data() + kMaildir + "/new/" + fs::path(contents.begin()->first).filename().string());
-  CHECK(back_up(scratch.data(), to).new_messages == 2);
-  for (const auto& [file, content] : contents)
-    CHECK((read_file(file) == content) == (file != contents.begin()->first));
-  CHECK(fs::exists(to + "/damaged"));
-  CHECK(back_up(scratch.data(), to).new_messages == 0);
-  // It is back, and so is the file.
-  write_file(scratch.data() + kMaildir + "/new/" + fs::path(contents.begin()->first).filename().string(),
-             contents.begin()->second);
-  store.reset();
-  store = store_with(scratch.data(), {});
-  CHECK(back_up(scratch.data(), to).new_messages == 1);
-  CHECK(troubles() == 0);
-  CHECK_FALSE(fs::exists(to + "/damaged"));
-}
-
-TEST_CASE("what a message became does not take the place of what an earlier backup holds of it",
-          "[storage][backup]") {
-  const std::string how = GENERATE("cut", "cut, and only its length is known", "an octet");
-  INFO(how);
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna});
-  deliver_some(*store, kAnna, 2);
-  const auto first_mail = fetch_all(*store, kAnna);
-  const std::string first = back_up(scratch.data(), to).facts.generation;
-  const std::string name = names_in(scratch.data() + kMaildir + "/new").front();
-  const std::string file = scratch.data() + kMaildir + "/new/" + name;
-  const std::string whole = read_file(file);
-  if (how == "an octet") {
-    flip_octet(file);
-  } else {
-    fs::resize_file(file, 9);
-  }
-  if (how == "cut, and only its length is known") {
-    run_sql(scratch.data() + "/mailstead.db", "UPDATE messages SET size = 9 WHERE name LIKE '%" + name + "'");
-  } else {
-    mend_all(*store, scratch.data());
-  }
-  const std::string changed = read_file(file);
-  const auto last_mail = fetch_all(*store, kAnna);
-
-  for (int i = 0; i < 3; ++i) {
-    const auto generation = back_up(scratch.data(), to).facts.generation;
-    CHECK(read_file(to + kMaildir + "/" + name) == whole);
-    CHECK(names_in(to + kMaildir).size() == 3);
-    if (how != "cut, and only its length is known") check_backups(to);
-    if (how == "cut, and only its length is known") CHECK_FALSE(troubles_of_newest(to).empty());
-    const std::string back = scratch.path() + "/" + std::to_string(i);
-    restore(to, back + "first", OldData::kRefuse, RestoredQueue::kSent, first);
-    CHECK(is_same_mail(fetch_all(*open_store(back + "first"), kAnna), first_mail));
-    static_cast<void>(try_restore(to, back + "last", OldData::kRefuse, RestoredQueue::kSent, generation));
-    CHECK(read_file(back + "last" + kMaildir + "/new/" + name) == changed);
-  }
-
-  // The last generation needs the changed one; and none of both when the message is gone.
-  auto folder = backups_in(to);
-  REQUIRE(prune_backups(*folder, 1, [] { return true; }).has_value());
-  folder.reset();
-  restore(to, scratch.path() + "/pruned");
-  CHECK(read_file(scratch.path() + "/pruned" + kMaildir + "/new/" + name) == changed);
-  delete_messages(*store, kAnna, {0, 1});
-  back_up(scratch.data(), to);
-  folder = backups_in(to);
-  REQUIRE(prune_backups(*folder, 1, [] { return true; }).has_value());
-  CHECK_FALSE(fs::exists(to + kMaildir));
-}
-
-TEST_CASE("a message that is as it came again needs no other file", "[storage][backup]") {
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna});
-  deliver_some(*store, kAnna, 1);
-  const auto mail = fetch_all(*store, kAnna);
-  back_up(scratch.data(), to);
-  const std::string file =
-      scratch.data() + kMaildir + "/new/" + only_name_in(scratch.data() + kMaildir + "/new");
-  const std::string whole = read_file(file);
-  flip_octet(file);
-  mend_all(*store, scratch.data());
-  CHECK(back_up(scratch.data(), to).new_messages == 1);
-  CHECK(back_up(scratch.data(), to).new_messages == 0);
-  write_file(file, whole);
-  mend_all(*store, scratch.data());
-  CHECK(back_up(scratch.data(), to).new_messages == 0);
-  check_backups(to);
-  auto folder = backups_in(to);
-  REQUIRE(prune_backups(*folder, 1, [] { return true; }).has_value());
-  CHECK(names_in(to + kMaildir).size() == 1);
-  folder.reset();
-  restore(to, scratch.path() + "/back");
-  CHECK(is_same_mail(fetch_all(*open_store(scratch.path() + "/back"), kAnna), mail));
-}
-
-TEST_CASE("a hash that changed in the index alone costs an earlier backup nothing", "[storage][backup]") {
-  // As a repair by an older program left it: nothing but the trial sees that the file in the backup is not
-  // it.
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna});
-  deliver_some(*store, kAnna, 1);
-  const std::string first = back_up(scratch.data(), to).facts.generation;
-  const std::string name = only_name_in(to + kMaildir);
-  const std::string file = scratch.data() + kMaildir + "/new/" + name;
-  const std::string whole = read_file(file);
-  flip_octet(file);
-  mend_all(*store, scratch.data());
-  run_sql(scratch.data() + "/mailstead.db", "UPDATE messages SET came_hash = x''");
-  back_up(scratch.data(), to);
-  CHECK(troubles_of_newest(to).size() == 1);
-  back_up(scratch.data(), to);
-  CHECK(read_file(to + kMaildir + "/" + name) == whole);
-  CHECK(troubles_of_newest(to).empty());
-  CHECK_FALSE(fs::exists(to + "/damaged"));
-  restore(to, scratch.path() + "/first", OldData::kRefuse, RestoredQueue::kSent, first);
-  CHECK(read_file(scratch.path() + "/first" + kMaildir + "/new/" + name) == whole);
-}
-
-TEST_CASE("a damaged file of a backup is not given up for what its message became", "[storage][backup]") {
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna});
-  deliver_some(*store, kAnna, 1);
-  back_up(scratch.data(), to);
-  const std::string name = only_name_in(to + kMaildir);
-  const std::string file = scratch.data() + kMaildir + "/new/" + name;
-  const std::string whole = read_file(file);
-  flip_octet(to + kMaildir + "/" + name);
-  const std::string nearly = read_file(to + kMaildir + "/" + name);
-  CHECK(troubles_of_newest(to).size() == 1);
-  fs::resize_file(file, 9);
-  mend_all(*store, scratch.data());
-  back_up(scratch.data(), to);
-  CHECK(read_file(to + kMaildir + "/" + name) == nearly);
-  // The true one is back in the store, and then in the backup.
-  write_file(file, whole);
-  mend_all(*store, scratch.data());
-  back_up(scratch.data(), to);
-  CHECK(read_file(to + kMaildir + "/" + name) == whole);
-  CHECK(troubles_of_newest(to).empty());
-}
-
-TEST_CASE("a trial reads deleted mail, kept mail and the queue, and the next backup copies what it found",
-          "[storage][backup]") {
-  const std::string what = GENERATE("deleted", "kept", "queue");
-  INFO(what);
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna, kBert});
-  deliver_some(*store, kAnna, 1);
-  deliver_some(*store, kBert, 1);
-  {
-    auto maildrop = store->open_maildrop(id_of(*store, kAnna));
-    const std::vector<std::size_t> only{0};
-    REQUIRE(store->commit_deletes(**maildrop, only, {Deleted::kKept, "phone"}).has_value());
-  }
-  REQUIRE(store->purge_deleted(id_of(*store, kAnna), SIZE_MAX).has_value());
-  REQUIRE(store->remove_mailbox(address(kBert), KeepMail::kYes).has_value());
-  REQUIRE(submit(*store, spooled(*store, submission(*store, {kFar}, "Subject: 1\r\n\r\n"))).has_value());
-  const auto queue_file = [&](const std::string& generation) {
-    const std::string folder = to + "/" + generation + "/queue";
-    return folder + "/" + only_name_in(folder);
-  };
-  const std::string first = back_up(scratch.data(), to).facts.generation;
-  CHECK(troubles_of_newest(to).empty());
-  const std::string pool = to + "/mail/example.org/" + (what == "kept" ? ".kept-bert" : "anna");
-  const std::string file = what == "queue" ? queue_file(first) : pool + "/" + only_name_in(pool);
-  const std::string whole = read_file(file);
-  std::string changed = whole;
-  changed[changed.size() - 3] ^= 1;
-  write_file(file, changed);
-  const auto troubles = troubles_of_newest(to);
-  REQUIRE(troubles.size() == 1);
-  CHECK(troubles[0].find("other octets") != std::string::npos);
-  const BackupSummary again = back_up(scratch.data(), to);
-  CHECK(again.troubles.empty());
-  CHECK(again.new_messages == (what == "queue" ? 0 : 1));
-  CHECK(read_file(what == "queue" ? queue_file(again.facts.generation) : file) == whole);
-  CHECK(troubles_of_newest(to).empty());
-  CHECK(back_up(scratch.data(), to).new_messages == 0);
-}
-
-TEST_CASE("kept mail that was cut takes nothing from an earlier backup, also one of an older program",
-          "[storage][backup]") {
-  const bool is_older = GENERATE(false, true);
-  Scratch scratch;
-  const std::string to = scratch.path() + "/backup";
-  auto store = store_with(scratch.data(), {kAnna, kBert});
-  deliver_some(*store, kBert, 1);
-  const auto mail = fetch_all(*store, kBert);
-  REQUIRE(store->remove_mailbox(address(kBert), KeepMail::kYes).has_value());
-  const std::string first = back_up(scratch.data(), to).facts.generation;
-  const std::string kept = "/mail/example.org/.kept-bert";
-  const std::string name = only_name_in(to + kept);
-  const std::string whole = read_file(to + kept + "/" + name);
-  if (is_older)
-    run_sql(to + "/" + first + "/mailstead.db",
-            "ALTER TABLE backup_kept DROP COLUMN hash; ALTER TABLE messages DROP COLUMN came_hash;"
-            " ALTER TABLE queue DROP COLUMN hash; PRAGMA user_version = 15;");
-  check_backups(to);
-  const std::string in_store = scratch.data() + kept + "/new/" + name;
-  fs::resize_file(in_store, 9);
-  const std::string last = back_up(scratch.data(), to).facts.generation;
-  CHECK(read_file(to + kept + "/" + name) == whole);
-  check_backups(to);
-  CHECK(back_up(scratch.data(), to).new_messages == 0);
-  restore(to, scratch.path() + "/first", OldData::kRefuse, RestoredQueue::kSent, first);
-  CHECK(read_file(scratch.path() + "/first" + kept + "/new/" + name) == whole);
-  restore(to, scratch.path() + "/last", OldData::kRefuse, RestoredQueue::kSent, last);
-  CHECK(read_file(scratch.path() + "/last" + kept + "/new/" + name).size() == 9);
-  auto folder = backups_in(to);
-  REQUIRE(prune_backups(*folder, 1, [] { return true; }).has_value());
-  folder.reset();
-  check_backups(to);
 }
 
 TEST_CASE("a backup goes only where there is nothing else, and nobody else is", "[storage][backup]") {

@@ -402,6 +402,39 @@ TEST_CASE("what is no file goes to the quarantine", "[storage][check]") {
   CHECK(check(*store, scratch.data(), Mend::kNo).empty());
 }
 
+TEST_CASE("what stands in a message's place and is no file is told, and never followed", "[storage][check]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  REQUIRE(deliver(*store, {kAnna}, text(1)).has_value());
+  REQUIRE(file_mail(*store).has_value());
+  const std::string content = fetch_all(*store, kAnna).at(0).content;
+  const std::string name = names_in(folder(scratch, "new")).at(0);
+  const std::string place = folder(scratch, "new/" + name);
+  const std::string elsewhere = scratch.path() + "/elsewhere";
+  const std::string kind = GENERATE("link", "folder");
+  CAPTURE(kind);
+  std::filesystem::rename(place, elsewhere);
+  if (kind == "link") {
+    std::filesystem::create_symlink(elsewhere, place);  // even to the very message
+  } else {
+    std::filesystem::create_directory(place);
+  }
+  const Judgement found = only(check(*store, scratch.data(), Mend::kNo));
+  CHECK(found.verdict == Verdict::kAmiss);
+  CHECK(says(found, "never followed: move it away"));
+  CHECK_FALSE(says(found, "if the disk fails"));
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kMended);
+  CHECK(names_in(folder(scratch, "quarantine")) == std::vector<std::string>{name});
+  CHECK(fetch_all(*store, kAnna).empty());
+  CHECK(read_file(elsewhere) == content);
+  // As it says: with its file in its place it is there again.
+  std::filesystem::rename(elsewhere, place);
+  static_cast<void>(check(*store, scratch.data(), Mend::kYes));
+  while (store->files_wait()) REQUIRE(store->take_in_files(100).has_value());
+  REQUIRE(fetch_all(*store, kAnna).size() == 1);
+  CHECK(fetch_all(*store, kAnna).at(0).content == content);
+}
+
 TEST_CASE("sums that are wrong are counted anew", "[storage][check]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});

@@ -75,4 +75,13 @@ bool DiskFault::happened() const {
   return operations_left <= 0;
 }
 
+int at_each_fault(const std::function<bool(int n)>& round) {
+  constexpr int kMostOperations = 1000;  // a round that never comes to its end is a mistake of the test
+  for (int n = 1;; ++n) {
+    REQUIRE(n < kMostOperations);
+    INFO("operation " << n);
+    if (!round(n)) return n - 1;
+  }
+}
+
 }  // namespace mailstead::storage_test

@@ -32,4 +32,8 @@ class DiskFault {
   bool happened() const;
 };
 
+// Calls `round` with 1, 2, ... for as long as it says that the fault at the n-th operation happened, which is
+// to say that there was one to fail. How many there were.
+int at_each_fault(const std::function<bool(int n)>& round);
+
 }  // namespace mailstead::storage_test

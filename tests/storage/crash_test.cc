@@ -326,10 +326,8 @@ TEST_CASE("an operation that fails during a delivery fails its messages only", "
   Scratch scratch;
   store_with(scratch.data(), {kAnna, kBert}).reset();
   const int error_number = GENERATE(EIO, ENOSPC);
-  bool happened = true;
-  for (int n = 1; happened; ++n) {
-    REQUIRE(n < kMostOperations);
-    INFO("operation " << n << " errno " << error_number);
+  at_each_fault([&](int n) {
+    bool happened = false;
     const std::string data = scratch.path() + "/" + std::to_string(n);
     copy_folder(scratch.data(), data);
     auto store = open_store(data);
@@ -346,7 +344,8 @@ TEST_CASE("an operation that fails during a delivery fails its messages only", "
     CHECK(fetch_all(*store, kAnna).size() + fetch_all(*store, kBert).size() == copies);
     store.reset();
     std::filesystem::remove_all(data);
-  }
+    return happened;
+  });
 }
 
 TEST_CASE("a commit whose outcome is not known ends the process", "[storage][crash]") {

@@ -185,9 +185,9 @@ TEST_CASE("keys without a state are taken as they are", "[dkim-keys]") {
 
 namespace {
 
-int operations_left = 0;
+int operations_before_fault = 0;
 int fail_in_turn(const char*) {
-  return operations_left-- == 0 ? ENOSPC : 0;
+  return operations_before_fault-- == 0 ? ENOSPC : 0;
 }
 
 }  // namespace
@@ -198,7 +198,7 @@ TEST_CASE("a disk that fails at any moment leaves the old keys or the new ones",
   for (int fails_at = 0;; ++fails_at) {
     auto store = open_store(scratch.data());
     const auto old = signing(*store);
-    operations_left = fails_at;
+    operations_before_fault = fails_at;
     set_disk_hook(fail_in_turn);
     auto done = store->prepare_dkim_keys(kDomain);
     if (done) done = store->activate_dkim_keys(kDomain);

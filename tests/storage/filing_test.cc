@@ -391,10 +391,8 @@ TEST_CASE("mail without a file is read from a damaged database", "[storage][fili
 
 TEST_CASE("a filing that fails at any operation leaves the mail in the database", "[storage][filing]") {
   const int error_number = GENERATE(EIO, ENOSPC);
-  bool happened = true;
-  for (int n = 1; happened; ++n) {
-    REQUIRE(n < 100);
-    INFO("operation " << n);
+  at_each_fault([&](int n) {
+    bool happened = false;
     Scratch scratch;
     auto store = store_with(scratch.data(), {kAnna});
     for (const int i : {1, 2}) REQUIRE(deliver_unfiled(*store, {kAnna}, text(i)).has_value());
@@ -414,5 +412,6 @@ TEST_CASE("a filing that fails at any operation leaves the mail in the database"
     store = open_store(scratch.data(), &report);
     CHECK(report.actions.empty());
     CHECK(bodies(*store) == expected({1, 2}));
-  }
+    return happened;
+  });
 }

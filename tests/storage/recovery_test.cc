@@ -1,7 +1,9 @@
 #include "storage/recovery.h"
 
 #include <filesystem>
+#include <string_view>
 
+#include "storage/database.h"
 #include "support.h"
 #include "tests/catch.h"
 
@@ -225,6 +227,103 @@ TEST_CASE("of each kind it is told whether a damaged database could be read to i
   if (!told.empty()) CHECK(mentions(report, told));
   CHECK(mentions(report, "could not be read to the end of its") == !cut_off.empty());
   if (!cut_off.empty()) CHECK(mentions(report, cut_off));
+}
+
+namespace {
+
+// Overwrites the one page of this kind that holds these words.
+void damage_page(const std::string& path, const std::string& words, char kind) {
+  std::string database = read_file(path);
+  std::size_t damaged = 0;
+  for (std::size_t page = 4096; page < database.size(); page += 4096) {
+    if (database[page] != kind || database.substr(page, 4096).find(words) == std::string::npos) continue;
+    database.replace(page, 512, std::string(512, 'x'));
+    ++damaged;
+  }
+  CAPTURE(words);
+  REQUIRE(damaged == 1);
+  write_file(path, database);
+}
+
+std::int64_t count_of(const std::string& path, std::string_view sql) {
+  auto database = Database::open(path, DatabaseAccess::kRead).value();
+  std::int64_t count = 0;
+  REQUIRE(each_row(database->query(sql), [&](const Statement& row) { count = row.integer(0); }).has_value());
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("a damaged page in the midst costs the rows in it, and not those behind", "[storage]") {
+  RecoveryWorld world;
+  constexpr int kRows = 400;
+  const std::string numbers =
+      "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1399) ";
+  run_sql(world.database(), "INSERT INTO mailboxes (local, domain, key, created_at) " + numbers +
+                                "SELECT 'box' || i, 'example.org', 'box' || i || '@example.org', 1 FROM n;"
+                                "INSERT INTO quotas " +
+                                numbers + "SELECT id, 123456 FROM n JOIN mailboxes ON local = 'box' || i;" +
+                                "INSERT INTO aliases (key, position, name, target) " + numbers +
+                                "SELECT 'alias' || i || '@example.org', 0, 'alias' || i || '@example.org', "
+                                "'anna@example.org' FROM n;" +
+                                "INSERT INTO imported (mailbox, source, item, uidl) " + numbers +
+                                "SELECT 1, 'pop3 anna@old.example', 'item' || i, 'uidl' || i FROM n;" +
+                                "PRAGMA wal_checkpoint(TRUNCATE)");
+  constexpr char kLeaf = 0x0d;
+  constexpr char kLeafWithoutRowid = 0x0a;
+  damage_page(world.database(), "box1200example.org", kLeaf);
+  damage_page(world.database(), "alias1200@example.organna", kLeafWithoutRowid);
+  damage_page(world.database(), "item1200uidl1200", kLeafWithoutRowid);
+  RecoveryReport report;
+  auto store = open_store(world.data(), &report);
+  CHECK(mentions(report, "could not be read to the end of its mailboxes, aliases, notes of imports"));
+  // A page has 4,096 octets.
+  const auto directory = store->directory();
+  CHECK(directory->mailboxes().size() > kRows - 150);
+  CHECK(directory->mailboxes().size() < kRows + 2);
+  CHECK(directory->find(address("box1399@example.org")) != nullptr);
+  CHECK(directory->find(address("box1200@example.org")) == nullptr);
+  CHECK(directory->aliases().size() > kRows - 150);
+  CHECK_FALSE(directory->resolve(address("alias1399@example.org")).empty());
+  CHECK(store->show_mailbox(address("box1399@example.org"))->quota == 123456);
+  world.check_anna(*store);
+  store.reset();
+  CHECK(count_of(world.database(), "SELECT COUNT(*) FROM imported") > kRows - 250);
+  CHECK(count_of(world.database(), "SELECT COUNT(*) FROM imported WHERE item = 'item1399'") == 1);
+  CHECK(count_of(world.database(), "SELECT COUNT(*) FROM imported WHERE item = 'item1000'") == 1);
+}
+
+TEST_CASE("a mailbox whose folder a crash kept from being made has it after the next start", "[storage]") {
+  RecoveryWorld world;
+  { open_store(world.data())->add_mailbox(address("carl@example.org"), "$x$").value(); }
+  const std::string box = world.data() + "/mail/example.org/carl";
+  const std::string left = GENERATE("nothing", "a part", "an unfinished address");
+  CAPTURE(left);
+  fs::remove_all(left == "nothing" ? box : box + "/new");
+  if (left == "an unfinished address") fs::rename(box + "/address", box + "/address.new");
+  auto store = open_store(world.data());
+  CHECK(store->show_mailbox(address("carl@example.org"))->has_password);
+  REQUIRE(deliver(*store, {"carl@example.org"}, "A: 1\r\n\r\n").has_value());
+  CHECK(fetch_all(*store, "carl@example.org").size() == 1);
+  CHECK(read_file(box + "/address") == "carl@example.org\n");
+  CHECK_FALSE(fs::exists(box + "/address.new"));
+  CHECK(store->directory()->mailboxes().size() == 3);
+}
+
+TEST_CASE("what a crash left of a small file is in nobody's way", "[storage]") {
+  RecoveryWorld world;
+  auto store = open_store(world.data());
+  REQUIRE(store->dkim_keys("example.org").has_value());
+  const std::string state = world.data() + "/dkim/example.org/state";
+  const std::string before = read_file(state);
+  store.reset();
+  write_file(state + ".new", "act");
+  store = open_store(world.data());
+  REQUIRE(store->dkim_keys("example.org").has_value());
+  CHECK(read_file(state) == before);
+  REQUIRE(store->prepare_dkim_keys("example.org").has_value());
+  CHECK(read_file(state) != before);
+  CHECK_FALSE(fs::exists(state + ".new"));
 }
 
 TEST_CASE("a start that was cut off while it replaced a damaged database says so, and loses no account",

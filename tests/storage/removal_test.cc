@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "crash.h"
+#include "storage/checker.h"
+#include "storage/database.h"
 #include "support.h"
 #include "tests/catch.h"
 
@@ -31,6 +33,7 @@ TEST_CASE("a file that resists in a removed mailbox holds up nobody", "[storage]
   auto store = store_with(scratch.data(), {kAnna, "bert@example.org"});
   for (int i = 0; i < 3; ++i) REQUIRE(deliver(*store, {kAnna}, "A: 1\r\n\r\n").has_value());
   REQUIRE(store->remove_mailbox(address(kAnna), KeepMail::kNo).has_value());
+  CHECK(store->sweep_removed(4).value());  // its rows
   {
     DiskFault fault(1, EPERM);
     auto resists = store->sweep_removed(1'000);
@@ -55,7 +58,7 @@ TEST_CASE("a removed mailbox is swept in pieces, and the end or the next start f
   std::size_t calls = 1;
   SECTION("in pieces") {
     while (store->sweep_removed(7).value()) ++calls;
-    CHECK(calls == 4);  // 20 messages, the address, four folders
+    CHECK(calls == 7);  // 20 rows, the mailbox's; 20 messages, the address, four folders
     CHECK(names_in(scratch.data() + "/mail/example.org").empty());
   }
   SECTION("at the end") {
@@ -71,6 +74,54 @@ TEST_CASE("a removed mailbox is swept in pieces, and the end or the next start f
     CHECK(mentions(report, "finished the interrupted removal of a mailbox"));
     CHECK(names_in(copy + "/mail/example.org").empty());
   }
+}
+
+TEST_CASE("a removal writes the same few rows for any number of messages; the others go in pieces",
+          "[storage]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna, kBert});
+  for (int i = 0; i < 20; ++i) REQUIRE(deliver(*store, {kAnna, kBert}, "A: 1\r\n\r\n").has_value());
+  REQUIRE(deliver_unfiled(*store, {kAnna}, "A: 2\r\n\r\n").has_value());
+  const std::string database = scratch.data() + "/mailstead.db";
+  const auto rows = [&] {
+    auto reading = Database::open(database, DatabaseAccess::kRead).value();
+    std::int64_t count = 0;
+    REQUIRE(each_row(reading->query("SELECT COUNT(*) FROM messages"), [&](const Statement& row) {
+              count = row.integer(0);
+            }).has_value());
+    return count;
+  };
+  const KeepMail keep = GENERATE(KeepMail::kNo, KeepMail::kYes);
+  REQUIRE(store->remove_mailbox(address(kAnna), keep).has_value());
+  CHECK(rows() == 41);
+  CHECK(store->list_mailboxes()->size() == 1);
+  CHECK(Checker::open(scratch.data()).value()->check_database().value().empty());
+  // The address is free at once, and its new mailbox is none of the old one's business.
+  REQUIRE(store->add_mailbox(address(kAnna), "$x$").has_value());
+  const std::size_t kept = keep == KeepMail::kYes ? 21 : 0;
+  CHECK(fetch_all(*store, kAnna).size() == kept);
+  REQUIRE(deliver(*store, {kAnna}, "A: 3\r\n\r\n").has_value());
+  SECTION("between others' turns") {
+    std::int64_t before = rows();
+    while (store->sweep_removed(7).value()) {
+      CHECK(before - rows() <= 7);
+      before = rows();
+    }
+  }
+  SECTION("at the next start") {
+    const std::string copy = scratch.path() + "/copy";
+    copy_folder(scratch.data(), copy);
+    store.reset();
+    fs::rename(scratch.data(), scratch.path() + "/first");
+    fs::rename(copy, scratch.data());
+    RecoveryReport report;
+    store = open_store(scratch.data(), &report);
+    CHECK(mentions(report, "finished the interrupted removal of a mailbox"));
+  }
+  CHECK(rows() == static_cast<std::int64_t>(20 + kept + 1));
+  CHECK(fetch_all(*store, kAnna).size() == kept + 1);
+  CHECK(fetch_all(*store, kBert).size() == 20);
+  CHECK(Checker::open(scratch.data()).value()->check_database().value().empty());
 }
 
 TEST_CASE("a mailbox that aliases lead to is not removed", "[storage]") {

@@ -45,6 +45,7 @@ TEST_CASE("an upgrade keeps the database as it was, and it leads back", "[storag
   Scratch scratch;
   older_store(scratch.data()).reset();
   write_file(scratch.data() + "/mailstead.db.schema-7", "of an earlier upgrade");
+  write_file(scratch.data() + kSnapshot + ".unfinished", "of one that a crash ended");
   RecoveryReport report;
   auto store = open_store(scratch.data(), &report);
   CHECK(std::ranges::count_if(report.actions, [](const std::string& action) {
@@ -52,6 +53,7 @@ TEST_CASE("an upgrade keeps the database as it was, and it leads back", "[storag
         }) == 1);
   CHECK(version_of(scratch.data() + kSnapshot) == 11);
   CHECK_FALSE(std::filesystem::exists(scratch.data() + "/mailstead.db.schema-7"));
+  CHECK_FALSE(std::filesystem::exists(scratch.data() + kSnapshot + ".unfinished"));
   REQUIRE(deliver(*store, {kAnna}, "A: 2\r\n\r\n").has_value());
   const auto uidls = uidls_of(fetch_all(*store, kAnna));
   REQUIRE(uidls.size() == 2);

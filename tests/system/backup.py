@@ -267,6 +267,23 @@ class Backup(Backups):
         self.assertEqual((told["lost"], len(told["troubles"])), (1, 1))
         self.assertEqual(len(other.fetch(ANNA)), 3)
 
+    def test_an_earlier_backup_is_damaged(self):
+        self.fill(3)
+        for _ in range(3):
+            self.back_up()
+        oldest, damaged, _ = self.generations()
+        with open(os.path.join(self.to, damaged, "mailstead.db"), "r+b") as file:
+            file.write(b"x" * 4096)
+        done = self.server.admin("--json", "backup", self.to, "--keep", "3", code=1)
+        told = json.loads(done.stdout)
+        self.assertEqual((told["troubles"], told["removed_backups"], len(told["earlier_troubles"])), ([], 1, 1))
+        self.assertIn("%s/%s cannot be read" % (self.to, damaged), told["earlier_troubles"][0])
+        self.assertNotIn(oldest, self.generations())
+        # The new one is a backup like any other, and `status` is told so.
+        self.assertIsNone(self.server.json("status")["backup_failure"])
+        # As it says: without it all is well.
+        shutil.rmtree(os.path.join(self.to, damaged))
+        self.assertEqual(self.back_up("--keep", "3", "--test")["earlier_troubles"], [])
 
     def flip(self, path):
         """Another octet at the same length, as a disk may."""

@@ -18,6 +18,7 @@ ANNA = "anna@example.org"
 BERT = "bert@example.org"
 THEN = 1_000_000_000
 MANY = 800
+USUAL_HOST = "127.0.110.110"  # where nobody else listens on 110 and 995
 
 
 def text_of(number, more=b""):
@@ -606,6 +607,52 @@ class Pop3(Transfers):
         self.server.start()
         self.assertRegex(sources[0], "^pop3 a@127.0.0.1 port [0-9]+$")
 
+    def test_the_usual_ports_with_and_without_tls_are_one_source(self):
+        mail = self.fill(3)
+
+        def fetch_by(tls, port, service):
+            with Tunnel((USUAL_HOST, port), self.other.ports[service]):
+                return self.server.json("import", "pop3", USUAL_HOST, ANNA, "--user", BERT, "--password-file", self.secret,
+                                        "--tls", tls, "--insecure")
+
+        done = fetch_by("implicit", 995, "pop3s")
+        self.assertEqual((done["imported"], done["imported_before"]), (3, 0))
+        self.other.deliver(text_of(88), BERT)
+        for tls in ("stls", "none"):
+            done = fetch_by(tls, 110, "pop3")
+            self.assertEqual((done["imported"], done["imported_before"]), (1, 3) if tls == "stls" else (0, 4))
+        self.assertEqual(self.server.fetch(ANNA)[:3], mail)
+        self.assertEqual(self.count(), 4)
+        self.server.stop()
+        database = sqlite3.connect(os.path.join(self.server.data, "mailstead.db"))
+        sources = {row[0] for row in database.execute("SELECT source FROM imported")}
+        database.close()
+        self.server.start()
+        self.assertEqual(sources, {"pop3 %s@%s" % (BERT, USUAL_HOST)})
+
+    def test_what_was_deleted_here_for_good_is_not_brought_again(self):
+        self.server.stop()
+        self.server.configure("[pop3]\ndeleted_kept_days = 0")
+        self.server.start()
+        script = Script([(b"u%d" % n, b"Subject: %d\r\n\r\n" % n) for n in (1, 2, 3)])
+        self.assertEqual(self.fetch_from(script)["imported"], 3)
+        with self.server.pop3(ANNA) as session:
+            session.must("DELE 1")
+            session.must("DELE 2")
+            session.quit()
+        folder = os.path.join(self.server.data, "mail", "example.org", "anna", "new")
+        until(lambda: len(os.listdir(folder)) == 1, "the files are gone for good")
+        # Who fetches from there each day would otherwise delete each day.
+        done = self.fetch_from(Script(script.mail, port=script.port))
+        self.assertEqual((done["imported"], done["imported_before"]), (0, 3))
+        self.assertEqual(self.count(), 1)
+        # Who wants it after all takes another mailbox, or lets this one begin anew.
+        self.server.add_cheap_mailbox("carl@example.org")
+        with Script(script.mail, port=script.port) as again:
+            done = self.server.json("import", "pop3", "127.0.0.1", "carl@example.org", "--user", "a", "--password-file",
+                                    self.secret, "--tls", "none", "--port", str(again.port))
+        self.assertEqual(done["imported"], 3)
+
     def test_a_server_that_names_messages_badly(self):
         script = Script([(b"same", b"Subject: 1\r\n\r\n"), (b"same", b"Subject: 2\r\n\r\n"), (b"has space", b"Subject: 3\r\n\r\n"),
                          (b"x" * 71, b"Subject: 4\r\n\r\n"), (b"\xff", b"Subject: 5\r\n\r\n"), (b"good", b"")])
@@ -626,6 +673,45 @@ class Pop3(Transfers):
             done = self.server.admin("import", "pop3", "127.0.0.1", ANNA, "--user", "a", "--password-file", self.secret, "--tls",
                                      "none", "--port", str(script.port), code=1)
         self.assertIn("line has no end", done.stdout)
+
+
+class Tunnel:
+    """Leads from an address to one of a server's."""
+
+    def __init__(self, at, to):
+        self.to = to
+        self.listener = socket.create_server(at)
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(mailstead.TIMEOUT)
+
+    def serve(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            with near, socket.create_connection(self.to) as far:
+                back = threading.Thread(target=self.pass_on, args=(far, near), daemon=True)
+                back.start()
+                self.pass_on(near, far)
+                back.join(mailstead.TIMEOUT)
+
+    @staticmethod
+    def pass_on(one, other):
+        try:
+            while octets := one.recv(65536):
+                other.sendall(octets)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
 
 class Script:

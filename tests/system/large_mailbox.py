@@ -4,6 +4,7 @@ MESSAGES (20,000, or 6,000 with the sanitizers) comes from the environment; 1,00
 a few, under names as the server gives them, which are taken into the index at the start.
 """
 
+import json
 import os
 import time
 import unittest
@@ -15,6 +16,7 @@ MESSAGES = int(os.environ.get("MESSAGES", "6000" if mailstead.sanitized() else "
 LINKS = 60_000  # of one file: ext4 allows 65,000
 USER = "anna@example.org"
 OTHER = "bert@example.org"
+BACK = "carl@example.org"
 SECONDS = 1_700_000_000
 MEMORY = 24 * 2**20  # octets that one session of any mailbox may cost, pages that are kept for the next one included
 
@@ -143,28 +145,73 @@ class LargeMailbox(unittest.TestCase):
             self.assertEqual(session.stat()[0], count + 1)
             session.quit()
 
-    def test_5_much_of_it_is_deleted_at_once_and_restored(self):
+    def delete(self, numbers):
+        """By one QUIT; the seconds that it took."""
         with self.server.pop3(USER) as session:
-            count = session.stat()[0]
-            much = min(count, 100_000)
-            for first in range(1, much + 1, 1000):
-                some = range(first, min(first + 1000, much + 1))
+            for first in range(0, len(numbers), 1000):
+                some = numbers[first:first + 1000]
                 session.stream.send(b"".join(b"DELE %d\r\n" % number for number in some))
                 for number in some:
                     self.assertTrue(session.stream.line().startswith(b"+OK"), number)
-            self.assertEqual(session.stat()[0], count - much)
             began = time.monotonic()
             session.quit()
-            deleted = time.monotonic() - began
+            return time.monotonic() - began
+
+    def bystander(self):
+        """Somebody else's whole session, and mail for him."""
+        with self.server.pop3(OTHER) as session:
+            count = session.stat()[0]
+            session.quit()
+        self.server.deliver(messages.small_messages()["plain"], OTHER)
+        with self.server.pop3(OTHER) as session:
+            self.assertEqual(session.stat()[0], count + 1)
+            session.quit()
+
+    def piece(self, command, flag, after=""):
+        """What one turn of the store does of a command."""
+        request = {"command": command, "arguments": [USER], "flags": [flag], "secret": ""}
+        if after:
+            request["after"] = after
+        report = json.loads(self.server.control(json.dumps(request).encode() + b"\n"))
+        self.assertEqual(report["exit_code"], 0, report["error"])
+        return report
+
+    def test_5_much_of_it_is_deleted_at_once_and_restored(self):
+        with self.server.pop3(USER) as session:
+            count = session.stat()[0]
+            session.quit()
+        much = min(count, 100_000)
+        deleted = self.delete(range(1, much + 1))
         with self.server.pop3(USER) as session:
             self.assertEqual(session.stat()[0], count - much)
             session.quit()
         began = time.monotonic()
-        self.server.admin("message", "restore", USER, "--all")
+        restored = self.server.json("message", "restore", USER, "--all")
+        self.assertEqual((len(restored["restored"]), restored["lost"]), (much, []))
         print("\n      %d deleted in %.2f s, restored in %.2f s" % (much, deleted, time.monotonic() - began))
         with self.server.pop3(USER) as session:
             self.assertEqual(session.stat()[0], count)
             self.assertEqual([uidl for _, uidl in session.uidl()[:3]], ["%015d" % number for number in (1, 2, 3)])
+            session.quit()
+
+    def test_5a_between_the_turns_of_a_restore_others_are_served(self):
+        with self.server.pop3(USER) as session:
+            count = session.stat()[0]
+            session.quit()
+        much = 3000
+        self.delete(range(1, much + 1))
+        seen = []
+        report = self.piece("message restore", "all")
+        while report.get("next"):
+            # The restore is under way: what it has done stands, the rest does not, and nobody waits for it.
+            self.bystander()
+            seen.append(self.server.json("mailbox", "show", USER)["messages"] - (count - much))
+            report = self.piece("message restore", "all", report["next"])
+        self.assertEqual(seen, sorted(set(seen)))
+        self.assertTrue(all(later - before <= 500 for before, later in zip([0] + seen, seen + [much])), seen)
+        self.assertIn("%d messages restored" % much, report["text"])
+        with self.server.pop3(USER) as session:
+            self.assertEqual(session.stat()[0], count)
             session.quit()
 
     def test_6_the_index_answers_without_the_files(self):
@@ -178,6 +225,18 @@ class LargeMailbox(unittest.TestCase):
             self.assertEqual(len(session.uidl()), count)
             session.refused("RETR %d" % count)
             session.quit()
+
+
+    def test_7_a_removed_mailbox_goes_behind_everybody(self):
+        self.server.admin("mailbox", "remove", USER, "--keep-mail")
+        # Its address is free, and others are served, whatever of its rows is still there.
+        self.bystander()
+        self.server.add_cheap_mailbox(BACK)
+        self.server.admin("mailbox", "remove", BACK)
+        self.server.stop()
+        self.server.start()
+        self.bystander()
+        self.assertEqual([box["address"] for box in self.server.json("mailbox", "list")], [OTHER])
 
 
 if __name__ == "__main__":
