@@ -1,4 +1,4 @@
-// The network for the command line, which has no loop of its own: see admin/outside.h.
+// The network for the command line, which has no loop of its own: see admin/doctor/outside.h.
 #pragma once
 
 #include <functional>
