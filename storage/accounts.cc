@@ -110,12 +110,13 @@ Result<MailboxId> Accounts::add_mailbox(const AccountRow& account) {
 }
 
 Result<std::int64_t> Accounts::remove_mailbox(MailboxId mailbox, const Address& address, bool keep) {
+  static constexpr const char* kPutAside =
+      "UPDATE mailboxes SET key = '.removed-' || id, local = '', domain = '', password = '', enabled = 2"
+      " WHERE id = ?1";
   // Without its totals no trigger has to count what goes behind.
   for (const char* sql :
        {"DELETE FROM totals WHERE mailbox = ?1", "DELETE FROM app_passwords WHERE mailbox = ?1",
-        "DELETE FROM quotas WHERE mailbox = ?1", "DELETE FROM folder_times WHERE mailbox = ?1",
-        "UPDATE mailboxes SET key = '.removed-' || id, local = '', domain = '', password = '', enabled = 2"
-        " WHERE id = ?1"}) {
+        "DELETE FROM quotas WHERE mailbox = ?1", "DELETE FROM folder_times WHERE mailbox = ?1", kPutAside}) {
     if (auto done = database_.run(sql, mailbox); !done) return done.error();
   }
   if (auto done = database_.run("INSERT INTO removals (local, domain, keep) VALUES (?1, ?2, ?3)",
