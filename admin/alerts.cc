@@ -7,7 +7,7 @@
 
 #include "admin/config/quantity.h"
 #include "admin/text.h"
-#include "protocols/delivery_report.h"
+#include "protocols/smtp/delivery_report.h"
 
 namespace mailstead::admin {
 namespace {
@@ -21,7 +21,7 @@ constexpr std::int64_t kLoneStallsFor = 12 * kHour;
 constexpr std::size_t kRefusingDomains = 2;  // one alone may be down itself
 // Certificate and key are not replaced in one step, and are looked at once a minute.
 constexpr std::int64_t kFilesAreWrongFor = 90;
-constexpr std::uint32_t kFirstFailures = 4;    // within an hour and a half (server/acme_schedule.h)
+constexpr std::uint32_t kFirstFailures = 4;    // within an hour and a half (server/acme/acme_schedule.h)
 constexpr std::uint32_t kRenewalFailures = 8;  // within a day: weeks are left
 constexpr std::int64_t kToldAgain = 7 * kAlertDay;
 constexpr std::int64_t kGoneFor = kAlertDay;

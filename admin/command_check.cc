@@ -11,7 +11,7 @@
 #include "admin/report.h"
 #include "admin/text.h"
 #include "protocols/address.h"
-#include "storage/app_passwords.h"
+#include "storage/accounts/app_passwords.h"
 
 namespace mailstead::admin {
 namespace {

@@ -20,8 +20,9 @@ struct Counters {
   std::uint64_t retrieved_octets = 0;                       // likewise
   std::map<std::string, std::uint64_t> connections;         // that were admitted, by service
   std::map<std::string, std::uint64_t> connections_denied;  // by reason: "ban", …
-  std::map<std::string, std::uint64_t> connections_hidden;  // by the gateway's address (server/gateways.h)
-  std::map<std::string, std::uint64_t> tls_handshakes;      // by version; "failed"
+  std::map<std::string, std::uint64_t>
+      connections_hidden;                               // by the gateway's address (server/net/gateways.h)
+  std::map<std::string, std::uint64_t> tls_handshakes;  // by version; "failed"
   // By check and result, both words of RFC 8601 or ours.
   std::map<std::pair<std::string, std::string>, std::uint64_t> sender_checks;
   std::map<std::pair<std::string, std::string>, std::uint64_t> refused_because;  // see refusal_reason.h

@@ -17,7 +17,7 @@
 #include "admin/text.h"
 #include "admin/transfer/store_access.h"
 #include "admin/transfer/transfer.h"
-#include "storage/password.h"
+#include "storage/accounts/password.h"
 
 namespace mailstead::admin {
 namespace {

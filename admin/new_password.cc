@@ -11,9 +11,9 @@
 #include <string_view>
 
 #include "admin/descriptor.h"
-#include "protocols/saslprep.h"
+#include "protocols/auth/saslprep.h"
 #include "protocols/utf8.h"
-#include "storage/password.h"
+#include "storage/accounts/password.h"
 
 namespace mailstead::admin {
 namespace {

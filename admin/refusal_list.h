@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "protocols/address.h"
-#include "storage/refused_mail.h"
+#include "storage/database/refused_mail.h"
 
 namespace mailstead {
 

@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-#include "storage/directory.h"
+#include "storage/accounts/directory.h"
 
 namespace mailstead::admin {
 

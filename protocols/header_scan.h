@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/message_id_field.h"
+#include "protocols/smtp/message_id_field.h"
 
 namespace mailstead {
 

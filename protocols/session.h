@@ -26,7 +26,7 @@
 #include <string_view>
 #include <utility>
 
-#include "protocols/envelope.h"
+#include "protocols/smtp/envelope.h"
 
 namespace mailstead {
 

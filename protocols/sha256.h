@@ -4,7 +4,7 @@
 #include <memory>
 #include <string_view>
 
-#include "protocols/hmac.h"  // Sha256
+#include "protocols/auth/hmac.h"  // Sha256
 
 namespace mailstead {
 

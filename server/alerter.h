@@ -15,10 +15,10 @@
 
 #include "admin/alerts.h"
 #include "admin/config/config.h"
-#include "server/acme.h"
-#include "server/certificates.h"
+#include "server/acme/acme.h"
 #include "server/log.h"
-#include "server/queue_runner.h"
+#include "server/net/certificates.h"
+#include "server/outgoing/queue_runner.h"
 #include "server/signing.h"
 #include "server/storage_thread.h"
 

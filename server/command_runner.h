@@ -12,7 +12,7 @@
 
 #include "admin/command.h"
 #include "admin/web_links.h"
-#include "server/acme.h"
+#include "server/acme/acme.h"
 #include "server/log.h"
 #include "server/storage_thread.h"
 

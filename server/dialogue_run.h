@@ -12,9 +12,9 @@
 #include <string>
 
 #include "admin/doctor/outside.h"
-#include "protocols/reply_reader.h"
-#include "server/dialer.h"
-#include "server/tcp_stream.h"
+#include "protocols/smtp/reply_reader.h"
+#include "server/net/dialer.h"
+#include "server/net/tcp_stream.h"
 
 namespace mailstead {
 

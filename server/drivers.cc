@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "admin/cli.h"
-#include "server/http_driver.h"
+#include "server/http/http_driver.h"
 #include "server/pop3_driver.h"
 #include "server/smtp_driver.h"
 

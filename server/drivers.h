@@ -5,10 +5,10 @@
 
 #include <memory>
 
-#include "server/certificates.h"
 #include "server/driver.h"
-#include "server/listener.h"
-#include "server/pages.h"
+#include "server/http/pages.h"
+#include "server/net/certificates.h"
+#include "server/net/listener.h"
 #include "server/services.h"
 
 namespace mailstead {

@@ -4,7 +4,7 @@
 
 #include "admin/cli.h"
 #include "server/log.h"
-#include "server/network.h"
+#include "server/net/network.h"
 #include "server/outside.h"
 #include "server/server.h"
 

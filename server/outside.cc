@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "server/dialogue_run.h"
-#include "server/resolver.h"
+#include "server/net/resolver.h"
 #include "server/time_question.h"
 
 namespace mailstead {

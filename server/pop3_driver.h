@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocols/pop3_session.h"
+#include "protocols/pop3/pop3_session.h"
 #include "server/driver.h"
 #include "server/services.h"
 

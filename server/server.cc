@@ -16,7 +16,7 @@
 #include "admin/doctor/doctor_machine.h"
 #include "admin/owner.h"
 #include "admin/transfer/store_access.h"
-#include "server/network.h"
+#include "server/net/network.h"
 #include "server/privileges.h"
 
 namespace mailstead {

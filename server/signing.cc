@@ -4,9 +4,9 @@
 #include <ctime>
 #include <utility>
 
-#include "protocols/arc_sealer.h"
-#include "protocols/dkim_signer.h"
-#include "storage/delivery_content.h"
+#include "protocols/origin/arc_sealer.h"
+#include "protocols/origin/dkim_signer.h"
+#include "storage/delivery/delivery_content.h"
 
 namespace mailstead {
 

@@ -14,7 +14,7 @@
 #include <optional>
 #include <string>
 
-#include "protocols/arc_verifier.h"
+#include "protocols/origin/arc_verifier.h"
 #include "protocols/result.h"
 #include "server/log.h"
 #include "server/storage_thread.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "admin/refusal_reason.h"
-#include "protocols/delivery_report.h"
+#include "protocols/smtp/delivery_report.h"
 
 namespace mailstead {
 namespace {

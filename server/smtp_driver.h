@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "protocols/smtp_session.h"
+#include "protocols/smtp/smtp_session.h"
 #include "server/driver.h"
 #include "server/services.h"
 

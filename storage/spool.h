@@ -7,8 +7,8 @@
 #include <memory>
 #include <string_view>
 
-#include "storage/content.h"
 #include "storage/files.h"
+#include "storage/mailbox/content.h"
 #include "storage/store.h"
 
 namespace mailstead {

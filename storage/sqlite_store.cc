@@ -7,14 +7,14 @@
 #include <thread>
 #include <utility>
 
-#include "storage/delivery.h"
-#include "storage/mailbox_tree.h"
-#include "storage/queue_file.h"
-#include "storage/queueing.h"
-#include "storage/recovery.h"
-#include "storage/refused_table.h"
-#include "storage/removal.h"
-#include "storage/schema.h"
+#include "storage/database/refused_table.h"
+#include "storage/database/schema.h"
+#include "storage/delivery/delivery.h"
+#include "storage/mailbox/mailbox_tree.h"
+#include "storage/mailbox/removal.h"
+#include "storage/queue/queue_file.h"
+#include "storage/queue/queueing.h"
+#include "storage/recovery/recovery.h"
 #include "storage/spool.h"
 
 namespace mailstead {

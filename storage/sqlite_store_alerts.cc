@@ -3,7 +3,7 @@
 
 #include <charconv>
 
-#include "storage/schema.h"
+#include "storage/database/schema.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/content_hash.h"
-#include "storage/import.h"
-#include "storage/queue_file.h"
-#include "storage/queue_table.h"
+#include "storage/look/import.h"
+#include "storage/mailbox/content_hash.h"
+#include "storage/queue/queue_file.h"
+#include "storage/queue/queue_table.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "storage/app_passwords.h"
+#include "storage/accounts/app_passwords.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {

@@ -8,10 +8,10 @@
 #include <unordered_set>
 #include <utility>
 
-#include "protocols/message_id_field.h"
-#include "storage/deletion.h"
-#include "storage/history.h"
-#include "storage/restore.h"
+#include "protocols/smtp/message_id_field.h"
+#include "storage/database/history.h"
+#include "storage/mailbox/deletion.h"
+#include "storage/mailbox/restore.h"
 #include "storage/spool.h"
 #include "storage/sqlite_store.h"
 

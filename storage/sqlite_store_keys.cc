@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "protocols/srs.h"
-#include "storage/forwarding.h"
+#include "protocols/smtp/srs.h"
+#include "storage/accounts/forwarding.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {

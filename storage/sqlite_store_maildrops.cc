@@ -5,11 +5,11 @@
 #include <iterator>
 #include <utility>
 
-#include "storage/accounts.h"
-#include "storage/deletion.h"
-#include "storage/mailbox_tree.h"
-#include "storage/removal.h"
-#include "storage/schema.h"
+#include "storage/accounts/accounts.h"
+#include "storage/database/schema.h"
+#include "storage/mailbox/deletion.h"
+#include "storage/mailbox/mailbox_tree.h"
+#include "storage/mailbox/removal.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "protocols/message_id_field.h"
-#include "storage/queue_file.h"
-#include "storage/queue_table.h"
-#include "storage/queueing.h"
+#include "protocols/smtp/message_id_field.h"
+#include "storage/queue/queue_file.h"
+#include "storage/queue/queue_table.h"
+#include "storage/queue/queueing.h"
 #include "storage/sqlite_store.h"
 
 namespace mailstead {

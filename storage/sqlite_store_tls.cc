@@ -1,7 +1,7 @@
 // The façade's part for what is remembered of other hosts' TLS.
 
+#include "storage/database/tls_table.h"
 #include "storage/sqlite_store.h"
-#include "storage/tls_table.h"
 
 namespace mailstead {
 

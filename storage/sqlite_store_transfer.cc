@@ -1,9 +1,9 @@
 // The store's part about mail that comes from other servers and files, and goes to files.
 #include <utility>
 
-#include "storage/imported_mail.h"
-#include "storage/importing.h"
 #include "storage/sqlite_store.h"
+#include "storage/transfer/imported_mail.h"
+#include "storage/transfer/importing.h"
 
 namespace mailstead {
 

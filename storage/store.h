@@ -19,19 +19,19 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/envelope.h"
-#include "protocols/maildrop.h"
+#include "protocols/auth/scram.h"
+#include "protocols/pop3/maildrop.h"
 #include "protocols/result.h"
-#include "protocols/scram.h"
-#include "protocols/tls_report.h"
-#include "storage/check.h"
-#include "storage/directory.h"
-#include "storage/dkim_keys.h"
-#include "storage/message_slice.h"
-#include "storage/queue.h"
-#include "storage/refused_mail.h"
-#include "storage/tls_facts.h"
-#include "storage/transfer.h"
+#include "protocols/smtp/envelope.h"
+#include "protocols/tls/tls_report.h"
+#include "storage/accounts/directory.h"
+#include "storage/accounts/dkim_keys.h"
+#include "storage/check/check.h"
+#include "storage/database/refused_mail.h"
+#include "storage/database/tls_facts.h"
+#include "storage/mailbox/message_slice.h"
+#include "storage/queue/queue.h"
+#include "storage/transfer/transfer.h"
 
 namespace mailstead {
 
@@ -216,7 +216,7 @@ struct KnownMessage {
   Standing standing = Standing::kPresent;
   std::int64_t deleted_at = 0;  // this and the next three when it can be restored
   std::string deleted_by;
-  std::int64_t deleted_for = 0;      // seconds that count, see storage/aging.h
+  std::int64_t deleted_for = 0;      // seconds that count, see storage/database/aging.h
   std::int64_t deleted_age = 0;      // of the store then: who was deleted later has no smaller one
   std::vector<MessageEvent> events;  // in time's order
 };
@@ -276,7 +276,7 @@ class Store {
   // The newest directory. Any thread.
   virtual std::shared_ptr<const Directory> directory() const = 0;
 
-  // Accounts. `password_hash` is a PHC string (see storage/password.h).
+  // Accounts. `password_hash` is a PHC string (see storage/accounts/password.h).
   virtual Result<void> add_mailbox(const Address& address, const std::string& password_hash) = 0;
   // kInUse: aliases lead to it. Durable on return; the mail of a mailbox removed without it lies aside until
   // sweep_removed().

@@ -8,7 +8,7 @@
 #include "admin/report.h"
 #include "admin/request.h"
 #include "admin/text.h"
-#include "storage/password.h"
+#include "storage/accounts/password.h"
 
 namespace mailstead::admin {
 namespace {

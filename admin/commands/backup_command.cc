@@ -1,6 +1,6 @@
 // backup DIR
 
-#include "storage/backup.h"
+#include "storage/backup/backup.h"
 
 #include <fmt/format.h>
 
@@ -15,9 +15,9 @@
 #include "admin/text.h"
 #include "admin/transfer/store_access.h"
 #include "admin/transfer/transfer.h"
-#include "storage/backup_prune.h"
-#include "storage/backup_trial.h"
-#include "storage/secret_key.h"
+#include "storage/accounts/secret_key.h"
+#include "storage/backup/backup_prune.h"
+#include "storage/backup/backup_trial.h"
 
 namespace mailstead::admin {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "admin/text.h"
 #include "protocols/ascii.h"
-#include "protocols/results_border.h"
+#include "protocols/origin/results_border.h"
 
 namespace mailstead::admin {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "protocols/address.h"
-#include "protocols/authentication_results.h"
+#include "protocols/origin/authentication_results.h"
 
 namespace mailstead::admin {
 

@@ -12,8 +12,8 @@
 #include "admin/text.h"
 #include "admin/transfer/store_access.h"
 #include "admin/transfer/transfer.h"
-#include "storage/backup_restore.h"
-#include "storage/restore_place.h"
+#include "storage/backup/backup_restore.h"
+#include "storage/backup/restore_place.h"
 
 namespace mailstead::admin {
 namespace {

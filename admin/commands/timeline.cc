@@ -171,7 +171,7 @@ Value::Array Timeline::values() const {
   return array;
 }
 
-// "SRS0=HASH=TT=remote.example=anna" (protocols/srs.h). For people: whether the hash is ours makes no
+// "SRS0=HASH=TT=remote.example=anna" (protocols/smtp/srs.h). For people: whether the hash is ours makes no
 // difference here.
 std::string known_sender_text(const QueuedMessage& message) {
   const auto& path = message.envelope.reverse_path;

@@ -1,5 +1,5 @@
-// verify: looks through the data folder beside the server (storage/checker.h), and has the store look again
-// at what it suspects.
+// verify: looks through the data folder beside the server (storage/check/checker.h), and has the store look
+// again at what it suspects.
 
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@
 #include "admin/transfer/store_access.h"
 #include "admin/transfer/transfer.h"
 #include "admin/value.h"
-#include "storage/checker.h"
+#include "storage/check/checker.h"
 
 namespace mailstead::admin {
 namespace {

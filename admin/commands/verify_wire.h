@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "protocols/result.h"
-#include "storage/check.h"
+#include "storage/check/check.h"
 
 namespace mailstead::admin {
 

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "admin/config/mail_route.h"
-#include "protocols/acme_advice.h"  // AcmeMethod
+#include "protocols/acme/acme_advice.h"  // AcmeMethod
 #include "protocols/ip_address.h"
-#include "protocols/pop3_texts.h"
+#include "protocols/pop3/pop3_texts.h"
 #include "protocols/result.h"
-#include "protocols/smtp_session.h"  // PlaintextAuth, BareNewline
+#include "protocols/smtp/smtp_session.h"  // PlaintextAuth, BareNewline
 
 namespace mailstead {
 

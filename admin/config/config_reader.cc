@@ -12,7 +12,7 @@
 
 #include "admin/config/config_keys.h"
 #include "admin/text.h"
-#include "protocols/acme_messages.h"
+#include "protocols/acme/acme_messages.h"
 #include "protocols/address.h"
 
 namespace mailstead::admin {

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "protocols/ascii.h"
-#include "protocols/dkim_record.h"
-#include "protocols/dmarc_record.h"
-#include "protocols/mta_sts.h"
-#include "protocols/spf_record.h"
-#include "protocols/tls_report.h"
+#include "protocols/origin/dkim_record.h"
+#include "protocols/origin/dmarc_record.h"
+#include "protocols/origin/spf_record.h"
+#include "protocols/tls/mta_sts.h"
+#include "protocols/tls/tls_report.h"
 
 namespace mailstead::admin {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "admin/config/config.h"
 #include "protocols/ip_address.h"
-#include "storage/dkim_keys.h"
+#include "storage/accounts/dkim_keys.h"
 
 namespace mailstead::admin {
 

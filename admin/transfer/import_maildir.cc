@@ -12,8 +12,8 @@
 #include "admin/transfer/maildir_source.h"
 #include "admin/transfer/transfer.h"
 #include "protocols/sha256.h"
-#include "storage/content.h"
-#include "storage/content_hash.h"
+#include "storage/mailbox/content.h"
+#include "storage/mailbox/content_hash.h"
 
 namespace mailstead::admin {
 namespace {

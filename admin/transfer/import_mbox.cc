@@ -22,8 +22,8 @@
 #include "admin/transfer/received_time.h"
 #include "admin/transfer/transfer.h"
 #include "protocols/sha256.h"
-#include "storage/content.h"
-#include "storage/message_id.h"
+#include "storage/mailbox/content.h"
+#include "storage/mailbox/message_id.h"
 
 namespace mailstead::admin {
 namespace {

@@ -24,7 +24,7 @@
 #include "admin/transfer/received_time.h"
 #include "admin/transfer/transfer.h"
 #include "protocols/base64.h"
-#include "protocols/pop3_client_session.h"
+#include "protocols/pop3/pop3_client_session.h"
 #include "protocols/sha256.h"
 
 namespace mailstead::admin {

@@ -17,7 +17,7 @@
 #include <utility>
 
 #include "admin/transfer/dovecot_uidlist.h"
-#include "storage/message_id.h"
+#include "storage/mailbox/message_id.h"
 
 namespace mailstead::admin {
 namespace {

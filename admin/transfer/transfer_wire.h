@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "protocols/result.h"
-#include "storage/transfer.h"
+#include "storage/transfer/transfer.h"
 
 namespace mailstead::admin {
 

@@ -27,7 +27,7 @@ foreach(file IN LISTS FILES)
   string(APPEND entries "    {\"${name}\", \"${type}\", text_of(${array}), \"\\\"${tag}\\\"\"},\n")
 endforeach()
 file(WRITE "${OUTPUT}" "// Made from the files of server/web; edit those.
-#include \"server/web_files.h\"
+#include \"server/http/web_files.h\"
 
 #include <algorithm>
 #include <array>

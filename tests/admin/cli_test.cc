@@ -17,7 +17,7 @@
 #include "admin/command_line.h"
 #include "admin/command_table.h"
 #include "admin/control.h"
-#include "storage/password.h"
+#include "storage/accounts/password.h"
 #include "storage/store.h"
 #include "tests/admin/folder.h"
 #include "tests/admin/program.h"

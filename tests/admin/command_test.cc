@@ -15,8 +15,8 @@
 #include "admin/commands/message_report.h"
 #include "admin/dns/dns_records.h"
 #include "admin/refusal_reason.h"
-#include "protocols/mta_sts.h"
-#include "storage/password.h"
+#include "protocols/tls/mta_sts.h"
+#include "storage/accounts/password.h"
 #include "tests/admin/folder.h"
 #include "tests/catch.h"
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "protocols/acme_messages.h"
-#include "protocols/acme_session.h"
+#include "protocols/acme/acme_messages.h"
+#include "protocols/acme/acme_session.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {

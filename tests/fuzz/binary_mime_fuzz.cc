@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocols/binary_mime.h"
+#include "protocols/smtp/binary_mime.h"
 #include "tests/fuzz/input.h"
 
 namespace {

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/authentication_results.h"
-#include "protocols/results_border.h"
+#include "protocols/origin/authentication_results.h"
+#include "protocols/origin/results_border.h"
 #include "tests/fuzz/input.h"
 
 namespace {

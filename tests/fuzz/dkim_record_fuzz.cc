@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "protocols/dkim_record.h"
+#include "protocols/origin/dkim_record.h"
 #include "tests/fuzz/input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

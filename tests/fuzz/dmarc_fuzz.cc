@@ -8,7 +8,7 @@
 #include "protocols/a_label.h"
 #include "protocols/address.h"
 #include "protocols/ascii.h"
-#include "protocols/dmarc.h"
+#include "protocols/origin/dmarc.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/pop3_client_session.h"
+#include "protocols/pop3/pop3_client_session.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {

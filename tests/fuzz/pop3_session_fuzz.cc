@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "protocols/ascii.h"
-#include "protocols/pop3_session.h"
-#include "protocols/surrogate.h"
+#include "protocols/pop3/pop3_session.h"
+#include "protocols/smtp/surrogate.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {

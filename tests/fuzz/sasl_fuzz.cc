@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "protocols/ascii.h"
+#include "protocols/auth/sasl.h"
 #include "protocols/base64.h"
-#include "protocols/sasl.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {

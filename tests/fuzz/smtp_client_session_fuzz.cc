@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "protocols/ascii.h"
-#include "protocols/smtp_client_session.h"
+#include "protocols/smtp/smtp_client_session.h"
 #include "protocols/utf8.h"
 #include "tests/fuzz/input.h"
 

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "protocols/smtp_session.h"
+#include "protocols/smtp/smtp_session.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "protocols/ascii.h"
-#include "protocols/spf.h"
+#include "protocols/origin/spf.h"
 #include "tests/fuzz/input.h"
 
 namespace mailstead::fuzz {

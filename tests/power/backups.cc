@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <functional>
 
-#include "storage/backup.h"
-#include "storage/backup_restore.h"
-#include "storage/restore_place.h"
+#include "storage/backup/backup.h"
+#include "storage/backup/backup_restore.h"
+#include "storage/backup/restore_place.h"
 
 namespace mailstead::power {
 

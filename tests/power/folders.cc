@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "ledger.h"
-#include "storage/names.h"
+#include "storage/mailbox/names.h"
 
 namespace mailstead::power {
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "backups.h"
-#include "protocols/trace.h"
+#include "protocols/smtp/trace.h"
 
 namespace mailstead::power {
 

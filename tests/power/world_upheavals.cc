@@ -7,7 +7,7 @@
 
 #include "backups.h"
 #include "folders.h"
-#include "storage/checker.h"
+#include "storage/check/checker.h"
 #include "world.h"
 
 namespace mailstead::power {

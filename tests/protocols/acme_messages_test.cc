@@ -1,13 +1,13 @@
-#include "protocols/acme_messages.h"
+#include "protocols/acme/acme_messages.h"
 
 #include <openssl/mem.h>
 #include <openssl/obj.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "protocols/acme_advice.h"
-#include "protocols/acme_certificate.h"
-#include "protocols/acme_jws.h"
+#include "protocols/acme/acme_advice.h"
+#include "protocols/acme/acme_certificate.h"
+#include "protocols/acme/acme_jws.h"
 #include "protocols/base64.h"
 #include "protocols/sha256.h"
 #include "tests/catch.h"

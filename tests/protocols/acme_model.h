@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "protocols/acme_session.h"
+#include "protocols/acme/acme_session.h"
 
 namespace mailstead::testing {
 

@@ -1,4 +1,4 @@
-#include "protocols/acme_session.h"
+#include "protocols/acme/acme_session.h"
 
 #include <openssl/mem.h>
 #include <openssl/x509.h>

@@ -1,4 +1,4 @@
-#include "protocols/arc_sealer.h"
+#include "protocols/origin/arc_sealer.h"
 
 #include <cstdlib>
 #include <filesystem>

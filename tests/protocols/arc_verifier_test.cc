@@ -1,10 +1,10 @@
-#include "protocols/arc_verifier.h"
+#include "protocols/origin/arc_verifier.h"
 
 #include <chrono>
 #include <string>
 
-#include "protocols/arc_sealer.h"
 #include "protocols/base64.h"
+#include "protocols/origin/arc_sealer.h"
 #include "protocols/sha256.h"
 #include "tests/catch.h"
 #include "tests/protocols/dkim_keys.h"

@@ -1,4 +1,4 @@
-#include "protocols/authentication_results.h"
+#include "protocols/origin/authentication_results.h"
 
 #include <string>
 

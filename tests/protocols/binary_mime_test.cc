@@ -1,4 +1,4 @@
-#include "protocols/binary_mime.h"
+#include "protocols/smtp/binary_mime.h"
 
 #include "protocols/base64.h"
 #include "tests/catch.h"

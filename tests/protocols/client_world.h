@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "protocols/smtp_client_session.h"
+#include "protocols/smtp/smtp_client_session.h"
 
 namespace mailstead::test {
 

@@ -1,4 +1,4 @@
-#include "protocols/data_reader.h"
+#include "protocols/smtp/data_reader.h"
 
 #include <chrono>
 #include <string>

@@ -1,4 +1,4 @@
-#include "protocols/delivery_advice.h"
+#include "protocols/smtp/delivery_advice.h"
 
 #include "tests/catch.h"
 

@@ -1,4 +1,4 @@
-#include "protocols/delivery_report.h"
+#include "protocols/smtp/delivery_report.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "protocols/delivery_terms.h"
+#include "protocols/smtp/delivery_terms.h"
 
 #include "tests/catch.h"
 

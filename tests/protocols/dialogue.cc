@@ -7,7 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "protocols/delivery_terms.h"
+#include "protocols/smtp/delivery_terms.h"
 #include "tests/protocols/dialogue_text.h"
 
 namespace mailstead::test {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "protocols/pop3_session.h"
-#include "protocols/smtp_session.h"
+#include "protocols/pop3/pop3_session.h"
+#include "protocols/smtp/smtp_session.h"
 #include "tests/protocols/world.h"
 
 namespace mailstead::test {

@@ -1,4 +1,4 @@
-#include "protocols/dkim_canonical.h"
+#include "protocols/origin/dkim_canonical.h"
 
 #include <string>
 #include <vector>

@@ -6,8 +6,8 @@
 #include <iterator>
 #include <string>
 
-#include "protocols/arc_verifier.h"
-#include "protocols/dkim_verifier.h"
+#include "protocols/origin/arc_verifier.h"
+#include "protocols/origin/dkim_verifier.h"
 #include "tests/catch.h"
 #include "tests/protocols/dkim_model.h"
 #include "tests/protocols/dns_zone.h"

@@ -1,7 +1,7 @@
 // The keys and the message of RFC 8463 A, for tests.
 #pragma once
 
-#include "protocols/dkim_key.h"
+#include "protocols/origin/dkim_key.h"
 
 namespace mailstead::dkim_test {
 

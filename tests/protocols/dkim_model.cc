@@ -5,8 +5,8 @@
 
 #include "protocols/ascii.h"
 #include "protocols/base64.h"
+#include "protocols/origin/tag_list.h"
 #include "protocols/sha256.h"
-#include "protocols/tag_list.h"
 
 namespace mailstead::dkim_test {
 

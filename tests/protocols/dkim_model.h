@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "protocols/dkim_key.h"
-#include "protocols/signed_message.h"
+#include "protocols/origin/dkim_key.h"
+#include "protocols/origin/signed_message.h"
 
 namespace mailstead::dkim_test {
 

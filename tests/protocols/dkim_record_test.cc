@@ -1,4 +1,4 @@
-#include "protocols/dkim_record.h"
+#include "protocols/origin/dkim_record.h"
 
 #include <string>
 

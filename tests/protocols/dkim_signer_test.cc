@@ -1,4 +1,4 @@
-#include "protocols/dkim_signer.h"
+#include "protocols/origin/dkim_signer.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,11 +1,11 @@
-#include "protocols/dkim_verifier.h"
+#include "protocols/origin/dkim_verifier.h"
 
 #include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "protocols/dkim_signer.h"
+#include "protocols/origin/dkim_signer.h"
 #include "tests/catch.h"
 #include "tests/protocols/dkim_keys.h"
 #include "tests/protocols/dkim_model.h"

@@ -1,4 +1,4 @@
-#include "protocols/dmarc_record.h"
+#include "protocols/origin/dmarc_record.h"
 
 #include "tests/catch.h"
 #include "tests/protocols/dns_zone.h"

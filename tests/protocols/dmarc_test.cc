@@ -1,4 +1,4 @@
-#include "protocols/dmarc.h"
+#include "protocols/origin/dmarc.h"
 
 #include "tests/catch.h"
 #include "tests/protocols/dns_zone.h"

@@ -1,4 +1,4 @@
-#include "protocols/dot_writer.h"
+#include "protocols/smtp/dot_writer.h"
 
 #include <string>
 

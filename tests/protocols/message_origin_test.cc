@@ -1,4 +1,4 @@
-#include "protocols/message_origin.h"
+#include "protocols/origin/message_origin.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "protocols/mta_sts.h"
+#include "protocols/tls/mta_sts.h"
 
 #include "tests/catch.h"
 

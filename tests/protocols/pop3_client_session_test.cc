@@ -1,4 +1,4 @@
-#include "protocols/pop3_client_session.h"
+#include "protocols/pop3/pop3_client_session.h"
 
 #include <fmt/format.h>
 

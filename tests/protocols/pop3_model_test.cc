@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/surrogate.h"
+#include "protocols/smtp/surrogate.h"
 #include "tests/catch.h"
 #include "tests/protocols/world.h"
 

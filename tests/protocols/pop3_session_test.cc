@@ -1,6 +1,6 @@
 // What a dialogue cannot show: how much is made ahead, time, numbers for the log, and ends at awkward
 // moments.
-#include "protocols/pop3_session.h"
+#include "protocols/pop3/pop3_session.h"
 
 #include <algorithm>
 #include <string>

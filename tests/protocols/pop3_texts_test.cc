@@ -1,4 +1,4 @@
-#include "protocols/pop3_texts.h"
+#include "protocols/pop3/pop3_texts.h"
 
 #include <algorithm>
 

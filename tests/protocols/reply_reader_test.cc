@@ -1,4 +1,4 @@
-#include "protocols/reply_reader.h"
+#include "protocols/smtp/reply_reader.h"
 
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "protocols/reply.h"
+#include "protocols/smtp/reply.h"
 
 #include "tests/catch.h"
 

@@ -1,4 +1,4 @@
-#include "protocols/results_border.h"
+#include "protocols/origin/results_border.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,11 +1,11 @@
-#include "protocols/sasl_client.h"
+#include "protocols/auth/sasl_client.h"
 
 #include <fmt/format.h>
 
 #include <string>
 
+#include "protocols/auth/scram.h"
 #include "protocols/base64.h"
-#include "protocols/scram.h"
 #include "tests/catch.h"
 
 namespace mailstead::test {

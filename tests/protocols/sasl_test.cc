@@ -1,4 +1,4 @@
-#include "protocols/sasl.h"
+#include "protocols/auth/sasl.h"
 
 #include "protocols/base64.h"
 #include "tests/catch.h"

@@ -1,4 +1,4 @@
-#include "protocols/saslprep.h"
+#include "protocols/auth/saslprep.h"
 
 #include <optional>
 #include <string>

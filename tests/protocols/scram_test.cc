@@ -1,4 +1,4 @@
-#include "protocols/scram.h"
+#include "protocols/auth/scram.h"
 
 #include <string>
 

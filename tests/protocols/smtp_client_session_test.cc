@@ -1,5 +1,5 @@
 // What a dialogue cannot show: how much is kept, time, and ends and answers at awkward moments.
-#include "protocols/smtp_client_session.h"
+#include "protocols/smtp/smtp_client_session.h"
 
 #include <algorithm>
 #include <string>

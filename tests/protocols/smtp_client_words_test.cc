@@ -1,7 +1,7 @@
-#include "protocols/smtp_client_words.h"
+#include "protocols/smtp/smtp_client_words.h"
 
 #include "protocols/ascii.h"
-#include "protocols/xtext.h"
+#include "protocols/smtp/xtext.h"
 #include "tests/catch.h"
 
 namespace mailstead::test {

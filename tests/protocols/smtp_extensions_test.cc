@@ -1,4 +1,4 @@
-#include "protocols/smtp_extensions.h"
+#include "protocols/smtp/smtp_extensions.h"
 
 #include "tests/catch.h"
 

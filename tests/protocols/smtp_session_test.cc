@@ -1,5 +1,5 @@
 // What a dialogue cannot show: how much is consumed and kept, time, the log, and ends at awkward moments.
-#include "protocols/smtp_session.h"
+#include "protocols/smtp/smtp_session.h"
 
 #include <string>
 

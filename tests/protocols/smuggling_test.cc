@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/smtp_session.h"
+#include "protocols/smtp/smtp_session.h"
 #include "tests/catch.h"
 #include "tests/protocols/world.h"
 

@@ -1,4 +1,4 @@
-#include "protocols/spf_macro.h"
+#include "protocols/origin/spf_macro.h"
 
 #include "tests/catch.h"
 

@@ -1,4 +1,4 @@
-#include "protocols/spf_record.h"
+#include "protocols/origin/spf_record.h"
 
 #include "tests/catch.h"
 #include "tests/protocols/dns_zone.h"

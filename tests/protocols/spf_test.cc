@@ -1,4 +1,4 @@
-#include "protocols/spf.h"
+#include "protocols/origin/spf.h"
 
 #include "tests/catch.h"
 #include "tests/protocols/spf_world.h"

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/spf.h"
+#include "protocols/origin/spf.h"
 #include "tests/protocols/dns_zone.h"
 
 namespace mailstead {

@@ -1,4 +1,4 @@
-#include "protocols/srs.h"
+#include "protocols/smtp/srs.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "protocols/submission_header.h"
+#include "protocols/smtp/submission_header.h"
 
 #include <string>
 #include <vector>

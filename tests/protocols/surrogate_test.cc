@@ -1,11 +1,11 @@
 // Downgrading for readers without UTF-8: RFC 6857, 2047, 2231, 3492.
-#include "protocols/surrogate.h"
+#include "protocols/smtp/surrogate.h"
 
 #include <string>
 #include <string_view>
 
 #include "protocols/a_label.h"
-#include "protocols/downgrade.h"
+#include "protocols/smtp/downgrade.h"
 #include "protocols/utf8.h"
 #include "tests/catch.h"
 

@@ -1,4 +1,4 @@
-#include "protocols/tag_list.h"
+#include "protocols/origin/tag_list.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "protocols/tls_report.h"
+#include "protocols/tls/tls_report.h"
 
 #include <nlohmann/json.hpp>
 

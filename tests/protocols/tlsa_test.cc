@@ -1,4 +1,4 @@
-#include "protocols/tlsa.h"
+#include "protocols/tls/tlsa.h"
 
 #include <openssl/sha.h>
 

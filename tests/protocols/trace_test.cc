@@ -1,4 +1,4 @@
-#include "protocols/trace.h"
+#include "protocols/smtp/trace.h"
 
 #include <sstream>
 

@@ -9,7 +9,7 @@
 #include <variant>
 
 #include "protocols/base64.h"
-#include "protocols/surrogate.h"
+#include "protocols/smtp/surrogate.h"
 
 namespace mailstead::test {
 namespace {

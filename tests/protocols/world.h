@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "protocols/pop3_session.h"
-#include "protocols/smtp_session.h"
+#include "protocols/pop3/pop3_session.h"
+#include "protocols/smtp/smtp_session.h"
 
 namespace mailstead::test {
 

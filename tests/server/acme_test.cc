@@ -5,10 +5,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "server/acme_challenges.h"
-#include "server/acme_files.h"
-#include "server/acme_schedule.h"
-#include "server/certificates.h"
+#include "server/acme/acme_challenges.h"
+#include "server/acme/acme_files.h"
+#include "server/acme/acme_schedule.h"
+#include "server/net/certificates.h"
 #include "tests/catch.h"
 
 using namespace mailstead;

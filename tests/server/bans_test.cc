@@ -1,6 +1,6 @@
-#include "server/bans.h"
+#include "server/policy/bans.h"
 
-#include "server/network.h"
+#include "server/net/network.h"
 #include "tests/catch.h"
 
 using namespace mailstead;

@@ -1,4 +1,4 @@
-#include "server/gateways.h"
+#include "server/net/gateways.h"
 
 #include "tests/catch.h"
 

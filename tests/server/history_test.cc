@@ -1,4 +1,4 @@
-#include "server/history.h"
+#include "server/http/history.h"
 
 #include "tests/catch.h"
 

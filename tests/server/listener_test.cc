@@ -1,4 +1,4 @@
-#include "server/listener.h"
+#include "server/net/listener.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "server/listener_set.h"
+#include "server/net/listener_set.h"
 
 #include "tests/catch.h"
 

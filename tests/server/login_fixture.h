@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "server/login.h"
+#include "server/policy/login.h"
 #include "tests/catch.h"
 #include "tests/storage/support.h"
 

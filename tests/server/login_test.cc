@@ -1,4 +1,4 @@
-#include "server/login.h"
+#include "server/policy/login.h"
 
 #include "login_fixture.h"
 

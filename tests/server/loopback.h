@@ -10,10 +10,10 @@
 #include <optional>
 #include <string>
 
-#include "server/connection_set.h"
-#include "server/listener.h"
 #include "server/log.h"
-#include "server/proxy_gate.h"
+#include "server/net/connection_set.h"
+#include "server/net/listener.h"
+#include "server/net/proxy_gate.h"
 
 namespace mailstead::testing {
 

@@ -1,4 +1,4 @@
-#include "server/proxy_gate.h"
+#include "server/net/proxy_gate.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "server/queue_decisions.h"
+#include "server/outgoing/queue_decisions.h"
 
 #include "tests/catch.h"
 

@@ -1,4 +1,4 @@
-#include "server/queue_schedule.h"
+#include "server/outgoing/queue_schedule.h"
 
 #include <chrono>
 

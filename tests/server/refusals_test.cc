@@ -1,4 +1,4 @@
-#include "server/refusals.h"
+#include "server/policy/refusals.h"
 
 #include "tests/catch.h"
 

@@ -1,5 +1,5 @@
 // The resolver with a server whose answers a test writes.
-#include "server/resolver.h"
+#include "server/net/resolver.h"
 
 #include <sys/socket.h>
 

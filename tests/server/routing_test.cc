@@ -1,4 +1,4 @@
-#include "server/routing.h"
+#include "server/outgoing/routing.h"
 
 #include <set>
 

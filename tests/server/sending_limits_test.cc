@@ -1,6 +1,6 @@
-#include "server/sending_limits.h"
+#include "server/policy/sending_limits.h"
 
-#include "server/known_peers.h"
+#include "server/policy/known_peers.h"
 #include "tests/catch.h"
 
 using namespace mailstead;

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "storage/files.h"
-#include "storage/reconcile.h"
+#include "storage/look/reconcile.h"
 #include "tests/catch.h"
 #include "tests/storage/support.h"
 

@@ -1,4 +1,4 @@
-#include "server/tls_identity.h"
+#include "server/outgoing/tls_identity.h"
 
 #include <openssl/bio.h>
 #include <openssl/sha.h>
@@ -10,8 +10,8 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "server/tls_client.h"
-#include "server/tls_context.h"
+#include "server/net/tls_client.h"
+#include "server/net/tls_context.h"
 #include "tests/catch.h"
 
 using namespace mailstead;

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "server/tls_context.h"
+#include "server/net/tls_context.h"
 #include "tests/catch.h"
 #include "tests/server/loopback.h"
 

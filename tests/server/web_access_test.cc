@@ -1,4 +1,4 @@
-#include "server/web_access.h"
+#include "server/http/web_access.h"
 
 #include <set>
 #include <string>

@@ -1,9 +1,9 @@
-#include "server/web_gate.h"
+#include "server/http/web_gate.h"
 
 #include <string>
 
 #include "admin/command_table.h"
-#include "server/web_admin.h"
+#include "server/http/web_admin.h"
 #include "tests/catch.h"
 
 using namespace mailstead;

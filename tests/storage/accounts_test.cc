@@ -1,9 +1,9 @@
-#include "storage/accounts.h"
+#include "storage/accounts/accounts.h"
 
 #include <cerrno>
 #include <filesystem>
 
-#include "protocols/surrogate.h"
+#include "protocols/smtp/surrogate.h"
 
 #include "crash.h"
 #include "support.h"

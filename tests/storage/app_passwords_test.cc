@@ -1,8 +1,8 @@
-#include "storage/app_passwords.h"
+#include "storage/accounts/app_passwords.h"
 
 #include <string>
 
-#include "storage/password.h"
+#include "storage/accounts/password.h"
 #include "support.h"
 #include "tests/catch.h"
 

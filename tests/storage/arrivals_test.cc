@@ -1,5 +1,5 @@
 // Mail that is in the journal, before it is in the index.
-#include "storage/arrivals.h"
+#include "storage/delivery/arrivals.h"
 
 #include <cerrno>
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // A folder of backups over time: what a later one may take from an earlier one, and what it must not.
-#include "storage/backup_generations.h"
+#include "storage/backup/backup_generations.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -7,10 +7,10 @@
 
 #include "backup_support.h"
 #include "queue_support.h"
-#include "storage/backup_prune.h"
-#include "storage/backup_trial.h"
-#include "storage/checker.h"
-#include "storage/message_id.h"
+#include "storage/backup/backup_prune.h"
+#include "storage/backup/backup_trial.h"
+#include "storage/check/checker.h"
+#include "storage/mailbox/message_id.h"
 #include "tests/catch.h"
 
 using namespace mailstead;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "storage/backup_trial.h"
-#include "storage/checker.h"
+#include "storage/backup/backup_trial.h"
+#include "storage/check/checker.h"
 #include "tests/catch.h"
 
 namespace mailstead::storage_test {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "storage/backup.h"
-#include "storage/backup_folder.h"
-#include "storage/backup_restore.h"
-#include "storage/restore_place.h"
+#include "storage/backup/backup.h"
+#include "storage/backup/backup_folder.h"
+#include "storage/backup/backup_restore.h"
+#include "storage/backup/restore_place.h"
 #include "support.h"
 
 namespace mailstead::storage_test {

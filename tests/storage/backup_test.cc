@@ -1,5 +1,5 @@
 // Backups: one moment, whatever goes on; whole or not there, wherever they are broken off; and back again.
-#include "storage/backup.h"
+#include "storage/backup/backup.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,12 +11,12 @@
 #include "backup_support.h"
 #include "crash.h"
 #include "queue_support.h"
-#include "storage/backup_prune.h"
-#include "storage/backup_restore.h"
-#include "storage/backup_trial.h"
-#include "storage/checker.h"
-#include "storage/message_id.h"
-#include "storage/restore_place.h"
+#include "storage/backup/backup_prune.h"
+#include "storage/backup/backup_restore.h"
+#include "storage/backup/backup_trial.h"
+#include "storage/backup/restore_place.h"
+#include "storage/check/checker.h"
+#include "storage/mailbox/message_id.h"
 #include "tests/catch.h"
 
 using namespace mailstead;

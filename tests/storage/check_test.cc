@@ -1,6 +1,6 @@
 // Checks of a data folder, while its store is open: what a Checker suspects, what the store says of it, and
 // how it mends it.
-#include "storage/checker.h"
+#include "storage/check/checker.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

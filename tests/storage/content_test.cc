@@ -1,4 +1,4 @@
-#include "storage/content.h"
+#include "storage/mailbox/content.h"
 
 #include "tests/catch.h"
 

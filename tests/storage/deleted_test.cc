@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "crash.h"
+#include "storage/database/history.h"
+#include "storage/database/schema.h"
 #include "storage/files.h"
-#include "storage/history.h"
-#include "storage/schema.h"
 #include "support.h"
 #include "tests/catch.h"
 

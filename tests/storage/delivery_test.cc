@@ -1,5 +1,5 @@
-#include "storage/delivery.h"
-#include "storage/delivery_content.h"
+#include "storage/delivery/delivery.h"
+#include "storage/delivery/delivery_content.h"
 
 #include <filesystem>
 

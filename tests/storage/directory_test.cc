@@ -1,4 +1,4 @@
-#include "storage/directory.h"
+#include "storage/accounts/directory.h"
 
 #include "support.h"
 #include "tests/catch.h"

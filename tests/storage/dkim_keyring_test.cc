@@ -1,4 +1,4 @@
-#include "storage/dkim_keyring.h"
+#include "storage/accounts/dkim_keyring.h"
 
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
 // Small mail before, while and after it gets its file.
-#include "storage/filing.h"
+#include "storage/delivery/filing.h"
 
 #include <algorithm>
 #include <cerrno>

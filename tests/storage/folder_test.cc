@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "storage/schema.h"
+#include "storage/database/schema.h"
 #include "support.h"
 #include "tests/catch.h"
 

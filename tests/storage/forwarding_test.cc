@@ -1,6 +1,6 @@
 // Aliases that lead to other hosts: what is queued, under which reverse-path, and how reports come back.
-#include "storage/forwarding.h"
-#include "protocols/srs.h"
+#include "storage/accounts/forwarding.h"
+#include "protocols/smtp/srs.h"
 #include "queue_support.h"
 #include "support.h"
 #include "tests/catch.h"

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "crash.h"
-#include "storage/message_id.h"
+#include "storage/mailbox/message_id.h"
 #include "support.h"
 #include "tests/catch.h"
 

@@ -1,5 +1,5 @@
 // The journal's files: what is appended, found again, and cut short.
-#include "storage/journal.h"
+#include "storage/delivery/journal.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

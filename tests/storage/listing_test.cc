@@ -1,12 +1,12 @@
-#include "storage/listing.h"
+#include "storage/mailbox/listing.h"
 
 #include <algorithm>
 #include <map>
 #include <random>
 #include <string>
 
-#include "storage/index.h"
-#include "storage/schema.h"
+#include "storage/database/index.h"
+#include "storage/database/schema.h"
 #include "tests/catch.h"
 
 namespace mailstead {

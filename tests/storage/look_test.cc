@@ -10,11 +10,11 @@
 #include <thread>
 #include <utility>
 
+#include "storage/database/schema.h"
 #include "storage/folder.h"
-#include "storage/maildir.h"
-#include "storage/message_id.h"
-#include "storage/reconcile.h"
-#include "storage/schema.h"
+#include "storage/look/reconcile.h"
+#include "storage/mailbox/maildir.h"
+#include "storage/mailbox/message_id.h"
 #include "support.h"
 #include "tests/catch.h"
 

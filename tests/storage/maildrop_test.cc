@@ -1,4 +1,4 @@
-#include "storage/maildrop.h"
+#include "storage/mailbox/maildrop.h"
 
 #include <filesystem>
 #include <thread>

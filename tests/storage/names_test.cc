@@ -1,8 +1,8 @@
-#include "storage/names.h"
+#include "storage/mailbox/names.h"
 
 #include <set>
 
-#include "storage/message_id.h"
+#include "storage/mailbox/message_id.h"
 #include "support.h"
 #include "tests/catch.h"
 

@@ -1,4 +1,4 @@
-#include "storage/password.h"
+#include "storage/accounts/password.h"
 
 #include <crypt.h>
 

@@ -1,4 +1,4 @@
-#include "storage/path_set.h"
+#include "storage/look/path_set.h"
 
 #include <string>
 

@@ -1,5 +1,5 @@
 // Small messages of the queue: in the database at first, and in a file when they wait.
-#include "storage/contents.h"
+#include "storage/delivery/contents.h"
 
 #include <filesystem>
 

@@ -1,5 +1,5 @@
 // Mail on its way out: kept, changed, finished, and found again when the index is lost.
-#include "storage/queue.h"
+#include "storage/queue/queue.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "storage/quotas.h"
+#include "storage/accounts/quotas.h"
 
 #include <cerrno>
 #include <chrono>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "storage/database.h"
+#include "storage/database/database.h"
 #include "storage/files.h"
 #include "support.h"
 #include "tests/catch.h"

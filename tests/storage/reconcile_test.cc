@@ -1,4 +1,4 @@
-#include "storage/reconcile.h"
+#include "storage/look/reconcile.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "storage/files.h"
-#include "storage/message_id.h"
+#include "storage/mailbox/message_id.h"
 #include "support.h"
 #include "tests/catch.h"
 

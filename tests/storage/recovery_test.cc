@@ -1,9 +1,9 @@
-#include "storage/recovery.h"
+#include "storage/recovery/recovery.h"
 
 #include <filesystem>
 #include <string_view>
 
-#include "storage/database.h"
+#include "storage/database/database.h"
 #include "support.h"
 #include "tests/catch.h"
 

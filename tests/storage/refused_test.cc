@@ -1,5 +1,5 @@
 // Refused mail is known to the next server.
-#include "storage/refused_mail.h"
+#include "storage/database/refused_mail.h"
 
 #include "storage/store.h"
 #include "support.h"

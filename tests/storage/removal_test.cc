@@ -1,11 +1,11 @@
-#include "storage/removal.h"
+#include "storage/mailbox/removal.h"
 
 #include <cerrno>
 #include <filesystem>
 
 #include "crash.h"
-#include "storage/checker.h"
-#include "storage/database.h"
+#include "storage/check/checker.h"
+#include "storage/database/database.h"
 #include "support.h"
 #include "tests/catch.h"
 

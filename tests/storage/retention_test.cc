@@ -1,6 +1,6 @@
 // What a message's header holds, as the index remembers it, and how long messages stay.
-#include "protocols/surrogate.h"
-#include "storage/schema.h"
+#include "protocols/smtp/surrogate.h"
+#include "storage/database/schema.h"
 #include "support.h"
 #include "tests/catch.h"
 

@@ -1,8 +1,8 @@
-#include "storage/secret_key.h"
+#include "storage/accounts/secret_key.h"
 
 #include <sys/stat.h>
 
-#include "storage/checker.h"
+#include "storage/check/checker.h"
 #include "support.h"
 #include "tests/catch.h"
 

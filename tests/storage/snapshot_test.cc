@@ -1,12 +1,12 @@
 // An upgrade of the database, and the way back.
-#include "storage/snapshot.h"
+#include "storage/database/snapshot.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
 #include "crash.h"
-#include "storage/schema.h"
+#include "storage/database/schema.h"
 #include "support.h"
 #include "tests/catch.h"
 

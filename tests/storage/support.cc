@@ -9,7 +9,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "protocols/trace.h"
+#include "protocols/smtp/trace.h"
 #include "tests/catch.h"
 
 namespace mailstead::storage_test {

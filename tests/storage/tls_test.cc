@@ -1,7 +1,7 @@
 // What is remembered of other hosts' TLS.
 #include <ctime>
 
-#include "storage/tls_table.h"
+#include "storage/database/tls_table.h"
 #include "support.h"
 #include "tests/catch.h"
 

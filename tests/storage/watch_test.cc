@@ -1,4 +1,4 @@
-#include "storage/watch.h"
+#include "storage/look/watch.h"
 
 #include "tests/catch.h"
 
