@@ -62,14 +62,26 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string shell_word(std::string_view text) {
+namespace {
+
+// Does a shell take it as it is?
+bool is_plain_word(std::string_view text) {
   constexpr std::string_view kHarmless = "@%+=:,./-_";
-  const bool is_plain = !text.empty() && std::ranges::all_of(text, [&](char c) {
+  return !text.empty() && std::ranges::all_of(text, [&](char c) {
     const bool is_alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     return is_alphanumeric || static_cast<unsigned char>(c) >= 0x80 ||
            kHarmless.find(c) != std::string_view::npos;
   });
-  if (is_plain) return std::string(text);
+}
+
+}  // namespace
+
+std::string plain_word(std::string_view text, std::string_view placeholder) {
+  return std::string(is_plain_word(text) ? text : placeholder);
+}
+
+std::string shell_word(std::string_view text) {
+  if (is_plain_word(text)) return std::string(text);
   std::string word = "'";
   for (const char c : text) {
     if (c == '\'') {

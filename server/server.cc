@@ -77,7 +77,9 @@ Result<void> Server::run() {
   watch_signals();
   if (auto prepared = prepare(); !prepared.has_value()) {
     for (uv_signal_t& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
-    return prepared;
+    if (!gave_up_) return prepared;
+    log_.info("stopped");
+    return {};
   }
   if (auto begun = begin(); !begun.has_value()) {
     stop();
@@ -129,7 +131,7 @@ Result<void> Server::prepare() {
 
 // A command has the folder for a moment where it found no server, and so has a server that is about to end: a
 // restart beside a nightly backup need not fail. Where another server listens, there is nothing to wait for.
-Result<std::unique_ptr<Store>> Server::open_store(RecoveryReport& report) const {
+Result<std::unique_ptr<Store>> Server::open_store(RecoveryReport& report) {
   const auto deadline = std::chrono::steady_clock::now() + kPatienceWithOwners;
   bool told = false;
   while (true) {
@@ -137,9 +139,13 @@ Result<std::unique_ptr<Store>> Server::open_store(RecoveryReport& report) const 
     if (store.has_value() || store.error().kind != ErrorKind::kInUse || server_listens(request_.data) ||
         std::chrono::steady_clock::now() >= deadline)
       return store;
-    if (!told) log_.info("waiting", {{"for", store.error().message}});
+    if (!told)
+      log_.info("waiting",
+                {{"why", "a command, or a server that ends, has the data folder"}, {"data", request_.data}});
     told = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    uv_run(&loop_, UV_RUN_NOWAIT);  // signals: nothing else is in it yet
+    if (gave_up_) return store;
   }
 }
 
@@ -244,12 +250,20 @@ void Server::watch_signals() {
         &signals_[i],
         [](uv_signal_t* signal, int number) {
           auto* self = static_cast<Server*>(signal->data);
+          // While the folder is waited for, it is nothing yet that could be read again, or ended.
+          if (self->store_ == nullptr) return self->give_up(number);
           if (number == SIGHUP) return self->reload();
           self->log_.info("stopping", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
           self->stop();
         },
         kSignals[i]);
   }
+}
+
+void Server::give_up(int signal) {
+  if (signal == SIGHUP) return;
+  log_.info("stopping", {{"signal", signal == SIGTERM ? "TERM" : "INT"}});
+  gave_up_ = true;
 }
 
 // What others may have changed: the files of the certificate, and who has a port that was to be ours.

@@ -57,7 +57,8 @@ class Server {
 
   Result<void> prepare();
   Result<void> begin();
-  Result<std::unique_ptr<Store>> open_store(RecoveryReport& report) const;
+  Result<std::unique_ptr<Store>> open_store(RecoveryReport& report);
+  void give_up(int signal);
   void confine();
   void watch_signals();
   void look_around();
@@ -133,6 +134,7 @@ class Server {
   bool expiring_ = false;      // its timer runs
   bool queue_stopped_ = true;  // it has not begun, or has ended
   bool stopping_ = false;
+  bool gave_up_ = false;  // a signal came while the data folder was waited for
   bool winding_down_ = false;
 };
 

@@ -212,6 +212,7 @@ std::size_t room_for(int fd, std::uint64_t offset, std::size_t length) {
   struct stat facts {};
   if (length <= kLittle || ::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) return length;
   const auto size = static_cast<std::uint64_t>(facts.st_size);
+  if (size == 0) return length;  // as many files of the kernel's say that hold something
   return static_cast<std::size_t>(std::min<std::uint64_t>(length, size > offset ? size - offset : 0));
 }
 

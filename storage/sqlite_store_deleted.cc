@@ -256,10 +256,11 @@ Result<KnownMessage> SqliteStore::show_message(const Address& address, const std
   auto messages = know(*rows);
   if (!messages) return messages.error();
   if (messages->empty() || messages->front().standing == Standing::kGone) {
-    return Error{ErrorKind::kNotFound,
-                 fmt::format("{0} has no message {1}; 'mailstead message list {0}' shows what is there, with "
-                             "--deleted what can be restored",
-                             entry->address.text(), uidl)};
+    return Error{
+        ErrorKind::kNotFound,
+        fmt::format("{0} has no message {1}; 'mailstead message list ADDRESS' shows what is there, with "
+                    "--deleted what can be restored",
+                    entry->address.text(), uidl)};
   }
   return std::move(messages->front());
 }

@@ -393,8 +393,9 @@ class Store {
   // Settles reports that are not sent: nobody is to have them.
   virtual Result<void> settle_reports(std::span<const SettledReport> reports) = 0;
   virtual Result<QueueTotals> queue_totals() = 0;
-  // Since when the oldest unfinished message waits that nobody wants held, or the sender no longer; 0: none
-  // does. Costs the same for any queue that is not held.
+  // Since when somebody waits the longest of the unfinished messages that nobody wants held: since it came,
+  // its sender wanted it sent, or somebody released it. 0: none waits. Costs the same for any queue that is
+  // not held.
   virtual Result<std::int64_t> queue_waits_since() = 0;
   // For people. `id` is a queue id. Unfinished messages, the oldest first, behind `after`.
   virtual Result<std::vector<QueuedMessage>> list_queue(QueueRow after, std::size_t at_most) = 0;

@@ -66,8 +66,8 @@ Report list_app_passwords(const Request& request, CommandContext& context) {
   const auto passwords = context.store.list_app_passwords(address);
   if (!passwords) return failed(passwords.error());
   if (passwords->empty()) {
-    return done(fmt::format("{0} has no app passwords: 'mailstead app-password add {0} NAME' makes one.\n",
-                            address.text()),
+    return done(fmt::format("{0} has no app passwords: 'mailstead app-password add {1} NAME' makes one.\n",
+                            address.text(), plain_word(address.text(), "ADDRESS")),
                 Value::Array{});
   }
   Table table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft});

@@ -74,7 +74,7 @@ Report nothing_in(const Address& address, MessageListing which) {
           ? fmt::format("No deleted message of {} can be restored.\n", address.text())
           : fmt::format("No message is in {}; 'mailstead message list {} --deleted' shows what can be "
                         "restored.\n",
-                        address.text(), address.text()),
+                        address.text(), plain_word(address.text(), "ADDRESS")),
       Value::Array{});
 }
 
@@ -82,7 +82,7 @@ std::string how_to_restore(const Address& address) {
   return fmt::format(
       "\n'mailstead message restore {} UIDL' brings one back, --last all that was deleted last, "
       "--all everything.\n",
-      address.text());
+      plain_word(address.text(), "ADDRESS"));
 }
 
 std::vector<MessageHead> heads_of(const std::vector<KnownMessage>& messages, CommandContext& context) {

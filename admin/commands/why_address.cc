@@ -18,6 +18,7 @@ namespace mailstead::admin {
 namespace {
 
 // Of a larger mailbox the newest messages are not looked for: all of its list would have to be read.
+constexpr std::string_view kPlaceholder = "ADDRESS";
 constexpr std::uint64_t kMostRows = 50'000;
 
 constexpr std::size_t kMostOpened = 500;  // messages whose header is read for their sender
@@ -95,7 +96,7 @@ Finding look_up(const Directory& directory, const Address& address) {
   finding.advice.push_back(
       fmt::format("To take its mail: 'mailstead mailbox add {0}', or 'mailstead alias add {0} "
                   "TARGET' to keep it in another mailbox.",
-                  address.text()));
+                  plain_word(address.text(), kPlaceholder)));
   return finding;
 }
 
@@ -105,27 +106,29 @@ enum class OtherPasswords { kNone, kSome };
 void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices, const Config& config,
             OtherPasswords app_passwords, std::vector<std::string>& advice) {
   const std::string address = mailbox.address.text();
+  const std::string word = plain_word(address, kPlaceholder);  // in commands
   if (!mailbox.enabled) {
     advice.push_back(
         fmt::format("{0} is disabled: it takes no mail and lets nobody log in. 'mailstead mailbox "
-                    "enable {0}' ends that.",
-                    address));
+                    "enable {1}' ends that.",
+                    address, word));
   }
   if (is_full(mailbox)) {
     advice.push_back(
         fmt::format("{0} is full: mail for it is asked to come later (452), and its senders try again for "
-                    "some days. Somebody has to delete mail, or 'mailstead mailbox quota {0} SIZE' gives it "
+                    "some days. Somebody has to delete mail, or 'mailstead mailbox quota {1} SIZE' gives it "
                     "more room.",
-                    address));
+                    address, word));
   }
   if (!mailbox.has_password && app_passwords == OtherPasswords::kSome) {
     advice.push_back(fmt::format(
         "{0} has no password of its own: only devices with an app password can log in, see 'mailstead "
-        "app-password list {0}'.",
-        address));
+        "app-password list {1}'.",
+        address, word));
   } else if (!mailbox.has_password) {
-    advice.push_back(fmt::format(
-        "{0} has no password, so nobody can log in: 'mailstead mailbox password {0}' sets one.", address));
+    advice.push_back(
+        fmt::format("{0} has no password, so nobody can log in: 'mailstead mailbox password {1}' sets one.",
+                    address, word));
   }
   if (mailbox.last_delivery_at == 0) {
     advice.push_back(
@@ -139,8 +142,8 @@ void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devic
                     address, config.hostname));
   }
   if (mailbox.deleted_messages > 0) {
-    advice.push_back(fmt::format("{0} of {1} can be restored: 'mailstead message list {1} --deleted'.",
-                                 counted(mailbox.deleted_messages, "deleted message"), address));
+    advice.push_back(fmt::format("{0} of {1} can be restored: 'mailstead message list {2} --deleted'.",
+                                 counted(mailbox.deleted_messages, "deleted message"), address, word));
   }
   const bool taken =
       std::any_of(devices.begin(), devices.end(), [](const auto& one) { return one.taken > 0; });
@@ -149,7 +152,7 @@ void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devic
         config.pop3.expire_days
             ? fmt::format("{} is empty: its mail was deleted by the devices above, or because its time was "
                           "over (pop3.expire_days); 'mailstead message list {} --deleted' tells which.",
-                          address, address)
+                          address, word)
             : fmt::format(
                   "{} is empty: its mail was fetched and then deleted by the devices above. A mail program "
                   "that should leave it for others has a setting 'leave messages on the server'.",

@@ -68,8 +68,8 @@ bool has_ended_cleanly(const std::string& data) {
 }
 
 // What is judged by the DNS. Behind a resolver that does not know it, each would find its records missing.
-constexpr std::string_view kRestOnDns[] = {"dns-forward", "dns-reverse", "ipv6",
-                                           "dns-lists",   "dns-records", "port-25-out"};
+constexpr std::string_view kRestOnDns[] = {"dns-forward", "dns-reverse", "ipv6",      "dns-lists",
+                                           "dns-records", "port-25-out", "port-25-in"};
 
 class Examination {
  public:
@@ -81,6 +81,7 @@ class Examination {
  private:
   void read_configuration();
   void look_at_store();
+  void take_hostname();
   void take_listeners();
   void look_at_machine();
   void look_outside();
@@ -131,6 +132,7 @@ Report Examination::run() {
   folder_ = look_at_folder(line_.data);
   clock_ = look_at_clock(line_.data, now_);  // before the store is opened, and so written to
   look_at_store();
+  take_hostname();
   folder_.is_answering = store_.is_server;
   look_at_machine();
   look_outside();
@@ -196,6 +198,22 @@ void Examination::look_at_store() {
 void Examination::take_listeners() {
   for (const FactsJson& each : store_.facts.value("listeners", FactsJson::array()))
     listeners_.push_back({each.value("service", ""), each.value("address", "")});
+}
+
+// By its name nearly all else is judged. A command has another environment than a server that a service
+// manager started, or another --config, and its file may say by now what no server has read.
+void Examination::take_hostname() {
+  const std::string running = store_.facts.value("hostname", "");
+  if (running.empty() || running == config_.hostname) return;
+  if (wants("configuration"))
+    add("configuration", Health::kWarning,
+        fmt::format(
+            "the running server calls itself {}, and here its name is {}; this report goes by the server's",
+            running, config_.hostname),
+        "Where it was changed: restart the server. Where the server has another environment or --config, "
+        "give this command "
+        "the same.");
+  config_.hostname = running;
 }
 
 void Examination::look_at_machine() {

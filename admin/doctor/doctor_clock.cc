@@ -99,7 +99,7 @@ void judge_clock(const ClockFacts& facts, DoctorFindings& into) {
   } else if (facts.is_kept == false) {
     add(Health::kWarning,
         fmt::format("the system does not know of anything that keeps it right, and {} {}", facts.server,
-                    facts.is_resolved ? "does not answer" : "is not known to the DNS"),
+                    facts.is_resolved ? "does not answer" : "could not be found in the DNS"),
         kHowToKeep);
   }
   if (into.size() > before && into.back().health != Health::kNote) return;

@@ -60,6 +60,7 @@ Report tell_doctor(const Request&, CommandContext& context) {
       "", Value::Object{
               {"version", version()},
               {"pid", context.server == nullptr ? std::int64_t{0} : context.server->pid},
+              {"hostname", context.server == nullptr ? "" : context.config.hostname},
               {"listeners", std::move(listeners)},
               {"domains", Value::Array(domains.begin(), domains.end())},
               {"records", published.exit_code == 0 ? published.json : ""},

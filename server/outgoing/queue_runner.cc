@@ -84,6 +84,7 @@ void QueueRunner::start() {
 }
 
 void QueueRunner::load(QueueRow after) {
+  if (stopping_) return;
   auto last = std::make_shared<QueueRow>(after);
   auto entries = std::make_shared<Result<std::vector<QueueEntry>>>(std::vector<QueueEntry>());
   const bool posted = context_.storage.post(

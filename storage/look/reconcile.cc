@@ -535,9 +535,9 @@ std::vector<std::string> sentences(const Reconciled& found, std::string_view add
       fmt::format("{} in {} had been deleted and is in the mailbox again: its file was moved back",
                   counted(found.restored, "message", "messages"), address));
   say(found.kept,
-      fmt::format("found {} in {} among the deleted mail; `mailstead message list {} --deleted` shows what "
-                  "can be restored",
-                  counted(found.kept, "message", "messages"), address, address));
+      fmt::format("found {} in {} among the deleted mail; `mailstead message list ADDRESS --deleted` shows "
+                  "what can be restored",
+                  counted(found.kept, "message", "messages"), address));
   say(found.missing, fmt::format("{} in {} has no file; the index keeps its place until the file returns",
                                  counted(found.missing, "message", "messages"), address));
   lines.insert(lines.end(), found.skipped.begin(), found.skipped.end());

@@ -72,10 +72,11 @@ class Restoring {
     const std::string address = mailbox_.address.text();
     return Error{
         ErrorKind::kNotFound,
-        there ? fmt::format("{} of {} is not deleted; nothing was restored", uidl, address)
-              : fmt::format("{0} has no deleted message {1}; 'mailstead message list {0} --deleted' shows "
-                            "them; nothing was restored",
-                            address, uidl)};
+        there
+            ? fmt::format("{} of {} is not deleted; nothing was restored", uidl, address)
+            : fmt::format("{0} has no deleted message {1}; 'mailstead message list ADDRESS --deleted' shows "
+                          "them; nothing was restored",
+                          address, uidl)};
   }
 
   Result<Move> plan(MessageRow row) {

@@ -278,15 +278,22 @@ Result<std::unordered_map<std::string, QueueTable::Filed>> QueueTable::filed_by_
   return found;
 }
 
-// By the order in which they came, so that no more of a long queue is read than what is held in front of it.
+// In the order in which they came: nobody waits since before he came, so no more of a long queue is read than
+// what is held in front of the one that is found, and what came before its wait began.
 Result<std::int64_t> QueueTable::waits_since(std::int64_t now) {
+  auto statement = database_.query(
+      "SELECT received_at, MAX(received_at, hold_until, COALESCE((SELECT MAX(at) FROM queue_events AS e"
+      " WHERE e.message = q.id AND e.kind = ?2), 0)) FROM queue AS q"
+      " WHERE finished_at = 0 AND held = 0 AND hold_until <= ?1 ORDER BY id",
+      now, static_cast<std::int64_t>(QueueEventKind::kReleased));
+  if (!statement) return statement.error();
   std::int64_t since = 0;
-  auto done = each_row(database_.query("SELECT MAX(received_at, hold_until) FROM queue WHERE finished_at = 0"
-                                       " AND held = 0 AND hold_until <= ?1 ORDER BY id LIMIT 1",
-                                       now),
-                       [&](const Statement& s) { since = s.integer(0); });
-  if (!done) return done.error();
-  return since;
+  while (true) {
+    auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row || (since != 0 && statement->integer(0) >= since)) return since;
+    if (since == 0 || statement->integer(1) < since) since = statement->integer(1);
+  }
 }
 
 Result<QueueTotals> QueueTable::totals() {

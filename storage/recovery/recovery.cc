@@ -249,7 +249,7 @@ Result<void> Recovery::adopt_folders() {
     if (auto done = transaction->commit(); !done) return done;
     report_.actions.push_back(
         fmt::format("made the mailbox {0} again from its folder; it has no password: set one with "
-                    "`mailstead mailbox password {0}`",
+                    "`mailstead mailbox password ADDRESS`",
                     address.text()));
   }
   return {};

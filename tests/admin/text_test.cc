@@ -58,8 +58,12 @@ TEST_CASE("a word that was not typed is one word to a shell", "[text]") {
   CHECK(shell_word("\"a b\"@example.org") == "'\"a b\"@example.org'");
   CHECK(shell_word("o'brien@example.org") == "'o'\\''brien@example.org'");
   for (const char* odd : {"$(x)@a.example", "`x`@a.example", "a;b@a.example", "a&b@a.example", "~a@a.example",
-                          "a*@a.example", "!a@a.example", "a|b@a.example", "#a@a.example", "{a}@a.example"})
+                          "a*@a.example", "!a@a.example", "a|b@a.example", "#a@a.example", "{a}@a.example"}) {
     CHECK(shell_word(odd) == std::string("'") + odd + '\'');
+    CHECK(plain_word(odd, "ADDRESS") == "ADDRESS");
+  }
+  CHECK(plain_word("anna.b+x@example.org", "ADDRESS") == "anna.b+x@example.org");
+  CHECK(plain_word("", "ADDRESS") == "ADDRESS");
 }
 
 TEST_CASE("JSON keeps the order and bears any byte", "[text]") {

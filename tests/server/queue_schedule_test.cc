@@ -1,6 +1,6 @@
 #include "server/outgoing/queue_schedule.h"
 
-#include <chrono>
+#include <ctime>
 
 #include "tests/catch.h"
 
@@ -308,11 +308,12 @@ TEST_CASE("who gives all of much mail a priority is served as quickly", "[queue]
     schedule.apply(each);
   }
   schedule.connection_begins("far.example");
-  const auto began = std::chrono::steady_clock::now();
+  const std::clock_t began = std::clock();
   CHECK(taken(schedule, "far.example", 1) == std::vector<RecipientRow>{kMany});
   RecipientRow count = 1;
   while (schedule.take("far.example", 1, 100)) ++count;
   CHECK(count == kMany);
-  // By looking at all of it each time it took twenty.
-  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+  // Seconds of this process's own, whatever else the machine does; by looking at all of it each time it took
+  // twenty, and with the sanitizers minutes.
+  CHECK((std::clock() - began) / CLOCKS_PER_SEC < 10);
 }

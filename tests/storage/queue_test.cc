@@ -2,11 +2,14 @@
 #include "storage/queue/queue.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "crash.h"
 #include "queue_support.h"
 #include "storage/files.h"
+#include "storage/mailbox/message_id.h"
 #include "support.h"
 #include "tests/catch.h"
 
@@ -331,6 +334,29 @@ TEST_CASE("since when mail waits is told of what nobody wants held", "[storage][
   CHECK(*store->queue_waits_since() == messages[2].received_at);
   REQUIRE(store->drop_queued(messages[2].id).has_value());
   CHECK(*store->queue_waits_since() == 0);
+}
+
+TEST_CASE("mail that was held waits since it no longer is, and who came behind it before that",
+          "[storage][queue]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  const std::int64_t began = unix_seconds();
+  // Its sender wanted it held, until when somebody who came later had waited already.
+  Delivery due = submission(*store, {kFar}, "A: b\r\n\r\nx\r\n");
+  due.envelope.hold_until = began + 1;
+  REQUIRE(submit(*store, std::move(due)).has_value());
+  REQUIRE(submit(*store, submission(*store, {kFar}, "A: b\r\n\r\nx\r\n")).has_value());
+  REQUIRE(submit(*store, submission(*store, {kFar}, "A: b\r\n\r\nx\r\n")).has_value());
+  const auto messages = queued(*store);
+  while (unix_seconds() < began + 3) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const std::int64_t second = messages[1].received_at;
+  CHECK(*store->queue_waits_since() == std::min(second, std::max(messages[0].received_at, began + 1)));
+  // Somebody holds all of them, and lets one go: it waits since then.
+  for (const auto& message : messages) REQUIRE(store->hold_queued(message.id).has_value());
+  CHECK(*store->queue_waits_since() == 0);
+  const std::int64_t released = unix_seconds();
+  REQUIRE(store->release_queued(messages[1].id).has_value());
+  CHECK(*store->queue_waits_since() >= released);
 }
 
 TEST_CASE("people hold, release, retry and drop what is queued", "[storage][queue]") {

@@ -359,6 +359,15 @@ class Machine(Patient):
         self.server.stop()
         self.assert_finding("server", "note", "no server runs")
 
+    def test_another_name_than_the_running_server_s(self):
+        """It has it from an environment that this command has not: the certificate and the records are judged by its own."""
+        self.publish()
+        self.configure(SETTINGS.replace(HOST, "other.example.org"))
+        found = self.doctor("--only", "configuration,hostname,tls,dns-forward,dns-records")
+        self.assertIn("calls itself %s, and here its name is other.example.org" % HOST, str(found["configuration"]))
+        for check in ("hostname", "tls", "dns-forward", "dns-records"):
+            self.assertEqual({state for state, _ in found[check]}, {"ok"}, found[check])
+
     def test_another_version_that_still_runs(self):
         self.server.stop()
         with self.pretended({"version": "0.0.9", "pid": os.getpid()}):
@@ -592,7 +601,7 @@ class Network(Patient):
         self.names.zone.clear()
         found = self.doctor(code=1)
         self.assertEqual([check for check, states in found.items() if "problem" in [state for state, _ in states]], ["resolver"])
-        for check in ("dns-forward", "dns-reverse", "ipv6", "dns-lists", "dns-records", "port-25-out"):
+        for check in ("dns-forward", "dns-reverse", "ipv6", "dns-lists", "dns-records", "port-25-out", "port-25-in"):
             self.assertEqual([state for state, _ in found[check]], ["skipped"], check)
             self.assertIn("see resolver", found[check][0][1], check)
         # Also where the resolver itself was not asked for.
@@ -604,7 +613,7 @@ class Network(Patient):
         found = self.doctor()
         self.assertLess(time.monotonic() - started, 60)
         self.assertEqual(found["resolver"][0][0], "problem")
-        for check in ("dns-forward", "dns-reverse", "dns-lists", "dns-records", "port-25-out"):
+        for check in ("dns-forward", "dns-reverse", "dns-lists", "dns-records", "port-25-out", "port-25-in"):
             self.assertEqual([state for state, _ in found[check]], ["skipped"], check)
 
     def test_dns_lists(self):

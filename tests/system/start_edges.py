@@ -260,9 +260,18 @@ class BusyFolder(unittest.TestCase):
 
     def test_a_start_waits_for_it(self):
         self.server.start(wait=False)
-        self.assertTrue(self.server.wait_line(lambda line: " waiting " in line and "in use by" in line, "it waits"))
+        self.assertTrue(self.server.wait_line(lambda line: " waiting " in line and self.server.data in line, "it waits"))
         self.lock.close()
         self.assertTrue(self.server.wait_line(lambda line: line.endswith("ready"), "it is ready"))
+
+    def test_a_signal_ends_the_wait(self):
+        self.server.start(wait=False)
+        self.assertTrue(self.server.wait_line(lambda line: " waiting " in line, "it waits"))
+        self.server.process.send_signal(signal.SIGHUP)
+        self.server.process.send_signal(signal.SIGTERM)
+        self.assertTrue(self.server.wait_line(lambda line: line.endswith("stopped"), "it stops"))
+        self.assertEqual(self.server.wait(), 0)
+        self.assertNotIn(" error ", self.server.log())
 
     def test_it_does_not_wait_for_ever(self):
         done = subprocess.run(self.server.command("serve"), capture_output=True, timeout=mailstead.TIMEOUT, text=True)

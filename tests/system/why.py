@@ -35,6 +35,14 @@ class Why(sending.Sender):
         self.told("deferred", CARL)
         mailstead.until(lambda: self.queue()[0]["recipients"][0]["attempts"] == 1, "the attempt is written down")
 
+    def test_an_address_that_a_stranger_wrote_is_no_part_of_a_command(self):
+        """What is advised is copied into a shell."""
+        for name in ("a`id`", "$HOME", "a&b", "a|b", "'a", '"a;id"'):
+            told = self.server.admin("why", name + "@example.org").stdout
+            self.assertIn(name + "@example.org is unknown here", told)
+            self.assertIn("'mailstead mailbox add ADDRESS'", told)
+            self.assertNotIn("add " + name, told)
+
     def test_a_message_that_was_taken_at_the_second_attempt(self):
         far = self.host(FAR, "far.example")
         far.replies["RCPT"] = GREYLISTED
