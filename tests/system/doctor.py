@@ -523,11 +523,16 @@ class Network(Patient):
         if value:
             self.names.add(HOST, host, value)
 
+    def rename(self, name):
+        self.server.stop()
+        self.server.environment["MAILSTEAD_HOSTNAME"] = name
+        self.server.start()
+
     def test_the_name(self):
         self.assert_well("hostname")
         for name, words in (("3f2a9c1b4d5e", "by chance"), ("localhost", "as every machine does"), ("box", "no full name"),
                             ("mail.lan", "only this house")):
-            self.server.environment["MAILSTEAD_HOSTNAME"] = name
+            self.rename(name)
             self.assert_finding("hostname", "problem", words)
             self.assert_finding("dns-forward", "skipped" if "." not in name or name.endswith("lan") else "problem")
             self.assert_finding("dns-reverse", "skipped")
@@ -558,7 +563,8 @@ class Network(Patient):
             if address:
                 self.names.add(name, "A", address)
             self.assert_finding("dns-reverse", state, words)
-        self.server.environment["MAILSTEAD_HOSTNAME"] = generic = "192-0-2-1.dyn.isp.example"
+        generic = "192-0-2-1.dyn.isp.example"
+        self.rename(generic)
         self.names.add(generic, "A", US)
         self.names.zone[REVERSE] = {"PTR": [generic]}
         self.assert_finding("dns-reverse", "warning", "any customer of a provider")
