@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -23,9 +22,6 @@ namespace mailstead {
 using namespace admin;
 
 namespace {
-
-// Each of two rounds; the second one is for the names of addresses that the first has found.
-constexpr std::chrono::seconds kDnsPatience{10};
 
 int complain(const std::string& error, int exit_code) {
   std::fprintf(stderr, "mailstead: %s\n", error.c_str());
@@ -74,7 +70,7 @@ Report run_client(const CommandLine& line, const CliServices& services) {
   }
   if (line.command->name == "completion") return completion_for(arguments[0]);
   if (line.command->name == "dns check")
-    return run_dns_check(line, look_up_by(services.go_outside, kDnsPatience));
+    return run_dns_check(line, look_up_by(services.go_outside, kRoundPatience));
   if (line.command->name == "doctor") return doctor(line, {services.go_outside});
   if (line.command->needs == Needs::kTransfer) return run_transfer(line);
   return line.command->needs == Needs::kNothing ? run_config(line) : dispatch(line);

@@ -7,7 +7,7 @@
 
 #include "admin/config/config.h"
 #include "admin/dns/dns_check.h"
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 
 namespace mailstead {
 

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <charconv>
 
 #include "protocols/ascii.h"
 #include "protocols/sha256.h"
+#include "protocols/utf8.h"
 
 namespace mailstead::admin {
 
@@ -42,23 +43,57 @@ std::string escaped(std::string_view text) {
   return escaped;
 }
 
-// nullopt: a reference that XML itself does not know; somebody would have to define it.
-std::optional<std::string> unescaped(std::string_view text) {
+// XML 1.0, 2.2: what a document may hold.
+bool is_xml_character(char32_t c) {
+  return c == 0x9 || c == 0xA || c == 0xD || (c >= 0x20 && c <= 0xD7FF) || (c >= 0xE000 && c <= 0xFFFD) ||
+         (c >= 0x10000 && c <= 0x10FFFF);
+}
+
+// XML 1.0, 4.1: of "&#64;" and "&#x40;" what stands between "&#" and ";". nullopt: it is none, or of a
+// character that XML does not allow.
+std::optional<char32_t> referred_character(std::string_view number) {
+  const bool is_hex = number.starts_with('x');
+  if (is_hex) number.remove_prefix(1);
+  std::uint32_t code = 0;
+  const auto [end, error] =
+      std::from_chars(number.data(), number.data() + number.size(), code, is_hex ? 16 : 10);
+  if (error != std::errc() || end != number.data() + number.size()) return std::nullopt;
+  return is_xml_character(code) ? std::optional<char32_t>(code) : std::nullopt;
+}
+
+// Takes a reference from the start of `text`, where a "&" is. false: one that XML itself does not know;
+// somebody would have to define it.
+bool take_reference(std::string_view& text, std::string& into) {
   static constexpr std::pair<std::string_view, char> kEntities[] = {
-      {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
-  std::string unescaped;
-  while (!text.empty()) {
-    const auto* entity =
-        std::ranges::find_if(kEntities, [&](const auto& each) { return text.starts_with(each.first); });
-    const bool is_entity = entity != std::end(kEntities);
-    if (!is_entity && text.front() == '&') return std::nullopt;
-    unescaped += is_entity ? entity->second : text.front();
-    text.remove_prefix(is_entity ? entity->first.size() : 1);
+      {"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}};
+  const std::size_t end = text.find(';');
+  if (end == std::string_view::npos) return false;
+  const std::string_view name = text.substr(1, end - 1);
+  text.remove_prefix(end + 1);
+  if (name.starts_with('#')) {
+    const auto character = referred_character(name.substr(1));
+    if (character) utf8::append(*character, into);
+    return character.has_value();
   }
-  return unescaped;
+  const auto* entity = std::ranges::find(kEntities, name, &std::pair<std::string_view, char>::first);
+  if (entity == std::end(kEntities)) return false;
+  into += entity->second;
+  return true;
+}
+
+// Text between tags, with its references followed. false: one of them leads nowhere.
+bool append_unescaped(std::string_view text, std::string& into) {
+  while (!text.empty()) {
+    const std::size_t next = std::min(text.find('&'), text.size());
+    into += text.substr(0, next);
+    text.remove_prefix(next);
+    if (!text.empty() && !take_reference(text, into)) return false;
+  }
+  return true;
 }
 
 constexpr std::string_view kXmlBlank = " \t\r\n";
+constexpr std::string_view kCdata = "<![CDATA[";
 
 std::string_view between_blanks(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(kXmlBlank);
@@ -101,15 +136,22 @@ std::string_view local_name(std::string_view tag) {
 
 // The text of the first element of this name, in whatever namespace and wherever it stands: all that these
 // requests are read for. nullopt: there is none, or something that they have no use for (a DOCTYPE, entities,
-// CDATA, an element within it).
+// an element within it).
 std::optional<std::string> text_of_element(std::string_view xml, std::string_view name) {
   bool is_within = false;
   std::string found;
   while (true) {
     const std::size_t next = xml.find('<');
     if (next == std::string_view::npos) return std::nullopt;
-    if (is_within) found += xml.substr(0, next);
+    if (is_within && !append_unescaped(xml.substr(0, next), found)) return std::nullopt;
     xml.remove_prefix(next);
+    if (xml.starts_with(kCdata)) {  // XML 1.0, 2.7: nothing in it is markup
+      const std::size_t end = xml.find("]]>");
+      if (end == std::string_view::npos) return std::nullopt;
+      if (is_within) found += xml.substr(kCdata.size(), end - kCdata.size());
+      xml.remove_prefix(end + 3);
+      continue;
+    }
     if (xml.starts_with("<!--") || xml.starts_with("<?")) {
       const bool is_comment = xml[1] == '!';
       xml.remove_prefix(is_comment ? 4 : 2);
@@ -121,7 +163,7 @@ std::optional<std::string> text_of_element(std::string_view xml, std::string_vie
     if (!tag) return std::nullopt;
     if (is_within) {
       const bool is_end = tag->starts_with('/') && local_name(tag->substr(1)) == name;
-      return is_end ? unescaped(found) : std::nullopt;
+      return is_end ? std::optional(found) : std::nullopt;
     }
     is_within = local_name(*tag) == name && !tag->ends_with('/');
   }

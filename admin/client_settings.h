@@ -35,8 +35,8 @@ Value ports_value(ClientService::Use use, const Config& config);
 std::string autoconfig_xml(const std::string& domain, const Config& config);
 
 // Outlook's request (MS-OXDSCLI, the "plain old XML" form), as it and its imitators write it: prefixes,
-// comments and blanks make no difference. nullopt: it names no address, or has a DOCTYPE or entities of its
-// own.
+// comments, blanks and references to characters make no difference. nullopt: it names no address, or has a
+// DOCTYPE or entities of its own.
 std::optional<Address> autodiscover_address(std::string_view request);
 std::string autodiscover_xml(const Address& address, const Config& config);
 

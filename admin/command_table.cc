@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/doctor/doctor.h"
+
 namespace mailstead::admin {
 namespace {
 
@@ -54,7 +56,8 @@ constexpr std::array<std::string_view, 2> kWebLinkFlags = {"sessions", "end-sess
 constexpr std::array kNewest = {Choice{"newest", {}, "NUMBER"}};
 constexpr std::array kKeep = {Choice{"keep", {}, "NUMBER"}};
 constexpr std::array<std::string_view, 1> kStrict = {"strict"};
-constexpr std::array kDoctorOptions = {Choice{"only", {}, "CHECK,..."}, Choice{"probe", {}, "HOST:PORT,..."},
+constexpr std::array kDoctorOptions = {Choice{"only", {}, "CHECK,...", doctor_check_ids},
+                                       Choice{"probe", {}, "HOST:PORT,..."},
                                        Choice{"time-server", {}, "HOST"}};
 constexpr std::array<std::string_view, 4> kRestoreFlags = {"list", "replace", "hold-queue", "without-queue"};
 constexpr std::array kFrom = {Choice{"from", {}, "TIME"}};
@@ -96,6 +99,7 @@ constexpr std::array kCommands = {
             .flags = kKeepMail,
             .again = Again::kUnsafe,
             .pieces = Pieces::kSteps,
+            .besides = Besides::kTidyRemoved,
             .summary = "remove a mailbox with its mail",
             .detail = "  --keep-mail  leave the messages where they are",
             .run = remove_mailbox},
@@ -388,6 +392,7 @@ constexpr std::array kCommands = {
             .run = show_tls},
     Command{.name = "tls reload",
             .needs = Needs::kServer,
+            .besides = Besides::kReadCertificates,
             .summary = "have the server read the certificates now",
             .detail =
                 "It does so by itself within a minute of a change. This tells at once which one is in\n"
@@ -399,6 +404,7 @@ constexpr std::array kCommands = {
         .flags = kForce,
         .needs = Needs::kServer,
         .again = Again::kUnsafe,
+        .besides = Besides::kRenewCertificate,
         .summary = "get a new certificate from the authority now",
         .detail =
             "With [acme] the server does so by itself when a third of the certificate's time is left, and\n"

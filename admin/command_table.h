@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/command.h"
 
@@ -34,6 +35,8 @@ struct Choice {
   std::string_view name = {};
   std::span<const std::string_view> values = {};
   std::string_view word = {};
+  // Of one that takes several with commas between: what completion offers. The command itself judges them.
+  std::vector<std::string_view> (*listed)() = nullptr;
 };
 
 enum class Needs {
@@ -42,6 +45,14 @@ enum class Needs {
   kFolder,    // the data folder, made when it is missing
   kServer,    // a running server
   kTransfer,  // the data folder; the command line works, and asks the store's side in many requests
+};
+
+// What a server does besides, which the command cannot do where it runs.
+enum class Besides {
+  kNothing,
+  kReadCertificates,  // before: the command tells what came of it
+  kRenewCertificate,  // when it is done: by `force` in any case
+  kTidyRemoved,       // behind it, also when it failed half-way
 };
 
 // What a second run of the same request does, when the answer to the first was lost.
@@ -72,6 +83,7 @@ struct Command {
   Secret secret = Secret::kNone;
   Mailbox mailbox = Mailbox::kAny;
   Pieces pieces = Pieces::kNone;
+  Besides besides = Besides::kNothing;
   std::string_view summary = {};                             // one line
   std::string_view detail = {};                              // more for `help COMMAND`; may be empty
   Report (*run)(const Request&, CommandContext&) = nullptr;  // null: Needs::kNothing and kTransfer

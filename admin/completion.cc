@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "admin/command_line.h"
-#include "admin/doctor/doctor.h"
 #include "admin/report.h"
+#include "protocols/ascii.h"
 
 namespace mailstead::admin {
 namespace {
@@ -20,6 +20,28 @@ struct Suggestion {
   std::string text;
   std::string about = {};  // a few words; may be empty
 };
+
+// What the details of a command say of its option, up to where they go into details themselves.
+std::string words_about(std::string_view option, std::string_view detail) {
+  std::string text;
+  bool is_within = false;
+  while (!detail.empty()) {
+    std::string_view line = ascii::take_until(detail, '\n');
+    const std::size_t indent = std::min(line.find_first_not_of(' '), line.size());
+    line.remove_prefix(indent);
+    const bool is_item = indent == 2;
+    if (is_within && (is_item || indent == 0)) break;
+    if (is_item && line.starts_with(option) && line.substr(option.size()).starts_with("  ")) {
+      is_within = true;
+      line = ascii::trim(line.substr(option.size()));
+    }
+    if (is_within) text += (text.empty() ? "" : " ") + std::string(line);
+  }
+  // "implicit: from the start; stls: ..." begins with one of the values.
+  const std::size_t colon = text.find(": ");
+  const std::size_t end = std::min(text.find(';'), text.find(' ') < colon ? colon : std::string::npos);
+  return text.substr(0, end);
+}
 
 // The words that may follow "", "mailbox", "mailbox add": the last ones are a command's own options.
 std::map<std::string, std::vector<Suggestion>> words_after() {
@@ -40,9 +62,13 @@ std::map<std::string, std::vector<Suggestion>> words_after() {
       add("help " + name.substr(0, space), name.substr(space + 1), command.summary);
     }
     add("help", name.substr(0, space));
-    if (command.secret == Secret::kPassword) add(name, "--password-stdin");
-    for (const std::string_view flag : command.flags) add(name, "--" + std::string(flag));
-    for (const Choice& choice : command.choices) add(name, "--" + std::string(choice.name));
+    const auto add_option = [&](std::string_view option) {
+      const std::string text = "--" + std::string(option);
+      add(name, text, words_about(text, command.detail));
+    };
+    if (command.secret == Secret::kPassword) add_option("password-stdin");
+    for (const std::string_view flag : command.flags) add_option(flag);
+    for (const Choice& choice : command.choices) add_option(choice.name);
   }
   for (const char* shell : {"bash", "fish", "zsh"}) add("completion", shell);
   return after;
@@ -61,12 +87,9 @@ std::vector<Valued> valued_options() {
   for (const Command& command : commands()) {
     for (const Choice& choice : command.choices) {
       options.push_back({std::string(command.name), std::string(choice.name),
-                         fmt::format("{}", fmt::join(choice.values, " "))});
-      if (command.name != "doctor" || choice.name != "only") continue;
-      std::vector<std::string_view> checks;
-      for (const DoctorCheck& check : doctor_checks()) checks.push_back(check.id);
-      options.back().values = fmt::format("{}", fmt::join(checks, " "));
-      options.back().is_list = true;
+                         choice.listed == nullptr ? fmt::format("{}", fmt::join(choice.values, " "))
+                                                  : fmt::format("{}", fmt::join(choice.listed(), " ")),
+                         choice.listed != nullptr});
     }
   }
   return options;
@@ -106,18 +129,34 @@ std::string bash() {
   for (const Valued& each : valued_options()) {
     if (each.values.empty()) continue;
     values +=
-        fmt::format("    '{}'*' --{}') COMPREPLY=($(compgen {}-W '{}' -- \"{}\")); return ;;\n", each.command,
-                    each.option, each.is_list ? "-P \"${current%\"${current##*,}\"}\" " : "", each.values,
-                    each.is_list ? "${current##*,}" : "$current");
+        each.is_list
+            ? fmt::format("    '{}'*' --{}') _mailstead_list {}; return ;;\n", each.command, each.option,
+                          each.values)
+            : fmt::format("    '{}'*' --{}') COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n",
+                          each.command, each.option, each.values);
   }
   return fmt::format(R"(# bash completion for mailstead; printed by 'mailstead completion bash'
+
+# A list with commas between, of these words: those that are not in it yet.
+_mailstead_list() {{
+  local last=${{current##*,}} left=() word
+  local before=${{current%"$last"}}
+  for word; do [[ ,$before == *",$word,"* ]] || left+=("$word"); done
+  COMPREPLY=($(compgen -P "$before" -W "${{left[*]}}" -- "$last"))
+}}
 
 _mailstead() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} place='' candidates='' i
   COMPREPLY=()
+  # bash breaks --only=hos into three words.
+  if [[ $current == '=' ]]; then
+    current=''
+  elif [[ $previous == '=' ]]; then
+    previous=${{COMP_WORDS[COMP_CWORD-2]}}
+  fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${{COMP_WORDS[i]}} in
-      {}) ((i++)) ;;
+      {}) [[ ${{COMP_WORDS[i+1]}} == '=' ]] && ((i++)); ((i++)) ;;
       -*) ;;
       *) place=${{place:+$place }}${{COMP_WORDS[i]}} ;;
     esac
@@ -155,10 +194,15 @@ std::string fish() {
   for (const auto& [place, words] : words_after()) {
     for (const Suggestion& word : words) {
       const bool is_option = word.text.starts_with("--");
-      lines += fmt::format("complete -c mailstead -n {} {}{}\n",
-                           quote(fmt::format("__mailstead_{} \"{}\"", is_option ? "within" : "at", place)),
-                           is_option ? fish_option(place, word.text.substr(2)) : "-a " + word.text,
-                           word.about.empty() ? "" : " -d " + quote(word.about));
+      const std::string begin =
+          fmt::format("complete -c mailstead -n {} ",
+                      quote(fmt::format("__mailstead_{} \"{}\"", is_option ? "within" : "at", place)));
+      const std::string about = word.about.empty() ? "" : " -d " + quote(word.about);
+      const std::string what = is_option ? fish_option(place, word.text.substr(2)) : "-a " + word.text;
+      // What is said of an option would stand beside each of its values, too: so that is a line of its own.
+      const bool has_values = is_option && what.find(" -a ") != std::string::npos;
+      lines += fmt::format("{}{}{}\n", begin, what, has_values ? "" : about);
+      if (has_values) lines += fmt::format("{}-l {} -x{}\n", begin, word.text.substr(2), about);
     }
   }
   return fmt::format(R"fish(# fish completion for mailstead; printed by 'mailstead completion fish'

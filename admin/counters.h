@@ -10,7 +10,6 @@ namespace mailstead {
 
 struct Counters {
   std::uint64_t accepted = 0;    // messages
-  std::uint64_t refused = 0;     // refused senders, recipients, messages
   std::uint64_t retrieved = 0;   // messages sent whole by RETR
   std::uint64_t expired = 0;     // messages deleted because their time was over
   std::uint64_t read_ahead = 0;  // octets in memory, of all sessions: messages that were not asked for yet
@@ -25,7 +24,14 @@ struct Counters {
   std::map<std::string, std::uint64_t> tls_handshakes;  // by version; "failed"
   // By check and result, both words of RFC 8601 or ours.
   std::map<std::pair<std::string, std::string>, std::uint64_t> sender_checks;
-  std::map<std::pair<std::string, std::string>, std::uint64_t> refused_because;  // see refusal_reason.h
+  // Refused senders, recipients, messages: by class and reason (refusal_reason.h).
+  std::map<std::pair<std::string, std::string>, std::uint64_t> refused_because;
+
+  std::uint64_t refused() const {
+    std::uint64_t sum = 0;
+    for (const auto& [reason, count] : refused_because) sum += count;
+    return sum;
+  }
 };
 
 }  // namespace mailstead

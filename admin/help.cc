@@ -9,11 +9,11 @@
 #include "admin/cli.h"
 #include "admin/command_line.h"
 #include "admin/report.h"
+#include "admin/text.h"
 
 namespace mailstead::admin {
 namespace {
 
-constexpr std::size_t kColumns = 80;  // of a terminal
 constexpr std::size_t kSummary = 36;  // where summaries begin
 constexpr std::size_t kGap = 2;       // between a word of a list and what it means
 
@@ -26,41 +26,17 @@ constexpr std::string_view kOptions =
     "  --version      print the version\n"
     "  -h, --help     print this, or the help of a command\n";
 
-// `text` from column `at` on, where further lines begin at `hang`. An argument in brackets stays whole.
-std::string set_in_lines(std::string_view text, std::size_t at, std::size_t hang) {
-  std::string lines;
-  bool is_first = true;
-  while (!text.empty()) {
-    const std::size_t close = text.starts_with('[') ? text.find(']') : 0;
-    const std::size_t end =
-        std::min(text.find(' ', close == std::string_view::npos ? 0 : close), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (!is_first && at + 1 + word.size() > kColumns) {
-      lines += '\n' + std::string(hang, ' ');
-      at = hang;
-    } else if (!is_first) {
-      lines += ' ';
-      ++at;
-    }
-    lines += word;
-    at += word.size();
-    is_first = false;
-  }
-  return lines;
-}
-
 // The table's details are set for its source. Here a paragraph, or a word of a list with what it means, is
 // filled up: what begins two columns in is such a word, what begins further in goes on with one.
-std::string fitted(std::string_view text) {
+std::string set_for_terminal(std::string_view text) {
   std::string block;
   std::string lines;
   const auto put = [&] {
     if (block.empty()) return;
     const std::size_t gap = block.starts_with("  ") ? block.find("  ", kGap) : std::string::npos;
     const std::size_t meaning = gap == std::string::npos ? 0 : block.find_first_not_of(' ', gap);
-    lines += block.substr(0, meaning) +
-             set_in_lines(std::string_view(block).substr(meaning), meaning, meaning) + '\n';
+    lines +=
+        block.substr(0, meaning) + filled(std::string_view(block).substr(meaning), meaning, meaning) + '\n';
     block.clear();
   };
   while (!text.empty()) {
@@ -84,12 +60,12 @@ std::string list(std::string_view prefix) {
   std::string text;
   for (const Command& command : commands()) {
     if (!command.name.starts_with(prefix)) continue;
-    std::string line = std::string(kGap, ' ') + set_in_lines(usage(command), kGap, 2 * kGap);
+    std::string line = std::string(kGap, ' ') + filled(usage(command), kGap, 2 * kGap);
     // Of a long one the summary stands below.
     const bool is_long = line.size() + kGap > kSummary;
     if (is_long) line += '\n';
     line.append(is_long ? kSummary : kSummary - line.size(), ' ');
-    text += line + set_in_lines(command.summary, kSummary, kSummary) + '\n';
+    text += line + filled(command.summary, kSummary, kSummary) + '\n';
   }
   return text;
 }
@@ -105,10 +81,9 @@ std::string overview() {
 
 std::string about(const Command& command) {
   constexpr std::string_view kUsage = "Usage: mailstead ";
-  std::string text =
-      fmt::format("{}{}\n\n{}\n", kUsage, set_in_lines(usage(command), kUsage.size(), kUsage.size()),
-                  set_in_lines(command.summary, 0, 0));
-  if (!command.detail.empty()) text += '\n' + fitted(command.detail);
+  std::string text = fmt::format("{}{}\n\n{}\n", kUsage, filled(usage(command), kUsage.size(), kUsage.size()),
+                                 filled(command.summary, 0, 0));
+  if (!command.detail.empty()) text += '\n' + set_for_terminal(command.detail);
   return text;
 }
 

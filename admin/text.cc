@@ -133,6 +133,29 @@ std::string counted(std::uint64_t number, std::string_view thing) {
   return fmt::format("{} {}{}", number, thing, number == 1 ? "" : es ? "es" : "s");
 }
 
+std::string filled(std::string_view text, std::size_t at, std::size_t hang) {
+  std::string lines;
+  bool is_first = true;
+  while (!text.empty()) {
+    const std::size_t close = text.starts_with('[') ? text.find(']') : 0;
+    const std::size_t end =
+        std::min(text.find(' ', close == std::string_view::npos ? 0 : close), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!is_first && at + 1 + characters(word) > kTextWidth) {
+      lines += '\n' + std::string(hang, ' ');
+      at = hang;
+    } else if (!is_first) {
+      lines += ' ';
+      ++at;
+    }
+    lines += word;
+    at += characters(word);
+    is_first = false;
+  }
+  return lines;
+}
+
 std::string Table::text(std::size_t indent) const {
   std::vector<std::size_t> widths(columns_.size(), 0);
   for (const auto& row : rows_) {

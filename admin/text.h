@@ -26,6 +26,14 @@ std::string rfc3339(std::int64_t unix_seconds);                     // "2025-03-
 std::string span_text(std::int64_t seconds);                        // "3 days 4 h", "12 s"
 std::string counted(std::uint64_t number, std::string_view thing);  // "1 message", "12 messages"
 
+// Running text is set for a terminal of so many columns. What is to be copied or compared as a whole stays on
+// a line of its own, however long.
+inline constexpr std::size_t kTextWidth = 80;
+// `text` from column `at` on, in lines of that width, where further ones begin at `hang`; without the last
+// line's end. A word that is too long has a line to itself, and what begins with a bracket stays whole up to
+// the closing one, as an option does in a usage.
+std::string filled(std::string_view text, std::size_t at = 0, std::size_t hang = 0);
+
 enum class Align { kLeft, kRight };
 
 // Rows in columns that are as wide as their widest cell, two spaces apart, no space at a line's end.

@@ -24,7 +24,9 @@ CommandRunner::~CommandRunner() = default;
 
 bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
                         std::function<void(const Report&)> done, std::string from) {
-  if (request.command == "tls reload") context_.reload_certificates();
+  const admin::Command* const command = admin::find_command(request.command);
+  const admin::Besides besides = command == nullptr ? admin::Besides::kNothing : command->besides;
+  if (besides == admin::Besides::kReadCertificates) context_.reload_certificates();
   auto report = std::make_shared<Report>();
   auto asked = std::make_shared<const Request>(std::move(request));
   const auto work = [report, asked, is_wanted = std::move(is_wanted), data = context_.data,
@@ -39,11 +41,12 @@ bool CommandRunner::run(Request request, std::function<bool()> is_wanted,
     CommandContext context{store, config, data, &facts, &bans, &refusals, spools.get(), web_links};
     *report = run_command(*asked, context);
   };
-  return context_.storage.post(work, [this, report, asked, from = std::move(from), done = std::move(done)] {
+  return context_.storage.post(work, [this, report, asked, besides, from = std::move(from),
+                                      done = std::move(done)] {
     note(*asked, *report, from);
     done(*report);
-    if (asked->command == "mailbox remove") context_.storage.tidy_removed();
-    if (asked->command == "tls renew" && report->exit_code == 0) {
+    if (besides == admin::Besides::kTidyRemoved) context_.storage.tidy_removed();
+    if (besides == admin::Besides::kRenewCertificate && report->exit_code == 0) {
       context_.renew(admin::has_flag(*asked, "force") ? Acme::Renewal::kInAnyCase : Acme::Renewal::kIfNeeded);
     }
     context_.done();

@@ -2,6 +2,10 @@
 
 #include <utility>
 
+#include "server/net/tcp_stream.h"
+#include "server/net/tls_client.h"
+#include "server/net/tls_stream.h"
+
 namespace mailstead {
 
 namespace {
@@ -45,11 +49,34 @@ void DialogueRun::on_connected(Result<int> socket) {
     return close();
   }
   heard_.is_connected = true;
-  stream_ = std::make_unique<TcpStream>(loop_, *socket);
-  if (!stream_->ok()) {
+  auto below = std::make_unique<TcpStream>(loop_, *socket);
+  const bool is_usable = below->ok();
+  stream_ = std::move(below);
+  if (!is_usable) {
     tell("the connection cannot be used");
     return close();
   }
+  if (dialogue_.tls == admin::Dialogue::Tls::kNone) return begin_to_talk();
+  state_ = State::kSecuring;
+  wait(kPatienceForAReplyMs);
+  // Who it is, and whether its certificate is good, is looked at elsewhere.
+  auto secured = std::make_unique<TlsStream>(std::move(stream_),
+                                             TlsClientContext().to({dialogue_.address.text()}, nullptr),
+                                             [this](bool ok) { on_secured(ok); });
+  TlsStream& tls = *secured;
+  stream_ = std::move(secured);
+  stream_->set_events(this);
+  tls.handshake({});
+}
+
+void DialogueRun::on_secured(bool ok) {
+  if (state_ != State::kSecuring) return;
+  if (ok) return begin_to_talk();
+  tell("the TLS handshake failed");
+  close();
+}
+
+void DialogueRun::begin_to_talk() {
   if (dialogue_.kind == admin::Dialogue::Kind::kConnect) {
     tell("");
     return close();

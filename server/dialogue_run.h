@@ -11,10 +11,10 @@
 #include <memory>
 #include <string>
 
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 #include "protocols/smtp/reply_reader.h"
 #include "server/net/dialer.h"
-#include "server/net/tcp_stream.h"
+#include "server/net/stream.h"
 
 namespace mailstead {
 
@@ -34,9 +34,11 @@ class DialogueRun final : private StreamEvents {
   bool is_over() const { return state_ == State::kOver; }
 
  private:
-  enum class State { kDialling, kTalking, kQuitting, kClosing, kOver };
+  enum class State { kDialling, kSecuring, kTalking, kQuitting, kClosing, kOver };
 
   void on_connected(Result<int> socket);
+  void on_secured(bool ok);
+  void begin_to_talk();
   void on_read(std::string_view bytes) override;
   void on_end(StreamEnd end) override;
   void on_written(bool ok) override;
@@ -55,7 +57,7 @@ class DialogueRun final : private StreamEvents {
   admin::Heard heard_;
   State state_ = State::kDialling;
   std::unique_ptr<Dialer> dialer_;
-  std::unique_ptr<TcpStream> stream_;
+  std::unique_ptr<Stream> stream_;
   ReplyReader reader_;
   std::string input_;
   std::size_t said_ = 0;        // commands

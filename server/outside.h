@@ -1,9 +1,9 @@
-// The network for the command line, which has no loop of its own: see admin/doctor/outside.h.
+// The network for the command line, which has no loop of its own: see admin/outside.h.
 #pragma once
 
 #include <functional>
 
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 
 namespace mailstead {
 

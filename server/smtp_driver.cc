@@ -116,7 +116,6 @@ void SmtpDriver::connection_closed(std::string_view) {
 void SmtpDriver::after_run() {
   for (SmtpSession::Refusal& refusal : session_.take_refusals()) {
     if ((peer_.loopback || peer_.own) && session_.helo() == kRelayTestHelo) continue;
-    ++services_.counters.refused;
     ++services_.counters.refused_because[admin::refusal_reason(refusal.command, refusal.reply)];
     services_.log.info("refused", {{"service", service_},
                                    {"peer", peer_.address},

@@ -34,8 +34,8 @@ std::string rows_of(const Section& section) {
     table.add({"name", record.name});
     table.add({"type", record.type});
     table.add({"value", record.value});
-    text += fmt::format("\n{}{}\n{}", record.purpose, record.required ? "" : " (of use, not needed)",
-                        table.text(2));
+    const std::string purpose = record.purpose + (record.required ? "" : " (of use, not needed)");
+    text += fmt::format("\n{}\n{}", filled(purpose), table.text(2));
     if (record.policy.empty()) continue;
     text += fmt::format("  {}\n", record.policy_url);
     for (const std::string_view line : lines_of(record.policy)) text += fmt::format("    {}\n", line);
@@ -54,6 +54,16 @@ std::string zone_of(const Section& section) {
     const bool is_remark = record.is_reverse || !record.policy.empty();
     text += (is_remark ? "; " : "") + zone_line(record) + "\n";
   }
+  return text;
+}
+
+// In a zone each line of it is a remark.
+std::string closing_words(std::string_view words, bool as_zone) {
+  const std::string_view remark = as_zone ? "; " : "";
+  const std::string lines = filled(words, remark.size(), remark.size());
+  std::string text = "\n";
+  for (const std::string_view line : lines_of(lines))
+    text += fmt::format("{}{}\n", remark, ascii::trim(line));
   return text;
 }
 
@@ -103,19 +113,15 @@ Report show_dns_records(const Request& request, CommandContext& context) {
     text += as_zone ? zone_of(section) : rows_of(section);
     for (const DnsRecord& record : section.records) array.push_back(value_of_record(record));
   }
-  const std::string remark = as_zone ? "; " : "";
   if (!can_be_found(host)) {
-    text += '\n';
-    const std::string words = words_for_lost_host(host);
-    for (const std::string_view line : lines_of(words)) text += fmt::format("{}{}\n", remark, line);
-  }
-  if (addresses.empty() && can_be_found(host)) {
-    text += fmt::format(
-        "\n{0}The server's public address is not known here: it is behind a router, or in a container. {1}\n"
-        "{0}needs an A record (IPv4) or an AAAA record (IPv6) with it, and the address has to have the "
-        "reverse\n"
-        "{0}name {1}, which whoever gave it out sets.\n",
-        remark, context.config.hostname);
+    text += closing_words(words_for_lost_host(host), as_zone);
+  } else if (addresses.empty()) {
+    const std::string words = fmt::format(
+        "The server's public address is not known here: it is behind a router, or in a container. {0} needs "
+        "an A record (IPv4) or an AAAA record (IPv6) with it, and the address has to have the reverse name "
+        "{0}, which whoever gave it out sets.",
+        host);
+    text += closing_words(words, as_zone);
   }
   return done(std::move(text), array);
 }

@@ -251,13 +251,19 @@ Report step_of_restore(const Address& address, const RestorePlace& place) {
   return report;
 }
 
-// What was restored, and what `lost` says of it; of several parts the last one tells how many it were.
-Report part_of_restore(const Address& address, std::vector<std::string> uidls,
-                       const std::vector<std::string>& lost, RestorePlace& place, const std::string& next) {
+// Leaves in `uidls` what was restored, and adds it up.
+void count_restored(std::vector<std::string>& uidls, const std::vector<std::string>& lost,
+                    RestorePlace& place) {
   const std::unordered_set<std::string> gone(lost.begin(), lost.end());
   std::erase_if(uidls, [&](const std::string& uidl) { return gone.contains(uidl); });
   place.restored += uidls.size();
   place.lost += lost.size();
+}
+
+// What was restored, and what `lost` says of it; of several parts the last one tells how many it were.
+Report part_of_restore(const Address& address, const std::vector<std::string>& uidls,
+                       const std::vector<std::string>& lost, const RestorePlace& place,
+                       const std::string& next) {
   std::string text;
   if (next.empty()) {
     if (place.restored == 0) {
@@ -283,10 +289,11 @@ Report part_of_restore(const Address& address, std::vector<std::string> uidls,
 // Who names messages is told when one cannot be had.
 Report restore_named(const Request& request, CommandContext& context) {
   const Address address = address_of(request);
-  const std::vector<std::string> uidls(request.arguments.begin() + 1, request.arguments.end());
+  std::vector<std::string> uidls(request.arguments.begin() + 1, request.arguments.end());
   const auto lost = context.store.restore_messages(address, uidls, LostFiles::kRefuse);
   if (!lost) return failed(lost.error());
   RestorePlace place;
+  count_restored(uidls, *lost, place);
   return part_of_restore(address, uidls, *lost, place, "");
 }
 
@@ -335,10 +342,8 @@ Report restore_some(const Request& request, CommandContext& context) {
     return failed(error);
   }
   place.beyond = is_all ? 0 : messages->back().key;
-  RestorePlace next = place;
-  next.restored += uidls.size() - lost->size();
-  next.lost += lost->size();
-  return part_of_restore(address, std::move(uidls), *lost, place, is_all ? "" : next.text());
+  count_restored(uidls, *lost, place);
+  return part_of_restore(address, uidls, *lost, place, is_all ? "" : place.text());
 }
 
 }  // namespace

@@ -134,7 +134,7 @@ Report show_status(const Request&, CommandContext& context) {
   table.add({"last backup", backup_text(context.store.last_backup_at(), now)});
   if (notes->backup_failed_at != 0) table.add({"failed backup", failed_backup_text(*notes)});
   table.add({"messages accepted", std::to_string(server.counters.accepted)});
-  table.add({"messages refused", std::to_string(server.counters.refused)});
+  table.add({"messages refused", std::to_string(server.counters.refused())});
   table.add({"messages retrieved", std::to_string(server.counters.retrieved)});
   table.add({"messages expired", std::to_string(server.counters.expired)});
   table.add(
@@ -169,7 +169,7 @@ Report show_status(const Request&, CommandContext& context) {
                             {"backup_failed_at", time_value(notes->backup_failed_at)},
                             {"backup_failure", text_or_null(notes->backup_failure)},
                             {"messages_accepted", server.counters.accepted},
-                            {"messages_refused", server.counters.refused},
+                            {"messages_refused", server.counters.refused()},
                             {"messages_retrieved", server.counters.retrieved},
                             {"messages_expired", server.counters.expired},
                             {"recipients_sent", server.recipients_sent},

@@ -132,16 +132,22 @@ Report reload_tls(const Request&, CommandContext& context) {
     return failed(fmt::format("what the files hold cannot be used: {}{}", printable(why),
                               words_for_kept(default_in_use(context))));
   }
-  Table table({Align::kLeft, Align::kLeft});
+  std::string text = "In use:\n";
   Value::Array array;
   for (const auto& [files, facts] : context.server->certificates) {
-    table.add({files.certificate, one_line(facts)});
+    Table table({Align::kLeft, Align::kLeft});
+    table.add({"certificate", files.certificate});
+    table.add({"issuer", facts.self_signed ? "itself" : facts.issuer});
+    table.add({"valid until", time_text(facts.not_after)});
+    table.add({"SHA-256", facts.sha256});
+    if (!array.empty()) text += '\n';
+    text += table.text(2);
     array.push_back(Value::Object{{"certificate", files.certificate},
                                   {"names", Value::Array(facts.names.begin(), facts.names.end())},
                                   {"not_after", time_value(facts.not_after)},
                                   {"sha256", facts.sha256}});
   }
-  return done("In use:\n" + table.text(2), std::move(array));
+  return done(std::move(text), std::move(array));
 }
 
 Report renew_tls(const Request& request, CommandContext& context) {

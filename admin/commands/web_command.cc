@@ -81,8 +81,12 @@ Report list_sessions(WebLinks& links) {
 }  // namespace
 
 Report make_web_link(const Request& request, CommandContext& context) {
+  const bool is_end = has_flag(request, "end-sessions");
+  if (is_end && has_flag(request, "sessions"))
+    return misused(
+        "--sessions only lists the sessions, and --end-sessions ends them all: give one of the two");
   if (context.server == nullptr || context.web_links == nullptr) return failed(no_server(context.data));
-  if (has_flag(request, "end-sessions")) {
+  if (is_end) {
     const std::size_t ended = context.web_links->end_all();
     return done(fmt::format("{} ended; links that were not used are worth nothing any more.\n",
                             counted(ended, "session")),

@@ -86,11 +86,11 @@ std::string words_for_end(const std::vector<DnsFinding>& findings) {
   if (bad == 0) return "All that is needed is there.\n";
   std::string text;
   if (bad > unanswered) {
-    text = fmt::format(
+    const std::string words = fmt::format(
         "{} not right. 'mailstead dns records' tells what each is for; what was changed is seen after an "
-        "hour "
-        "or so.\n",
+        "hour or so.",
         records_are(bad - unanswered));
+    text = filled(words) + '\n';
   }
   if (unanswered > 0) {
     text += fmt::format("{} not known: no DNS server answered for {}.\n", records_are(unanswered),
@@ -103,7 +103,7 @@ std::string words_for_silence(std::size_t records, const std::vector<ListenAddre
   std::vector<std::string> names;
   for (const ListenAddress& each : servers) names.push_back(each.text());
   return fmt::format(
-      "{} not known: no DNS server answered for any ({}). 'mailstead doctor --only resolver' tells more.\n",
+      "{} not known: no DNS server answered for any ({}). 'mailstead doctor --only resolver' tells more.",
       records_are(static_cast<std::ptrdiff_t>(records)),
       names.empty() ? "those of /etc/resolv.conf" : fmt::format("{}", fmt::join(names, ", ")));
 }
@@ -201,11 +201,11 @@ Report check_dns(const std::string& records, const std::vector<ListenAddress>& s
   // One sentence in place of the same word for each record.
   if (std::ranges::all_of(answers,
                           [](const dns::Answer& each) { return each.verdict == dns::Verdict::kFailed; })) {
-    text = words_for_silence(wanted.size(), servers);
+    text = filled(words_for_silence(wanted.size(), servers)) + '\n';
   } else {
     text += '\n' + words_for_end(findings);
   }
-  if (!host.empty() && !can_be_found(host)) text += '\n' + words_for_lost_host(host);
+  if (!host.empty() && !can_be_found(host)) text += '\n' + filled(words_for_lost_host(host)) + '\n';
   Report report = done(std::move(text), array);
   if (bad > 0) report.exit_code = 1;
   return report;

@@ -1,6 +1,7 @@
 // Compares what `dns records` says with what the DNS has. Pure functions; any thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,6 +24,10 @@ struct DnsQuestion {
 // Blocks until all are there.
 using LookUp = std::function<std::vector<dns::Answer>(const std::vector<ListenAddress>& servers,
                                                       const std::vector<DnsQuestion>& questions)>;
+
+// How long a command waits for each of the two rounds of check_dns(); the second one is for the names of
+// addresses that the first has found.
+inline constexpr std::chrono::seconds kRoundPatience{10};
 
 // What is to be asked of a record.
 DnsQuestion question_for(const DnsRecord& record);

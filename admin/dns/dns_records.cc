@@ -158,9 +158,8 @@ bool can_be_found(const std::string& host) {
 std::string words_for_lost_host(const std::string& host) {
   return fmt::format(
       "This server calls itself {}, and others can find no host of that name. Set 'hostname' in "
-      "mailstead.toml\n"
-      "(for a container: its -h, or MAILSTEAD_HOSTNAME) to a name in your domain, such as mail.example.org, "
-      "and ask again.\n",
+      "mailstead.toml (for a container: its -h, or MAILSTEAD_HOSTNAME) to a name in your domain, such as "
+      "mail.example.org, and ask again.",
       host);
 }
 

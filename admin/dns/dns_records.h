@@ -36,7 +36,7 @@ std::vector<DnsRecord> domain_records(const std::string& domain, const Config& c
 
 // Is it a name by which others can find a host? Not "localhost", "3f2a9c1b", "box.local" or an address.
 bool can_be_found(const std::string& host);
-// What to do when it is none.
+// What to do when it is none: running text.
 std::string words_for_lost_host(const std::string& host);
 
 // "name. 3600 IN TYPE data": a line of a zone file, RFC 1035 5.1. A long TXT is several strings of at most

@@ -60,8 +60,6 @@ void take_facts(const Report& report, StoreSide& side) {
   side.facts = std::move(facts);
 }
 
-constexpr std::chrono::seconds kRecordsPatience{8};  // for each of three rounds of questions
-
 // A recovery is left to the next start: nothing is changed here.
 bool has_ended_cleanly(const std::string& data) {
   return !std::ifstream(data + "/" + kDatabaseFile + "-wal").good();
@@ -432,7 +430,7 @@ void Examination::look_at_records() {
   }
   if (const std::string unfit = why_unfit(resolver_); !unfit.empty())
     return add("dns-records", Health::kSkipped, unfit);
-  const LookUp look_up = look_up_by(services_.go_outside, kRecordsPatience);
+  const LookUp look_up = look_up_by(services_.go_outside, kRoundPatience);
   judge_records(check_dns(records, config_.resolver.servers, look_up), findings_);
 }
 

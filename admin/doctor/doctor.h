@@ -3,8 +3,8 @@
 //
 // A check has an id that stays. Each family of checks has a file that looks and one function for each check
 // that judges what was seen (doctor_names, doctor_resolver, doctor_network, doctor_relay, doctor_tls,
-// doctor_machine, doctor_clock, doctor_folder). Blocking, for at most kDoctorPatience, 24 s for DNS records,
-// and what the data folder takes. Threads: one.
+// doctor_machine, doctor_clock, doctor_folder). Blocking, for at most kDoctorPatience, two times
+// kRoundPatience for DNS records, and what the data folder takes. Threads: one.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@
 
 #include "admin/command_line.h"
 #include "admin/doctor/doctor_finding.h"
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 
 namespace mailstead::admin {
 
@@ -36,6 +36,7 @@ struct DoctorCheck {
 };
 // In the order of the report.
 std::span<const DoctorCheck> doctor_checks();
+std::vector<std::string_view> doctor_check_ids();
 
 struct DoctorOptions {
   std::vector<std::string> only;  // ids; empty: all

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "admin/doctor/doctor_finding.h"
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 #include "protocols/ip_address.h"
 
 namespace mailstead::admin {

@@ -58,13 +58,19 @@ bool is_same_place(const ListenAddress& wanted, const ListenAddress& bound) {
   return same_host && (wanted.port == bound.port || wanted.port == 0);
 }
 
-Dialogue::Kind kind_of(const std::string& service, const Config& config, const IpAddress& address) {
+// What is said to a listener. TLS is begun where it expects that: a connection that is only cut off counts as
+// a handshake that failed.
+Dialogue dialogue_with(const std::string& service, const Config& config, const IpAddress& address,
+                       std::uint16_t port) {
+  using Kind = Dialogue::Kind;
   const auto& proxies = config.listen.proxy_protocol_from;
   const bool wants_header =
       std::ranges::any_of(proxies, [&](const IpNetwork& network) { return network.contains(address); });
-  if (wants_header) return Dialogue::Kind::kConnect;
-  if (service == "smtp" || service == "submission" || service == "lmtp") return Dialogue::Kind::kSmtp;
-  return service == "pop3" ? Dialogue::Kind::kPop3 : Dialogue::Kind::kConnect;
+  if (wants_header) return {address, port, Kind::kConnect};
+  const bool is_smtp = service == "smtp" || service == "lmtp" || service.starts_with("submission");
+  const Kind kind = is_smtp ? Kind::kSmtp : service.starts_with("pop3") ? Kind::kPop3 : Kind::kConnect;
+  const bool is_tls = service == "submissions" || service == "pop3s" || service == "webs";
+  return {address, port, kind, {}, is_tls ? Dialogue::Tls::kFromTheStart : Dialogue::Tls::kNone};
 }
 
 }  // namespace
@@ -123,7 +129,7 @@ void dial_ports(Outside& outside, const Config& config, const std::vector<Server
       port.words = "no answer";
       const IpAddress address = reachable(place.host);
       if (!place.is_unix())
-        dialogues.push_back({into.size(), {address, place.port, kind_of(wanted.service, config, address)}});
+        dialogues.push_back({into.size(), dialogue_with(wanted.service, config, address, place.port)});
     }
     into.push_back(std::move(port));
   }
@@ -131,7 +137,8 @@ void dial_ports(Outside& outside, const Config& config, const std::vector<Server
     outside.talk(dialogue, [&into, place = place, kind = dialogue.kind](const Heard& heard) {
       const bool has_greeted = !heard.replies.empty() && (heard.replies.front().starts_with("220") ||
                                                           heard.replies.front().starts_with("+OK"));
-      const bool is_good = kind == Dialogue::Kind::kConnect ? heard.is_connected : has_greeted;
+      const bool is_there = heard.is_connected && heard.failure.empty();
+      const bool is_good = kind == Dialogue::Kind::kConnect ? is_there : has_greeted;
       into[place].state = is_good ? State::kListening : State::kSilent;
       into[place].words = heard.replies.empty() ? heard.failure : heard.replies.front();
     });

@@ -6,7 +6,7 @@
 
 #include "admin/config/config.h"
 #include "admin/doctor/doctor_network.h"
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 
 namespace mailstead::admin {
 

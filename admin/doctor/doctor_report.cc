@@ -43,8 +43,7 @@ constexpr std::array kChecks = {
     DoctorCheck{"client-addresses", "who connects is seen by his own address"},
 };
 
-constexpr std::size_t kWidth = 100;  // characters of a line
-constexpr std::size_t kIndent = 9;
+constexpr std::size_t kIndent = 9;  // of what was found, behind its state
 
 constexpr std::string_view kDefaultProbes[] = {"gmail.com", "outlook.com", "yahoo.com"};
 constexpr const char* kDefaultTimeServer = "time.cloudflare.com";
@@ -85,35 +84,18 @@ bool is_place(const std::string& text) {
          parse_host(std::string_view(text).substr(0, colon)).has_value();
 }
 
-// Lines of at most kWidth characters, each indented.
-std::string wrapped(std::string_view text) {
-  std::string lines;
-  std::string line;
-  while (!text.empty()) {
-    const std::string_view word = ascii::take_until(text, ' ');
-    if (!line.empty() && kIndent + line.size() + 1 + word.size() > kWidth) {
-      lines += fmt::format("{:{}}{}\n", "", kIndent, line);
-      line.clear();
-    }
-    if (!line.empty()) line += ' ';
-    line += word;
-  }
-  if (!line.empty()) lines += fmt::format("{:{}}{}\n", "", kIndent, line);
-  return lines;
-}
-
 std::size_t place_of_check(const DoctorFinding& finding) {
   const auto* check = std::ranges::find(kChecks, finding.check, &DoctorCheck::id);
   return static_cast<std::size_t>(check - kChecks.begin());
 }
 
 std::string text_of(const DoctorFinding& finding) {
-  std::string text = wrapped(fmt::format("{}: {}", finding.check, printable(finding.found)));
-  const std::string_view word = word_of_health(finding.health);
-  text.replace(0, word.size(), word);
+  const std::string found = fmt::format("{}: {}", finding.check, printable(finding.found));
+  std::string text =
+      fmt::format("{:<{}}{}\n", word_of_health(finding.health), kIndent, filled(found, kIndent, kIndent));
   if (!finding.advice.empty() && finding.health != Health::kOk) {
-    std::string advice = wrapped("-> " + printable(finding.advice));
-    text += advice;
+    const std::string advice = "-> " + printable(finding.advice);
+    text += fmt::format("{:{}}{}\n", "", kIndent, filled(advice, kIndent, kIndent));
   }
   return text;
 }
@@ -129,13 +111,19 @@ std::string words_for_counts(std::size_t problems, std::size_t warnings, const D
   }
   if (subject.is_known && !subject.is_running)
     text += " No server runs: run this again when it does, since some can only be seen then.";
-  return text + '\n';
+  return filled(text) + '\n';
 }
 
 }  // namespace
 
 std::span<const DoctorCheck> doctor_checks() {
   return kChecks;
+}
+
+std::vector<std::string_view> doctor_check_ids() {
+  std::vector<std::string_view> ids;
+  for (const DoctorCheck& check : kChecks) ids.push_back(check.id);
+  return ids;
 }
 
 bool DoctorOptions::wants(std::string_view check) const {
@@ -147,8 +135,8 @@ Result<DoctorOptions> doctor_options(const Request& request) {
   const auto only = option_of(request, "only");
   options.only = words_of_list(only.value_or(""));
   if (only && options.only.empty()) return Error{ErrorKind::kInvalid, "--only names no check"};
-  std::vector<std::string> ids;
-  for (const DoctorCheck& check : kChecks) ids.emplace_back(check.id);
+  const std::vector<std::string_view> known = doctor_check_ids();
+  const std::vector<std::string> ids(known.begin(), known.end());
   for (const std::string& id : options.only) {
     if (std::ranges::find(ids, id) != ids.end()) continue;
     const std::string near = nearest(id, ids);

@@ -8,7 +8,7 @@
 
 #include "admin/config/config.h"
 #include "admin/doctor/doctor_finding.h"
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 #include "protocols/ip_address.h"
 
 namespace mailstead::admin {

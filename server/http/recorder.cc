@@ -27,7 +27,7 @@ History::Sample sample_of(const ServerFacts& facts, const StoreSize& size) {
   const Counters& counters = facts.counters;
   // In the order of History::kFields.
   return {std::time(nullptr),
-          {counters.accepted, counters.refused, counters.retrieved, facts.recipients_sent,
+          {counters.accepted, counters.refused(), counters.retrieved, facts.recipients_sent,
            facts.recipients_failed, facts.logins, facts.failed_logins, connections, facts.recipients_waiting,
            facts.messages_unfiled, size.free_octets, size.mail_octets}};
 }

@@ -14,8 +14,10 @@ namespace mailstead {
 // By a name that nobody can have made lead here (DNS rebinding): an IP address, localhost, ours.
 bool is_known_host(const HttpRequest& request, const Config& config);
 
-// Likewise for what monitors ask: also by a name of one label, which no page in the Internet has, and which a
-// container's network gives ("mailstead:8025"); and by none, which browsers never do.
+// Likewise for what monitors ask: also by a name of one label, which a container's network gives
+// ("mailstead:8025"); and by none, which browsers never do. Of the Internet's pages only those of a top-level
+// domain that has addresses itself have such a name, and whoever runs it could read our figures. That is
+// accepted: they are all that is told there, and else each container's monitor would need a setting.
 bool is_known_to_monitors(const HttpRequest& request, const Config& config);
 
 // As far as the browser tells; what tells nothing is no browser, and is let pass.

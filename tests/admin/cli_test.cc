@@ -487,7 +487,15 @@ TEST_CASE("the packaged completion is what the program prints, and bash takes it
             "COMP_WORDS=(mailstead mailbox remove --k); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n"
             "COMP_WORDS=(mailstead doctor --only di); COMP_CWORD=3; _mailstead; echo ${COMPREPLY[@]}\n"
             "COMP_WORDS=(mailstead doctor --only tls,port-); COMP_CWORD=3; _mailstead; echo "
-            "${COMPREPLY[@]}\n") == "remove\n--keep-mail\ndisk\ntls,port-25-out tls,port-25-in\n");
+            "${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead doctor --only port-25-out,tls,port-); COMP_CWORD=3; _mailstead; echo "
+            "${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead doctor --only = hos); COMP_CWORD=4; _mailstead; echo ${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead import pop3 --tls =); COMP_CWORD=4; _mailstead; echo ${COMPREPLY[@]}\n"
+            "COMP_WORDS=(mailstead doctor --only = tls --st); COMP_CWORD=5; _mailstead; echo "
+            "${COMPREPLY[@]}\n") ==
+        "remove\n--keep-mail\ndisk\ntls,port-25-out tls,port-25-in\nport-25-out,tls,port-25-in\nhostname\n"
+        "implicit stls none\n--strict\n");
 }
 
 TEST_CASE("fish takes its completion", "[cli]") {
@@ -497,9 +505,11 @@ TEST_CASE("fish takes its completion", "[cli]") {
                   "complete -C 'mailstead mailbox remove a@b.c --k' | string split -f1 \\t\n"
                   "complete -C 'mailstead app-password add a@b.c x --only se' | string split -f1 \\t\n"
                   "complete -C 'mailstead doctor --only tls,di'\n"
+                  "complete -C 'mailstead doctor --on'\n"
+                  "complete -C 'mailstead web-link --s'\n"
                   "complete -C 'mailstead stat'\n") ==
-        "remove\n--keep-mail\nsend\ntls,disk\nstatus\tsay what the running server does; fails when none "
-        "runs\n");
+        "remove\n--keep-mail\nsend\ntls,disk\n--only\tsome checks\n--sessions\tmake none, and list who is in "
+        "the page\nstatus\tsay what the running server does; fails when none runs\n");
 }
 
 TEST_CASE("zsh takes its completion", "[cli]") {

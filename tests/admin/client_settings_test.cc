@@ -108,6 +108,10 @@ TEST_CASE("Outlook's request may be written in any way that XML has", "[settings
         "example.org</EMailAddress ></A>",
         "<A><EMailAddress/><LegacyDN></LegacyDN><EMailAddress><!-- hers "
         "-->anna@example.org</EMailAddress></A>",
+        "<A><EMailAddress>anna&#64;ex&#x61;mple.o&#x72;g</EMailAddress></A>",
+        "<A><EMailAddress>anna&#0000000000064;example.org&#x20;&#xA;</EMailAddress></A>",
+        "<A><![CDATA[<EMailAddress>eve@evil.example</EMailAddress>]]>"
+        "<EMailAddress>anna<![CDATA[@example.]]>org</EMailAddress></A>",
         "<A b='<EMailAddress>'><XEMailAddress>eve@evil.example</XEMailAddress>"
         "<EMailAddress>anna@example.org</EMailAddress>"}) {
     INFO(request);
@@ -117,16 +121,61 @@ TEST_CASE("Outlook's request may be written in any way that XML has", "[settings
        {"<!DOCTYPE a [<!ENTITY e 'anna@example.org'>]><A><EMailAddress>&e;</EMailAddress></A>",
         "<!DOCTYPE a><A><EMailAddress>anna@example.org</EMailAddress></A>",
         "<A><EMailAddress>&e;anna@example.org</EMailAddress></A>",
-        "<A><EMailAddress>anna&#64;example.org</EMailAddress></A>",
-        "<A><EMailAddress><![CDATA[anna@example.org]]></EMailAddress></A>",
+        "<A><EMailAddress><![CDATA[anna&#64;example.org]]></EMailAddress></A>",
+        "<A><EMailAddress><![CDATA[anna@example.org</EMailAddress></A>",
+        "<A><EMailAddress>anna&#6<!-- -->4;example.org</EMailAddress></A>",
         "<A><EMailAddress><b>anna@example.org</b></EMailAddress></A>",
         "<A><EMailAddress>anna@example.org<!-- </EMailAddress></A>",
         "<A><EMailAddress>anna@example.org</EMailAddress",
         "<A b='<EMailAddress>anna@example.org</EMailAddress>",
-        "<A></EMailAddress>anna@example.org</EMailAddress>", "<EMailAddress>anna@example.org", "<", "<!",
-        "<?", "<!--", "<>", "</>", "<:>", "<A b=\"><EMailAddress>anna@example.org</EMailAddress>"}) {
+        "<A></EMailAddress>anna@example.org</EMailAddress>",
+        "<EMailAddress>anna@example.org",
+        "<",
+        "<!",
+        "<?",
+        "<!--",
+        "<>",
+        "</>",
+        "<:>",
+        "<A b=\"><EMailAddress>anna@example.org</EMailAddress>"}) {
     INFO(request);
     CHECK_FALSE(autodiscover_address(request).has_value());
   }
+  const auto named = [](const std::string& reference) {
+    return autodiscover_address("<EMailAddress>a" + reference + "b@example.org</EMailAddress>");
+  };
+  CHECK(named("&#xfc;") == parse_address("aüb@example.org").value());
+  CHECK(named("&#128578;") == parse_address("a🙂b@example.org").value());
+  // XML 1.0, 4.1 and 2.2; the last ones are characters that no address has.
+  for (const std::string reference : {"&#;",
+                                      "&#x;",
+                                      "&#64",
+                                      "&#X40;",
+                                      "&# 64;",
+                                      "&#-64;",
+                                      "&#+64;",
+                                      "&#x-40;",
+                                      "&#0x40;",
+                                      "&#64x;",
+                                      "&#0;",
+                                      "&#8;",
+                                      "&#xD800;",
+                                      "&#xDFFF;",
+                                      "&#xFFFE;",
+                                      "&#xFFFF;",
+                                      "&#x110000;",
+                                      "&#4294967360;",
+                                      "&#18446744073709551680;",
+                                      "&#38;#64;x",
+                                      "&",
+                                      "&;",
+                                      "&#9;",
+                                      "&#10;",
+                                      "&#60;",
+                                      "&#x80;"}) {
+    INFO(reference);
+    CHECK_FALSE(named(reference).has_value());
+  }
+  CHECK_FALSE(named("&#" + std::string(1 << 20, '9') + ';').has_value());
   CHECK_FALSE(autodiscover_address(std::string(1 << 20, '<')).has_value());
 }

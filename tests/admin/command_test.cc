@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 #include "admin/certificate.h"
 #include "admin/cli.h"
@@ -416,6 +417,46 @@ TEST_CASE("dkim show tells what to publish, and dkim rotate what comes next", "[
   CHECK(place.run("dkim rotate").exit_code == 2);
 }
 
+TEST_CASE("web-link does not end sessions that somebody wants to see", "[command]") {
+  CommandPlace place;
+  const Report both = place.run("web-link", {}, {"sessions", "end-sessions"});
+  CHECK(both.exit_code == 2);
+  CHECK(both.error.find("one of the two") != std::string::npos);
+}
+
+TEST_CASE("the certificates that a server took are told, one value on a line", "[command]") {
+  CommandPlace place;
+  ServerFacts server;
+  server.certificates.resize(2);
+  for (CertificateInUse& each : server.certificates) {
+    each.files.certificate = "/data/tls/certificate.pem";
+    each.facts.self_signed = true;
+    each.facts.not_after = 1740821400;
+    each.facts.sha256 = "AB:CD";
+  }
+  place.server = &server;
+  const std::string one =
+      "  certificate  /data/tls/certificate.pem\n  issuer       itself\n"
+      "  valid until  2025-03-01 09:30 UTC\n  SHA-256      AB:CD\n";
+  CHECK(place.run("tls reload").text == "In use:\n" + one + "\n" + one);
+}
+
+TEST_CASE("what a mail program is told fits a terminal", "[command]") {
+  CommandPlace place;
+  place.add("anna@example.org");
+  for (const bool has_web : {false, true}) {
+    if (has_web) place.config.listen.web = {{"::", 80}};
+    const std::string text = place.run("client-card", {"anna@example.org"}).text;
+    CHECK(text.find("\nserver               mail.example.org\n") != std::string::npos);
+    CHECK(text.find("\nMac            mailstead client-card anna@example.org --apple") != std::string::npos);
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      CAPTURE(line);
+      CHECK((line.size() <= 80 || line.starts_with("Mac ")));  // a command, to be copied
+    }
+  }
+}
+
 TEST_CASE("dns records tells what to publish", "[command]") {
   CommandPlace place;
   CHECK(place.run("dns records").text.starts_with("No domains yet"));
@@ -463,6 +504,13 @@ TEST_CASE("dns records tells what to publish", "[command]") {
   const std::string text = place.run("dns records", {"example.org"}).text;
   CHECK(text.find("_pop3s") == std::string::npos);
   CHECK(text.find("\n    mx: mail.example.org\n") != std::string::npos);
+  // Values are copied, and so stand on one line; all else is set for a terminal.
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    CHECK((line.size() <= 80 || line.starts_with("  value  ")));
+  }
+  CHECK(text.find("to this server\n(MTA-STS). This helps only when") != std::string::npos);
   place.config.hostname = "mx.example.org";
   CHECK(place.run("dns records", {"example.org"}).text.find(announced[0]) == std::string::npos);
   CHECK(text.find("v=spf1 mx ~all") != std::string::npos);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "admin/doctor/doctor_finding.h"
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 
 namespace mailstead::admin_test {
 

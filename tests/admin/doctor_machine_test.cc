@@ -431,6 +431,19 @@ TEST_CASE("doctor's findings come in the order of the checks, harmless on a term
         std::string::npos);
 }
 
+TEST_CASE("doctor's findings fit a terminal", "[doctor]") {
+  std::string words = "several words";
+  while (words.size() < 500) words += " of some length";
+  std::string text = report_of({}, {{"tls", Health::kProblem, words, words}}, {}).text;
+  CHECK(text.starts_with("problem  tls: several words"));
+  while (!text.empty()) {
+    const std::string line = text.substr(0, text.find('\n'));
+    text.erase(0, line.size() + 1);
+    CAPTURE(line);
+    CHECK(line.size() <= 80);
+  }
+}
+
 TEST_CASE("whether a server runs is not said where it cannot be told", "[doctor]") {
   const Report report = report_of({"mail.example.org", "/data", false, false}, {}, {});
   CHECK(report.text.find("No server runs") == std::string::npos);

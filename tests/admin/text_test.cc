@@ -34,6 +34,18 @@ TEST_CASE("sizes, spans and times are written for people", "[text]") {
   CHECK(counted(2, "mailbox") == "2 mailboxes");
 }
 
+TEST_CASE("running text is set for a terminal", "[text]") {
+  const std::string words = filled(std::string(20, 'a') + ' ' + std::string(60, 'b') + " ü", 5, 3);
+  CHECK(words == std::string(20, 'a') + "\n   " + std::string(60, 'b') + " ü");
+  // Characters count, not octets.
+  std::string umlauts = "ü";
+  for (std::size_t i = 1; i < kTextWidth; ++i) umlauts += "ü";
+  CHECK(filled(umlauts.substr(2) + ' ' + umlauts) == umlauts.substr(2) + '\n' + umlauts);
+  CHECK(filled(std::string(90, 'x') + " y") == std::string(90, 'x') + "\ny");
+  CHECK(filled("a [b c] d", 74, 2) == "a\n  [b c] d");
+  CHECK(filled("").empty());
+}
+
 TEST_CASE("a table's columns are as wide as their widest cell", "[text]") {
   Table table({Align::kLeft, Align::kRight, Align::kLeft});
   table.add({"NAME", "N", "LAST"});

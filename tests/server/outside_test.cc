@@ -127,6 +127,15 @@ TEST_CASE("where it is only looked for a listener, nothing is said", "[outside]"
   CHECK(heard.failure.empty());
 }
 
+TEST_CASE("TLS from the start is begun before a greeting is waited for", "[outside]") {
+  ScriptedServer server("220 in the clear\r\n", "");
+  const Heard heard = talk({kLoopback, server.port, Dialogue::Kind::kSmtp, {}, Dialogue::Tls::kFromTheStart});
+  CHECK(heard.is_connected);
+  CHECK(heard.failure == "the TLS handshake failed");
+  CHECK(heard.replies.empty());
+  CHECK(server.heard().starts_with("\x16\x03"));
+}
+
 TEST_CASE("a server that hangs up or speaks another protocol is told of", "[outside]") {
   SECTION("in the midst") {
     ScriptedServer server("220 a\r\n", "");

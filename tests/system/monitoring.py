@@ -41,6 +41,11 @@ class Monitoring(mailstead.ServerTest):
                 found[key] = sample.value
         return found
 
+    def test_doctor_at_the_ports_is_no_trouble_with_tls(self):
+        done = self.server.admin("doctor", "--only", "ports", code=0).stdout
+        handshakes = {dict(key[1:])["version"]: count for key, count in self.metrics().items() if key[0] == "mailstead_tls_handshakes_total"}
+        self.assertEqual((handshakes["failed"], handshakes["TLSv1.3"]), (0, 2), done)
+
     def test_counters_follow_what_happens(self):
         before = self.metrics()
         self.assertEqual(before[("mailstead_build_info", ("version", self.server.json("status")["version"]))], 1)

@@ -1,4 +1,4 @@
-#include "admin/doctor/outside.h"
+#include "admin/outside.h"
 
 #include <utility>
 

@@ -1,5 +1,5 @@
-// What a command asks of the network, all at the same time: names, other hosts, the time. `server/` has the
-// loop for it; a test answers by itself.
+// What a command (`dns check`, doctor) asks of the network, all at the same time: names, other hosts, the
+// time. `server/` has the loop for it; a test answers by itself.
 //
 // Ownership: each look owns its `done`, which runs at most once, on the thread of go_outside(), and may look
 // further. What has no answer when the time is up is never heard of: who asks begins with "no answer".
@@ -27,10 +27,15 @@ struct Dialogue {
     kPop3,     // lines
     kConnect,  // nothing is read or said
   };
+  enum class Tls {
+    kNone,
+    kFromTheStart,  // whatever certificate is shown
+  };
   IpAddress address;
   std::uint16_t port = 0;
   Kind kind = Kind::kSmtp;
   std::vector<std::string> commands = {};  // without CRLF
+  Tls tls = Tls::kNone;
 };
 
 struct Heard {
