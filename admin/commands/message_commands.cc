@@ -204,7 +204,7 @@ namespace {
 constexpr std::size_t kRestoredTogether = 500;
 
 // How far a restore with --last or --all has come: Report::next, in a line.
-struct RestorePlace {
+struct RestoreTurn {
   enum class Step { kLooking, kRestoring };
   Step step = Step::kRestoring;
   std::int64_t beyond = 0;  // the key of the last message that was looked at
@@ -231,20 +231,20 @@ struct RestorePlace {
 };
 
 // nullopt: it is none.
-std::optional<RestorePlace> restore_place(const std::string& text) {
+std::optional<RestoreTurn> turn_of_restore(const std::string& text) {
   std::istringstream words(text);
-  RestorePlace place;
+  RestoreTurn place;
   std::string step;
   if (!(words >> step >> place.beyond >> place.restored >> place.lost >> place.age >> place.at))
     return std::nullopt;
   if (step != "look" && step != "restore") return std::nullopt;
-  place.step = step == "look" ? RestorePlace::Step::kLooking : RestorePlace::Step::kRestoring;
+  place.step = step == "look" ? RestoreTurn::Step::kLooking : RestoreTurn::Step::kRestoring;
   words.get();  // the blank before what may hold blanks, or be empty
   std::getline(words, place.device);
   return place;
 }
 
-Report step_of_restore(const Address& address, const RestorePlace& place) {
+Report step_of_restore(const Address& address, const RestoreTurn& place) {
   Report report = done(
       "", Value::Object{{"address", address.text()}, {"restored", Value::Array{}}, {"lost", Value::Array{}}});
   report.next = place.text();
@@ -253,7 +253,7 @@ Report step_of_restore(const Address& address, const RestorePlace& place) {
 
 // Leaves in `uidls` what was restored, and adds it up.
 void count_restored(std::vector<std::string>& uidls, const std::vector<std::string>& lost,
-                    RestorePlace& place) {
+                    RestoreTurn& place) {
   const std::unordered_set<std::string> gone(lost.begin(), lost.end());
   std::erase_if(uidls, [&](const std::string& uidl) { return gone.contains(uidl); });
   place.restored += uidls.size();
@@ -262,7 +262,7 @@ void count_restored(std::vector<std::string>& uidls, const std::vector<std::stri
 
 // What was restored, and what `lost` says of it; of several parts the last one tells how many it were.
 Report part_of_restore(const Address& address, const std::vector<std::string>& uidls,
-                       const std::vector<std::string>& lost, const RestorePlace& place,
+                       const std::vector<std::string>& lost, const RestoreTurn& place,
                        const std::string& next) {
   std::string text;
   if (next.empty()) {
@@ -292,7 +292,7 @@ Report restore_named(const Request& request, CommandContext& context) {
   std::vector<std::string> uidls(request.arguments.begin() + 1, request.arguments.end());
   const auto lost = context.store.restore_messages(address, uidls, LostFiles::kRefuse);
   if (!lost) return failed(lost.error());
-  RestorePlace place;
+  RestoreTurn place;
   count_restored(uidls, *lost, place);
   return part_of_restore(address, uidls, *lost, place, "");
 }
@@ -300,10 +300,10 @@ Report restore_named(const Request& request, CommandContext& context) {
 // Those that are lost do not keep the others. What is restored is out of the list, and the keys lead on.
 Report restore_some(const Request& request, CommandContext& context) {
   const Address address = address_of(request);
-  RestorePlace place;
-  if (has_flag(request, "last")) place.step = RestorePlace::Step::kLooking;
+  RestoreTurn place;
+  if (has_flag(request, "last")) place.step = RestoreTurn::Step::kLooking;
   if (!request.after.empty()) {
-    const auto found = restore_place(request.after);
+    const auto found = turn_of_restore(request.after);
     if (!found) return misused("this is no place in the list");
     place = *found;
   }
@@ -313,10 +313,10 @@ Report restore_some(const Request& request, CommandContext& context) {
   };
   auto messages = behind();
   if (!messages) return failed(messages.error());
-  if (place.step == RestorePlace::Step::kLooking) {
+  if (place.step == RestoreTurn::Step::kLooking) {
     for (const KnownMessage& message : *messages) place.note(message);
     const bool is_all = messages->size() < kRestoredTogether;
-    if (is_all) place.step = RestorePlace::Step::kRestoring;
+    if (is_all) place.step = RestoreTurn::Step::kRestoring;
     const bool began_here = is_all && place.beyond == 0;
     place.beyond = is_all ? 0 : messages->back().key;
     if (!began_here) return step_of_restore(address, place);
