@@ -48,8 +48,8 @@ constexpr std::array kWord = {Argument{"WORD"}};
 constexpr std::array<std::string_view, 2> kVerifyFlags = {"all", "repair"};
 constexpr std::array<std::string_view, 1> kDryRun = {"dry-run"};
 constexpr std::array kBackupFolder = {Argument{"DIR"}};
-constexpr std::array kBackupTime = {Argument{"TIME"}};
-constexpr std::array kReason = {Argument{"WHY"}};
+constexpr std::array kBackupMade = {Argument{"TIME"}, Argument{"DIR"}};
+constexpr std::array kBackupFailed = {Argument{"WHY"}, Argument{"DIR"}};
 constexpr std::array<std::string_view, 1> kTest = {"test"};
 constexpr std::array kApple = {std::string_view("apple")};
 constexpr std::array<std::string_view, 2> kWebLinkFlags = {"sessions", "end-sessions"};
@@ -92,17 +92,21 @@ constexpr std::array kCommands = {
             .most = 1,
             .summary = "show one mailbox",
             .run = show_mailbox},
-    Command{.name = "mailbox remove",
-            .arguments = kAddress,
-            .least = 1,
-            .most = 1,
-            .flags = kKeepMail,
-            .again = Again::kUnsafe,
-            .pieces = Pieces::kSteps,
-            .besides = Besides::kTidyRemoved,
-            .summary = "remove a mailbox with its mail",
-            .detail = "  --keep-mail  leave the messages where they are",
-            .run = remove_mailbox},
+    Command{
+        .name = "mailbox remove",
+        .arguments = kAddress,
+        .least = 1,
+        .most = 1,
+        .flags = kKeepMail,
+        .again = Again::kUnsafe,
+        .pieces = Pieces::kSteps,
+        .besides = Besides::kTidyRemoved,
+        .summary = "remove a mailbox with its mail",
+        .detail =
+            "  --keep-mail  its messages stay on the disk, in mail/DOMAIN/.kept-USER of the data folder.\n"
+            "               Adding the address again brings them back, also for another person: who\n"
+            "               does not want that moves this folder away first",
+        .run = remove_mailbox},
     Command{.name = "mailbox password",
             .arguments = kAddress,
             .least = 1,
@@ -517,7 +521,9 @@ constexpr std::array kCommands = {
             "nobody's mail up. It may be broken off at any time: given again it goes on where it stopped.\n"
             "DIR holds mail and secrets: keep it on another disk, and from others' eyes.\n"
             "  --keep  how many backups stay in DIR, default 7; the oldest go\n"
-            "  --test  restore it beside itself, and read and compare everything"},
+            "  --test  restore it beside itself, and read and compare everything\n"
+            "The exit code is 1 also when it was made and something is wrong on the server: a line on\n"
+            "stderr says so. A DIR that is refused and never held a backup is not told to 'status'."},
     Command{
         .name = "restore",
         .arguments = kBackupFolder,
@@ -598,8 +604,12 @@ constexpr std::array kTransferRequests = {
         .name = "export batch", .arguments = kAddressAndWords, .least = 2, .most = 2, .run = export_batch},
     Command{
         .name = "export piece", .arguments = kAddressAndWords, .least = 4, .most = 4, .run = export_piece},
-    Command{.name = "backup done", .arguments = kBackupTime, .least = 1, .most = 1, .run = note_backup},
-    Command{.name = "backup failed", .arguments = kReason, .least = 1, .most = 1, .run = note_backup_failure},
+    Command{.name = "backup done", .arguments = kBackupMade, .least = 1, .most = 2, .run = note_backup},
+    Command{.name = "backup failed",
+            .arguments = kBackupFailed,
+            .least = 1,
+            .most = 2,
+            .run = note_backup_failure},
 };
 
 }  // namespace

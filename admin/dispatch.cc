@@ -25,6 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr auto kPause = std::chrono::milliseconds(100);
+constexpr std::size_t kSweptTogether = 1000;
 
 void note(const std::string& text) {
   std::fprintf(stderr, "mailstead: %s\n", printable(text).c_str());
@@ -73,6 +74,8 @@ Result<Report> run_here(const CommandLine& line, const Request& request) {
   CommandContext context{**store, *config, line.data, nullptr, nullptr};
   const auto run = [&context](const Request& piece) -> Result<Report> { return run_command(piece, context); };
   Report report = *in_pieces(line, request, run);
+  // Of a removed mailbox nobody else tidies up: the next command would call its removal an interrupted one.
+  for (auto more = Result<bool>(true); more && *more;) more = (*store)->sweep_removed(kSweptTogether);
   // What the command did is durable already; an unmarked close costs the next start a look around.
   if (const Result<void> closed = (*store)->close(); !closed) note(closed.error().message);
   return report;

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "admin/config/config_environment.h"
 #include "admin/control.h"
 #include "admin/doctor/doctor_machine.h"
 #include "admin/owner.h"
@@ -305,9 +306,9 @@ void Server::keep_refusals() {
 
 void Server::tell_of_variables() const {
   for (const std::string& variable : config_.unknown_variables) {
-    log_.warning("variable-unknown",
-                 {{"variable", variable},
-                  {"what", "it looks like a key of the configuration, and there is none of that name"}});
+    log_.warning("variable-unknown", {{"variable", variable},
+                                      {"what", "it sets nothing: the configuration has no key of that name" +
+                                                   admin::likely_variable_hint(variable)}});
   }
 }
 

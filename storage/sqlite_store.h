@@ -175,7 +175,8 @@ class SqliteStore final : public Store {
   Result<void> note_backup_failure(std::int64_t at, std::string_view why) override;
   Result<AlertNotes> alert_notes() override;
   Result<void> keep_told_alerts(std::string_view told) override;
-  Result<void> note_backup(std::int64_t at) override;
+  Result<void> note_backup(std::int64_t at, std::string_view folder) override;
+  Result<bool> may_hold_backups(std::string_view folder) override;
   Result<void> close() override;
 
  private:
@@ -245,6 +246,7 @@ class SqliteStore final : public Store {
   Result<Judgement> judge_missing(MessageRow& row, Maildir& maildir, Mend mend);
   Result<Judgement> judge_changed(MessageRow& row, Maildir& maildir, const MessageFacts& facts, Mend mend);
   Result<Judgement> put_in_quarantine(MessageRow& row, Maildir& maildir, const std::string& what);
+  Result<Judgement> give_up(const MessageRow& row, const std::string& what);
   Result<Judgement> take_as_it_came(MessageRow& row, Maildir& maildir, const MessageFacts& facts);
   Result<Judgement> take_as_it_is(MessageRow& row, Maildir& maildir, const MessageFacts& facts,
                                   const std::string& what);

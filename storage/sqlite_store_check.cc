@@ -142,8 +142,11 @@ Result<Judgement> SqliteStore::judge_missing(MessageRow& row, Maildir& maildir, 
   const std::string gone = fmt::format("{} is gone", place);
   if (row.state == MessageState::kMissing)
     return Judgement{Verdict::kNoted, fmt::format("{}, as was told before; {}", gone, kFromBackup)};
-  if (is_kept(row.state))
-    return Judgement{Verdict::kAmiss, fmt::format("{}: a deleted message that cannot be restored", gone)};
+  if (is_kept(row.state)) {
+    const std::string what = fmt::format("{}: a deleted message that cannot be restored any more", gone);
+    if (mend == Mend::kYes) return give_up(row, what);
+    return Judgement{Verdict::kAmiss, what + "; --repair gives it up"};
+  }
   if (mend == Mend::kNo) return Judgement{Verdict::kAmiss, fmt::format("{}; {}", gone, kFromBackup)};
   row.state = MessageState::kMissing;
   if (auto done = change_row(row); !done) return done.error();
@@ -191,10 +194,26 @@ Result<Judgement> SqliteStore::judge_changed(MessageRow& row, Maildir& maildir, 
   std::string beginning;
   if (auto done = read_some(file->fd(), 0, 4096, beginning); !done) return done.error();
   if (!is_empty_inside(beginning)) return take_as_it_is(row, maildir, facts, changed);
-  if (is_kept(row.state))
-    return Judgement{Verdict::kAmiss,
-                     changed + ": a deleted message of which nothing is left to be restored"};
-  return put_in_quarantine(row, maildir, changed);
+  if (!is_kept(row.state)) return put_in_quarantine(row, maildir, changed);
+  auto kept = maildir.put_in_quarantine(row.name);
+  if (!kept) return kept.error();
+  watch_.forget(row.mailbox);
+  return give_up(row, fmt::format("{}: a deleted message of which nothing is left to be restored, the file "
+                                  "is now {}",
+                                  changed, *kept));
+}
+
+// Its owner deleted it, and it would only wait for its time to be over: unlike mail that is missing, it must
+// not be there again by itself when a file of its name returns. No file is touched, so that nothing is lost
+// that comes back in between.
+Result<Judgement> SqliteStore::give_up(const MessageRow& row, const std::string& what) {
+  if (auto ready = listings_.before_change(*database_, row.mailbox); !ready) return ready.error();
+  auto done = in_transaction([&] { return Index(*database_).erase(row.id); });
+  if (done) done = recount_deleted();
+  if (!done) return done.error();
+  notices_.push_back(fmt::format("gave up the deleted message {}: its file is gone", row.uidl));
+  return Judgement{Verdict::kMended,
+                   what + "; given up: a backup's file of this name, put into new/, is mail again"};
 }
 
 // What is left of it is not mail: clients do not see it, and it waits for its file to come back.

@@ -532,10 +532,12 @@ class Store {
 
   // When the last good backup was made, Unix seconds; 0: never. Any thread.
   virtual std::int64_t last_backup_at() const = 0;
-  // Whatever failed before it is over.
-  virtual Result<void> note_backup(std::int64_t at) = 0;
+  // Whatever failed before it is over. `folder` is the whole path of where it is; empty: not told.
+  virtual Result<void> note_backup(std::int64_t at, std::string_view folder = {}) = 0;
   // One that failed, in words; kept until a good one.
   virtual Result<void> note_backup_failure(std::int64_t at, std::string_view why) = 0;
+  // May backups of this store be in that folder? Of one that was made without its folder being told, any may.
+  virtual Result<bool> may_hold_backups(std::string_view folder) = 0;
 
   // What the postmaster is told of, as far as it has to outlast a restart.
   struct AlertNotes {

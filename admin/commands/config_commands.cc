@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "admin/certificate.h"
+#include "admin/config/config_environment.h"
 #include "admin/config/config_keys.h"
 #include "admin/report.h"
 #include "admin/text.h"
@@ -54,7 +55,9 @@ Report check_config(const ConfigSource& source) {
                              : fmt::format("There is no {}: the defaults are in force.\n", file);
   Value::Array unknown;
   for (const std::string& variable : config->unknown_variables) {
-    text += fmt::format("{} in the environment sets nothing: there is no such key.\n", printable(variable));
+    const std::string hint = likely_variable_hint(variable);
+    text += fmt::format("{} in the environment sets nothing: there is no such key{}\n", printable(variable),
+                        hint.empty() ? "." : hint);
     unknown.emplace_back(variable);
   }
   return done(std::move(text), Value::Object{{"file", present ? Value(file) : Value(nullptr)},

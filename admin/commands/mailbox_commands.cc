@@ -11,6 +11,7 @@
 #include "admin/report.h"
 #include "admin/request.h"
 #include "admin/text.h"
+#include "storage/mailbox/mailbox_tree.h"
 
 namespace mailstead::admin {
 namespace {
@@ -141,15 +142,19 @@ Report remove_mailbox(const Request& request, CommandContext& context) {
                         counted(mailbox->deleted_messages, "deleted message"),
                         size_text(mailbox->deleted_octets));
   }
-  return done(keep == KeepMail::kYes
-                  ? fmt::format("{} is removed; its {} stay on the disk.\n", address.text(), mail)
-                  : fmt::format("{} is removed with {}.\n", address.text(), mail),
-              Value::Object{{"address", address.text()},
-                            {"messages", mailbox->messages},
-                            {"octets", mailbox->octets},
-                            {"deleted_messages", mailbox->deleted_messages},
-                            {"deleted_octets", mailbox->deleted_octets},
-                            {"mail_kept", keep == KeepMail::kYes}});
+  return done(
+      keep == KeepMail::kYes
+          ? fmt::format("{} is removed; its {} stay on the disk, in {} of the data folder. Adding the "
+                        "address again brings them back, also for another person.\n",
+                        address.text(), mail, kept_folder(address))
+          : fmt::format("{} is removed with {}.\n", address.text(), mail),
+      Value::Object{{"address", address.text()},
+                    {"messages", mailbox->messages},
+                    {"octets", mailbox->octets},
+                    {"deleted_messages", mailbox->deleted_messages},
+                    {"deleted_octets", mailbox->deleted_octets},
+                    {"mail_kept", keep == KeepMail::kYes},
+                    {"kept_in", keep == KeepMail::kYes ? Value(kept_folder(address)) : Value(nullptr)}});
 }
 
 Report set_password(const Request& request, CommandContext& context) {

@@ -140,7 +140,7 @@ struct Config {
     LogFormat format = LogFormat::kText;
   } log;
   std::vector<std::string>
-      unknown_variables;  // of the environment: likely slips (admin/config/config_environment.h)
+      unknown_variables;  // of the environment: slips (admin/config/config_environment.h)
 };
 
 struct ConfigSource {

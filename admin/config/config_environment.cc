@@ -1,10 +1,13 @@
 #include "admin/config/config_environment.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+
+#include "admin/text.h"
 
 // Whose the environment is: POSIX leaves the declaration to the program.
 extern char** environ;  // NOLINT(readability-redundant-declaration)
@@ -64,6 +67,35 @@ bool is_one_of(const ConfigKey& key) {
   return (std::holds_alternative<Kinds>(key.kind) || ...);
 }
 
+bool is_our_own(std::string_view name) {
+  static constexpr std::array<std::string_view, 4> kOurs = {
+      "MAILSTEAD_DATA", "MAILSTEAD_CONFIG", "MAILSTEAD_IMPORT_PASSWORD", "MAILSTEAD_ARCHIVES"};
+  return std::ranges::find(kOurs, name) != kOurs.end() || name.starts_with("MAILSTEAD_TEST_");
+}
+
+// "25_TCP", "25_TCP_ADDR"
+bool is_port_and_protocol(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  text.remove_prefix(digits);
+  return digits > 0 && (text.starts_with("_TCP") || text.starts_with("_UDP") || text.starts_with("_SCTP"));
+}
+
+// What Kubernetes sets in every container of a namespace with a service "mailstead", or "mailstead-web", and
+// Docker where a container is linked by such a name.
+bool is_of_a_platform(std::string_view name, std::string_view value) {
+  static constexpr std::string_view kPort = "_PORT";
+  if (name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT") ||
+      name.find("_SERVICE_PORT_") != std::string_view::npos)
+    return true;
+  if (name.ends_with(kPort) && value.find("://") != std::string_view::npos) return true;
+  if (name == "MAILSTEAD_NAME" && value.starts_with('/')) return true;
+  if (name.starts_with("MAILSTEAD_ENV_")) return true;
+  for (std::size_t at = name.find("_PORT_"); at != std::string_view::npos; at = name.find("_PORT_", at + 1)) {
+    if (is_port_and_protocol(name.substr(at + kPort.size() + 1))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Environment our_environment() {
@@ -108,12 +140,32 @@ std::vector<std::string> unknown_variables(const Environment& environment) {
   for (const auto& [name, value] : environment) {
     const bool is_known =
         std::ranges::any_of(keys, [&](const ConfigKey& key) { return variable_of(key) == name; });
-    const bool is_of_section = std::ranges::any_of(keys, [&](const ConfigKey& key) {
-      return !key.section.empty() && name.starts_with(prefix_of(key.section));
-    });
-    if (!is_known && is_of_section) unknown.push_back(name);
+    if (!is_known && !is_our_own(name) && !is_of_a_platform(name, value)) unknown.push_back(name);
   }
   return unknown;
+}
+
+std::string likely_variable(const std::string& unknown) {
+  if (!unknown.starts_with(kPrefix)) return {};
+  const std::string word = unknown.substr(kPrefix.size());
+  std::vector<std::string> whole;
+  std::vector<std::string> bare;  // the keys' own names: people leave the section out
+  for (const ConfigKey& key : config_keys()) {
+    whole.push_back(variable_of(key).substr(kPrefix.size()));
+    bare.push_back(in_capitals(key.name));
+  }
+  const auto with_prefix = [](const std::string& name) { return std::string(kPrefix) + name; };
+  if (const auto found = std::ranges::find(bare, word); found != bare.end())
+    return with_prefix(whole[static_cast<std::size_t>(found - bare.begin())]);
+  if (const std::string near = nearest(word, whole); !near.empty()) return with_prefix(near);
+  const std::string near = nearest(word, bare);
+  if (near.empty()) return {};
+  return with_prefix(whole[static_cast<std::size_t>(std::ranges::find(bare, near) - bare.begin())]);
+}
+
+std::string likely_variable_hint(const std::string& unknown) {
+  const std::string likely = likely_variable(unknown);
+  return likely.empty() ? std::string() : "; did you mean " + likely + "?";
 }
 
 }  // namespace mailstead::admin

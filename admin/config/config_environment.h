@@ -29,7 +29,13 @@ bool is_blank(const std::string& text);
 // The value of a key as a file would have it.
 ConfigInput input_of_variable(const ConfigKey& key, const std::string& text);
 
-// Variables that name a section and none of its keys: likely slips.
+// Variables that are no key: slips. Not among them are those that the program and its tests read for
+// themselves, and what Docker and Kubernetes set for a service that is called mailstead.
 std::vector<std::string> unknown_variables(const Environment& environment);
+
+// The variable that `unknown` was probably meant to be; empty when none is near.
+std::string likely_variable(const std::string& unknown);
+// "; did you mean MAILSTEAD_HOSTNAME?", or nothing.
+std::string likely_variable_hint(const std::string& unknown);
 
 }  // namespace mailstead::admin

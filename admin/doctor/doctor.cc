@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "admin/cli.h"
+#include "admin/config/config_environment.h"
 #include "admin/control.h"
 #include "admin/dispatch.h"
 #include "admin/dns/dns_records.h"
@@ -150,7 +151,8 @@ void Examination::read_configuration() {
     add("configuration", Health::kOk, is_there ? file : fmt::format("the defaults; there is no {}", file));
     for (const std::string& variable : config_.unknown_variables) {
       add("configuration", Health::kWarning,
-          fmt::format("{} in the environment sets nothing", printable(variable)),
+          fmt::format("{} in the environment sets nothing{}", printable(variable),
+                      likely_variable_hint(variable)),
           "There is no key of that name: see 'mailstead config default'.");
     }
     return;

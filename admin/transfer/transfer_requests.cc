@@ -87,16 +87,27 @@ Result<std::vector<ExportItem>> read_page(CommandContext& context, const Address
   return items;
 }
 
+std::string word_or_none(const Request& request, std::size_t number) {
+  return number < request.arguments.size() ? request.arguments[number] : std::string();
+}
+
 }  // namespace
 
 Report note_backup(const Request& request, CommandContext& context) {
   const auto at = request_number(request.arguments[0]);
   if (!at || *at > INT64_MAX) return misused("a time is a number of seconds");
-  const auto noted = context.store.note_backup(static_cast<std::int64_t>(*at));
+  const auto noted = context.store.note_backup(static_cast<std::int64_t>(*at), word_or_none(request, 1));
   return noted ? answered("0") : failed(noted.error());
 }
 
+// With a folder it is one that was refused: that is a slip of who named it, unless backups go there else, and
+// its disk is not mounted.
 Report note_backup_failure(const Request& request, CommandContext& context) {
+  if (const std::string folder = word_or_none(request, 1); !folder.empty()) {
+    const auto may_hold = context.store.may_hold_backups(folder);
+    if (!may_hold) return failed(may_hold.error());
+    if (!*may_hold) return answered("0");
+  }
   const auto noted = context.store.note_backup_failure(
       std::time(nullptr), printable(request.arguments[0]).substr(0, kMostReason));
   return noted ? answered("0") : failed(noted.error());

@@ -173,7 +173,7 @@ async function remove(address, now) {
       outside(address),
       " is refused from then on. It holds ",
       counted(now.messages, "message"),
-      ` (${size_text(now.octets)}).`,
+      ` (${size_text(now.octets)}). What is kept of it comes back when the address is added again, also for another person.`,
     ],
     fields: [text_field("typed", "To be sure, type its address"), tick_field("keep", "Keep its messages on the disk")],
     button: "Remove it",

@@ -261,7 +261,9 @@ Result<void> Backup::settle_unqueued(std::int64_t row, const std::string& id) {
   if (!waits) return waits.error();
   if (*waits > 0) {
     summary_.troubles.push_back(
-        fmt::format("queue/{}: the file of a message on its way out is not there", id));
+        fmt::format("queue/{}: the file of a message on its way out is not there; 'mailstead verify' tells "
+                    "what to do",
+                    id));
     return {};
   }
   return terms_.as_caller([&]() -> Result<void> {
@@ -350,12 +352,18 @@ Result<void> Backup::write_facts() {
   auto done = each_row(
       copy_->query(
           "SELECT (SELECT COUNT(*) FROM mailboxes WHERE enabled <> 2), TOTAL(messages), TOTAL(octets),"
-          " (SELECT COUNT(*) FROM queue WHERE finished_at = 0) FROM totals"),
+          " (SELECT COUNT(*) FROM queue WHERE finished_at = 0), TOTAL(kept_messages), TOTAL(kept_octets),"
+          " (SELECT COUNT(*) FROM backup_kept), (SELECT TOTAL(size) FROM backup_kept)"
+          " FROM totals WHERE mailbox IN (SELECT id FROM mailboxes WHERE enabled <> 2)"),
       [&](const Statement& row) {
         facts.mailboxes = static_cast<std::uint64_t>(row.integer(0));
         facts.messages = static_cast<std::uint64_t>(row.integer(1));
         facts.octets = static_cast<std::uint64_t>(row.integer(2));
         facts.queued = static_cast<std::uint64_t>(row.integer(3));
+        summary_.deleted = {static_cast<std::uint64_t>(row.integer(4)),
+                            static_cast<std::uint64_t>(row.integer(5))};
+        summary_.kept = {static_cast<std::uint64_t>(row.integer(6)),
+                         static_cast<std::uint64_t>(row.integer(7))};
       });
   if (!done) return done;
   return terms_.as_caller([&]() -> Result<void> {

@@ -48,8 +48,15 @@ struct BackupSummary {
   std::uint64_t new_octets = 0;       // that were copied for it
   std::uint64_t gone = 0;             // deleted while the backup was made, and not in it
   std::uint64_t missing = 0;          // whose files were missed already before
+  std::uint64_t lost = 0;             // whose files are gone from the server; a trouble each
+  std::uint64_t lost_deleted = 0;     // likewise, of deleted mail that could be restored
+  MailSum deleted;                    // in it: deleted mail that can be restored
+  MailSum kept;                       // in it: kept of removed mailboxes
   std::vector<std::string> left_out;  // of other files: what is no file and no folder
   std::vector<std::string> troubles;  // what should be in it and is not, or looks wrong
+
+  // All that the server has is in it, and as it should be.
+  bool holds_what_there_is() const { return troubles.size() == lost + lost_deleted; }
 };
 
 class Backup {

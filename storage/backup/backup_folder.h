@@ -37,6 +37,11 @@ struct BackupFacts {
   int schema = 0;
 };
 
+struct MailSum {
+  std::uint64_t messages = 0;
+  std::uint64_t octets = 0;
+};
+
 // "2026-11-30T08-15-00Z"
 std::string generation_name(std::int64_t at);
 bool is_generation_name(std::string_view name);

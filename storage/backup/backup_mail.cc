@@ -257,6 +257,7 @@ Result<void> Backup::settle_gone(Mailbox& mailbox) {
   if (!now) return now.error();
   std::vector<std::int64_t> gone;
   std::vector<std::int64_t> lost;
+  std::vector<std::int64_t> given_up;
   for (const Wanted& each : mailbox.missed) {
     if (each.state == MessageState::kMissing) {
       ++summary_.missing;
@@ -270,10 +271,25 @@ Result<void> Backup::settle_gone(Mailbox& mailbox) {
       gone.push_back(each.row);
       continue;
     }
-    lost.push_back(each.row);
-    summary_.troubles.push_back(mailbox.path_of(each) + ": the file of this message is not there");
+    // As missing, one that was deleted would be mail again as soon as a file of its name is there.
+    if (is_kept(each.state)) {
+      given_up.push_back(each.row);
+      summary_.troubles.push_back(
+          mailbox.path_of(each) +
+          ": the file of this deleted message is not there: it cannot be restored, and "
+          "'mailstead verify --repair' gives it up");
+    } else {
+      lost.push_back(each.row);
+      summary_.troubles.push_back(
+          mailbox.path_of(each) +
+          ": the file of this message is not there: put it back from an earlier backup, "
+          "or have 'mailstead verify --repair' note that it is gone");
+    }
   }
   summary_.gone += gone.size();
+  summary_.lost += lost.size();
+  summary_.lost_deleted += given_up.size();
+  gone.insert(gone.end(), given_up.begin(), given_up.end());
   return terms_.as_caller([&]() -> Result<void> {
     auto transaction = Transaction::begin(*copy_);
     if (!transaction) return transaction.error();

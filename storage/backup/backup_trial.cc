@@ -62,7 +62,8 @@ class Trial {
   void compare_message(const MailboxSummary& mailbox, const Promised& promised);
   Result<void> compare_kept_states();
   Result<void> compare_kept_folders();
-  void compare_file(const PoolFolder& folder, const std::string& path, const PoolClaim& claim);
+  void compare_file(const PoolFolder& folder, const std::string& path, const PoolClaim& claim, MailSum& sum);
+  std::uint64_t octets_read() const { return trial_.octets + trial_.deleted.octets + trial_.kept.octets; }
   void note_damaged(const PoolFolder& folder, const std::string& name, const PoolClaim& claim);
   Result<void> compare_queue();
   Result<void> note_damage();
@@ -194,7 +195,7 @@ Result<void> Trial::compare_mailbox(const MailboxSummary& mailbox) {
       }
     }
     progress_.done += expected->size();
-    progress_.octets = trial_.octets;
+    progress_.octets = octets_read();
     if (tell_ && !tell_(progress_)) return stopped_error();
   }
 }
@@ -229,7 +230,8 @@ void Trial::note_damaged(const PoolFolder& folder, const std::string& name, cons
 }
 
 // What no client sees as long as nobody asks for it: read where the backup has it.
-void Trial::compare_file(const PoolFolder& folder, const std::string& path, const PoolClaim& claim) {
+void Trial::compare_file(const PoolFolder& folder, const std::string& path, const PoolClaim& claim,
+                         MailSum& sum) {
   const std::string name(base_name(path));
   const std::string place = fmt::format("mail/{}/{}/{}", folder.domain, folder.user, path);
   auto names = pool_->names_of(folder, name, claim);
@@ -242,7 +244,8 @@ void Trial::compare_file(const PoolFolder& folder, const std::string& path, cons
     auto file = pool_->open_file(folder, each);
     auto found = file ? read_file_through(*file) : Result<Copied>(file.error());
     if (found && found->is(claim.octets, claim.hash)) {
-      trial_.octets += found->octets;
+      ++sum.messages;
+      sum.octets += found->octets;
       return;
     }
     if (what.empty()) what = found ? difference_of(*found, claim.octets) : found.error().message;
@@ -280,16 +283,19 @@ Result<void> Trial::compare_kept_states() {
     if (!listed || some.empty()) return listed;
     for (const Kept& kept : some) {
       if (!kept.is_unfiled) {
-        compare_file(kept.folder, kept.path, kept.claim);
+        compare_file(kept.folder, kept.path, kept.claim, trial_.deleted);
         continue;
       }
       const Copied found{kept.bytes.size(), content_hash(kept.bytes)};
-      if (!found.is(kept.claim.octets, kept.claim.hash)) {
+      if (found.is(kept.claim.octets, kept.claim.hash)) {
+        ++trial_.deleted.messages;
+        trial_.deleted.octets += found.octets;
+      } else {
         fault(fmt::format("mail/{}/{}/{}: {}", kept.folder.domain, kept.folder.user, kept.path,
                           difference_of(found, kept.claim.octets)));
       }
     }
-    progress_.octets = trial_.octets;
+    progress_.octets = octets_read();
     if (tell_ && !tell_(progress_)) return stopped_error();
   }
 }
@@ -306,7 +312,7 @@ Result<void> Trial::compare_kept_folders() {
     bool is_stopped = false;
     auto done = each_kept(*promised_, folder, [&](const std::string& path, const PoolClaim& claim) {
       is_stopped = is_stopped || (tell_ && !tell_(progress_));
-      if (!is_stopped) compare_file(folder, path, claim);
+      if (!is_stopped) compare_file(folder, path, claim, trial_.kept);
     });
     if (!done) return done;
     if (is_stopped) return stopped_error();

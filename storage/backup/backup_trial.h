@@ -18,8 +18,10 @@ namespace mailstead {
 
 struct BackupTrial {
   std::uint64_t mailboxes = 0;  // these were compared with what the backup says, and read
-  std::uint64_t messages = 0;
-  std::uint64_t octets = 0;
+  std::uint64_t messages = 0;   // present ones
+  std::uint64_t octets = 0;     // of these
+  MailSum deleted;              // that can be restored
+  MailSum kept;                 // of removed mailboxes
   std::uint64_t queued = 0;
   std::vector<std::string> troubles;
 };

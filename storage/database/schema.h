@@ -42,6 +42,8 @@ bool is_identity(std::string_view text);
 inline constexpr std::string_view kBackupAtKey = "backup_at";
 // Of one that failed since: when, a blank, and why; empty: none has.
 inline constexpr std::string_view kBackupFailureKey = "backup_failure";
+// Paths of the folders that got good ones, a line each, the last one first.
+inline constexpr std::string_view kBackupFoldersKey = "backup_folders";
 // 0: absent, or no number.
 Result<std::int64_t> read_meta_number(Database& database, std::string_view key);
 Result<void> write_meta(Database& database, std::string_view key, std::string_view value);

@@ -69,6 +69,10 @@ Result<std::vector<Address>> mailboxes_of_folders(const DataFolder& folder,
   return addresses;
 }
 
+std::string kept_folder(const Address& address) {
+  return "mail/" + folder_name(address).domain + "/" + kept_name(address);
+}
+
 bool has_kept_mail(const DataFolder& folder, const Address& address) {
   auto domain = domain_folder(folder, address);
   return domain && is_folder(domain->fd(), kept_name(address));

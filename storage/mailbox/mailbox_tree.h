@@ -21,6 +21,8 @@ namespace mailstead {
 Result<std::vector<Address>> mailboxes_of_folders(const DataFolder& folder,
                                                   std::vector<std::string>& strange);
 
+// "mail/DOMAIN/.kept-USER": where mail of a removed mailbox is kept, in the data folder.
+std::string kept_folder(const Address& address);
 bool has_kept_mail(const DataFolder& folder, const Address& address);
 // Renames the folder out of the way, durably. Not an error when it is gone already.
 Result<void> put_folder_away(const DataFolder& folder, const Address& address, KeepMail keep,

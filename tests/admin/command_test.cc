@@ -112,7 +112,9 @@ TEST_CASE("a mailbox is added, listed, shown and removed", "[command]") {
   CHECK(removed.text.starts_with("anna@example.org is removed with 1 message ("));
   CHECK(Json::parse(removed.json)["mail_kept"] == false);
   CHECK(place.run("mailbox remove", {"anna@example.org"}).exit_code == 1);
-  CHECK(place.run("mailbox remove", {"bo@example.net"}, {"keep-mail"}).exit_code == 0);
+  const Report kept = place.run("mailbox remove", {"bo@example.net"}, {"keep-mail"});
+  CHECK(kept.text.find("mail/example.net/.kept-bo of the data folder") != std::string::npos);
+  CHECK(Json::parse(kept.json)["kept_in"] == "mail/example.net/.kept-bo");
   CHECK(place.json("mailbox list").empty());
 }
 

@@ -553,6 +553,47 @@ TEST_CASE("variables have values of all kinds, and say what is wrong with them",
   }
 }
 
+TEST_CASE("every variable that is no key is told, with the likely one", "[config]") {
+  for (const auto& [typed, meant] : std::vector<std::pair<std::string, std::string>>{
+           {"MAILSTEAD_HOSTNAM", "MAILSTEAD_HOSTNAME"},
+           {"MAILSTEAD_HOST_NAME", "MAILSTEAD_HOSTNAME"},
+           {"MAILSTEAD_ACCEPT_TERMS", "MAILSTEAD_ACME_ACCEPT_TERMS"},
+           {"MAILSTEAD_ACCEPT_TERM", "MAILSTEAD_ACME_ACCEPT_TERMS"},
+           {"MAILSTEAD_SMTP", "MAILSTEAD_LISTEN_SMTP"},
+           {"MAILSTEAD_LISTEN_HTP", "MAILSTEAD_LISTEN_HTTP"},
+           {"MAILSTEAD_PORT", ""},
+           {"MAILSTEAD_SOMETHING_QUITE_DIFFERENT", ""}}) {
+    CAPTURE(typed);
+    CHECK(admin::unknown_variables({{typed, "25"}}) == std::vector{typed});
+    if (!meant.empty()) CHECK(admin::likely_variable(typed) == meant);
+  }
+  CHECK(admin::likely_variable("MAILSTEAD_SOMETHING_QUITE_DIFFERENT").empty());
+  CHECK(admin::likely_variable_hint("MAILSTEAD_HOSTNAM") == "; did you mean MAILSTEAD_HOSTNAME?");
+}
+
+TEST_CASE("variables of the program and of a container's platform are no slips", "[config]") {
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"MAILSTEAD_DATA", "/data"},
+                                                        {"MAILSTEAD_CONFIG", "/c.toml"},
+                                                        {"MAILSTEAD_IMPORT_PASSWORD", "x"},
+                                                        {"MAILSTEAD_TEST_JOBS", "2"},
+                                                        {"MAILSTEAD_HOSTNAME", "a.example"},
+                                                        {"MAILSTEAD_NAME", "/web/mailstead"},
+                                                        {"MAILSTEAD_ENV_TZ", "UTC"},
+                                                        {"MAILSTEAD_PORT", "tcp://10.0.0.1:25"},
+                                                        {"MAILSTEAD_PORT_25_TCP", "tcp://10.0.0.1:25"},
+                                                        {"MAILSTEAD_PORT_25_TCP_ADDR", "10.0.0.1"},
+                                                        {"MAILSTEAD_PORT_53_UDP_PROTO", "udp"},
+                                                        {"MAILSTEAD_SERVICE_HOST", "10.0.0.1"},
+                                                        {"MAILSTEAD_SERVICE_PORT", "25"},
+                                                        {"MAILSTEAD_SERVICE_PORT_SUBMISSION", "587"},
+                                                        {"MAILSTEAD_WEB_SERVICE_HOST", "10.0.0.1"},
+                                                        {"MAILSTEAD_WEB_PORT_80_TCP_PORT", "80"}}) {
+    CAPTURE(name);
+    CHECK(admin::unknown_variables({{name, value}}).empty());
+  }
+}
+
 TEST_CASE("only the data folder's own file may be absent", "[config]") {
   const Folder folder;
   CHECK(load_config({folder.path(), ""}));

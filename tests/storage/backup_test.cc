@@ -229,6 +229,71 @@ TEST_CASE("a file that is lost, short, or changed is told, and the rest is backe
   CHECK(names_in(scratch.path() + "/back" + kMaildir + "/new").size() == 2);
 }
 
+TEST_CASE("a backup that lacks only what the store has lost holds what there is", "[storage][backup]") {
+  Scratch scratch;
+  const std::string to = scratch.path() + "/backup";
+  const std::string back = scratch.path() + "/back";
+  auto store = store_with(scratch.data(), {kAnna, kBert});
+  deliver_some(*store, kAnna, 5);
+  deliver_some(*store, kBert, 2);
+  {
+    auto maildrop = store->open_maildrop(id_of(*store, kAnna));
+    const std::vector<std::size_t> two{0, 1};
+    REQUIRE(store->commit_deletes(**maildrop, two, {Deleted::kKept, ""}).has_value());
+  }
+  REQUIRE(store->purge_deleted(id_of(*store, kAnna), 100).value() == 0);
+  REQUIRE(store->remove_mailbox(address(kBert), KeepMail::kYes).has_value());
+  const std::string maildir = scratch.data() + kMaildir;
+  const std::string lost = names_in(maildir + "/deleted").front();
+  const std::string whole = read_file(maildir + "/deleted/" + lost);
+  fs::remove(maildir + "/deleted/" + lost);
+  fs::remove(maildir + "/new/" + names_in(maildir + "/new").front());
+
+  const BackupSummary summary = back_up(scratch.data(), to);
+  CHECK(summary.troubles.size() == 2);
+  CHECK(summary.lost == 1);
+  CHECK(summary.lost_deleted == 1);
+  CHECK(summary.holds_what_there_is());
+  CHECK(summary.facts.messages == 2);
+  CHECK(summary.deleted.messages == 1);
+  CHECK(summary.kept.messages == 2);
+  CHECK(summary.new_messages == 5);
+  CHECK(summary.new_octets == summary.facts.octets + summary.deleted.octets + summary.kept.octets);
+  const auto trial = try_backup(*backups_in(to), summary.facts.generation, nullptr);
+  REQUIRE(trial.has_value());
+  CHECK(trial->troubles.empty());
+  CHECK(trial->messages == 2);
+  CHECK(trial->octets == summary.facts.octets);
+  CHECK(trial->deleted.octets == summary.deleted.octets);
+  CHECK(trial->kept.messages == 2);
+  CHECK(trial->kept.octets == summary.kept.octets);
+
+  // What was deleted is not mail again, wherever its file returns from.
+  write_file(to + kMaildir + "/" + lost, whole);
+  restore(to, back);
+  CHECK(fetch_all(*open_store(back), kAnna).size() == 2);
+
+  mend_all(*store, scratch.data());
+  CHECK(back_up(scratch.data(), scratch.path() + "/other").troubles.empty());
+}
+
+TEST_CASE("the store knows which folders its backups are in", "[storage][backup]") {
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {});
+  CHECK_FALSE(store->may_hold_backups("/b").value());
+  REQUIRE(store->note_backup(1).has_value());  // an older program's
+  CHECK(store->may_hold_backups("/b").value());
+  for (const char* folder : {"/a", "/b", "/a"}) REQUIRE(store->note_backup(2, folder).has_value());
+  CHECK(store->may_hold_backups("/a").value());
+  CHECK(store->may_hold_backups("/b").value());
+  CHECK_FALSE(store->may_hold_backups("/proc/x").value());
+  for (int i = 0; i < 16; ++i) REQUIRE(store->note_backup(3, "/" + std::to_string(i)).has_value());
+  CHECK_FALSE(store->may_hold_backups("/a").value());
+  store.reset();
+  store = open_store(scratch.data());
+  CHECK(store->may_hold_backups("/15").value());
+}
+
 TEST_CASE("a backup goes only where there is nothing else, and nobody else is", "[storage][backup]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});

@@ -278,6 +278,42 @@ TEST_CASE("a file that is gone is told, and mending has clients see it no more",
   CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kNoted);
 }
 
+TEST_CASE("a deleted message of which nothing is left is given up, and nothing else is", "[storage][check]") {
+  const bool is_gone = GENERATE(true, false);
+  Scratch scratch;
+  auto store = store_with(scratch.data(), {kAnna});
+  for (const int i : {1, 2, 3}) REQUIRE(deliver(*store, {kAnna}, text(i)).has_value());
+  const auto uidls = uidls_of(fetch_all(*store, kAnna));
+  {
+    const auto maildrop = store->open_maildrop(id_of(*store, kAnna)).value();
+    const std::vector<std::size_t> two{0, 1};
+    REQUIRE(store->commit_deletes(*maildrop, two, {Deleted::kKept, ""}).has_value());
+  }
+  REQUIRE(store->purge_deleted(id_of(*store, kAnna), 100).value() == 0);
+  std::string path;
+  for (const std::string& name : names_in(folder(scratch, "deleted")))
+    if (name.find(uidls[0]) != std::string::npos) path = folder(scratch, "deleted/") + name;
+  const std::string whole = read_file(path);
+  if (is_gone) {
+    std::filesystem::remove(path);
+  } else {
+    write_file(path, std::string(whole.size(), '\0'));
+  }
+  CHECK(only(check(*store, scratch.data(), Mend::kNo)).verdict == Verdict::kAmiss);
+  CHECK(store->deleted_totals().messages == 2);
+
+  const Judgement mended = only(check(*store, scratch.data(), Mend::kYes));
+  CHECK(mended.verdict == Verdict::kMended);
+  CHECK(says(mended, "given up"));
+  CHECK(std::filesystem::exists(folder(scratch, "quarantine")) != is_gone);
+  CHECK(store->deleted_totals().messages == 1);
+  CHECK(check(*store, scratch.data(), Mend::kNo).empty());
+  // What returns among the deleted is nobody's; among the mail it is mail.
+  write_file(path, whole);
+  CHECK(only(check(*store, scratch.data(), Mend::kYes)).verdict == Verdict::kNoted);
+  CHECK(uidls_of(fetch_all(*store, kAnna)) == std::vector{uidls[2]});
+}
+
 TEST_CASE("mail in a file of the journal that somebody has removed gets files", "[storage][check]") {
   Scratch scratch;
   auto store = store_with(scratch.data(), {kAnna});

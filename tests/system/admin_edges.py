@@ -168,7 +168,9 @@ class WithAndWithoutServer(unittest.TestCase):
         before = server.fetch(USER)
         if not running:
             server.stop()
-        server.admin("mailbox", "remove", USER, "--keep-mail")
+        told = server.admin("mailbox", "remove", USER, "--keep-mail").stdout
+        self.assertIn("mail/example.org/.kept-anna of the data folder", told)
+        self.assertTrue(os.path.isdir(os.path.join(server.data, "mail", "example.org", ".kept-anna")))
         server.add_mailbox(USER)
         if not running:
             server.start()
@@ -184,6 +186,19 @@ class WithAndWithoutServer(unittest.TestCase):
         held = [entry for name, entry in mailstead.tree(os.path.join(server.data, "mail"), False).items()
                 if stat.S_ISREG(entry[0]) and os.path.basename(os.path.dirname(name)) in ("tmp", "new", "cur")]
         self.assertEqual(held, [])
+
+    def test_a_large_mailbox_is_removed_without_a_server(self):
+        """Nothing is left of it for the next command, which would speak of an interruption."""
+        with mailstead.Server() as server:
+            source = os.path.join(server.folder, "many.mbox")
+            with open(source, "w") as file:
+                for number in range(2500):
+                    file.write("From a@b.example Thu Jan  1 00:00:00 2026\nSubject: %d\n\nbody\n\n" % number)
+            for keep in ([], ["--keep-mail"]):
+                server.add_mailbox(USER)
+                server.admin("import", "mbox", source, USER)
+                server.admin("mailbox", "remove", USER, *keep)
+                self.assertEqual(server.admin("mailbox", "list").stderr, "")
 
     @both
     def test_status(self, server):

@@ -53,6 +53,9 @@ class Alerts(mailstead.ServerTest):
         self.server.start()
         self.server.add_mailbox(USER)
         taken = os.path.join(self.server.folder, "taken")
+        self.server.admin("backup", taken)
+        # Where backups go, so that it is no slip of who gave the command.
+        os.rename(taken, taken + "-away")
         with open(taken, "w") as file:
             file.write("no folder")
         self.assertIn("taken", self.server.admin("backup", taken, code=1).stderr)

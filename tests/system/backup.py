@@ -261,11 +261,55 @@ class Backup(Backups):
         os.remove(os.path.join(new, sorted(os.listdir(new))[0]))
         done = json.loads(self.server.admin("--json", "backup", self.to, "--test", code=1).stdout)
         self.assertEqual((len(done["troubles"]), done["messages"], done["test"]["troubles"]), (1, 4, []))
+        # It is made, and the postmaster hears of what is gone.
+        status = self.server.json("status")
+        self.assertEqual(status["last_backup_at"], done["at"])
+        self.assertIn("1 message are gone", status["backup_failure"])
         pool = os.path.join(self.to, "mail", "example.org", "anna")
         os.remove(os.path.join(pool, sorted(os.listdir(pool))[0]))
         other, told = self.restored(code=1)
         self.assertEqual((told["lost"], len(told["troubles"])), (1, 1))
         self.assertEqual(len(other.fetch(ANNA)), 3)
+
+    def test_a_file_of_a_deleted_message_is_lost(self):
+        self.fill(5)
+        with self.server.pop3(ANNA) as session:
+            for number in (1, 2):
+                session.must("DELE %d" % number)
+            session.quit()
+        deleted = os.path.join(self.server.data, "mail", "example.org", "anna", "deleted")
+        until(lambda: os.path.isdir(deleted) and len(os.listdir(deleted)) == 2, "they are put aside")
+        os.remove(os.path.join(deleted, sorted(os.listdir(deleted))[0]))
+        run = self.server.admin("--json", "backup", self.to, "--test", code=1)
+        done = json.loads(run.stdout)
+        self.assertEqual((done["lost_deleted"], done["messages"], done["deleted_messages"], done["test"]["troubles"]), (1, 3, 1, []))
+        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+        self.assertIn("--repair", run.stderr)
+        status = self.server.json("status")
+        self.assertEqual((status["last_backup_at"], status["backup_failure"]), (done["at"], None))
+        self.assertIn("given up", self.server.admin("verify", "--repair").stdout)
+        self.assertEqual(self.server.json("verify")["findings"], [])
+        self.assertEqual(self.back_up("--test")["test"]["troubles"], [])
+
+    def test_a_folder_that_is_refused(self):
+        """Where backups go, that is a failure; elsewhere a slip."""
+        self.fill(1)
+        def failure():
+            return self.server.json("status")["backup_failure"]
+
+        self.server.admin("backup", "/proc/x", code=1)
+        self.assertIsNone(failure())
+        disk = os.path.join(self.server.folder, "disk")
+        os.mkdir(disk)
+        self.server.admin("backup", os.path.join(disk, "backup", ""))
+        self.server.admin("backup", os.path.join(self.server.folder, "dsik", "backup"), code=1)
+        self.assertIsNone(failure())
+        os.rename(disk, disk + "-away")
+        self.server.admin("backup", os.path.join(disk, "backup"), code=1)
+        self.assertIn("mounted", failure())
+        os.rename(disk + "-away", disk)
+        self.server.admin("backup", os.path.join(disk, "backup"))
+        self.assertIsNone(failure())
 
     def test_an_earlier_backup_is_damaged(self):
         self.fill(3)
