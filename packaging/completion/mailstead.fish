@@ -185,7 +185,7 @@ complete -c mailstead -n '__mailstead_at "mailbox"' -a enable -d 'end what \'mai
 complete -c mailstead -n '__mailstead_at "mailbox"' -a quota -d 'set how much a mailbox may hold'
 complete -c mailstead -n '__mailstead_within "mailbox add"' -l password-stdin -d 'take the password from the first line of the standard input'
 complete -c mailstead -n '__mailstead_within "mailbox password"' -l password-stdin -d 'take the password from the first line of the standard input'
-complete -c mailstead -n '__mailstead_within "mailbox remove"' -l keep-mail -d 'leave the messages where they are'
+complete -c mailstead -n '__mailstead_within "mailbox remove"' -l keep-mail -d 'its messages stay on the disk, in mail/DOMAIN/.kept-USER of the data folder. Adding the address again brings them back, also for another person'
 complete -c mailstead -n '__mailstead_at "message"' -a list -d 'list the messages of a mailbox'
 complete -c mailstead -n '__mailstead_at "message"' -a show -d 'show one message: who fetched it, who deleted it, and when'
 complete -c mailstead -n '__mailstead_at "message"' -a restore -d 'put deleted messages back into the mailbox'
