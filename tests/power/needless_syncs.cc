@@ -85,6 +85,9 @@ constexpr Needless kNeedless[] = {
     {"cur: sync_all", "free_these", kNothingChanged},
     {"new: sync_new < sync_all", "free_these", kNothingChanged},
     {"deleted: sync_all", "take_in", kNothingChanged},
+    // The same, where the compiler has taken take_in() into who calls it.
+    {"deleted: sync_all < settle", "", kNothingChanged},
+    {"cur: sync_all < settle", "", kNothingChanged},
     {"cur: sync_all", "make_folder_of < add_mailbox", kNothingChanged},
     {"new: sync_new < sync_all", "make_folder_of < add_mailbox", kNothingChanged},
     {"cur: sync_all", "discard_drafts",
