@@ -74,8 +74,10 @@ Result<Report> run_here(const CommandLine& line, const Request& request) {
   CommandContext context{**store, *config, line.data, nullptr, nullptr};
   const auto run = [&context](const Request& piece) -> Result<Report> { return run_command(piece, context); };
   Report report = *in_pieces(line, request, run);
-  // Of a removed mailbox nobody else tidies up: the next command would call its removal an interrupted one.
-  for (auto more = Result<bool>(true); more && *more;) more = (*store)->sweep_removed(kSweptTogether);
+  // As a server does. The next command would call the removal an interrupted one.
+  if (line.command->besides == Besides::kTidyRemoved) {
+    for (auto more = Result<bool>(true); more && *more;) more = (*store)->sweep_removed(kSweptTogether);
+  }
   // What the command did is durable already; an unmarked close costs the next start a look around.
   if (const Result<void> closed = (*store)->close(); !closed) note(closed.error().message);
   return report;

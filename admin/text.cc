@@ -76,8 +76,8 @@ bool is_plain_word(std::string_view text) {
 
 }  // namespace
 
-std::string plain_word(std::string_view text, std::string_view placeholder) {
-  return std::string(is_plain_word(text) ? text : placeholder);
+std::string address_word(std::string_view address) {
+  return std::string(is_plain_word(address) ? address : "ADDRESS");
 }
 
 std::string shell_word(std::string_view text) {

@@ -15,10 +15,9 @@ std::string printable(std::string_view text);
 
 // As one word of a POSIX shell: as it is where that is harmless, else between single quotes.
 std::string shell_word(std::string_view text);
-// Of a command within a sentence, which stands in quotes itself: `text`, or the placeholder where a shell
-// would not take it as it is. Strangers choose the addresses that they write to, and quotes within quotes
-// mislead.
-std::string plain_word(std::string_view text, std::string_view placeholder);
+// Of a command within a sentence, which stands in quotes itself: the address, or ADDRESS where a shell would
+// not take it as it is. Strangers choose the addresses that they write to, and quotes within quotes mislead.
+std::string address_word(std::string_view address);
 
 std::string size_text(std::uint64_t octets);                        // "0 B", "3.4 MiB"
 std::string time_text(std::int64_t unix_seconds);                   // "2025-03-01 09:30 UTC"; "never" for 0

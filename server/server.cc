@@ -251,20 +251,22 @@ void Server::watch_signals() {
         &signals_[i],
         [](uv_signal_t* signal, int number) {
           auto* self = static_cast<Server*>(signal->data);
-          // While the folder is waited for, it is nothing yet that could be read again, or ended.
-          if (self->store_ == nullptr) return self->give_up(number);
-          if (number == SIGHUP) return self->reload();
+          // While the data folder is waited for, there is nothing yet to be read again, and nothing to be
+          // ended.
+          const bool is_waiting = self->store_ == nullptr;
+          if (number == SIGHUP) {
+            if (!is_waiting) self->reload();
+            return;
+          }
           self->log_.info("stopping", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
-          self->stop();
+          if (is_waiting) {
+            self->gave_up_ = true;
+          } else {
+            self->stop();
+          }
         },
         kSignals[i]);
   }
-}
-
-void Server::give_up(int signal) {
-  if (signal == SIGHUP) return;
-  log_.info("stopping", {{"signal", signal == SIGTERM ? "TERM" : "INT"}});
-  gave_up_ = true;
 }
 
 // What others may have changed: the files of the certificate, and who has a port that was to be ours.

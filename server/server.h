@@ -58,7 +58,6 @@ class Server {
   Result<void> prepare();
   Result<void> begin();
   Result<std::unique_ptr<Store>> open_store(RecoveryReport& report);
-  void give_up(int signal);
   void confine();
   void watch_signals();
   void look_around();

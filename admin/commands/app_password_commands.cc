@@ -67,7 +67,7 @@ Report list_app_passwords(const Request& request, CommandContext& context) {
   if (!passwords) return failed(passwords.error());
   if (passwords->empty()) {
     return done(fmt::format("{0} has no app passwords: 'mailstead app-password add {1} NAME' makes one.\n",
-                            address.text(), plain_word(address.text(), "ADDRESS")),
+                            address.text(), address_word(address.text())),
                 Value::Array{});
   }
   Table table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft});

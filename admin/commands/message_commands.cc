@@ -74,7 +74,7 @@ Report nothing_in(const Address& address, MessageListing which) {
           ? fmt::format("No deleted message of {} can be restored.\n", address.text())
           : fmt::format("No message is in {}; 'mailstead message list {} --deleted' shows what can be "
                         "restored.\n",
-                        address.text(), plain_word(address.text(), "ADDRESS")),
+                        address.text(), address_word(address.text())),
       Value::Array{});
 }
 
@@ -82,7 +82,7 @@ std::string how_to_restore(const Address& address) {
   return fmt::format(
       "\n'mailstead message restore {} UIDL' brings one back, --last all that was deleted last, "
       "--all everything.\n",
-      plain_word(address.text(), "ADDRESS"));
+      address_word(address.text()));
 }
 
 std::vector<MessageHead> heads_of(const std::vector<KnownMessage>& messages, CommandContext& context) {
@@ -354,8 +354,7 @@ Report restore_messages(const Request& request, CommandContext& context) {
   if (ways != 1) {
     return misused(
         "name the messages by their UIDL, or say --all or --last, one of these: 'mailstead message list "
-        "ADDRESS "
-        "--deleted' shows what can be restored");
+        "ADDRESS --deleted' shows what can be restored");
   }
   return is_named ? restore_named(request, context) : restore_some(request, context);
 }

@@ -18,7 +18,6 @@ namespace mailstead::admin {
 namespace {
 
 // Of a larger mailbox the newest messages are not looked for: all of its list would have to be read.
-constexpr std::string_view kPlaceholder = "ADDRESS";
 constexpr std::uint64_t kMostRows = 50'000;
 
 constexpr std::size_t kMostOpened = 500;  // messages whose header is read for their sender
@@ -96,7 +95,7 @@ Finding look_up(const Directory& directory, const Address& address) {
   finding.advice.push_back(
       fmt::format("To take its mail: 'mailstead mailbox add {0}', or 'mailstead alias add {0} "
                   "TARGET' to keep it in another mailbox.",
-                  plain_word(address.text(), kPlaceholder)));
+                  address_word(address.text())));
   return finding;
 }
 
@@ -106,7 +105,7 @@ enum class OtherPasswords { kNone, kSome };
 void advise(const MailboxSummary& mailbox, const std::vector<DeviceFacts>& devices, const Config& config,
             OtherPasswords app_passwords, std::vector<std::string>& advice) {
   const std::string address = mailbox.address.text();
-  const std::string word = plain_word(address, kPlaceholder);  // in commands
+  const std::string word = address_word(address);  // in commands
   if (!mailbox.enabled) {
     advice.push_back(
         fmt::format("{0} is disabled: it takes no mail and lets nobody log in. 'mailstead mailbox "

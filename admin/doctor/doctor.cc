@@ -211,8 +211,7 @@ void Examination::take_hostname() {
             "the running server calls itself {}, and here its name is {}; this report goes by the server's",
             running, config_.hostname),
         "Where it was changed: restart the server. Where the server has another environment or --config, "
-        "give this command "
-        "the same.");
+        "give this command the same.");
   config_.hostname = running;
 }
 

@@ -56,8 +56,7 @@ std::vector<bssl::UniquePtr<X509>> certificates_in(const std::string& text) {
 std::string how_to_make_another(const CertificateFiles& files) {
   return fmt::format(
       "Or, to go on with a self-made one: rename {} and restart the server, which makes a new one; mail "
-      "programs "
-      "ask again whether to trust it.",
+      "programs ask again whether to trust it.",
       files.certificate);
 }
 
